@@ -1,0 +1,1 @@
+"""Configurations, training, evaluation, and the running and judging of published tables."""

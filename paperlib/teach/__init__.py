@@ -1,0 +1,1 @@
+"""Drawing, widgets and exercise checks for the notebooks."""
