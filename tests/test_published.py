@@ -1,0 +1,97 @@
+"""The published tables: complete, well formed, and every number of a row found again in the text it was typed from."""
+import re
+
+import pytest
+
+from paperlib.experiments.published import citations, published, published_json
+
+NUMBER = re.compile(r"(?<![\d.])(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?")
+
+
+def numbers(text: str) -> set[float]:
+    """Every number in a text, after LaTeX's and OCR's spaces, markup and thousands separators."""
+    text = re.sub(r"\\[a-z]+\{([^{}]*)\}", r"\1", text.replace("{,}", ",").replace("\\,", ""))
+    found = {m[0].replace(",", "") for m in NUMBER.finditer(text)} | set(re.findall(r"\d+(?:\.\d+)?|\.\d+", text))
+    return {float(n) for n in found if n}
+
+
+@pytest.fixture(scope="module")
+def seeds(shared) -> dict[str, list[str]]:
+    """The papers' texts by number, as lists of lines."""
+    return {f.name[:3]: f.read_text(encoding="utf-8").split("\n") for f in sorted((shared / "seeds").glob("*.txt"))}
+
+
+def cited(line: str, seeds: dict[str, list[str]]) -> set[float]:
+    found = set()
+    for text, first, last in citations(line):
+        assert last <= len(seeds[text]), f"{line}: text {text} has {len(seeds[text])} lines"
+        for one in seeds[text][first - 1:last]:
+            found |= numbers(one)
+    return found
+
+
+@pytest.mark.parametrize("name", published())
+def test_numbers_stand_in_the_cited_lines(name, seeds):
+    table, wrong = published()[name], []
+    for row in table["rows"]:
+        if not row.get("in_source", table.get("in_source", True)):
+            continue
+        there = cited(row.get("line", table["line"]), seeds)
+        printed = {c: v for c, v in row["values"].items() if v is not None}
+        wrong += [f"{row['label']}: {c} = {v}" for c, v in printed.items() if float(v) not in there]
+    assert not wrong, f"{name}: not found in the cited lines: {wrong}"
+
+
+def test_json_form_keeps_every_cell():
+    for name, table in published_json().items():
+        assert set(table["units"]) == set(table["better"]) == set(table["columns"])
+        for row in table["rows"]:
+            assert list(row["values"]) == table["columns"], name
+            assert all(v is None or isinstance(v, int | float) for v in row["values"].values())
+
+
+def test_a_row_outside_the_source_is_marked_and_holds_no_bare_number():
+    for table in published().values():
+        for row in table["rows"]:
+            if not row.get("in_source", table.get("in_source", True)):
+                assert row.get("note") or table.get("note"), f"{table['id']} {row['label']}: say where it comes from"
+
+
+GOOD = """
+paper = "fpn"
+title = "x"
+[[table]]
+id = "fpn/1"
+caption = "c"
+place = "Table 1"
+line = "000:1"
+data = "COCO"
+columns = [{name = "AP", unit = "%", better = "higher"}]
+[[table.row]]
+label = "a"
+values = [1.5]
+ours = true
+"""
+
+
+@pytest.mark.parametrize("old, new, says", [
+    ("values = [1.5]", "values = [1.5, 2]", "2 values, expected 1"),
+    ("values = [1.5]", 'values = ["n/a"]', "expected a number"),
+    ("values = [1.5]", "values = [true]", "expected a number"),
+    ('label = "a"', 'label = "a"\nline = "page 3"', "page 3"),
+    ('label = "a"', 'label = "a"\ncolour = "red"', "unknown key 'colour'"),
+    ('id = "fpn/1"', 'id = "rcnn/1"', "must start with"),
+    ('data = "COCO"', 'data = "COCO"\nbaseline = "b"', "none of the rows"),
+    ('paper = "fpn"', 'paper = "sppnet"', "expected \"fpn\""),
+    ("ours = true", 'ours = true\n[[table.row]]\nlabel = "a"\nvalues = [2]\nours = true', "two rows are called"),
+    ("ours = true", "ours = ", "not valid TOML"),
+])
+def test_bad_files_are_refused_by_name(tmp_path, old, new, says):
+    (tmp_path / "fpn.toml").write_text(GOOD)
+    assert published(tmp_path)["fpn/1"]["rows"][0]["values"] == {"AP": 1.5}
+    other = tmp_path / "bad"
+    other.mkdir()
+    (other / "fpn.toml").write_text(GOOD.replace(old, new, 1))
+    with pytest.raises(ValueError, match=r"fpn\.toml") as error:
+        published(other)
+    assert says in str(error.value)
