@@ -4,8 +4,8 @@ from pathlib import Path
 
 os.environ.setdefault("PAPERLIB_PROGRESS", "0")
 
-import pytest  # noqa: E402
-import torch  # noqa: E402
+import pytest
+import torch
 
 torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
 

@@ -1,0 +1,244 @@
+"""The notebooks' helpers: pictures with alt text, tables, source listings, checks and widgets."""
+import base64
+import io
+
+import ipywidgets
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from paperlib.teach import checks, draw, tabular, widgets
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """What a cell would display, in order."""
+    items = []
+    for module in (draw, widgets):
+        monkeypatch.setattr(module, "display", items.append)
+    return items
+
+
+@pytest.fixture(autouse=True)
+def clean():
+    checks.results.clear()
+    yield
+    plt.close("all")
+
+
+def test_show_gives_a_png_with_alt_text_and_closes_the_figure(shown):
+    fig, ax = plt.subplots()
+    ax.plot([0, 1])
+    draw.show(fig, "A line that\n   rises.")
+    data, metadata = shown[0]._repr_mimebundle_()
+    assert metadata == {"image/png": {"alt": "A line that rises."}}
+    assert Image.open(io.BytesIO(base64.b64decode(data["image/png"]))).size[0] > 300
+    assert repr(shown[0]) == "Figure: A line that rises." and not plt.get_fignums()
+
+
+@pytest.mark.parametrize("alt", ["", "  ", None])
+def test_show_refuses_a_figure_without_alt_text(alt, shown):
+    with pytest.raises(ValueError, match="alt"):
+        draw.show(plt.figure(), alt)
+    assert not shown
+
+
+def test_heavy_pictures_are_reduced_and_light_ones_kept(shown):
+    noise = np.random.default_rng(0).random((200, 200, 3))
+    fig = draw.grid([noise] * 2)
+    raw = io.BytesIO()
+    fig.savefig(raw, format="png", dpi=draw.DPI)
+    draw.show(fig, "Noise, twice.")
+    assert raw.tell() > draw.HEAVY and len(shown[0].png) < raw.tell() / 2
+    assert Image.open(io.BytesIO(shown[0].png)).mode == "P"
+
+
+@pytest.mark.parametrize("image", [
+    torch.zeros(3, 4, 5, dtype=torch.uint8), np.zeros((4, 5, 3), np.uint8), torch.zeros(1, 4, 5), np.zeros((4, 5)),
+    torch.zeros(3, 4, 5, requires_grad=True)])
+def test_as_rgb_takes_every_usual_layout(image):
+    assert draw.as_rgb(image).shape[:2] == (4, 5)
+
+
+def test_as_rgb_says_what_shape_it_got():
+    with pytest.raises(ValueError, match=r"\(2, 3, 4, 5\)"):
+        draw.as_rgb(np.zeros((2, 3, 4, 5)))
+
+
+def test_boxes_sit_on_pixel_edges_and_carry_name_and_score():
+    _, ax = plt.subplots()
+    draw.boxes_on(ax, torch.zeros(3, 8, 8), torch.tensor([[0.0, 0, 4, 2]]), torch.tensor([2]), torch.tensor([0.5]),
+                  ["cat", "dog"])
+    (patch,), (text,) = ax.patches, ax.texts
+    assert patch.get_xy() == (-0.5, -0.5) and (patch.get_width(), patch.get_height()) == (4, 2)
+    assert text.get_text() == "dog 0.50"
+
+
+def test_no_boxes_and_no_masks_draw_only_the_image():
+    _, ax = plt.subplots()
+    draw.boxes_on(ax, np.zeros((8, 8)), torch.zeros(0, 4), torch.zeros(0, dtype=torch.long))
+    draw.masks_on(ax, None, torch.zeros(0, 8, 8, dtype=torch.bool))
+    assert len(ax.images) == 1 and not ax.patches
+
+
+def test_masks_tint_their_pixels_only():
+    _, ax = plt.subplots()
+    mask = torch.zeros(1, 4, 4, dtype=torch.bool)
+    mask[0, 1, 2] = True
+    draw.masks_on(ax, np.zeros((4, 4)), mask, labels=[1])
+    assert (ax.images[1].get_array()[..., 3] > 0).nonzero() == (np.array([1]), np.array([2]))
+
+
+def test_grid_holds_every_image_and_hides_the_rest():
+    fig = draw.grid([np.zeros((4, 4))] * 5, titles=list("abcde"), columns=3, on=lambda ax, i: ax.plot(i, i))
+    assert [len(ax.images) for ax in fig.axes] == [1] * 5 + [0] and fig.axes[4].get_title() == "e"
+
+
+def test_curve_of_many_seeds_draws_the_mean_and_their_range():
+    _, ax = plt.subplots()
+    line = draw.curve(ax, [0, 1], torch.tensor([[0.0, 2], [2, 4]]))
+    assert line.get_ydata().tolist() == [1, 3]
+    band = ax.collections[0].get_paths()[0].vertices[:, 1]
+    assert band.min() == 0 and band.max() == 4
+
+
+def test_palette_has_eight_colours_and_starts_over():
+    assert len(set(draw.PALETTE.values())) == 8 and draw.color(8) == draw.color(0) == draw.PALETTE["blue"]
+
+
+def test_source_shows_the_code_with_its_path_in_the_repository(shown):
+    draw.source(tabular.table)
+    text = shown[0].data
+    assert "`paperlib/teach/tabular.py`, `table`" in text and "```python\ndef table(" in text
+
+
+def test_table_formats_by_content_and_marks_headers():
+    frame = pd.DataFrame({("paper", "AP"): [31.1, 34.0], ("ours", "AP"): [26.04, None], ("", "delta"): [0.0, 2.9],
+                          ("", "interval"): [None, (0.4, 5.2)], ("", "verdict"): ["unresolved", "holds"]},
+                         index=pd.Index(["gamma 0", "gamma 2"], name="row"))
+    html = draw.table(frame, "Table 1b")._repr_html_()
+    for part in ("<caption>Table 1b</caption>", "26.0", "+2.9", "[+0.4, +5.2]", "✓ holds", "–", 'scope="col"',
+                 '<th scope="row"'):
+        assert part in html, part
+    assert html == draw.table(frame, "Table 1b")._repr_html_()
+    assert "0x" not in repr(draw.table(frame, "Table 1b"))
+    with pytest.raises(ValueError, match="caption"):
+        draw.table(frame, " ")
+
+
+def area_spec(box):
+    return (box[2] - box[0]) * (box[3] - box[1])
+
+
+CASES = [([0, 0, 2, 3],), ([1, 1, 1, 5],)]
+
+
+def test_check_passes_an_equal_function(capsys):
+    checks.check("area", lambda b: torch.tensor(area_spec(b)), area_spec, CASES)
+    assert checks.results == {"area": True} and "✓ area: equal to the spec on 2 cases" in capsys.readouterr().out
+
+
+def test_check_shows_the_first_case_that_differs(capsys):
+    checks.check("area", lambda b: b[2] * b[3], area_spec, CASES)
+    out = capsys.readouterr().out
+    assert "case 2 of 2 differs" in out and "[1, 1, 1, 5]" in out and "yours:    5" in out and "expected: 0" in out
+    assert checks.results == {"area": False}
+
+
+def test_check_shows_an_error_and_where_it_came_from(capsys):
+    def mine(box):
+        return torch.ones(2) @ torch.ones(3)
+    checks.check("area", mine, area_spec, CASES)
+    out = capsys.readouterr().out
+    assert "RuntimeError" in out and "in mine, line" in out
+
+
+def test_check_calls_an_empty_stub_not_started(capsys):
+    checks.check("area", lambda b: ..., area_spec, CASES)
+    assert "nothing returned yet" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("got, expected, says", [
+    (torch.zeros(2), torch.zeros(3), "shape (3,)"), (1.0, torch.zeros(1), "expected a tensor"),
+    (np.array([1.0, 2]), np.array([1.0, 3]), "first at [1]"), ([1, 2], [1, 2, 3], "3 items, got 2"),
+    ({"a": 1}, {"a": 2}, "['a']"), ({"b": 1}, {"a": 1}, "keys ['a']"), ("x", 1, "expected a number"),
+    (torch.zeros(2), True, "not the same"), (float("nan"), 1.0, "not the same")])
+def test_differences_are_told_in_words(got, expected, says, capsys):
+    checks.check("it", lambda: got, lambda: expected, [()])
+    assert says in capsys.readouterr().out and not checks.results["it"]
+
+
+@pytest.mark.parametrize("value", [torch.eye(2), float("nan"), "text", True, {"a": [1, (2.0, None)]}])
+def test_equal_values_of_every_kind_pass(value):
+    checks.check("it", lambda: value, lambda: value, [()])
+    assert checks.results["it"]
+
+
+def test_each_function_gets_its_own_copy_of_a_case():
+    def greedy(items):
+        items.append(0)
+        return len(items)
+    case = ([1],)
+    checks.check("it", greedy, greedy, [case, {"items": [1]}])
+    assert case == ([1],) and checks.results["it"]
+
+
+def test_score_counts_what_passes(capsys):
+    checks.results.update(one=True, two=False)
+    checks.score()
+    assert "1 of 2 exercises pass left: two" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("guess, says", [(100, "right"), (104, "within 10%"), (300, "too large, by a factor of 3"),
+                                         (10, "too small, by a factor of 10"), ("many", "not so")])
+def test_reveal_grades_the_guess(guess, says, capsys):
+    checks.predict("How many anchors?", "anchors", guess)
+    checks.reveal("anchors", 100, "One per cell.")
+    out = capsys.readouterr().out
+    assert says in out and "One per cell." in out and "Answer: 100" in out
+
+
+def test_reveal_without_a_guess_or_a_question(capsys):
+    checks.predict("How many?", "key")
+    checks.reveal("key", 3)
+    assert "Your guess:" not in capsys.readouterr().out
+    with pytest.raises(KeyError, match="no prediction 'other'"):
+        checks.reveal("other", 3)
+
+
+def line(ax, slope=1.0, dashed=False):
+    ax.plot([0, slope], ls="--" if dashed else "-")
+
+
+def test_explore_redraws_when_a_control_moves(shown):
+    widgets.explore(line, "A line", slope=(0.0, 5.0, 0.5, 2.0), dashed=False, slow=True)
+    box = next(item for item in shown if isinstance(item, ipywidgets.VBox))
+    slider, tick, _ = box.children
+    assert slider.value == 2.0 and slider.step == 0.5 and not slider.continuous_update
+    before = len(shown)
+    slider.value = 3.0
+    tick.value = True
+    pictures = [item.alt for item in shown[before:]]
+    assert pictures == ["A line (slope 3, dashed False)", "A line (slope 3, dashed True)"]
+
+
+@pytest.mark.parametrize("control, kind", [((0, 5), "IntSlider"), ((0.0, 1), "FloatSlider"), (["a", "b"], "Dropdown"),
+                                           ({"x": 1}, "Dropdown"), (ipywidgets.IntText(3), "IntText")])
+def test_each_kind_of_control(control, kind, shown):
+    widgets.explore(lambda ax, it: None, "Nothing", it=control)
+    assert type(shown[-1].children[0]).__name__ == kind
+
+
+def test_a_control_of_no_known_kind_is_named():
+    with pytest.raises(ValueError, match="'it' is 'word'"):
+        widgets.explore(line, "A line", it="word")
+
+
+def test_frames_draw_the_same_states_side_by_side():
+    fig = widgets.frames(line, [{"slope": 1.0}, {"slope": 2.0, "dashed": True}], columns=2)
+    assert [ax.get_title() for ax in fig.axes] == ["slope 1", "slope 2, dashed True"]
+    with pytest.raises(ValueError, match="no states"):
+        widgets.frames(line, [])
