@@ -9,9 +9,11 @@ PAPERS = ("rcnn", "fast_rcnn", "faster_rcnn", "coco", "sharpmask", "fpn", "focal
 NOT_PRINTED, UNREADABLE = "-", "?"
 
 TABLE_NEEDS = {"id": str, "caption": str, "place": str, "line": str, "data": str, "columns": list, "row": list}
-TABLE_MAY = {"thesis": str, "baseline": str, "version": str, "note": str, "in_source": bool, "run": dict}
+TABLE_MAY = {"thesis": str, "baseline": str, "version": str, "note": str, "in_source": bool, "run": dict,
+             "variants": str}
 ROW_NEEDS = {"label": str, "values": list, "ours": bool}
-ROW_MAY = {"settings": str, "line": str, "unit": str, "version": str, "note": str, "in_source": bool, "set": dict}
+ROW_MAY = {"settings": str, "line": str, "unit": str, "version": str, "note": str, "in_source": bool, "set": dict,
+           "better": str}
 CLAIM_NEEDS = {"id": str, "place": str, "line": str, "kind": str, "tier": int, "say": str,
                "published": (int, float, str, list), "unit": str, "judge": dict}
 CLAIM_MAY = {"notebook": str, "note": str, "formula": str, "version": str}
@@ -76,6 +78,16 @@ def _table_json(table: dict) -> dict:
     }
 
 
+def by_variant(table: dict) -> dict:
+    """The table with one row per variant: as it is, or turned where the paper prints variants as columns."""
+    if table.get("variants") != "columns":
+        return table
+    metrics = [{"name": r["label"], "unit": r["unit"], "better": r["better"]} for r in table["rows"]]
+    rows = [{"label": c["name"], "ours": c["ours"],
+             "values": {r["label"]: r["values"][c["name"]] for r in table["rows"]}} for c in table["columns"]]
+    return {**table, "columns": metrics, "rows": rows}
+
+
 def _files(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: no such folder; the published numbers belong to the repository")
@@ -114,7 +126,7 @@ def _keys(record: dict, needs: dict, may: dict, where: str) -> None:
 
 def _columns(columns: list, where: str) -> list[str]:
     for column in columns:
-        if not isinstance(column, dict) or set(column) != {"name", "unit", "better"}:
+        if not isinstance(column, dict) or set(column) - {"ours"} != {"name", "unit", "better"}:
             raise ValueError(f"{where}: column {column!r} needs exactly name, unit, better")
         if column["better"] not in ("", "higher", "lower"):
             raise ValueError(f'{where}: column {column["name"]}: better is "", "higher" or "lower"')
@@ -148,8 +160,9 @@ def _table(record: dict, file: Path, head: dict) -> dict:
     labels = [row["label"] for row in rows]
     if twice := [n for n in labels if labels.count(n) > 1]:
         raise ValueError(f"{where}: two rows are called {twice[0]!r}")
-    if "baseline" in record and record["baseline"] not in labels:
-        raise ValueError(f"{where}: baseline {record['baseline']!r} is none of the rows {labels}")
+    variants = names if record.get("variants") == "columns" else labels
+    if "baseline" in record and record["baseline"] not in variants:
+        raise ValueError(f"{where}: baseline {record['baseline']!r} is none of the rows {variants}")
     table = {k: v for k, v in record.items() if k != "row"}
     return {"paper": head["paper"], "title": head["title"], **table, "rows": rows}
 
@@ -179,7 +192,7 @@ def _judge(claim: dict, where: str) -> None:
     table = published().get(judge["table"])
     if table is None:
         raise ValueError(f"{where}: no published table {judge['table']!r}")
-    labels = {row["label"] for row in table["rows"]}
+    labels = {row["label"] for row in by_variant(table)["rows"]}
     for side in ("better", "worse"):
         if judge[side] not in labels and not claim.get("note"):
             raise ValueError(f"{where}: {judge[side]!r} is no row of {judge['table']}; describe the variant in note")
