@@ -6,13 +6,15 @@ import pytest
 from paperlib.experiments.published import citations, published, published_json
 
 NUMBER = re.compile(r"(?<![\d.])(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?")
+WORDS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "half": 0.5}
 
 
 def numbers(text: str) -> set[float]:
-    """Every number in a text, after LaTeX's and OCR's spaces, markup and thousands separators."""
+    """Every number in a text, in digits or words, after LaTeX's and OCR's spaces, markup and thousands separators."""
     text = re.sub(r"\\[a-z]+\{([^{}]*)\}", r"\1", text.replace("{,}", ",").replace("\\,", ""))
     found = {m[0].replace(",", "") for m in NUMBER.finditer(text)} | set(re.findall(r"\d+(?:\.\d+)?|\.\d+", text))
-    return {float(n) for n in found if n}
+    found |= set(re.findall(r"\d+e-?\d+", text)) | {str(10 ** int(n)) for n in re.findall(r"10\s*\^\s*\{?(\d)", text)}
+    return {float(n) for n in found if n} | {WORDS[w] for w in re.findall("[a-z]+", text.lower()) if w in WORDS}
 
 
 @pytest.fixture(scope="module")
