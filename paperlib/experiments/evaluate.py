@@ -1,0 +1,163 @@
+"""Scores: COCO's twelve numbers, average recall of proposals, PASCAL VOC's AP, and running a system over a data set.
+
+All numbers are fractions in 0..1, as the official tools give them; the papers print percent.
+"""
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from torchvision.transforms.v2 import functional as T
+
+from paperlib.device import progress
+from paperlib.experiments.columns import found, truth
+from paperlib.experiments.scorer import curves
+from paperlib.experiments.voc_metric import voc_ap
+
+__all__ = ["average_recall", "coco_metrics", "detect_all", "evaluate", "score_files", "voc_ap"]
+
+COCO_AREAS = {"all": (0.0, 1e10), "small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**2), "large": (96.0**2, 1e10)}
+SHORT = {"small": "s", "medium": "m", "large": "l"}
+AUC_COUNTS = 31                                                  # knots of the recall curve over log proposals
+
+
+def areas_of(gt) -> dict[str, tuple[float, float]]:
+    """The area ranges of a ground truth, px^2: the set's own if it says so (info["area_bounds"]), else COCO's."""
+    if hasattr(gt, "area_ranges"):
+        return gt.area_ranges
+    bounds = (gt.get("info") or {}).get("area_bounds") if isinstance(gt, dict) else None
+    if not bounds:
+        return COCO_AREAS
+    small, large = (float(b) ** 2 for b in bounds)
+    return {"all": (0.0, 1e10), "small": (0.0, small), "medium": (small, large), "large": (large, 1e10)}
+
+
+def coco_metrics(gt, results: list[dict], kind: str = "bbox", max_dets=(1, 10, 100), area_ranges: dict | None = None,
+                 per_category: bool = False, engine: str | None = None) -> dict:
+    """COCO's numbers: AP AP50 AP75 APs APm APl AR1 AR10 AR100 ARs ARm ARl (for the limits and ranges asked for).
+
+    Source:  COCO's evaluation as in pycocotools, which the tests hold it to; Lin's thesis, Sec. 2.5.
+    `gt` is a DetectionSet or COCO's dictionary; `results` are COCO result records. `per_category` adds
+    "per_category": {name: AP}. See `curves` for `engine`.
+    Differs: nan, not -1, where the ground truth has no object; the set's own area ranges are the default;
+             PASCAL's `difficult` objects are ignored; AP uses the largest of `max_dets`, whatever it is.
+    Errors:  ValueError or KeyError naming the record.
+    """
+    ranges, limits = area_ranges or areas_of(gt), sorted(max_dets)
+    labels = ["all", *(label for label in ranges if label != "all")]
+    columns = truth(gt, kind)
+    dt = found(columns, results, kind)
+    precision, recall = curves(columns, dt, limits, [ranges[l] for l in labels], engine=engine)
+    precision = precision[..., -1]                               # (T, R, K, A) at the largest limit
+    out = {"AP": _mean(precision[..., 0]), "AP50": _mean(precision[0, ..., 0]), "AP75": _mean(precision[5, ..., 0])}
+    out |= {f"AP{SHORT.get(l, l)}": _mean(precision[..., a]) for a, l in enumerate(labels) if a}
+    out |= {f"AR{k}": _mean(recall[..., 0, m]) for m, k in enumerate(limits)}
+    out |= {f"AR{SHORT.get(l, l)}": _mean(recall[..., a, -1]) for a, l in enumerate(labels) if a}
+    if per_category:
+        out["per_category"] = {name: _mean(precision[..., k, 0]) for k, name in enumerate(columns.names)}
+    return out
+
+
+def _mean(values: np.ndarray) -> float:
+    """Mean over the settings that had something to find (-1 marks the others); nan if none had."""
+    values = values[values > -1]
+    return float(values.mean()) if values.size else float("nan")
+
+
+def average_recall(gt, results: list[dict], k=(10, 100, 1000), kind: str = "bbox", area_ranges: dict | None = None,
+                   engine: str | None = None) -> dict:
+    """Class-agnostic recall of proposals: AR{k} for each k, ARs ARm ARl at the largest k, AUC AUCs AUCm AUCl.
+
+    Source:  Lin's thesis, Sec. 3.5 (AR over IoU .5 to .95 at a number of proposals) and Table 3.3 (AUC, by size).
+    AUC is the mean of AR over log(number of proposals) from 1 to max(k), trapezoids between 31 counts. Records need
+    no category_id; AR by size is also given at every k as AR{k}s, AR{k}m, AR{k}l.
+    Differs: the thesis does not name the axis of AUC; a logarithmic one agrees with its AR10/100/1K columns.
+    """
+    ranges, wanted = area_ranges or areas_of(gt), sorted(k)
+    labels = ["all", *(label for label in ranges if label != "all")]
+    counts = np.unique(np.geomspace(1, wanted[-1], AUC_COUNTS).round().astype(int))
+    limits = sorted({*wanted, *counts.tolist()})
+    columns = truth(gt, kind)
+    dt = found(columns, results, kind, classes=False)
+    _, recall = curves(columns, dt, limits, [ranges[l] for l in labels], recalls=[0.0], classes=False, engine=engine)
+    by_area = np.where(recall[:, 0] > -1, recall[:, 0], np.nan).mean(0)      # (A, M)
+    at, axis = {n: m for m, n in enumerate(limits)}, np.log(counts)
+    curve = by_area[:, [at[n] for n in counts.tolist()]]
+    auc = ((curve[:, 1:] + curve[:, :-1]) / 2 * np.diff(axis)).sum(1) / axis[-1] if len(axis) > 1 else curve[:, 0]
+    out = {}
+    for a, suffix in enumerate(["", *(SHORT.get(l, l) for l in labels[1:])]):
+        out |= {f"AR{n}{suffix}": float(by_area[a, at[n]]) for n in wanted} | {f"AUC{suffix}": float(auc[a])}
+        out |= {f"AR{suffix}": float(by_area[a, -1])} if suffix else {}
+    return out
+
+
+@torch.no_grad()
+def detect_all(system, dataset, device, batch: int = 16, short: int | None = None,
+               long: int | None = None) -> list[dict]:
+    """Detections of `system` on every image of `dataset`, as COCO result records with boxes on the original images.
+
+    `short`, `long`: resize so that the shorter side is `short` px, unless the longer would pass `long`; None keeps the
+    size. Images of a batch are padded at the right and bottom to a common multiple of 32.
+    """
+    system.to(device).eval()
+    results = []
+    for first in progress(range(0, len(dataset), batch), desc="detect"):
+        records = dataset.images[first:first + batch]
+        images = [resize(dataset.image(first + n), short, long) for n in range(len(records))]
+        sizes = torch.tensor([i.shape[-2:] for i in images], device=device)
+        for record, size, found_ in zip(records, sizes, system.detect(pad(images).to(device), sizes)):
+            results += _records(record, size, found_, dataset.categories)
+    return results
+
+
+def resize(image: torch.Tensor, short: int | None, long: int | None) -> torch.Tensor:
+    """(C, H, W) with the shorter side `short` px, or the longer one `long` if that is smaller; None changes nothing."""
+    height, width = image.shape[-2:]
+    scale = short / min(height, width) if short else 1.0
+    scale = min(scale, long / max(height, width)) if long else scale
+    size = [round(height * scale), round(width * scale)]
+    return image if scale == 1 else T.resize(image, size, antialias=True)
+
+
+def pad(images: list[torch.Tensor], multiple: int = 32) -> torch.Tensor:
+    """One (N, C, H, W) batch, zeros at the right and bottom up to the next common multiple."""
+    height, width = (-(-max(i.shape[d] for i in images) // multiple) * multiple for d in (-2, -1))
+    return torch.stack([torch.nn.functional.pad(i, (0, width - i.shape[-1], 0, height - i.shape[-2])) for i in images])
+
+
+def _records(image: dict, size, output: dict, categories: list[dict]) -> list[dict]:
+    """COCO records of one image's detections, scaled from the input `size` (h, w) back to the image's own."""
+    scale = torch.tensor([image["width"] / int(size[1]), image["height"] / int(size[0])] * 2, dtype=torch.float64)
+    boxes = output["boxes"].double().cpu() * scale
+    boxes[:, 2:] -= boxes[:, :2]
+    return [{"image_id": image["id"], "category_id": categories[label - 1]["id"], "bbox": box, "score": score}
+            for label, box, score in zip(output["labels"].tolist(), boxes.tolist(), output["scores"].tolist())]
+
+
+def evaluate(system, dataset, device, batch: int = 16, short: int | None = None, long: int | None = None) -> dict:
+    """COCO's numbers of `system` on `dataset`, with "per_category": {name: AP}."""
+    return coco_metrics(dataset, detect_all(system, dataset, device, batch, short, long), per_category=True)
+
+
+def read_json(path) -> object:
+    """A JSON file's content. Errors: FileNotFoundError, or ValueError with file, line and column."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path}: not valid JSON at line {error.lineno}, column {error.colno}: {error.msg}") from None
+
+
+def score_files(gt_file, results_file, kind: str = "bbox", **options) -> dict:
+    """COCO's numbers of any results file, as the command `paperlib score` prints them; `options` as in `coco_metrics`.
+
+    Errors: ValueError, KeyError or FileNotFoundError naming the file and the record.
+    """
+    gt, results = read_json(gt_file), read_json(results_file)
+    try:
+        truth(gt, kind)
+    except (ValueError, KeyError) as error:
+        raise type(error)(f"{gt_file}: {error.args[0]}") from None
+    try:
+        return coco_metrics(gt, results, kind, per_category=True, **options)
+    except (ValueError, KeyError) as error:
+        raise type(error)(f"{results_file}: {error.args[0]}") from None

@@ -1,0 +1,316 @@
+"""Scores against pycocotools (called directly), the reference numbers of its repository, and hand-worked cases."""
+import contextlib
+import io
+import json
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pycocotools import mask as rle
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from paperlib.experiments.columns import found, truth
+from paperlib.experiments.evaluate import COCO_AREAS, average_recall, coco_metrics, detect_all, score_files, voc_ap
+from paperlib.experiments.noise import made_detections, made_truth
+from paperlib.experiments.scorer import curves, hotcoco
+
+ENGINES = ["pycocotools", pytest.param("hotcoco", marks=pytest.mark.skipif(not hotcoco, reason="no hotcoco here"))]
+KEYS = ["AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl"]
+SETTINGS = {"max_examples": 20, "deadline": None, "derandomize": True}
+
+
+def oracle(gt, results, kind="bbox", use_cats=1, max_dets=(1, 10, 100)) -> COCOeval:
+    """pycocotools alone, on copies."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        truths = COCO()
+        truths.dataset = json.loads(json.dumps(gt))
+        truths.createIndex()
+        out = COCOeval(truths, truths.loadRes(json.loads(json.dumps(results))), kind)
+        out.params.useCats, out.params.maxDets = use_cats, list(max_dets)
+        out.evaluate()
+        out.accumulate()
+        if tuple(max_dets) == (1, 10, 100):
+            out.summarize()
+    return out
+
+
+def as_masks(results, sizes):
+    """The same records with the box drawn as an ellipse-like polygon mask."""
+    angles = np.linspace(0, 2 * np.pi, 16, endpoint=False)
+    out = []
+    for r in results:
+        (x, y, w, h), (height, width) = r["bbox"], sizes[r["image_id"]]
+        ring = np.stack([x + w / 2 * (1 + np.cos(angles)), y + h / 2 * (1 + np.sin(angles))], 1).clip(0)
+        code = rle.merge(rle.frPyObjects([ring.ravel().tolist()], height, width))
+        out.append({**r, "segmentation": {"size": code["size"], "counts": code["counts"].decode()}})
+    return out
+
+
+def small_case(seed, decimals=4, **noise):
+    gt = made_truth(12, seed, categories=4, crowd=0.1, size=(96, 128))
+    results = made_detections(gt, seed + 1, **noise)
+    for r in results:
+        r["score"] = round(r["score"], decimals)                 # few decimals: many ties
+    return gt, results
+
+
+# -- the twelve numbers
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("kind", ["bbox", "segm"])
+def test_reference_numbers_of_cocoapi(shared, kind, engine):
+    folder = shared / "data" / "cocoapi"
+    if not folder.is_dir():
+        pytest.skip("cocoapi samples not found")
+    text = (folder / "val2014_fake_eval_res.txt").read_text().split(f"type={kind}")[1]
+    wanted = [float(line.rsplit("=", 1)[1]) for line in text.splitlines() if line.startswith(" Average")][:12]
+    got = score_files(folder / "instances_val2014_100.json", folder / f"instances_val2014_fake{kind}100_results.json",
+                      kind, engine=engine)
+    assert [round(got[key], 3) for key in KEYS] == wanted
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@settings(**SETTINGS)
+@given(seed=st.integers(0, 10**6), decimals=st.integers(1, 4), copies=st.floats(0, 4),
+       kind=st.sampled_from(["bbox", "segm"]))
+def test_equals_pycocotools(engine, seed, decimals, copies, kind):
+    gt, results = small_case(seed, decimals, copies=copies)
+    if kind == "segm":
+        sizes = {i["id"]: (i["height"], i["width"]) for i in gt["images"]}
+        gt["annotations"] = as_masks(gt["annotations"], sizes)
+        results = [{k: v for k, v in r.items() if k != "bbox"} for r in as_masks(results, sizes)]
+    got = coco_metrics(gt, results, kind, engine=engine)
+    want = oracle(gt, results, kind)
+    np.testing.assert_allclose([got[k] for k in KEYS], np.where(want.stats < 0, np.nan, want.stats), rtol=0, atol=1e-12)
+    precision, recall = curves(truth(gt, kind), found(truth(gt, kind), results, kind), engine=engine,
+                               areas=list(COCO_AREAS.values()))
+    np.testing.assert_array_equal(precision, want.eval["precision"])         # bit for bit, not only the means
+    np.testing.assert_array_equal(recall, want.eval["recall"])
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@settings(**SETTINGS)
+@given(seed=st.integers(0, 10**6), limits=st.sampled_from([(3,), (2, 5, 300), (1, 10, 1000)]))
+def test_average_recall_equals_pycocotools_without_categories(engine, seed, limits):
+    gt, results = small_case(seed, copies=2.0)
+    results = [{**r, "category_id": 1} for r in results]
+    got = average_recall(gt, results, k=limits, engine=engine)
+    recall = oracle(gt, results, use_cats=0, max_dets=limits).eval["recall"][:, 0]
+    for m, k in enumerate(limits):
+        assert got[f"AR{k}"] == pytest.approx(recall[:, 0, m].mean(), abs=1e-12)
+    if (recall[:, 1] > -1).all():
+        assert got["ARs"] == pytest.approx(recall[:, 1, -1].mean(), abs=1e-12)
+    assert 0 <= got["AUC"] <= got[f"AR{limits[-1]}"] + 1e-12
+
+
+def test_auc_is_the_mean_over_log_proposals():
+    """Ten objects, each found exactly by one proposal at ranks 1..10: AR(k) = k / 10."""
+    boxes = [[20.0 * n, 0.0, 10.0, 10.0] for n in range(10)]
+    gt = {"images": [{"id": 1, "height": 20, "width": 200}], "categories": [{"id": 1, "name": "a"}],
+          "annotations": [{"id": n, "image_id": 1, "category_id": 1, "bbox": b, "area": 100.0, "iscrowd": 0}
+                          for n, b in enumerate(boxes)]}
+    proposals = [{"image_id": 1, "bbox": b, "score": 1 - n / 100} for n, b in enumerate(boxes)]
+    k = np.unique(np.geomspace(1, 10, 31).round())
+    want = np.sum((k[1:] + k[:-1]) / 20 * np.diff(np.log(k))) / np.log(10)
+    got = average_recall(gt, proposals, k=(1, 5, 10))
+    assert (got["AR1"], got["AR5"], got["AR10"]) == pytest.approx((0.1, 0.5, 1.0))
+    assert got["AUC"] == pytest.approx(want)
+    assert got["AUC"] == pytest.approx((1 - 0.1) / np.log(10), abs=0.01)     # the integral of k/10 over log k
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_nothing_found_and_nothing_to_find(engine):
+    gt, results = small_case(3)
+    empty = coco_metrics(gt, [], engine=engine)
+    assert empty["AP"] == 0 and empty["AR100"] == 0
+    bare = coco_metrics({**gt, "annotations": []}, results, engine=engine, per_category=True)
+    assert all(np.isnan(bare[key]) for key in KEYS) and all(np.isnan(v) for v in bare["per_category"].values())
+    assert voc_ap(gt, [])["mAP"] == 0 and np.isnan(voc_ap({**gt, "annotations": []}, results)["mAP"])
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_ids_do_not_matter(engine):
+    """pycocotools reads annotation id 0 as "not matched", and drops a true positive."""
+    gt, results = small_case(5)
+    zero = {**gt, "annotations": [{**a, "id": a["id"] - 1} for a in gt["annotations"]]}
+    assert coco_metrics(zero, results, engine=engine) == coco_metrics(gt, results, engine=engine)
+    far = {"images": [{**i, "id": 1000 + i["id"]} for i in gt["images"]],
+           "categories": [{**c, "id": 7 * c["id"]} for c in gt["categories"]],
+           "annotations": [{**a, "image_id": 1000 + a["image_id"], "category_id": 7 * a["category_id"]}
+                           for a in gt["annotations"]]}
+    moved = [{**r, "image_id": 1000 + r["image_id"], "category_id": 7 * r["category_id"]} for r in results]
+    assert coco_metrics(far, moved, engine=engine) == coco_metrics(gt, results, engine=engine)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_difficult_objects_are_ignored(engine):
+    gt, results = small_case(7, copies=0.0)
+    hard = {**gt, "annotations": [{**a, "difficult": int(a["id"] % 3 == 0)} for a in gt["annotations"]]}
+    outside = {**gt, "annotations": [{**a, "area": 1e12 if a["id"] % 3 == 0 else a["area"]} for a in gt["annotations"]]}
+    assert coco_metrics(hard, results, engine=engine)["AP"] == coco_metrics(outside, results, engine=engine)["AP"]
+    assert coco_metrics(hard, results, engine=engine)["AP"] != coco_metrics(gt, results, engine=engine)["AP"]
+
+
+def test_area_bounds_of_the_file_and_own_ranges():
+    gt, results = small_case(9)
+    own = coco_metrics({**gt, "info": {"area_bounds": [12, 32]}}, results)
+    asked = coco_metrics(gt, results, area_ranges={"all": (0, 1e10), "small": (0, 144), "medium": (144, 1024),
+                                                   "large": (1024, 1e10)})
+    assert own == pytest.approx(asked, nan_ok=True) and own["APm"] != coco_metrics(gt, results)["APm"]
+    assert set(coco_metrics(gt, results, max_dets=(5, 300), area_ranges={"all": (0, 1e10), "tiny": (0, 50)})) == {
+        "AP", "AP50", "AP75", "APtiny", "AR5", "AR300", "ARtiny"}
+
+
+# -- VOC
+
+def line_of(labels, scores, num_gt):
+    """One image a detection; detection i is on its own object where labels[i], else on nothing."""
+    gt = {"images": [{"id": n, "height": 50, "width": 50} for n in range(len(labels) + num_gt)],
+          "categories": [{"id": 1, "name": "a"}], "annotations": []}
+    for n in [n for n, hit in enumerate(labels) if hit] + list(range(len(labels), len(labels) + num_gt - sum(labels))):
+        gt["annotations"].append({"id": n, "image_id": n, "category_id": 1, "bbox": [5, 5, 10, 10], "area": 100})
+    return gt, [{"image_id": n, "category_id": 1, "bbox": [5, 5, 10, 10], "score": s} for n, s in enumerate(scores)]
+
+
+def test_voc_by_hand():
+    """Hits +, +, -, +, - over 4 objects: precision 1, 1, 2/3, 3/4, 3/5 at recall 1/4, 1/2, 1/2, 3/4, 3/4."""
+    gt, results = line_of([1, 1, 0, 1, 0], [0.9, 0.8, 0.7, 0.6, 0.5], num_gt=4)
+    assert voc_ap(gt, results, 2010)["mAP"] == pytest.approx(0.5 * 1 + 0.25 * 0.75)
+    assert voc_ap(gt, results, 2007)["mAP"] == pytest.approx((6 * 1 + 2 * 0.75) / 11)     # levels 0-.5, .6-.7, .8-1
+
+
+def slow_voc(gt, results, category, iou, year):
+    """The rule, one detection after the other."""
+    taken, tp, fp, points = set(), 0, 0, []
+    mine = [a for a in gt["annotations"] if a["category_id"] == category]
+    skip = {a["id"] for a in mine if a["iscrowd"] or a.get("difficult")}
+    for d in sorted((r for r in results if r["category_id"] == category), key=lambda r: -r["score"]):
+        here = [a for a in mine if a["image_id"] == d["image_id"]]
+        overlap = rle.iou([d["bbox"]], [a["bbox"] for a in here], [0] * len(here))[0] if here else []
+        best = int(np.argmax(overlap)) if here else 0
+        if here and overlap[best] >= iou:
+            if here[best]["id"] in skip:
+                continue
+            tp, fp = tp + (here[best]["id"] not in taken), fp + (here[best]["id"] in taken)
+            taken.add(here[best]["id"])
+        else:
+            fp += 1
+        points.append((tp / (len(mine) - len(skip)), tp / (tp + fp)))
+    if year == 2007:
+        return np.mean([max([p for r, p in points if r >= t / 10], default=0) for t in range(11)])
+    area, last = 0.0, 0.0
+    for n, (r, _) in enumerate(points):
+        area, last = area + (r - last) * max(p for _, p in points[n:]), r
+    return area
+
+
+@settings(**SETTINGS)
+@given(seed=st.integers(0, 10**6), year=st.sampled_from([2007, 2010]), iou=st.sampled_from([0.3, 0.5, 0.7]))
+def test_voc_equals_the_slow_rule(seed, year, iou):
+    gt, results = small_case(seed, copies=1.0)
+    for a in gt["annotations"]:
+        a["difficult"] = int(a["id"] % 5 == 0)
+    got = voc_ap(gt, results, year, iou)["per_category"]
+    for category in gt["categories"]:
+        counted = [a for a in gt["annotations"] if not (a["iscrowd"] or a["difficult"])]
+        some = any(a["category_id"] == category["id"] for a in counted)
+        want = slow_voc(gt, results, category["id"], iou, year) if some else np.nan
+        assert got[category["name"]] == pytest.approx(want, abs=1e-12, nan_ok=True)
+
+
+# -- running a system
+
+@dataclass
+class Stub:
+    """A data set of blank images whose top-left pixel holds the image's number."""
+    shapes: list
+
+    def __post_init__(self):
+        self.images = [{"id": 10 + n, "height": h, "width": w} for n, (h, w) in enumerate(self.shapes)]
+        self.categories = [{"id": 3, "name": "a"}, {"id": 8, "name": "b"}]
+
+    def __len__(self):
+        return len(self.shapes)
+
+    def image(self, n):
+        return torch.full((3, *self.shapes[n]), n, dtype=torch.uint8)
+
+
+class Whole(torch.nn.Module):
+    """Detects the whole (unpadded) image, as label 2."""
+    def detect(self, images, sizes):
+        assert all(side % 32 == 0 for side in images.shape[-2:])
+        boxes = [torch.tensor([[0.0, 0.0, w, h]]) for h, w in sizes.tolist()]
+        return [{"boxes": b, "scores": i[0, :1, 0].float() / 8, "labels": torch.tensor([2])}
+                for i, b in zip(images, boxes)]
+
+
+@pytest.mark.parametrize("short, long", [(None, None), (64, None), (64, 80)])
+@pytest.mark.parametrize("batch", [1, 2, 8])
+def test_detect_all_returns_original_pixels_and_ids(short, long, batch):
+    data = Stub([(40, 60), (70, 33), (50, 50)])
+    results = detect_all(Whole(), data, torch.device("cpu"), batch=batch, short=short, long=long)
+    assert [r["image_id"] for r in results] == [10, 11, 12] and {r["category_id"] for r in results} == {8}
+    assert [r["score"] for r in results] == [0, 1 / 8, 2 / 8]
+    for r, (h, w) in zip(results, data.shapes):
+        assert r["bbox"] == pytest.approx([0, 0, w, h])
+
+
+# -- bad input
+
+GOOD = {"image_id": 1, "category_id": 1, "bbox": [1, 1, 5, 5], "score": 0.5}
+MASK = {"image_id": 1, "category_id": 1, "score": 0.5, "segmentation": {"size": [20, 30], "counts": [300, 40, 260]}}
+
+
+@pytest.mark.parametrize("kind, record, says", [
+    ("bbox", {**GOOD, "image_id": 99}, "image_id 99"),
+    ("bbox", {**GOOD, "image_id": [1]}, "image_id"),
+    ("bbox", {**GOOD, "category_id": 4}, "category_id 4"),
+    ("bbox", {k: v for k, v in GOOD.items() if k != "category_id"}, "category_id None"),
+    ("bbox", {**GOOD, "score": float("nan")}, "score is nan"),
+    ("bbox", {k: v for k, v in GOOD.items() if k != "score"}, "score is None"),
+    ("bbox", {**GOOD, "bbox": [1, 1, 5]}, "bbox is [1, 1, 5]"),
+    ("bbox", {**GOOD, "bbox": [1, 1, -5, 5]}, "negative side"),
+    ("bbox", {**GOOD, "bbox": [1, 1, 5, float("inf")]}, "inf"),
+    ("bbox", "cat", "expected a record"),
+    ("segm", GOOD, "segmentation None"),
+    ("segm", {**MASK, "segmentation": {"size": [30, 20], "counts": [600]}}, "size [30, 20]"),
+    ("segm", {**MASK, "segmentation": {"size": [20, 30], "counts": [300, 40]}}, "340 pixels"),
+    ("segm", {**MASK, "segmentation": {"size": [20, 30], "counts": "b1d0"}}, "pixels; its image has 600"),
+    ("segm", {**MASK, "segmentation": [[1, 2, 3, 4]]}, "not polygons"),
+])
+def test_bad_result_is_named(tmp_path, kind, record, says):
+    gt = {"images": [{"id": 1, "height": 20, "width": 30}], "categories": [{"id": 1, "name": "a"}],
+          "annotations": [{"id": 5, "bbox": [1, 1, 5, 5], "area": 25, **{k: MASK[k] for k in MASK if k != "score"}}]}
+    (tmp_path / "gt.json").write_text(json.dumps(gt))
+    (tmp_path / "results.json").write_text(json.dumps([MASK if kind == "segm" else GOOD, record]))
+    with pytest.raises((ValueError, KeyError)) as error:
+        score_files(tmp_path / "gt.json", tmp_path / "results.json", kind)
+    assert "results.json: result 1" in str(error.value) and says in str(error.value)
+
+
+@pytest.mark.parametrize("change, says", [
+    ({"annotations": [{"id": 5, "image_id": 2, "category_id": 1, "bbox": [0, 0, 1, 1]}]}, "annotation 5: image_id 2"),
+    ({"images": None}, "no list 'images'"),
+    ({"images": [{"id": 1}, {"id": 1}]}, "image id 1 appears twice"),
+    ({"categories": [{"name": "a"}]}, "category number 0 has no 'id'"),
+])
+def test_bad_ground_truth_is_named(tmp_path, change, says):
+    gt = {"images": [{"id": 1}], "categories": [{"id": 1}], "annotations": [], **change}
+    (tmp_path / "gt.json").write_text(json.dumps(gt))
+    (tmp_path / "results.json").write_text("[]")
+    with pytest.raises((ValueError, KeyError)) as error:
+        score_files(tmp_path / "gt.json", tmp_path / "results.json")
+    assert "gt.json" in str(error.value) and says in str(error.value)
+
+
+def test_files_that_are_not_json(tmp_path):
+    (tmp_path / "gt.json").write_text('{"images": [')
+    with pytest.raises(ValueError, match=r"gt.json: not valid JSON at line 1, column 13"):
+        score_files(tmp_path / "gt.json", tmp_path / "gt.json")
+    with pytest.raises(FileNotFoundError):
+        score_files(tmp_path / "absent.json", tmp_path / "gt.json")
