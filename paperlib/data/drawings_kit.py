@@ -1,0 +1,176 @@
+"""The pen that every drawing of the embedded world is made with: shapes, a shared palette, chance, left and right.
+
+All categories draw their colours from one palette, so that colour tells nothing about the category; what tells them
+apart is the arrangement of their parts.
+"""
+from dataclasses import dataclass
+from functools import cache
+from math import cos, hypot, pi, sin
+
+import numpy as np
+
+Colour = tuple[int, int, int]
+
+MAIN = ((201, 82, 66), (228, 120, 92), (236, 178, 70), (246, 214, 120), (150, 158, 72), (86, 134, 84), (64, 148, 138),
+        (110, 178, 206), (62, 112, 178), (58, 72, 122), (128, 92, 150), (214, 140, 168), (152, 98, 62), (110, 70, 50),
+        (206, 166, 120), (238, 220, 190), (150, 150, 156), (84, 90, 102), (234, 234, 230), (48, 50, 58))
+DARK = ((46, 46, 52), (60, 44, 40), (38, 50, 72), (70, 66, 70), (52, 62, 52), (78, 50, 58))
+LIGHT = ((244, 240, 226), (214, 232, 240), (250, 226, 190), (226, 240, 214), (240, 220, 226), (226, 224, 238))
+
+
+@dataclass(frozen=True)
+class Part:
+    """One shape of a drawing, in the unit frame: x right, y down, the object stands on y = 1.
+
+    Shapes: points (P, 2) float32.
+    Units:  points and width are in unit-frame units; kind is "fill" or "line"; colour is RGB, 0..255.
+    """
+    kind: str
+    points: np.ndarray
+    colour: Colour
+    width: float = 0.0
+
+
+def _circle(n: int) -> np.ndarray:
+    turn = np.arange(n) * (2 * pi / n)
+    return np.stack([np.cos(turn), np.sin(turn)], 1).astype(np.float32)
+
+
+CIRCLE, SMALL_CIRCLE = _circle(18), _circle(8)
+
+
+@cache
+def _spline(n: int, closed: bool) -> np.ndarray:
+    """The matrix that turns n control points into a smooth curve through them (Catmull-Rom, 4 points a span)."""
+    spans = n if closed else n - 1
+    out = np.zeros((spans * 4 + (not closed), n), np.float32)
+    for row in range(len(out)):
+        k, t = min(row // 4, spans - 1), (row - 4 * min(row // 4, spans - 1)) / 4
+        weights = (-t + 2 * t**2 - t**3, 2 - 5 * t**2 + 3 * t**3, t + 4 * t**2 - 3 * t**3, -t**2 + t**3)
+        for j, weight in zip(range(k - 1, k + 3), weights):
+            out[row, j % n if closed else min(max(j, 0), n - 1)] += weight / 2
+    return out
+
+
+def tint(colour: Colour, factor: float) -> Colour:
+    """`colour` made darker (factor < 1) or lighter (factor > 1: part of the way to white)."""
+    if factor <= 1:
+        return tuple(int(c * factor) for c in colour)
+    return tuple(int(c + (255 - c) * (factor - 1)) for c in colour)
+
+
+class Pen:
+    """Collects the shapes of one drawing, back to front, and hands them over as parts.
+
+    `main`, `second`, `accent` are three colours of the shared palette; `dark` and `light` suit wheels, eyes, windows.
+    """
+
+    def __init__(self, rng: np.random.Generator):
+        self.rng, self.chances, self.shapes = rng, [], []
+        colours = list(MAIN)
+        self.main, self.second, self.accent = (self.jitter(colours.pop(self.below(len(colours)))) for _ in range(3))
+        self.dark = self.jitter(self.pick(DARK) if self.chance(0.75) else tint(self.pick(MAIN), 0.45))
+        self.light = self.jitter(self.pick(LIGHT) if self.chance(0.75) else tint(self.pick(MAIN), 1.6))
+
+    # chance
+    def between(self, low: float, high: float) -> float:
+        if not self.chances:
+            self.chances = self.rng.random(64).tolist()
+        return low + (high - low) * self.chances.pop()
+
+    def chance(self, probability: float) -> bool:
+        return self.between(0, 1) < probability
+
+    def below(self, n: int) -> int:
+        return int(self.between(0, n))
+
+    def pick(self, options):
+        return options[self.below(len(options))]
+
+    def jitter(self, colour: Colour, spread: float = 14) -> Colour:
+        return tuple(min(255, max(0, int(c + self.between(-spread, spread)))) for c in colour)
+
+    # shapes
+    def poly(self, colour, points) -> None:
+        self.shapes.append(("fill", np.array(points, np.float32), colour, 0.0))
+
+    def blob(self, colour, points) -> None:
+        """A filled smooth closed curve through `points`."""
+        self.shapes.append(("fill", _spline(len(points), True) @ np.array(points, np.float32), colour, 0.0))
+
+    def dot(self, colour, x, y, rx, ry=None, turn=0.0) -> None:
+        """A filled ellipse; `turn` in radians, clockwise on the screen."""
+        ry = rx if ry is None else ry
+        ring = CIRCLE if rx + ry > 0.12 else SMALL_CIRCLE
+        c, s = (cos(turn), sin(turn)) if turn else (1.0, 0.0)
+        points = ring @ np.array(((rx * c, rx * s), (-ry * s, ry * c)), np.float32)
+        points += (x, y)
+        self.shapes.append(("fill", points, colour, 0.0))
+
+    def box(self, colour, x0, y0, x1, y1, r=0.0) -> None:
+        """A filled rectangle, its corners cut by `r`."""
+        if not r:
+            return self.poly(colour, ((x0, y0), (x1, y0), (x1, y1), (x0, y1)))
+        q = r * 0.3
+        return self.poly(colour, ((x0 + r, y0), (x1 - r, y0), (x1 - q, y0 + q), (x1, y0 + r), (x1, y1 - r),
+                                  (x1 - q, y1 - q),
+                                  (x1 - r, y1), (x0 + r, y1), (x0 + q, y1 - q), (x0, y1 - r), (x0, y0 + r),
+                                  (x0 + q, y0 + q)))
+
+    def limb(self, colour, x0, y0, x1, y1, w0, w1=None) -> None:
+        """A filled bar with rounded ends, `w0` wide at its first end and `w1` at its second."""
+        w1 = w0 if w1 is None else w1
+        length = hypot(x1 - x0, y1 - y0) or 1e-6
+        ux, uy = (x1 - x0) / length, (y1 - y0) / length
+        a, b = w0 / 2, w1 / 2
+        self.poly(colour, ((x0 - uy * a, y0 + ux * a), (x0 - ux * a * 0.8, y0 - uy * a * 0.8),
+                           (x0 + uy * a, y0 - ux * a),
+                           (x1 + uy * b, y1 - ux * b), (x1 + ux * b * 0.8, y1 + uy * b * 0.8),
+                           (x1 - uy * b, y1 + ux * b)))
+
+    def line(self, colour, width, points, smooth=False) -> None:
+        points = np.array(points, np.float32)
+        points = _spline(len(points), False) @ points if smooth else points
+        self.shapes.append(("line", points, colour, width))
+
+    def ring(self, colour, x, y, r, width, ry=None) -> None:
+        points = CIRCLE[np.arange(len(CIRCLE) + 1) % len(CIRCLE)] * np.float32((r, ry or r))
+        points += (x, y)
+        self.shapes.append(("line", points, colour, width))
+
+    def rotate(self, angle: float) -> None:
+        """Turn all that is drawn so far, clockwise on the screen."""
+        c, s = cos(angle), sin(angle)
+        matrix = np.array(((c, s), (-s, c)), np.float32)
+        self.shapes = [(kind, points @ matrix, colour, width) for kind, points, colour, width in self.shapes]
+
+    def shrink(self, factor: float) -> None:
+        """Make all that is drawn so far smaller: a view that is narrower than the usual one is not taller."""
+        self.shapes = [(kind, points * np.float32(factor), colour, width * factor) for kind, points, colour,
+                       width in self.shapes]
+
+    def done(self, mirror=True, lean=0.0, stretch=0.12) -> list[Part]:
+        """The parts: mirrored half of the time, a little stretched and leaning, on y = 1 and inside the unit square."""
+        points = np.concatenate([shape[1] for shape in self.shapes])
+        wide = self.between(1 - stretch, 1 + stretch)
+        side = -wide if mirror and self.chance(0.5) else wide
+        tilt = self.between(-lean, lean)
+        if tilt:
+            points[:, 0] += points[:, 1] * tilt
+        points[:, 0] *= side
+        (left, top), (right, bottom) = points.min(0).tolist(), points.max(0).tolist()
+        scale = min(1.0, 1 / (right - left), 1 / (bottom - top))
+        points -= ((left + right) / 2, bottom)
+        points *= scale
+        points += (0.5, 1.0)
+        parts, start = [], 0
+        for kind, shape, colour, width in self.shapes:
+            stop = start + len(shape)
+            parts.append(Part(kind, points[start:stop], colour, width * scale))
+            start = stop
+        return parts
+
+
+def joint(x, y, angle, length) -> tuple[float, float]:
+    """Where a limb of `length` ends that hangs from (x, y), `angle` radians from straight down; positive is right."""
+    return x + sin(angle) * length, y + cos(angle) * length
