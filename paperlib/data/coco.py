@@ -1,0 +1,190 @@
+"""The in-memory form of every detection set, and the reader of COCO's JSON format."""
+import dataclasses
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from pycocotools import mask as rle_tools
+from torch import Tensor
+
+from paperlib.data.faults import Fault, check_records, read_json, stop_if_fatal, summary
+from paperlib.data.images import cached_pixels, read_rgb
+
+AREA_BOUNDS = (32, 96)         # px, side lengths; COCO's small/medium/large
+MAX_AREA = 1e10                # px^2; pycocotools' "everything"
+
+
+@dataclass
+class DetectionSet:
+    """Images with boxes (and masks), as COCO records whatever the format on disk; images are read when asked for.
+
+    Units: label k in 1..K is `categories[k-1]`; boxes leave as xyxy px, inside stay COCO's x, y, width, height.
+    """
+    name: str
+    root: Path                                             # folder that file_name is relative to
+    categories: list[dict]
+    images: list[dict]
+    annotations: dict[int, list[dict]]                     # image id -> records
+    version: str                                           # first 12 hex digits of the annotation files' sha256
+    area_ranges: dict[str, tuple[float, float]]            # px^2
+    skipped: list[Fault] = field(default_factory=list)     # dropped on load
+    clipped: list[Fault] = field(default_factory=list)     # boxes cut at the image's border on load
+    _labels: dict[int, int] = field(init=False, repr=False)
+    _has_difficult: bool = field(init=False, repr=False)
+    _origin: "tuple[DetectionSet, list[int]] | None" = field(default=None, repr=False)
+
+    def __post_init__(self):
+        self._labels = {category["id"]: k for k, category in enumerate(self.categories, 1)}
+        self._has_difficult = any("difficult" in ann for anns in self.annotations.values() for ann in anns)
+
+    @property
+    def classes(self) -> list[str]:
+        return [category["name"] for category in self.categories]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, i: int) -> tuple[Tensor, dict]:
+        return self.image(i), self.target(i)
+
+    def image(self, i: int) -> Tensor:
+        """Image i as uint8 (3, H, W), RGB. Errors: as `images.read_rgb`."""
+        record = self.images[i]
+        return read_rgb(self.root / record["file_name"], (record["height"], record["width"]))
+
+    def target(self, i: int, masks: bool = False) -> dict:
+        """What there is to find in image i.
+
+        Shapes: boxes (G, 4) float32 xyxy px, labels (G,) int64 1..K, crowd (G,) bool, area (G,) float32 px^2,
+            image_id int, size (2,) int64 (height, width), [masks (G, H, W) bool], [difficult (G,) bool] in VOC sets.
+        Errors: ValueError naming the annotation that has no mask, when masks are asked for.
+        """
+        image = self.images[i]
+        anns = self.annotations.get(image["id"], [])
+        boxes = torch.tensor([a["bbox"] for a in anns], dtype=torch.float64).reshape(-1, 4)
+        boxes[:, 2:] += boxes[:, :2]
+        size = (image["height"], image["width"])
+        target = {
+            "boxes": boxes.float(), "labels": torch.tensor([self._labels[a["category_id"]] for a in anns],
+                                                           dtype=torch.int64),
+            "crowd": torch.tensor([bool(a["iscrowd"]) for a in anns], dtype=torch.bool),
+            "area": torch.tensor([a["area"] for a in anns], dtype=torch.float32),
+            "image_id": image["id"], "size": torch.tensor(size)}
+        if self._has_difficult:
+            target["difficult"] = torch.tensor([bool(a.get("difficult")) for a in anns], dtype=torch.bool)
+        if masks:
+            stack = [self._mask(a, *size) for a in anns]
+            target["masks"] = torch.from_numpy(np.stack(stack)) if stack else torch.zeros(0, *size, dtype=torch.bool)
+        return target
+
+    def _mask(self, ann: dict, height: int, width: int) -> np.ndarray:
+        return rle_tools.decode(self._rle(ann, height, width)).astype(bool)
+
+    def _rle(self, ann: dict, height: int, width: int) -> dict:
+        """The mask in pycocotools' compressed form, whatever form the record has."""
+        seg = ann.get("segmentation")
+        if not seg:
+            raise ValueError(f"{self.name}: annotation {ann['id']} has no segmentation, but masks were asked for")
+        if isinstance(seg, list):
+            return rle_tools.merge(rle_tools.frPyObjects(seg, height, width))
+        if "png" in seg:                                   # VOC: pixel value k is object k of the XML file
+            return rle_tools.encode(np.asfortranarray(np.asarray(Image.open(seg["png"])) == seg["value"]))
+        return rle_tools.frPyObjects(seg, height, width) if isinstance(seg["counts"], list) else seg
+
+    def subset(self, chosen: int | Sequence[int]) -> "DetectionSet":
+        """The first n images, or those at the given indices, in that order."""
+        picked = list(range(min(chosen, len(self)))) if isinstance(chosen, int) else [int(i) for i in chosen]
+        images = [self.images[i] for i in picked]
+        kept = {image["id"]: self.annotations.get(image["id"], []) for image in images}
+        return dataclasses.replace(self, images=images, annotations=kept, _origin=(self, picked))
+
+    def coco_dict(self) -> dict:
+        """The set as a fresh COCO dict, every mask in a form that pycocotools reads."""
+        anns = []
+        for image in self.images:
+            for ann in self.annotations.get(image["id"], []):
+                ann = dict(ann)
+                if isinstance(ann.get("segmentation"), dict) and "png" in ann["segmentation"]:
+                    ann["segmentation"] = self._rle(ann, image["height"], image["width"])
+                anns.append(ann)
+        small, large = (self.area_ranges["medium"][i] ** 0.5 for i in (0, 1))
+        return {"info": {"description": self.name, "area_bounds": [small, large]},
+                "images": [dict(i) for i in self.images], "annotations": anns,
+                "categories": [dict(c) for c in self.categories]}
+
+    def pixels(self) -> np.ndarray | None:
+        """All images, uint8 (n, 3, H, W), from a memory map decoded once; None when sizes differ (or over 1 GiB)."""
+        if self._origin is None:
+            return cached_pixels(self.root, self.images, self.version)
+        whole, picked = self._origin
+        pixels = whole.pixels()
+        first_n = picked == list(range(len(picked)))
+        return None if pixels is None else pixels[:len(picked)] if first_n else pixels[picked]
+
+
+def read_coco(annotation_file: str | Path, image_folder: str | Path | None = None, name: str | None = None,
+              report: Callable[[str], None] | None = print) -> DetectionSet:
+    """A set in COCO's format; what was dropped or clipped is counted in one line sent to `report`.
+
+    Without `image_folder` the usual places are tried: <split>, images/<split>, images and the file's own folder.
+    Errors: FileNotFoundError; ValueError naming file, record, what was found and what was expected.
+    Differs: pycocotools loads without checks. Here zero-area boxes and polygons of two points are dropped, boxes that
+        stick out are clipped, `iscrowd` defaults to 0 and `area` to width * height; all else that is wrong stops.
+    """
+    found, faults = gather_coco(Path(annotation_file), image_folder, name)
+    stop_if_fatal(faults)
+    if report and (line := summary(faults)):
+        report(f"{found.name}: {line}")
+    return found
+
+
+def gather_coco(file: Path, image_folder=None, name: str | None = None) -> tuple[DetectionSet | None, list[Fault]]:
+    """As much of a COCO file as can be used, and every fault in its records; opens no image."""
+    if not file.is_file():
+        raise FileNotFoundError(f"{file}: no such annotation file")
+    data, faults = read_json(file)
+    if data is None:
+        return None, faults
+    records, faults = check_records(data, str(file), labelled=not file.name.startswith("image_info"))
+    root = Path(image_folder) if image_folder else find_images(file, records["images"])
+    faults += missing_images(root, records["images"], str(file))
+    version = hashlib.sha256(file.read_bytes()).hexdigest()[:12]
+    bounds = (data.get("info") or {}).get("area_bounds", AREA_BOUNDS)
+    return assemble(name or file.parent.name, root, records, version, faults, bounds), faults
+
+
+def assemble(name: str, root: Path, records: dict, version: str, faults: list[Fault],
+             bounds: Sequence[float] = AREA_BOUNDS) -> DetectionSet:
+    """A DetectionSet from checked records; `bounds` are the side lengths that divide small, medium and large, px."""
+    by_image: dict[int, list[dict]] = {image["id"]: [] for image in records["images"]}
+    for ann in records["annotations"]:
+        ann.setdefault("iscrowd", 0)
+        ann.setdefault("area", ann["bbox"][2] * ann["bbox"][3])
+        by_image[ann["image_id"]].append(ann)
+    small, large = (float(side) ** 2 for side in bounds)
+    ranges = {"all": (0.0, MAX_AREA), "small": (0.0, small), "medium": (small, large), "large": (large, MAX_AREA)}
+    return DetectionSet(name, root, sorted(records["categories"], key=lambda c: c["id"]), records["images"], by_image,
+                        version, ranges, [f for f in faults if f.action == "dropped" and not f.fatal],
+                        [f for f in faults if f.action == "clipped" and not f.fatal])
+
+
+def find_images(file: Path, images: list[dict]) -> Path:
+    """The folder beside the annotation file that holds the first image, else the likeliest one."""
+    split = file.stem.removeprefix("instances_").removeprefix("image_info_")
+    tops = [file.parent.parent, file.parent] if file.parent.name == "annotations" else [file.parent]
+    places = [top / place for top in tops for place in (split, f"images/{split}", "images", "")]
+    first = images[0]["file_name"] if images else ""
+    return next((p for p in places if first and (p / first).is_file()), next(p for p in places if p.is_dir()))
+
+
+def missing_images(root: Path, images: list[dict], file: str) -> list[Fault]:
+    """A fault per record whose image is not there; none when no image is there (scoring needs no pixels)."""
+    absent = [image for image in images if not (root / image["file_name"]).is_file()]
+    if len(absent) == len(images):
+        return []
+    return [Fault(file, f"image {image['id']}", "no such file", f"{root / image['file_name']}", True)
+            for image in absent]

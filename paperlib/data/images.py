@@ -1,0 +1,107 @@
+"""Reading image files of any kind as RGB, and the cache of decoded pixels for sets of one image size."""
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+from filelock import FileLock
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+
+import paperlib
+from paperlib.device import progress
+
+MAX_CACHE = 1 << 30            # bytes; a larger set is decoded image by image
+
+
+def data_folder() -> Path:
+    """Where drawn and downloaded sets live: PAPERLIB_DATA, else data/ of this checkout, else ./data."""
+    if given := os.environ.get("PAPERLIB_DATA"):
+        return Path(given)
+    here = Path(paperlib.__file__).parents[1] / "data"
+    return here if here.is_dir() else Path("data")
+
+
+def read_rgb(file: Path, size: tuple[int, int]) -> Tensor:
+    """One image file as RGB, upright, at its recorded size (decoded with Pillow).
+
+    Shapes: size (height, width) -> uint8 (3, height, width).
+    Errors: FileNotFoundError; ValueError naming the file when it is empty, cut short, not an image or of another size.
+    Differs: the camera's rotation flag is applied unless only the unrotated picture has the recorded size; 16-bit grey
+        is divided by 256; alpha is dropped.
+    """
+    return torch.from_numpy(decode(file, size)[0].transpose(2, 0, 1).copy())
+
+
+def decode(file: Path, size: tuple[int, int]) -> tuple[np.ndarray, str]:
+    """RGB (H, W, 3) of a file and Pillow's name of the stored mode ("RGB", "L", "P", "RGBA", "CMYK", "I;16", ...)."""
+    try:
+        with Image.open(file) as stored:
+            stored.load()
+            mode, upright = stored.mode, ImageOps.exif_transpose(stored)
+            if upright.size[::-1] != size and stored.size[::-1] == size:
+                upright = stored
+            rgb = np.asarray(_to_rgb(upright))
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{file}: image file is missing") from None
+    except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
+        empty = file.is_file() and not file.stat().st_size
+        why = "the file has 0 bytes" if empty else f"Pillow says {str(error).split(str(file))[0].strip()!r}"
+        raise ValueError(f"{file}: found no whole image ({why}); "
+                         f"expected JPEG, PNG, ... of {size[1]} x {size[0]} pixels") from None
+    if rgb.shape[:2] != size:
+        raise ValueError(f"{file}: found {rgb.shape[1]} x {rgb.shape[0]} pixels (width x height); "
+                         f"expected {size[1]} x {size[0]} as recorded in the annotations")
+    return rgb, mode
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):                                       # convert() would clip at 255
+        deep = np.asarray(image)
+        return Image.fromarray((deep >> 8).clip(0, 255).astype(np.uint8)).convert("RGB")
+    if image.mode == "P" and "transparency" in image.info:
+        image = image.convert("RGBA")
+    return image.convert("RGB")
+
+
+def cached_pixels(root: Path, images: list[dict], version: str) -> np.memmap | None:
+    """All images as one read-only array on disk, decoded on first use; None when sizes differ or it would be too big.
+
+    Shapes: -> uint8 (n, 3, H, W) memory map.
+    The file lies beside the images of our own sets, in the user's cache folder for all others, is named by version,
+    file sizes and times, and is written whole under a lock.
+    """
+    sizes = {(image["height"], image["width"]) for image in images}
+    if len(sizes) != 1 or len(images) * 3 * np.prod(next(iter(sizes))) > MAX_CACHE:
+        return None
+    height, width = next(iter(sizes))
+    stamp = hashlib.sha256(f"{root.resolve()} {version} {len(images)}".encode())
+    for image in images:
+        try:
+            info = os.stat(root / image["file_name"])
+        except FileNotFoundError:
+            raise FileNotFoundError(f"{root / image['file_name']}: image file is missing") from None
+        stamp.update(f"{image['file_name']} {info.st_size} {info.st_mtime_ns}".encode())
+    ours = root.resolve().is_relative_to(data_folder().resolve())
+    folder = root if ours else Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "paperlib"
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f".pixels-{version}-{stamp.hexdigest()[:12]}.npy"
+    if not file.exists():
+        with FileLock(f"{file}.lock"):
+            if not file.exists():
+                _write_pixels(file, root, images, (len(images), 3, height, width))
+    return np.load(file, mmap_mode="r")
+
+
+def _write_pixels(file: Path, root: Path, images: list[dict], shape: tuple[int, ...]) -> None:
+    part = file.with_suffix(".part")
+    try:
+        out = np.lib.format.open_memmap(part, "w+", np.uint8, shape)
+        for i, image in enumerate(progress(images, desc="decoding images", unit="image")):
+            out[i] = decode(root / image["file_name"], shape[2:])[0].transpose(2, 0, 1)
+        out.flush()
+        del out
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)

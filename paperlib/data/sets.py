@@ -1,0 +1,118 @@
+"""Finding a detection set by name or path, and drawing the embedded ones on first use."""
+import shutil
+import tempfile
+from pathlib import Path
+
+from filelock import FileLock
+
+from paperlib.data.coco import DetectionSet, read_coco
+from paperlib.data.images import data_folder
+from paperlib.data.voc import read_voc, splits_of
+
+EMBEDDED = ("minicoco", "minivoc")                         # drawn by `build`, in COCO's and VOC's format
+DOWNLOADED = ("coco2014", "coco2017", "voc2007", "voc2012")
+
+
+def known_sets() -> dict[str, str]:
+    """Every set that has a name, and where it is or how to get it."""
+    how = {**dict.fromkeys(EMBEDDED, "drawn on first use"),
+           **{name: f"not here; `paperlib data download {name}`" for name in DOWNLOADED}}
+    folder = data_folder()
+    found = {p.name for p in folder.iterdir() if p.is_dir() and (_json_splits(p) or (p / "Annotations").is_dir())} \
+        if folder.is_dir() else set()
+    return {name: str(folder / name) if name in found else how[name] for name in sorted(how | dict.fromkeys(found, ""))}
+
+
+def load(name_or_path: str | Path, split: str | None = None, limit: int | None = None) -> DetectionSet:
+    """A detection set: an embedded or downloaded name ("minicoco", "minicoco/val"), a COCO JSON file or folder, or
+    a VOC folder. `limit` keeps the first so many images.
+
+    Errors: KeyError for a name that is no set and no path, and for a split that the set lacks, each with what there is.
+    """
+    kind, place, split = locate(name_or_path, split)
+    if kind == "coco":
+        title = f"{_top(place).name}/{split}" if split else _top(place).name
+        found = read_coco(place, name=title)
+    else:
+        found = read_voc(place, split)
+    return found if limit is None else found.subset(limit)
+
+
+def locate(name_or_path: str | Path, split: str | None = None) -> tuple[str, Path, str | None]:
+    """("coco", annotation file, split) or ("voc", folder, split); draws an embedded set if it is not there yet."""
+    path = resolve(name_or_path)
+    if split is None and not path.exists() and str(name_or_path).count("/") == 1:
+        path, split = resolve(str(name_or_path).split("/")[0]), str(name_or_path).split("/")[1]
+    if path.is_file():
+        return "coco", path, split
+    if not path.is_dir():
+        raise KeyError(f"no data set {str(name_or_path)!r}: neither a path nor one of {', '.join(known_sets())}")
+    if files := _json_splits(path):
+        chosen = _choose(path, split, list(files))
+        return "coco", files[chosen], None if chosen == "instances" else chosen
+    if (path / "Annotations").is_dir():
+        splits = splits_of(path)
+        return "voc", path, _choose(path, split, splits) if splits else None
+    holds = ", ".join(sorted(p.name for p in path.iterdir())[:8]) or "nothing"
+    raise KeyError(f"{path} is no detection set: it holds {holds}; expected COCO's annotations/instances_<split>.json "
+                   "(or instances.json) or VOC's Annotations, ImageSets and JPEGImages")
+
+
+def splits(name_or_path: str | Path) -> list[str | None]:
+    """The splits that `load` offers; [None] for a set without splits."""
+    path = resolve(name_or_path)
+    files = _json_splits(path) if path.is_dir() else {}
+    names = list(files) if files else splits_of(path)
+    return [None] if names in ([], ["instances"]) else names
+
+
+def resolve(name_or_path: str | Path) -> Path:
+    """The path of a set; an embedded one is drawn first if it is missing."""
+    name = str(name_or_path)
+    if name in EMBEDDED:
+        return ensure(name)
+    return data_folder() / name if name in known_sets() else Path(name_or_path)
+
+
+def ensure(name: str, jobs: int | None = None) -> Path:
+    """The folder of an embedded set, drawn under a lock into a temporary folder that is renamed when complete."""
+    folder = data_folder() / name
+    if folder.is_dir():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.parent / f".{name}.lock"):
+        if not folder.is_dir():
+            from paperlib.data import build  # late: drawing needs OpenCV, reading does not
+            part = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=folder.parent))
+            try:
+                build.build(name, part, jobs)
+                part.chmod(0o755)
+                part.rename(folder)
+            finally:
+                shutil.rmtree(part, ignore_errors=True)
+    return folder
+
+
+def _choose(path: Path, split: str | None, there: list[str]) -> str:
+    if split is None and (len(there) == 1 or "instances" in there):
+        return there[0] if len(there) == 1 else "instances"
+    for name in (split, str(split).rstrip("0123456789")):
+        if name in there:
+            return name
+    asked = "which split? " if split is None else f"no split {split!r}; "
+    raise KeyError(f"{path}: {asked}it has {', '.join(there)}")
+
+
+def _json_splits(folder: Path) -> dict[str, Path]:
+    """Split -> annotation file of a COCO folder; a year in the file's name may be left out."""
+    files: dict[str, Path] = {}
+    for place, prefix in (("annotations", "instances_"), ("annotations", "image_info_"), ("", "instances")):
+        for file in sorted((folder / place).glob(f"{prefix}*.json")):
+            full = file.stem.removeprefix(prefix)          # "train2017" answers to "train", unless 2014 is there too
+            split = full.rstrip("0123456789").rstrip("_") or "instances"
+            files.setdefault(full if split in files else split, file)
+    return files
+
+
+def _top(file: Path) -> Path:
+    return file.parent.parent if file.parent.name == "annotations" else file.parent
