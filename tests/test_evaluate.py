@@ -2,6 +2,7 @@
 import contextlib
 import io
 import json
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -163,6 +164,19 @@ def test_area_bounds_of_the_file_and_own_ranges():
     assert own == pytest.approx(asked, nan_ok=True) and own["APm"] != coco_metrics(gt, results)["APm"]
     assert set(coco_metrics(gt, results, max_dets=(5, 300), area_ranges={"all": (0, 1e10), "tiny": (0, 50)})) == {
         "AP", "AP50", "AP75", "APtiny", "AR5", "AR300", "ARtiny"}
+
+
+@pytest.mark.skipif(not hotcoco, reason="no hotcoco here")
+def test_fast_engine_is_fast_and_equal():
+    """A twelfth of COCO val2017's size; the whole of it gave 40 times and more, so 5 leaves room for a busy machine."""
+    gt = made_truth(400, seed=1)
+    results, seconds, numbers = made_detections(gt, seed=2, copies=10.0, background=32.0), {}, {}
+    for engine in ("hotcoco", "pycocotools"):
+        start = time.perf_counter()
+        numbers[engine] = coco_metrics(gt, results, engine=engine)
+        seconds[engine] = time.perf_counter() - start
+    assert numbers["hotcoco"] == numbers["pycocotools"]
+    assert seconds["pycocotools"] >= 5 * seconds["hotcoco"], seconds
 
 
 # -- VOC
