@@ -1,0 +1,51 @@
+"""What is made from the notebooks: the README's list and the HTML site."""
+import html
+import re
+from pathlib import Path
+
+from paperlib.teach import twins
+
+README_LIST = re.compile(r"(<!-- notebooks -->\n).*?(<!-- /notebooks -->)", re.DOTALL)
+INDEX = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>paperlib</title>
+<style>body {{ font: 1.1rem/1.6 sans-serif; max-width: 45rem; margin: 2rem auto; padding: 0 1rem }}</style>
+<h1>paperlib</h1>
+<ul>
+{items}
+</ul>
+</html>
+"""
+
+
+def filled_readme(text: str, folder: Path = twins.NOTEBOOKS) -> str:
+    """README text with the list between its markers made anew."""
+    rows = [f"| [{name}](notebooks/{name}.ipynb) | {twins.title(name, folder)} | {twins.minutes(name, folder, 'cpu')} "
+            f"| {twins.minutes(name, folder, 'gpu')} |\n" for name in twins.names(folder=folder)]
+    head = "| notebook | about | CPU | GPU |\n|---|---|---|---|\n"
+    return README_LIST.sub(lambda mark: mark[1] + head + "".join(rows) + mark[2], text)
+
+
+def site(names: list[str], folder: Path, executed: Path, out: Path) -> Path:
+    """Render the executed notebooks (the stored one where there is none) to HTML; the path of the index page."""
+    from nbconvert import HTMLExporter  # imported here: slow, and only this command needs it
+    exporter, items = HTMLExporter(language_code="en"), []
+    out.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        path, title = executed / f"{name}.ipynb", twins.title(name, folder)
+        notebook = twins.clean(twins.read(path if path.exists() else folder / f"{name}.ipynb"))
+        page, _ = exporter.from_notebook_node(_with_alt(notebook), {"metadata": {"name": title}})
+        page = re.sub(r'href="([\w./-]+)\.ipynb', r'href="\1.html', page)
+        (out / f"{name}.html").write_text(page, encoding="utf-8")
+        items.append(f'<li><a href="{name}.html">{html.escape(title)}</a> '
+                     f"({html.escape(twins.minutes(name, folder))})</li>")
+    (out / "index.html").write_text(INDEX.format(items="\n".join(items)), encoding="utf-8")
+    return out / "index.html"
+
+
+def _with_alt(notebook):
+    """PNG outputs as <img> elements: nbconvert's own template leaves their alt text out."""
+    for output in (o for cell in notebook.cells for o in cell.get("outputs", []) if "image/png" in o.get("data", {})):
+        alt = html.escape(output.metadata.get("image/png", {}).get("alt", ""), quote=True)
+        png = output.data.pop("image/png").replace("\n", "")
+        output.data["text/html"] = f'<img alt="{alt}" src="data:image/png;base64,{png}">'
+    return notebook

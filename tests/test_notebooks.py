@@ -1,0 +1,230 @@
+"""The notebooks: each stored one is sound; and the tools that make, run, lint and publish them."""
+import json
+import re
+import sys
+
+import nbformat
+import pytest
+
+from paperlib.teach import execute, notebooks, publish, twins
+from paperlib.teach.lint import lint
+
+GOOD = '''\
+# %% [markdown]
+# # A tiny notebook
+# <!-- minutes --><!-- /minutes -->
+
+# %% tags=["parameters"]
+import os
+BUDGET = os.environ.get("PAPERLIB_BUDGET", "mini")
+SEED = 0
+DEVICE = None
+DATA = "minicoco"
+RERUN = False
+
+# %%
+import matplotlib.pyplot as plt
+from paperlib.teach import checks, draw, widgets
+fig, ax = plt.subplots(figsize=(2, 1))
+ax.plot([0, 1])
+draw.show(fig, "A rising line.")
+widgets.explore(lambda ax, k: ax.plot([0, k]), "A line", k=(0, 3))
+print(BUDGET, SEED)
+
+# %% tags=["exercise"]
+def double(x):
+    """Twice x."""
+
+# %%
+checks.check("double", double, lambda x: 2 * x, [1, 2])
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# def double(x):
+#     return x + x
+# ```
+# </details>
+'''
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder with one good notebook, its cells marked as executed without outputs."""
+    (tmp_path / "text").mkdir()
+    twins.twin_path("01_tiny", tmp_path).write_text(GOOD)
+    twins.sync("01_tiny", tmp_path)
+    edit(tmp_path, lambda nb: [cell.update(execution_count=i) for i, cell in enumerate(code(nb), 1)])
+    return tmp_path
+
+
+def code(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def edit(folder, change):
+    path = folder / "01_tiny.ipynb"
+    notebook = twins.read(path)
+    change(notebook)
+    twins.write(notebook, path)
+
+
+@pytest.mark.parametrize("name", twins.names())
+def test_stored_notebook_is_sound(name):
+    assert lint(name) == []
+
+
+def test_a_good_notebook_has_no_fault(folder):
+    assert lint("01_tiny", folder) == []
+
+
+def put(kind, **content):
+    """A change that gives the second code cell an output."""
+    return lambda nb: code(nb)[1].outputs.append(nbformat.v4.new_output(kind, **content))
+
+
+BAD = {
+    "stderr": (put("stream", name="stderr", text="Warning: x"), "writes to stderr: 'Warning: x'"),
+    "error": (put("error", ename="ValueError", evalue="no", traceback=[]), "stopped with ValueError: no"),
+    "unix path": (put("stream", name="stdout", text="saved to /home/me/x.png"), "'/home/me/x.png'"),
+    "mac path": (put("display_data", data={"text/html": "<b>/Users/me/x</b>"}), "'/Users/me/x'"),
+    "windows path": (put("stream", name="stdout", text=r"in C:\Users\me"), r"'C:\\Users\\me'"),
+    "address": (put("display_data", data={"text/plain": "<Axes at 0x7f00aa11bb22>"}), "'at 0x7f00aa11bb22'"),
+    "no alt": (put("display_data", data={"image/png": "iVBO"}), "picture without alt text"),
+    "blank alt": (put("display_data", data={"image/png": "iVBO"}, metadata={"image/png": {"alt": " "}}),
+                  "picture without alt text"),
+    "widget view": (put("display_data", data={twins.WIDGET_VIEW: {"model_id": "a"}}), "stores a widget's view"),
+    "widget state": (lambda nb: nb.metadata.update(widgets={}), "metadata ['kernelspec', 'language_info', 'widgets']"),
+    "kernel name": (lambda nb: nb.metadata.kernelspec.update(display_name="mine"), "differ from the fixed ones"),
+    "not executed": (lambda nb: code(nb)[1].update(execution_count=None), "execution count None, expected 2"),
+    "out of order": (lambda nb: code(nb)[1].update(execution_count=9), "execution count 9, expected 2"),
+    "edited": (lambda nb: code(nb)[1].update(source="1"), "differs from the text twin"),
+    "tag lost": (lambda nb: code(nb)[0].metadata.clear(), "differs from the text twin"),
+    "cell lost": (lambda nb: nb.cells.pop(), "5 cells, but the text twin has 6"),
+    "large": (put("stream", name="stdout", text="x" * 1_000_001), "expected at most 1,000,000"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_lint_finds_what_is_wrong_with_a_stored_notebook(case, folder):
+    change, says = BAD[case]
+    edit(folder, change)
+    faults = lint("01_tiny", folder)
+    assert any(says in fault for fault in faults), faults
+    assert all(fault.startswith("01_tiny.ipynb, ") for fault in faults)
+
+
+@pytest.mark.parametrize("old, new, says", [
+    ("# # A tiny", "# A tiny", "expected a markdown title"),
+    ('tags=["parameters"]', "", "not tagged `parameters`"),
+    ("RERUN = False", "", "does not set RERUN"),
+    ('os.environ.get("PAPERLIB_BUDGET", "mini")', '"mini"', "BUDGET must come from"),
+    ("# <!-- minutes --><!-- /minutes -->", "#", "no measured time"),
+    ("<details>", "<div>", "an exercise without a solution"),
+    ("print(BUDGET, SEED)", "1\n" * 30, "lines of code; expected at most 25"),
+])
+def test_lint_finds_what_is_wrong_with_a_source(old, new, says, folder):
+    twins.twin_path("01_tiny", folder).write_text(GOOD.replace(old, new))
+    twins.sync("01_tiny", folder)
+    assert any(says in fault for fault in lint("01_tiny", folder))
+
+
+def test_lint_reports_a_missing_and_an_unreadable_file(folder):
+    (folder / "01_tiny.ipynb").write_text("{")
+    with pytest.raises(ValueError, match=r"01_tiny\.ipynb is not a notebook"):
+        lint("01_tiny", folder)
+    (folder / "01_tiny.ipynb").unlink()
+    assert "missing" in lint("01_tiny", folder)[0]
+
+
+def test_urls_fractions_and_markup_are_not_paths(folder):
+    text = "https://arxiv.org/abs/1708.02002 AP/AR 3 / 4 </b></div> ../data/x ~/x img/s notebooks/x.ipynb"
+    edit(folder, put("stream", name="stdout", text=text))
+    assert lint("01_tiny", folder) == []
+
+
+def test_sync_keeps_outputs_of_unchanged_cells_only(folder):
+    edit(folder, lambda nb: [c.outputs.append(nbformat.v4.new_output("stream", text="old")) for c in code(nb)])
+    twin = twins.twin_path("01_tiny", folder)
+    assert not twins.sync("01_tiny", folder)
+    twin.write_text(twin.read_text().replace("print(BUDGET, SEED)", "print(SEED)").replace("A tiny", "The tiny"))
+    assert twins.sync("01_tiny", folder)
+    assert [len(c.outputs) for c in code(twins.read(folder / "01_tiny.ipynb"))] == [1, 0, 1, 1]
+    assert twins.title("01_tiny", folder) == "The tiny notebook"
+
+
+def test_banner_follows_the_measured_minutes(folder):
+    record = {"seconds": 80, "machine": "2 CPU cores"}
+    twins.minutes_file(folder).write_text(json.dumps({"01_tiny": {"cpu": record}}))
+    assert "but measured was 'CPU: 1.5 min on 2 CPU cores; GPU: not measured yet'" in lint("01_tiny", folder)[0]
+    twins.sync("01_tiny", folder)
+    assert lint("01_tiny", folder) == []
+
+
+def test_names_take_numbers_and_refuse_what_does_not_exist(folder, capsys):
+    assert twins.names(["01"], folder) == twins.names(["01_tiny"], folder) == twins.names(folder=folder) == ["01_tiny"]
+    assert notebooks.main(["sync", "99", "--folder", str(folder)]) == 2
+    assert capsys.readouterr().err == "error: no notebook '99'; there are ['01_tiny']\n"
+
+
+def test_store_executes_strips_records_and_passes_lint(folder, capsys):
+    assert notebooks.main(["store", "--folder", str(folder), "--out", str(folder / "out")]) == 0, capsys.readouterr()
+    stored = twins.read(folder / "01_tiny.ipynb")
+    outputs = [o for c in code(stored) for o in c.outputs]
+    pictures = [o.metadata for o in outputs if "image/png" in o.get("data", {})]
+    assert pictures == [{"image/png": {"alt": "A rising line."}}]
+    assert "mini 0\n" in [o.get("text") for o in outputs]
+    assert "papermill" not in (folder / "01_tiny.ipynb").read_text()
+    record = twins.measured(folder)["01_tiny"]["cpu"]
+    assert record["seconds"] > 0 and record["budget"] == "mini"
+    assert "CPU: 0." in stored.cells[0].source or "CPU: 1" in stored.cells[0].source
+
+
+def test_run_shows_the_failing_cell_and_exits_with_1(folder, capsys):
+    twin = twins.twin_path("01_tiny", folder)
+    twin.write_text(twin.read_text().replace("print(BUDGET, SEED)", "print(BUDGET, 1 / SEED)"))
+    twins.sync("01_tiny", folder)
+    out = folder / "out"
+    assert notebooks.main(["run", "--budget", "smoke", "--folder", str(folder), "--out", str(out)]) == 1
+    printed = capsys.readouterr().out
+    assert "01_tiny failed" in printed and "ZeroDivisionError" in printed and "print(BUDGET, 1 / SEED)" in printed
+    assert notebooks.main(["run", "--set", "SEED=2", "--folder", str(folder), "--out", str(out)]) == 0
+    assert any("mini 0.5" in o.get("text", "") for c in code(twins.read(out / "01_tiny.ipynb")) for o in c.outputs)
+
+
+def test_check_runs_nbval_and_the_solutions(folder, capsys):
+    command = ["check", "--budget", "smoke", "--folder", str(folder), "--out", str(folder / "out")]
+    assert notebooks.main(command) == 0, capsys.readouterr()
+    assert "01_tiny (solved)" in capsys.readouterr().out
+    twin = twins.twin_path("01_tiny", folder)
+    twin.write_text(twin.read_text().replace("return x + x", "return x * x"))
+    twins.sync("01_tiny", folder)
+    assert notebooks.main(command) == 1
+    assert "{'double': False}" in capsys.readouterr().out
+
+
+def test_site_has_an_index_alt_text_and_no_widget(folder):
+    picture = nbformat.v4.new_output("display_data", data={"image/png": "iVBO"},
+                                     metadata={"image/png": {"alt": 'A "line"'}})
+    edit(folder, lambda nb: code(nb)[1].outputs.append(picture))
+    index = publish.site(["01_tiny"], folder, folder / "none", folder / "site")
+    assert '<a href="01_tiny.html">A tiny notebook</a>' in index.read_text(encoding="utf-8")
+    page = (folder / "site" / "01_tiny.html").read_text(encoding="utf-8")
+    assert 'alt="A &quot;line&quot;"' in page or "alt='A \"line\"'" in page
+    assert '<html lang="en"' in page
+
+
+def test_readme_list_is_made_from_titles_and_minutes(folder):
+    text = publish.filled_readme("a\n<!-- notebooks -->\nold\n<!-- /notebooks -->\nb\n", folder)
+    assert "old" not in text and text.startswith("a\n") and text.endswith("\nb\n")
+    assert "| [01_tiny](notebooks/01_tiny.ipynb) | A tiny notebook | not measured yet | not measured yet |" in text
+
+
+def test_processes_run_at_once_longest_first(capsys):
+    program = "import time; time.sleep(1); print('x')"
+    commands = {name: [sys.executable, "-c", program] for name in ("a", "b")} | {"c": [sys.executable, "-c", "1/0"]}
+    known = {"c": {"cpu": {"seconds": 9}}}
+    outcomes = execute.run_all(commands, jobs=2, budget="smoke", known=known)
+    assert list(outcomes) == ["a", "b", "c"] and [o.code for o in outcomes.values()] == [0, 0, 1]
+    assert re.findall(r"\] (\w):", capsys.readouterr().out)[0] == "c"
