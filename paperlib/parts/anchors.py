@@ -1,0 +1,77 @@
+"""Anchors: the reference boxes that a dense head classifies and shifts, laid on the grids of a feature pyramid."""
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class AnchorConfig:
+    levels: tuple = (3, 4, 5, 6, 7)  # pyramid levels that carry anchors; level l has stride 2**l px
+    size_per_stride: float = 4.0  # anchor side at scale 1, in strides: 32 px on P3 (RetinaNet Sec. 4, FPN Sec. 4.1)
+    scales: tuple = (1.0, 2 ** (1 / 3), 2 ** (2 / 3))  # sub-octave factors on that side (RetinaNet Sec. 4)
+    ratios: tuple = (0.5, 1.0, 2.0)  # height / width at equal area (Faster R-CNN Sec. 3.1.1)
+    sizes: tuple | None = None  # px, a tuple of sides per level; replaces size_per_stride and scales
+    rounded: bool = False  # round the corners of the base anchors to whole px (the released code of both labs)
+    offset: float = 0.5  # where in its cell an anchor is centred, in strides (torchvision: 0, the cell's corner)
+    fit_image: bool = False  # stride = image side // map side instead of 2**level (torchvision)
+
+    @property
+    def shapes_per_position(self) -> int:
+        """Anchors at each position of a map (the papers' A or k)."""
+        return len(self.ratios) * (len(self.sizes[0]) if self.sizes else len(self.scales))
+
+
+def base_anchors(cfg: AnchorConfig, level: int) -> Tensor:
+    """The shapes of one position, centred on (0, 0): (shapes, 4) float64 px; ratios outside, sides inside."""
+    sides = [cfg.size_per_stride * 2**level * s for s in cfg.scales]
+    if cfg.sizes is not None:
+        sides = cfg.sizes[cfg.levels.index(level)]
+    wh = torch.tensor([(s / math.sqrt(r), s * math.sqrt(r)) for r in cfg.ratios for s in sides], dtype=torch.float64)
+    corners = torch.cat([-wh, wh], dim=1) / 2
+    return corners.round() if cfg.rounded else corners
+
+
+def anchors_for(cfg: AnchorConfig, shapes: dict, device="cpu", image_size: tuple | None = None) -> Tensor:
+    """All anchors of an image: (A, 4) float32 xyxy px, level by level, row-major positions, then shapes.
+
+    Source: Faster R-CNN Sec. 3.1.1 (one level), FPN Sec. 4.1, RetinaNet Sec. 4.
+    Shapes: `shapes` is {level: (H, W)} of the feature maps; `image_size` (h, w) px is needed by cfg.fit_image only.
+    Errors: KeyError for a level without a feature map; ValueError if `sizes` and `levels` do not pair up.
+    The result is cached and shared: do not change it in place.
+    """
+    if cfg.sizes is not None and (len(cfg.sizes) != len(cfg.levels) or len({len(s) for s in cfg.sizes}) != 1):
+        raise ValueError(f"anchor sizes {cfg.sizes} do not pair with levels {cfg.levels}: "
+                         "expected one tuple of sides per level, all of one length")
+    if missing := set(cfg.levels) - set(shapes):
+        raise KeyError(f"anchors at level {min(missing)}, but the features have levels {sorted(shapes)}")
+    if cfg.fit_image and image_size is None:
+        raise ValueError("anchors with fit_image=True need the image_size (h, w)")
+    grids = tuple((level, *map(int, shapes[level])) for level in cfg.levels)
+    return _laid_out(cfg, grids, str(device), tuple(image_size) if cfg.fit_image else None)
+
+
+@lru_cache(maxsize=32)
+def _laid_out(cfg: AnchorConfig, grids: tuple, device: str, image_size: tuple | None) -> Tensor:
+    parts = []
+    for level, h, w in grids:
+        step_y, step_x = (image_size[0] // h, image_size[1] // w) if image_size else (2**level, 2**level)
+        ys = (torch.arange(h, dtype=torch.float64) + cfg.offset) * step_y
+        xs = (torch.arange(w, dtype=torch.float64) + cfg.offset) * step_x
+        y, x = torch.meshgrid(ys, xs, indexing="ij")
+        centres = torch.stack([x, y, x, y], dim=-1)  # (H, W, 4)
+        parts.append((centres.unsqueeze(2) + base_anchors(cfg, level)).reshape(-1, 4))
+    with torch.inference_mode(False):  # a cached tensor must be usable in training even if detection made it
+        return torch.cat(parts).float().to(device) if parts else torch.zeros(0, 4, device=device)
+
+
+def inside(anchors: Tensor, size: tuple[int, int], border: float = 0) -> Tensor:
+    """Which anchors cross the edge of an image of `size` (h, w) by no more than `border` px: (…, 4) -> (…,) bool.
+
+    Source: Faster R-CNN Sec. 3.3 trains on these only (border 0); infinity keeps all.
+    """
+    h, w = size
+    x1, y1, x2, y2 = anchors.unbind(-1)
+    return (x1 >= -border) & (y1 >= -border) & (x2 <= w + border) & (y2 <= h + border)

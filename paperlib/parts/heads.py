@@ -1,0 +1,54 @@
+"""Heads: small networks that read predictions off feature maps."""
+import math
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class HeadConfig:
+    convs: int = 4  # 3x3 layers before the output of each subnet (RetinaNet Sec. 4)
+    prior: float = 0.01  # pi, the score of every anchor before training (RetinaNet Sec. 3.3, 4.1)
+    class_agnostic: bool = True  # one box per anchor; False: one per anchor and class (RetinaNet Sec. 4)
+    std: float = 0.01  # of the initial weights of the output layers (RetinaNet Sec. 4.1)
+    hidden_std: float = 0.01  # of the initial weights of the other layers (RetinaNet Sec. 4.1)
+    out_kernel: int = 3  # side of the output layers' kernels (RetinaNet Sec. 4)
+
+
+def _subnet(dim: int, outputs: int, cfg: HeadConfig) -> nn.Sequential:
+    layers = []
+    for _ in range(cfg.convs):
+        layers += [nn.Conv2d(dim, dim, 3, padding=1), nn.ReLU(inplace=True)]
+    layers.append(nn.Conv2d(dim, outputs, cfg.out_kernel, padding=cfg.out_kernel // 2))
+    for conv in layers:
+        if isinstance(conv, nn.Conv2d):
+            nn.init.normal_(conv.weight, std=cfg.std if conv is layers[-1] else cfg.hidden_std)
+            nn.init.zeros_(conv.bias)
+    return nn.Sequential(*layers)
+
+
+class DenseHead(nn.Module):
+    """Two fully convolutional subnets of equal form, for classes and for boxes, shared by all levels.
+
+    Source: RetinaNet (arXiv 1708.02002v2) Sec. 4, Fig. 3 c-d; its prior Sec. 3.3 and 4.1.
+    Shapes: {level: (N, dim, H, W)} -> [logits (N, H W A, K)], [deltas (N, H W A, 4)], one tensor per level, fine to
+            coarse, A shapes per position in the order of `anchors_for`; deltas (N, H W A, K, 4) if not class_agnostic.
+    """
+
+    def __init__(self, dim: int, num_anchors: int, num_classes: int, cfg: HeadConfig = HeadConfig()):
+        super().__init__()
+        self.num_anchors, self.cls_shape = num_anchors, (num_classes,)
+        self.box_shape = (4,) if cfg.class_agnostic else (num_classes, 4)
+        self.cls = _subnet(dim, num_anchors * num_classes, cfg)
+        self.box = _subnet(dim, num_anchors * math.prod(self.box_shape), cfg)
+        nn.init.constant_(self.cls[-1].bias, -math.log((1 - cfg.prior) / cfg.prior))
+
+    def forward(self, features: dict[int, Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        levels = [features[level] for level in sorted(features)]
+        logits = [self._per_anchor(self.cls(x), self.cls_shape) for x in levels]
+        return logits, [self._per_anchor(self.box(x), self.box_shape) for x in levels]
+
+    def _per_anchor(self, x: Tensor, shape: tuple) -> Tensor:
+        n, _, h, w = x.shape
+        x = x.permute(0, 2, 3, 1)  # (N, H, W, A K)
+        return x.reshape(n, h * w * self.num_anchors, *shape)  # no copy if the memory is channels-last

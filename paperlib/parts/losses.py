@@ -1,0 +1,197 @@
+"""Losses of dense detectors, all computed from logits, and the selection of hard examples.
+
+Every classification loss here is a function of x_t, the logit times +1 for the true class and -1 otherwise
+(RetinaNet App. A), so `-x_t` measures how wrong a prediction is and p_t = sigmoid(x_t).
+"""
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from paperlib.parts import boxes
+
+CHUNK = 1 << 15  # logits handled at a time on a CPU: the temporaries stay in its cache
+
+
+def _wrongness(logits: Tensor, targets: Tensor) -> Tensor:
+    wide = logits if logits.dtype == torch.float64 else logits.float()
+    return wide * (1 - 2 * targets.to(wide.dtype))  # -x_t
+
+
+def _balanced(loss: Tensor, targets: Tensor, alpha: float | None) -> Tensor:
+    return loss if alpha is None else loss * (targets * alpha + (1 - targets) * (1 - alpha))
+
+
+def cross_entropy(logits: Tensor, targets: Tensor, alpha: float | None = None) -> Tensor:
+    """Binary cross entropy of every logit, weighted by alpha for targets 1 and 1 - alpha for targets 0.
+
+    Source: RetinaNet (arXiv 1708.02002v2) eqs. 1 and 3; alpha None leaves the weight out.
+    Shapes: logits (…), targets (…) of 0 and 1 -> (…), float32 or float64.
+    """
+    return _balanced(F.softplus(_wrongness(logits, targets)), targets, alpha)
+
+
+def focal(logits: Tensor, targets: Tensor, gamma: float = 2.0, alpha: float | None = 0.25) -> Tensor:
+    """Focal loss of every logit: cross entropy times (1 - p_t)**gamma.
+
+    Source: RetinaNet eqs. 4 and 5.
+    Shapes: logits (…), targets (…) of 0 and 1 -> (…), float32 or float64.
+    Differs: nothing is clipped (the thesis clips p_t); (1 - p_t)**gamma is taken as exp(gamma log(1 - p_t)), which
+             together with its gradient stays finite for any logit.
+    """
+    u = _wrongness(logits, targets)
+    return _balanced((-gamma * F.softplus(-u)).exp() * F.softplus(u), targets, alpha)
+
+
+def focal_star(logits: Tensor, targets: Tensor, gamma: float = 2.0, beta: float = 1.0,
+               alpha: float | None = 0.25) -> Tensor:
+    """The alternative focal loss FL* = -log(sigmoid(gamma x_t + beta)) / gamma of every logit.
+
+    Source: RetinaNet App. A, eqs. 7 and 8.
+    Shapes: logits (…), targets (…) of 0 and 1 -> (…), float32 or float64.
+    """
+    return _balanced(F.softplus(gamma * _wrongness(logits, targets) - beta) / gamma, targets, alpha)
+
+
+def hinge(logits: Tensor, targets: Tensor, margin: float = 1.0, alpha: float | None = None) -> Tensor:
+    """max(0, margin - x_t) of every logit: no loss at all once p_t passes sigmoid(margin).
+
+    Source: RetinaNet Sec. 5.1 tried a hinge loss and found it unstable; it does not state the margin.
+    """
+    return _balanced((margin + _wrongness(logits, targets)).clamp(min=0), targets, alpha)
+
+
+def smooth_l1(pred: Tensor, target: Tensor, beta: float = 1.0) -> Tensor:
+    """0.5 d^2 / beta where |d| < beta, else |d| - beta / 2, of every element; beta 0 is the plain L1 distance.
+
+    Source: Fast R-CNN (arXiv 1504.08083v2) eq. 3 with beta 1; sigma^2 of its successor's code is 1 / beta.
+    """
+    return F.smooth_l1_loss(pred, target.to(pred.dtype), beta=beta, reduction="none")
+
+
+@dataclass(frozen=True)
+class ClassLossConfig:
+    kind: str = "focal"  # focal | ce | focal_star | hinge | ohem | ohem_1_3 (RetinaNet Sec. 3, 5.1, App. A)
+    gamma: float = 2.0  # focusing strength of focal and focal_star (Sec. 3.2; App. A)
+    alpha: float | None = 0.25  # weight of the true class, 1 - alpha of the others; None: no weights (Sec. 3.1)
+    beta: float = 1.0  # shift of focal_star in logits; the hinge's margin (App. A; Sec. 5.1)
+    ohem_num: int = 128  # hard examples an image (Table 1d: 128, 256 or 512)
+    ohem_nms: float = 0.5  # IoU above which a harder neighbour hides an example (Table 1d: .5 or .7)
+
+
+KINDS = ("focal", "ce", "focal_star", "hinge", "ohem", "ohem_1_3")
+
+
+def value_and_slope(u: Tensor, cfg: ClassLossConfig) -> tuple[Tensor, Tensor]:
+    """The unweighted loss at wrongness u = -x_t, and its derivative by u, in closed form.
+
+    Source: RetinaNet App. B, eqs. 9-11 (their derivatives are by x = y x_t).
+    """
+    if cfg.kind == "focal_star":
+        v = u * cfg.gamma - cfg.beta
+        return F.softplus(v).div_(cfg.gamma), v.sigmoid_()
+    if cfg.kind == "hinge":
+        v = (u + cfg.beta).clamp_(min=0)
+        return v, (v > 0).to(u.dtype)
+    loss, wrong = F.softplus(u), torch.sigmoid(u)  # -log p_t, 1 - p_t
+    if cfg.kind != "focal" or cfg.gamma == 0:
+        return loss, wrong
+    slope = (1 - wrong).mul_(loss).mul_(cfg.gamma).add_(wrong)
+    gate = wrong.mul_(wrong) if cfg.gamma == 2 else wrong.pow_(cfg.gamma)
+    return loss.mul_(gate), slope.mul_(gate)
+
+
+class _ClassLoss(torch.autograd.Function):
+    """Sum over anchors and classes of one level; the gradient is made in the same pass, while the data are in cache."""
+
+    @staticmethod
+    def forward(ctx, logits, labels, scale, cfg):
+        num, _, num_classes = logits.shape
+        wide = torch.float64 if logits.dtype == torch.float64 else torch.float32
+        flat, grad = logits.reshape(num, -1), torch.empty_like(logits, memory_format=torch.contiguous_format)
+        weight = scale.to(wide) * (1 if cfg.alpha is None else 1 - cfg.alpha)
+        total = _all_background(flat, grad.view(num, -1), weight, wide, cfg)
+        rows, row_labels = flat.view(-1, num_classes), labels.reshape(-1)
+        row_grad, row_weight = grad.view(-1, num_classes), weight.repeat_interleave(labels.shape[1])
+
+        ignored = (row_labels < 0).nonzero().squeeze(1)
+        loss, _ = value_and_slope(rows[ignored].to(wide), cfg)
+        total = total - (loss * row_weight[ignored, None]).sum()
+        row_grad[ignored] = 0
+
+        at = (row_labels > 0).nonzero().squeeze(1)  # the rows of positives; only their own class's column changes
+        own = row_labels[at] - 1
+        logit = rows[at, own].to(wide)
+        as_background, _ = value_and_slope(logit, cfg)
+        loss, slope = value_and_slope(-logit, cfg)
+        weight = scale.to(wide).repeat_interleave(labels.shape[1])[at] * (1 if cfg.alpha is None else cfg.alpha)
+        row_grad[at, own] = (-slope * weight).to(grad.dtype)
+        ctx.save_for_backward(grad)
+        return total + (loss * weight - as_background * row_weight[at]).sum()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, upstream):
+        (grad,) = ctx.saved_tensors
+        if upstream.device.type == "cpu" and upstream == 1:  # saves one pass over the largest tensor of the model
+            return grad, None, None, None
+        return grad * upstream.to(grad.dtype), None, None, None
+
+
+def _all_background(flat: Tensor, grad: Tensor, weight: Tensor, wide: torch.dtype, cfg: ClassLossConfig) -> Tensor:
+    """Treat every logit of flat (N, A K) as background: write the gradient, return the loss."""
+    if flat.device.type != "cpu":
+        loss, slope = value_and_slope(flat.to(wide), cfg)
+        grad.copy_(slope * weight[:, None])
+        return (loss.sum(1) * weight).sum()
+    total = weight.new_zeros(())
+    for row, row_grad, w in zip(flat, grad, weight):
+        row_total = weight.new_zeros(())
+        for x, g in zip(row.split(CHUNK), row_grad.split(CHUNK)):
+            loss, slope = value_and_slope(x.to(wide), cfg)
+            torch.mul(slope, w, out=g) if g.dtype == wide else g.copy_(slope * w)
+            row_total += loss.sum()
+        total += row_total * w
+    return total
+
+
+def class_loss(logits: Tensor, labels: Tensor, cfg: ClassLossConfig, scale: Tensor | None = None) -> Tensor:
+    """The summed classification loss of dense predictions, fast: no one-hot targets, closed-form gradient.
+
+    Source: RetinaNet eq. 5 and App. A-B.
+    Shapes: logits (N, A, K), labels (N, A) in {-1 ignored, 0 background, 1..K}, scale (N,) factor per image -> ().
+    Errors: ValueError for an unknown kind.
+    Equal to the sum of scale * focal(...) (or the other kinds) over one-hot targets; float16 and bfloat16 logits are
+    computed in float32. Differentiable once.
+    """
+    if cfg.kind not in KINDS:
+        raise ValueError(f"loss.kind {cfg.kind!r}: expected one of {KINDS}")
+    if scale is None:
+        scale = torch.ones(len(logits), device=logits.device)
+    return _ClassLoss.apply(logits, labels, scale, cfg)
+
+
+def ohem(loss: Tensor, anchors: Tensor, label: Tensor, num: int, threshold: float = 0.5,
+         balanced: bool = False) -> Tensor:
+    """Choose the hard examples of one image: greedy NMS with the loss as score, then the `num` highest.
+
+    Source: RetinaNet Sec. 5.1, Table 1d. `balanced` is its 1:3 variant: the hardest num / 4 positives at most, and
+            the three hardest negatives for each (three when there is no positive).
+    Shapes: loss (A,), anchors (A, 4), label (A,) (> 0 positive, 0 background, -1 never chosen) -> (A,) bool.
+    Units:  a harder example hides those that it overlaps by IoU > threshold.
+    """
+    order = loss.masked_fill(label < 0, -1).argsort(descending=True)[: int((label >= 0).sum())]
+    size = 1024
+    while True:  # later examples cannot hide earlier ones, so NMS on a long enough prefix of `order` is exact
+        kept = order[:size][boxes.nms(anchors[order[:size]], loss[order[:size]], None, threshold)]
+        chosen, done = kept[:num], len(kept) >= num
+        if balanced:
+            positives, negatives = kept[label[kept] > 0][: num // 4], kept[label[kept] == 0]
+            wanted = 3 * max(len(positives), 1)
+            chosen = torch.cat([positives, negatives[:wanted]])
+            done = len(negatives) >= wanted and (len(positives) == num // 4 or not (label[order[size:]] > 0).any())
+        if done or size >= len(order):
+            return torch.zeros_like(label, dtype=torch.bool).index_fill_(0, chosen, True)
+        size *= 4

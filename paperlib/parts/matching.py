@@ -1,0 +1,88 @@
+"""Which anchor (or proposal) answers for which object: thresholds, crowds, and sampling.
+
+Labels of a match are 1 (object), 0 (background), -1 (takes no part in the loss).
+"""
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class MatchConfig:
+    hi: float = 0.5  # IoU from which an anchor is positive (RetinaNet Sec. 4.1; RPN: .7)
+    lo: float = 0.4  # IoU below which it is background (RetinaNet Sec. 4.1; RPN: .3)
+    best: bool = True  # an object's best anchors are positive whatever their IoU (Faster R-CNN Sec. 3.1.2, rule i)
+
+
+def match(overlaps: Tensor, hi: float, lo: float, best: bool = False, valid: Tensor | None = None):
+    """Assign anchors to objects by IoU.
+
+    Source: Faster R-CNN Sec. 3.1.2; RetinaNet Sec. 4.1 (same rule, thresholds .5 and .4).
+    Shapes: overlaps (…, G, A), valid (…, G) bool or None -> gt index (…, A) int64, label (…, A) int64 in {1, 0, -1}.
+    Units:  1 where the best IoU >= hi, 0 where it is < lo, else -1. With `best`, every anchor that shares the
+            highest IoU of some object is 1 too, unless that IoU is 0. Rows that are not `valid` are never matched.
+    Differs: an anchor made positive by `best` keeps the object it overlaps most, as in the authors' code.
+    """
+    *lead, num_gt, num_anchors = overlaps.shape
+    if num_gt == 0:
+        zeros = torch.zeros(*lead, num_anchors, dtype=torch.int64, device=overlaps.device)
+        return zeros, zeros.clone()
+    if valid is not None:
+        overlaps = overlaps.masked_fill(~valid.unsqueeze(-1), -1.0)
+    top, gt = overlaps.max(dim=-2)  # (…, A)
+    label = (top >= hi).long() - ((top >= lo) & (top < hi)).long()
+    if best and num_anchors:
+        per_gt = overlaps.amax(dim=-1, keepdim=True)  # (…, G, 1)
+        per_gt = per_gt.masked_fill(per_gt <= 0, torch.inf)
+        label = label.masked_fill((overlaps == per_gt).any(dim=-2), 1)
+    return gt, label
+
+
+def ignore_crowds(label: Tensor, covered: Tensor, crowd: Tensor, threshold: float = 0.5) -> Tensor:
+    """Background anchors that lie mostly inside a crowd region take no part: their 0 becomes -1.
+
+    Shapes: label (…, A), covered (…, A, G) from `boxes.coverage(anchors, gt)`, crowd (…, G) bool -> (…, A).
+    """
+    hidden = ((covered > threshold) & crowd.unsqueeze(-2)).any(dim=-1)
+    return label.masked_fill((label == 0) & hidden, -1)
+
+
+def _ranks(keys: Tensor) -> Tensor:
+    return keys.argsort(dim=-1, descending=True).argsort(dim=-1)
+
+
+def sample(label: Tensor, num: int, positive_fraction: float, generator: torch.Generator | None = None) -> Tensor:
+    """Keep `num` random anchors of each image, at most `positive_fraction` of them positive; the rest become -1.
+
+    Source: Faster R-CNN Sec. 3.1.3: 256 an image, up to half positive, padded with negatives.
+    Shapes: label (…, A) -> (…, A). `generator` may live on another device than `label`.
+    """
+    device = generator.device if generator is not None else label.device
+    keys = torch.rand(label.shape, generator=generator, device=device).to(label.device)
+    positive, negative = label == 1, label == 0
+    keep_pos = positive & (_ranks(keys.masked_fill(~positive, -1)) < int(num * positive_fraction))
+    room = num - keep_pos.sum(dim=-1, keepdim=True)
+    keep_neg = negative & (_ranks(keys.masked_fill(~negative, -1)) < room)
+    return label.masked_fill(~(keep_pos | keep_neg), -1)
+
+
+def pad_targets(targets: list[dict], device=None):
+    """A batch's boxes as rectangular tensors.
+
+    Shapes: list of {"boxes" (G_i, 4), "labels" (G_i,)[, "crowd", "difficult" (G_i,) bool]}
+            -> boxes (N, G, 4), labels (N, G), valid (N, G), crowd (N, G), with G the largest G_i.
+    Units:  `valid` marks objects to be found; `crowd` marks crowd and difficult ones, never both; padding is neither.
+    """
+    num, most = len(targets), max((len(t["boxes"]) for t in targets), default=0)
+    like = targets[0]["boxes"] if targets else torch.zeros(0, 4)
+    boxes = like.new_zeros(num, most, 4)
+    labels = torch.zeros(num, most, dtype=torch.int64, device=like.device)
+    valid, crowd = labels.bool(), labels.bool()
+    for i, t in enumerate(targets):
+        g = len(t["boxes"])
+        boxes[i, :g], labels[i, :g], valid[i, :g] = t["boxes"], t["labels"], True
+        for flag in ("crowd", "difficult"):
+            if flag in t:
+                crowd[i, :g] |= t[flag]
+    return tuple(x.to(device or like.device) for x in (boxes, labels, valid & ~crowd, crowd))

@@ -1,0 +1,91 @@
+"""Feature pyramids: a trunk's maps in, maps of one width at every level out."""
+from dataclasses import dataclass
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class PyramidConfig:
+    levels: tuple = (3, 4, 5, 6, 7)  # levels that come out; those above the trunk's top are made by `extra`
+    dim: int = 256  # channels of every level (FPN Sec. 3, d)
+    lateral: bool = True  # add the trunk's own map to the upsampled one (FPN Table 1 e is without)
+    top_down: bool = True  # add the upsampled coarser map (FPN Table 1 d is without)
+    extra: str | None = "conv"  # "conv": 3x3 stride 2 (RetinaNet Sec. 4) | "pool": every second pixel (FPN Sec. 4.1)
+    extra_from: str = "C"  # the first extra conv reads the top "C" (RetinaNet Sec. 4) or "P" (torchvision's v1)
+    kind: str = "fpn"  # "fpn" | "single": one trunk level as it is (Faster R-CNN; FPN Table 1 a, b)
+
+
+class Single(nn.Module):
+    """One map of the trunk, unchanged: {level: C_l}."""
+
+    def __init__(self, cfg: PyramidConfig, channels: dict[int, int]):
+        super().__init__()
+        if len(cfg.levels) != 1:
+            raise ValueError(f"a single-map pyramid has levels {cfg.levels}: expected exactly one")
+        (self.level,), self.dim = cfg.levels, channels[cfg.levels[0]]
+
+    def forward(self, features: dict[int, Tensor]) -> dict[int, Tensor]:
+        return {self.level: features[self.level]}
+
+
+class FPN(nn.Module):
+    """Top-down pyramid with lateral connections, and coarser levels on top.
+
+    Source: FPN (arXiv 1612.03144v2) Sec. 3; P6 and P7 as in RetinaNet Sec. 4.
+    Shapes: {level: (N, C_l, H_l, W_l)} -> {level: (N, dim, H_l, W_l)}; an extra level halves, rounding up.
+    Differs: a coarse map is upsampled to the finer map's size even when that is not exactly twice its own.
+    """
+
+    def __init__(self, cfg: PyramidConfig, channels: dict[int, int]):
+        super().__init__()
+        self.cfg, self.dim = cfg, cfg.dim
+        self.inner = [level for level in sorted(cfg.levels) if level <= max(channels)]
+        self.extra = [level for level in sorted(cfg.levels) if level > max(channels)]
+        top = max(self.inner)
+        self.lateral = nn.ModuleDict({str(level): nn.Conv2d(channels[level], cfg.dim, 1)
+                                      for level in self.inner if cfg.lateral or level == top})
+        self.smooth = nn.ModuleDict({str(level): nn.Conv2d(cfg.dim, cfg.dim, 3, padding=1) for level in self.inner})
+        self.down = nn.ModuleDict()
+        if cfg.extra == "conv":
+            first = channels[top] if cfg.extra_from == "C" else cfg.dim
+            self.down.update({str(level): nn.Conv2d(first if level == top + 1 else cfg.dim, cfg.dim, 3, 2, 1)
+                              for level in self.extra})
+        for conv in self.modules():
+            if isinstance(conv, nn.Conv2d):
+                nn.init.kaiming_uniform_(conv.weight, a=1)
+                nn.init.zeros_(conv.bias)
+
+    def forward(self, features: dict[int, Tensor]) -> dict[int, Tensor]:
+        merged, above = {}, None
+        for level in reversed(self.inner):  # coarse to fine
+            x = self.lateral[str(level)](features[level]) if str(level) in self.lateral else None
+            if above is not None and self.cfg.top_down:
+                up = F.interpolate(above, size=features[level].shape[-2:], mode="nearest")
+                x = up if x is None else x + up
+            merged[level] = above = x
+        out = {level: self.smooth[str(level)](merged[level]) for level in self.inner}
+        x = features[self.inner[-1]] if self.cfg.extra_from == "C" and self.down else out[self.inner[-1]]
+        for i, level in enumerate(self.extra):
+            # P7 reads relu(P6); without convolutions a level is every second pixel of the one below
+            out[level] = x = self.down[str(level)](F.relu(x) if i else x) if self.down else x[:, :, ::2, ::2]
+        return out
+
+
+def pyramid(cfg: PyramidConfig, channels: dict[int, int]) -> FPN | Single:
+    """Build the pyramid on a trunk's `channels` {level: C_l}; it has `.dim`, the channels of every level.
+
+    Errors: ValueError for a combination that has no meaning or levels that the trunk does not reach.
+    """
+    if cfg.kind not in ("fpn", "single") or cfg.extra not in ("conv", "pool", None) or cfg.extra_from not in ("C", "P"):
+        raise ValueError(f"pyramid kind {cfg.kind!r}, extra {cfg.extra!r}, extra_from {cfg.extra_from!r}: expected "
+                         "'fpn' or 'single'; 'conv', 'pool' or None; 'C' or 'P'")
+    grows = cfg.kind == "fpn" and cfg.extra is not None
+    reach = set(range(min(channels), max(cfg.levels) + 1)) if grows else set(channels)
+    levels = sorted(cfg.levels)
+    if not set(levels) <= reach or levels != list(range(levels[0], levels[-1] + 1)) or levels[0] > max(channels):
+        raise ValueError(f"pyramid.levels {cfg.levels} with extra={cfg.extra!r}: expected consecutive levels of "
+                         f"{sorted(reach)}, starting within the trunk's {sorted(channels)}")
+    if cfg.kind == "fpn" and not (cfg.lateral or cfg.top_down):
+        raise ValueError("a pyramid without lateral and without top_down has no input for its finer levels")
+    return (FPN if cfg.kind == "fpn" else Single)(cfg, channels)

@@ -1,0 +1,185 @@
+"""Trunks: networks that turn images into feature maps {level: (N, C_l, H / 2**l, W / 2**l)}."""
+import os
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+import torchvision
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+TINY_WIDTHS = {2: 24, 3: 48, 4: 64, 5: 96}  # channels of the tiny trunk's level l
+
+
+@dataclass(frozen=True)
+class TrunkConfig:
+    name: str = "resnet50"  # tiny | resnet18 | resnet50 | resnet101
+    weights: str | None = None  # None: random | "imagenet" | "mininet" | path of a .safetensors or .pth state dict
+    frozen_stages: int = 0  # leading stages that do not learn: 1 the stem, 2 also level 2, ... (Fast R-CNN Sec. 4.5)
+    frozen_norm: bool = False  # batch norm as a fixed affine map of its stored statistics (RetinaNet starts so)
+    norm_eps: float = 1e-5  # added to the variance (0 for torchvision's published RetinaNet weights)
+    mean: tuple = (0.485, 0.456, 0.406)  # RGB in [0, 1], subtracted from the images (ImageNet's)
+    std: tuple = (0.229, 0.224, 0.225)  # RGB in [0, 1], divides the images (ImageNet's)
+
+
+class ConvNorm(nn.Module):
+    """Convolution and batch norm; with `frozen` the norm's stored statistics are folded into the convolution."""
+
+    def __init__(self, c_in: int, c_out: int, size: int, stride: int, frozen: bool, eps: float):
+        super().__init__()
+        self.conv = nn.Conv2d(c_in, c_out, size, stride, padding=size // 2, bias=False)
+        self.norm = nn.BatchNorm2d(c_out, eps=eps).requires_grad_(not frozen)
+        self.frozen = frozen
+        nn.init.kaiming_normal_(self.conv.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.frozen:
+            return self.norm(self.conv(x))
+        gain = self.norm.weight * (self.norm.running_var + self.norm.eps).rsqrt()
+        shift = self.norm.bias - self.norm.running_mean * gain
+        return F.conv2d(x, self.conv.weight * gain[:, None, None, None], shift, self.conv.stride, self.conv.padding)
+
+
+class Block(nn.Module):
+    """Two 3x3 convolutions and a shortcut (He et al., arXiv 1512.03385, Fig. 2)."""
+
+    def __init__(self, c_in: int, c_out: int, stride: int, frozen: bool, eps: float):
+        super().__init__()
+        self.first = ConvNorm(c_in, c_out, 3, stride, frozen, eps)
+        self.second = ConvNorm(c_out, c_out, 3, 1, frozen, eps)
+        self.shortcut = ConvNorm(c_in, c_out, 1, stride, frozen, eps) if stride > 1 or c_in != c_out else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.second(F.relu(self.first(x), inplace=True))
+        return F.relu(y + (x if self.shortcut is None else self.shortcut(x)), inplace=True)
+
+
+class Trunk(nn.Module):
+    """Shared by all trunks: normalises the images, runs the stages in turn, keeps what each level gave."""
+
+    def __init__(self, cfg: TrunkConfig, channels: dict[int, int]):
+        super().__init__()
+        self.cfg, self.channels = cfg, channels
+        self.register_buffer("mean", torch.tensor(cfg.mean).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(cfg.std).view(3, 1, 1), persistent=False)
+
+    def stages(self) -> list[nn.Module]:
+        """The stem (to stride 4 or 2), then the stage of each level, finest first."""
+        raise NotImplementedError
+
+    def forward(self, images: Tensor) -> dict[int, Tensor]:
+        scale = 255 if images.dtype == torch.uint8 else 1
+        x = (images.to(self.mean.dtype) - self.mean * scale) / (self.std * scale)
+        x = x.contiguous(memory_format=torch.channels_last)
+        stem, *levels = self.stages()
+        x, features = stem(x), {}
+        for level, stage in zip(self.channels, levels):
+            features[level] = x = stage(x)  # (N, C_l, H / 2**l, W / 2**l)
+        return features
+
+    def train(self, mode: bool = True):
+        super().train(mode)
+        for stage in self.stages()[: self.cfg.frozen_stages]:
+            stage.eval()  # a frozen stage keeps its statistics too
+        return self
+
+    def finish(self) -> "Trunk":
+        """Load the weights, freeze what the configuration freezes, choose the fast memory layout."""
+        load_weights(self, self.cfg)
+        for stage in self.stages()[: self.cfg.frozen_stages]:
+            stage.requires_grad_(False)
+        return self.to(memory_format=torch.channels_last).train()
+
+
+class Tiny(Trunk):
+    """A residual net of nine 3x3 layers, 0.2 M parameters, levels 2 to 5; ours, for the embedded sets."""
+
+    def __init__(self, cfg: TrunkConfig):
+        super().__init__(cfg, dict(TINY_WIDTHS))
+        widths = [16, *TINY_WIDTHS.values()]
+        self.stem = nn.Sequential(ConvNorm(3, 16, 3, 2, cfg.frozen_norm, cfg.norm_eps), nn.ReLU(inplace=True))
+        self.blocks = nn.ModuleList(
+            Block(a, b, 2, cfg.frozen_norm, cfg.norm_eps) for a, b in pairwise(widths))
+
+    def stages(self) -> list[nn.Module]:
+        return [self.stem, *self.blocks]
+
+
+class ResNet(Trunk):
+    """torchvision's ResNet, levels 2 to 5; parameter names are torchvision's behind the prefix `body.`."""
+
+    def __init__(self, cfg: TrunkConfig):
+        def norm(channels):
+            if cfg.frozen_norm:
+                return torchvision.ops.FrozenBatchNorm2d(channels, eps=cfg.norm_eps)
+            return nn.BatchNorm2d(channels, eps=cfg.norm_eps)
+
+        body = torchvision.models.get_model(cfg.name, weights=None, norm_layer=norm)
+        body.fc = nn.Identity()
+        super().__init__(cfg, {level: body.inplanes >> (5 - level) for level in range(2, 6)})
+        self.body = body
+
+    def stages(self) -> list[nn.Module]:
+        b = self.body
+        return [nn.Sequential(b.conv1, b.bn1, b.relu, b.maxpool), b.layer1, b.layer2, b.layer3, b.layer4]
+
+
+TRUNKS = {"tiny": Tiny, "resnet18": ResNet, "resnet50": ResNet, "resnet101": ResNet}
+
+
+def trunk(cfg: TrunkConfig) -> Trunk:
+    """Build the trunk that `cfg` names: `.channels {level: C_l}`, `forward(images) -> {level: features}`.
+
+    Shapes: images (N, 3, H, W) uint8, or float in [0, 1]; normalised inside.
+    Errors: ValueError for an unknown name or weights of another architecture; FileNotFoundError for missing weights.
+    """
+    if cfg.name not in TRUNKS:
+        raise ValueError(f"trunk {cfg.name!r}: expected one of {sorted(TRUNKS)}")
+    if not 0 <= cfg.frozen_stages <= 5:
+        raise ValueError(f"trunk.frozen_stages {cfg.frozen_stages}: expected 0 (none) to 5 (all)")
+    return TRUNKS[cfg.name](cfg).finish()
+
+
+def weights_file(name: str) -> Path:
+    """Where the MiniNet weights of a trunk lie: PAPERLIB_WEIGHTS, else data/weights of this repository."""
+    folder = os.environ.get("PAPERLIB_WEIGHTS") or Path(__file__).parents[2] / "data" / "weights"
+    return Path(folder) / f"{name}.safetensors"
+
+
+def load_weights(module: Trunk, cfg: TrunkConfig) -> None:
+    """Fill a trunk from the source that cfg.weights names; None leaves it as it is."""
+    if cfg.weights is None:
+        return
+    if cfg.weights == "imagenet":
+        state = {f"body.{k}": v for k, v in _imagenet(cfg.name).items() if not k.startswith("fc.")}
+        source = f"torchvision's ImageNet weights of {cfg.name}"
+    else:
+        source = weights_file(cfg.name) if cfg.weights == "mininet" else Path(cfg.weights)
+        if not source.is_file():
+            raise FileNotFoundError(f"trunk.weights {cfg.weights!r}: no file {source}; expected a state dict there")
+        state = load_file(source) if source.suffix == ".safetensors" else torch.load(source, weights_only=True)
+    missing, unexpected = module.load_state_dict(_fitting(module, state, source), strict=False)
+    missing = [k for k in missing if not k.endswith("num_batches_tracked")]
+    if missing or unexpected:
+        raise ValueError(f"{source} does not fit trunk {cfg.name!r}: "
+                         f"missing {missing[:3]}, unexpected {unexpected[:3]}")
+
+
+def _fitting(module: nn.Module, state: dict, source) -> dict:
+    own = module.state_dict()
+    for key, value in state.items():
+        if key in own and own[key].shape != value.shape:
+            raise ValueError(f"{source}: {key} has shape {tuple(value.shape)}, expected {tuple(own[key].shape)}")
+    return state
+
+
+def _imagenet(name: str) -> dict:
+    if TRUNKS[name] is not ResNet:
+        raise ValueError(f"trunk.weights 'imagenet': there are none for {name!r}; expected a resnet, or 'mininet'")
+    try:
+        return torchvision.models.get_model_weights(name)["IMAGENET1K_V1"].get_state_dict(progress=False)
+    except OSError as error:
+        raise FileNotFoundError(
+            f"trunk.weights 'imagenet': {name} is not in torch's cache and the download failed ({error})") from None

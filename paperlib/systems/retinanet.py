@@ -1,0 +1,154 @@
+"""RetinaNet: a one-stage detector whose loss copes with a thousand background anchors for each object."""
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from paperlib.parts import boxes
+from paperlib.parts.anchors import AnchorConfig, anchors_for
+from paperlib.parts.detections import DetectConfig, select
+from paperlib.parts.heads import DenseHead, HeadConfig
+from paperlib.parts.losses import KINDS, ClassLossConfig, class_loss, ohem, smooth_l1, value_and_slope
+from paperlib.parts.matching import MatchConfig, ignore_crowds, match, pad_targets
+from paperlib.parts.pyramids import PyramidConfig, pyramid
+from paperlib.parts.trunks import TrunkConfig, trunk
+
+
+@dataclass(frozen=True)
+class LossConfig(ClassLossConfig):
+    normaliser: str = "running"  # positives to divide by: "image", "batch", "running" mean of batches (Sec. 4.1)
+    box_weight: float = 1.0  # factor of the box loss (Sec. 4.1 adds the two losses plainly)
+    box_beta: float = 1 / 9  # deltas' size where smooth L1 turns linear (not in the paper; the authors' code)
+
+
+@dataclass(frozen=True)
+class RetinaNetConfig:
+    num_classes: int = 80  # K, without background (80 on COCO)
+    trunk: TrunkConfig = field(default_factory=TrunkConfig)
+    pyramid: PyramidConfig = field(default_factory=PyramidConfig)
+    anchors: AnchorConfig = field(default_factory=AnchorConfig)
+    head: HeadConfig = field(default_factory=HeadConfig)
+    match: MatchConfig = field(default_factory=MatchConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    detect: DetectConfig = field(default_factory=DetectConfig)
+
+
+class RetinaNet(nn.Module):
+    """Trunk, pyramid and one dense head over nine anchors a position.
+
+    Source: RetinaNet (arXiv 1708.02002v2) Sec. 4.
+    Differs: the sums of a batch are divided by the running mean of its number of positive anchors. The paper divides
+             by the image's own count, which on sparse images is often near 0 and then lets background dominate;
+             loss.normaliser "image" is the paper's, "batch" pools the batch.
+    """
+
+    revision = 1
+
+    def __init__(self, cfg: RetinaNetConfig):
+        super().__init__()
+        _check(cfg)
+        self.cfg = cfg
+        self.trunk = trunk(cfg.trunk)
+        self.pyramid = pyramid(cfg.pyramid, self.trunk.channels)
+        self.head = DenseHead(self.pyramid.dim, cfg.anchors.shapes_per_position, cfg.num_classes, cfg.head)
+        self.register_buffer("positives", torch.zeros(2))  # decayed sum of positives a batch, and of batches
+        self.to(memory_format=torch.channels_last)
+
+    def predict_levels(self, images: Tensor):
+        """Per level, fine to coarse: logits [(N, A_l, K)], deltas [(N, A_l, 4)], anchors [(A_l, 4)] px."""
+        features = self.pyramid(self.trunk(images))
+        features = {level: features[level] for level in self.cfg.anchors.levels}
+        logits, deltas = self.head(features)
+        shapes = {level: tuple(x.shape[-2:]) for level, x in features.items()}
+        anchors = anchors_for(self.cfg.anchors, shapes, images.device, tuple(images.shape[-2:]))
+        return logits, deltas, anchors.split([x.shape[1] for x in logits])
+
+    def predict(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Raw outputs: logits (N, A, K), deltas (N, A, 4), anchors (A, 4) px; images uint8, or float in [0, 1]."""
+        logits, deltas, anchors = self.predict_levels(images)
+        return torch.cat(logits, 1), torch.cat(deltas, 1), torch.cat(anchors)
+
+    @torch.no_grad()
+    def assign(self, anchors: Tensor, targets: list[dict]) -> tuple[Tensor, Tensor]:
+        """What every anchor should say; a function of the targets only, so it can be stored.
+
+        Source: RetinaNet Sec. 4, "Anchors" (IoU .5 and .4, best-anchor rule of RPN).
+        Shapes: anchors (A, 4) -> labels (N, A) in {-1, 0, 1..K}, boxes (P, 4): the objects of the positive anchors,
+                in the order of `labels > 0`.
+        """
+        gt_boxes, gt_labels, valid, crowd = pad_targets(targets, anchors.device)
+        rule = self.cfg.match
+        gt, label = match(boxes.iou(gt_boxes, anchors), rule.hi, rule.lo, rule.best, valid)
+        if crowd.any():
+            label = ignore_crowds(label, boxes.coverage(anchors, gt_boxes), crowd)
+        image, anchor = (label > 0).nonzero(as_tuple=True)
+        chosen = gt[image, anchor]
+        label[image, anchor] = gt_labels[image, chosen]
+        return label, gt_boxes[image, chosen]
+
+    def losses(self, images: Tensor, targets: list[dict]) -> dict[str, Tensor]:
+        """{"cls", "box"}: summed over anchors, divided by the number of positive anchors (loss.normaliser).
+
+        Source: RetinaNet Sec. 4.1. `targets`: dicts with "boxes" (G, 4) px, "labels" (G,)[, "crowd", "difficult"].
+        """
+        cfg = self.cfg.loss
+        logits, deltas, anchors = self.predict_levels(images)
+        labels, matched = self.assign(torch.cat(anchors), targets)  # (N, A), (P, 4)
+        scale = self.scale(labels)  # (N,)
+        used = self.hard_examples(logits, labels, anchors) if cfg.kind.startswith("ohem") else labels
+        sizes = [x.shape[1] for x in logits]
+        cls = sum(class_loss(x, y, cfg, scale) for x, y in zip(logits, used.split(sizes, 1)))
+        image, anchor = (labels > 0).nonzero(as_tuple=True)
+        pred = torch.cat(deltas, 1)[image, anchor]  # (P, 4) or (P, K, 4)
+        if not self.cfg.head.class_agnostic:
+            pred = pred[torch.arange(len(pred), device=pred.device), labels[image, anchor] - 1]
+        goal = boxes.encode(torch.cat(anchors)[anchor], matched)
+        box = smooth_l1(pred.to(goal.dtype), goal, cfg.box_beta).sum(1) * scale[image]
+        return {"cls": cls, "box": cfg.box_weight * box.sum()}
+
+    @torch.no_grad()
+    def scale(self, labels: Tensor) -> Tensor:
+        """The factor (N,) of each image's summed losses: 1 / positives, by loss.normaliser; never above 1."""
+        count = (labels > 0).sum(1).float()  # (N,)
+        if self.cfg.loss.normaliser == "image":
+            return 1 / (count.clamp(min=1) * len(count))
+        total = count.sum()
+        if self.cfg.loss.normaliser == "running":
+            if self.training:
+                self.positives.mul_(0.99).add_(torch.stack([total, torch.ones_like(total)]), alpha=0.01)
+            if self.training or self.positives[1] > 0:
+                total = self.positives[0] / self.positives[1]
+        return (1 / total.clamp(min=1)).expand(len(count))
+
+    @torch.no_grad()
+    def hard_examples(self, logits: list[Tensor], labels: Tensor, anchors) -> Tensor:
+        """The labels with all but each image's hard examples set to -1 (RetinaNet Sec. 5.1, OHEM)."""
+        cfg, kept = self.cfg.loss, []
+        at, logits = torch.cat(list(anchors)), torch.cat(logits, 1).float()  # (A, 4), (N, A, K)
+        for x, label in zip(logits, labels):
+            loss = value_and_slope(x, cfg)[0].sum(1)  # (A,): cross entropy if all were background
+            pos = (label > 0).nonzero().squeeze(1)
+            loss[pos] -= x[pos, label[pos] - 1]  # softplus(-x) = softplus(x) - x
+            chosen = ohem(loss, at, label, cfg.ohem_num, cfg.ohem_nms, balanced=cfg.kind == "ohem_1_3")
+            kept.append(label.masked_fill(~chosen, -1))
+        return torch.stack(kept)
+
+    @torch.no_grad()
+    def detect(self, images: Tensor, sizes: Tensor | None = None) -> list[dict[str, Tensor]]:
+        """Per image {"boxes" (D, 4) px, "scores" (D,), "labels" (D,)}, best first.
+
+        `sizes` (N, 2) h, w px of the images without padding, to which boxes are clipped; the whole tensor's if None.
+        """
+        if sizes is None:
+            sizes = torch.tensor([images.shape[-2:]] * len(images))
+        return select(*self.predict_levels(images), sizes, self.cfg.detect)
+
+
+def _check(cfg: RetinaNetConfig) -> None:
+    if cfg.loss.kind not in KINDS:
+        raise ValueError(f"loss.kind {cfg.loss.kind!r}: expected one of {KINDS}")
+    if cfg.loss.normaliser not in ("image", "batch", "running"):
+        raise ValueError(f"loss.normaliser {cfg.loss.normaliser!r}: expected 'image', 'batch' or 'running'")
+    if absent := set(cfg.anchors.levels) - set(cfg.pyramid.levels):
+        raise ValueError(f"anchors.levels {cfg.anchors.levels} has {sorted(absent)}, which pyramid.levels "
+                         f"{cfg.pyramid.levels} does not make")

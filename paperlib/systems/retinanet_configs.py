@@ -1,0 +1,88 @@
+"""RetinaNet in the sizes that the course uses, and torchvision's weights in ours."""
+import re
+
+from torch import Tensor
+
+from paperlib.parts.anchors import AnchorConfig
+from paperlib.parts.heads import HeadConfig
+from paperlib.parts.pyramids import PyramidConfig
+from paperlib.parts.trunks import TrunkConfig
+from paperlib.systems.retinanet import RetinaNet, RetinaNetConfig
+
+
+def tiny(num_classes: int = 36) -> RetinaNetConfig:
+    """For 128 px images on a CPU core: tiny trunk, P2-P6, anchors of 16 to 406 px, two 48-channel layers a subnet."""
+    return RetinaNetConfig(
+        num_classes=num_classes,
+        trunk=TrunkConfig("tiny"),
+        pyramid=PyramidConfig(levels=(2, 3, 4, 5, 6), dim=48),
+        anchors=AnchorConfig(levels=(2, 3, 4, 5, 6)),
+        head=HeadConfig(convs=2, hidden_std=0.03, out_kernel=1),
+    )
+
+
+def resnet50(num_classes: int = 80, weights: str | None = "imagenet") -> RetinaNetConfig:
+    """The paper's ablation model (RetinaNet Sec. 4): ImageNet ResNet-50, fixed norms, stem and first stage frozen."""
+    frozen = weights is not None
+    return RetinaNetConfig(num_classes, TrunkConfig("resnet50", weights, 2 if frozen else 0, frozen_norm=frozen))
+
+
+def resnet101(num_classes: int = 80, weights: str | None = "imagenet") -> RetinaNetConfig:
+    """The paper's best model (RetinaNet Sec. 5.3)."""
+    frozen = weights is not None
+    return RetinaNetConfig(num_classes, TrunkConfig("resnet101", weights, 2 if frozen else 0, frozen_norm=frozen))
+
+
+def torchvision_resnet50(num_classes: int = 90, norm_eps: float = 1e-5) -> RetinaNetConfig:
+    """The geometry of torchvision's `retinanet_resnet50_fpn`; norm_eps 0 for its published COCO weights.
+
+    It differs from the paper in P6, which reads P5 (not C5), and in the anchors: whole-pixel corners, centred on the
+    corners of their cells, strides rounded to the padded image.
+    """
+    sizes = tuple((s, int(s * 2 ** (1 / 3)), int(s * 2 ** (2 / 3))) for s in (32, 64, 128, 256, 512))
+    return RetinaNetConfig(
+        num_classes=num_classes,
+        trunk=TrunkConfig("resnet50", frozen_norm=True, norm_eps=norm_eps),
+        pyramid=PyramidConfig(extra_from="P"),
+        anchors=AnchorConfig(sizes=sizes, rounded=True, offset=0.0, fit_image=True),
+    )
+
+
+RENAMED = (
+    (r"backbone\.body\.", "trunk.body."),
+    (r"backbone\.fpn\.inner_blocks\.(\d)(?:\.0)?\.", lambda m: f"pyramid.lateral.{int(m[1]) + 3}."),
+    (r"backbone\.fpn\.layer_blocks\.(\d)(?:\.0)?\.", lambda m: f"pyramid.smooth.{int(m[1]) + 3}."),
+    (r"backbone\.fpn\.extra_blocks\.p(\d)\.", r"pyramid.down.\1."),
+    (r"head\.classification_head\.conv\.(\d)(?:\.0)?\.", lambda m: f"head.cls.{2 * int(m[1])}."),
+    (r"head\.regression_head\.conv\.(\d)(?:\.0)?\.", lambda m: f"head.box.{2 * int(m[1])}."),
+    (r"head\.classification_head\.cls_logits\.", "head.cls.8."),
+    (r"head\.regression_head\.bbox_reg\.", "head.box.8."),
+)
+
+
+def from_torchvision(state: dict[str, Tensor], num_anchors: int = 9) -> dict[str, Tensor]:
+    """torchvision's `retinanet_resnet50_fpn` state dict under our names, for RetinaNet(torchvision_resnet50(K)).
+
+    torchvision gives background a column of its own that nothing uses; ours starts at class 1, so the column goes:
+    with its 91 columns, K is 90.
+    Errors: KeyError naming a key that is not of that model.
+    """
+    ours = {}
+    for key, value in state.items():
+        for pattern, name in RENAMED:
+            renamed, hits = re.subn("^" + pattern, name, key)
+            if hits:
+                break
+        else:
+            raise KeyError(f"{key!r} is not a key of torchvision's retinanet_resnet50_fpn")
+        if renamed.startswith("head.cls.8."):
+            value = value.unflatten(0, (num_anchors, -1))[:, 1:].flatten(0, 1)
+        ours[renamed] = value
+    return ours
+
+
+def load_torchvision(model: RetinaNet, state: dict[str, Tensor]) -> RetinaNet:
+    """Fill our RetinaNet(torchvision_resnet50(...)) with torchvision's weights, and return it."""
+    ours = from_torchvision(state) | {"positives": model.positives}
+    model.load_state_dict({k: v for k, v in ours.items() if not k.endswith("num_batches_tracked")})
+    return model

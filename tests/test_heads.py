@@ -1,0 +1,52 @@
+import math
+
+import pytest
+import torch
+from torchvision.models.detection.retinanet import RetinaNetHead
+
+from paperlib.parts.heads import DenseHead, HeadConfig
+
+
+def features(n=2, dim=16):
+    return {level: torch.randn(n, dim, 32 >> level, 64 >> level) for level in (2, 3)}
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_equals_torchvision(layout):
+    ours, theirs = DenseHead(16, 9, 5), RetinaNetHead(16, 9, 5)
+    for mine, other, last in ((ours.cls, theirs.classification_head, "cls_logits"),
+                              (ours.box, theirs.regression_head, "bbox_reg")):
+        for i in range(4):
+            other.conv[i][0].load_state_dict(mine[2 * i].state_dict())
+        torch.nn.init.normal_(mine[-1].weight)
+        getattr(other, last).load_state_dict(mine[-1].state_dict())
+    x = features()
+    logits, deltas = ours.to(memory_format=layout)({k: v.contiguous(memory_format=layout) for k, v in x.items()})
+    want = theirs(list(x.values()))
+    torch.testing.assert_close(torch.cat(logits, 1), want["cls_logits"], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(torch.cat(deltas, 1), want["bbox_regression"], rtol=1e-4, atol=1e-4)
+
+
+def test_before_training_every_score_is_the_prior():
+    for prior in (0.01, 0.5):
+        logits, deltas = DenseHead(16, 9, 5, HeadConfig(prior=prior))(features())
+        scores = torch.cat(logits, 1).sigmoid()
+        torch.testing.assert_close(scores, torch.full_like(scores, prior), rtol=1e-3, atol=1e-4)
+        assert torch.cat(deltas, 1).abs().max() < 0.01
+
+
+def test_initial_weights():
+    head = DenseHead(64, 9, 5, HeadConfig(hidden_std=0.05))
+    for subnet in (head.cls, head.box):
+        convs = [m for m in subnet if isinstance(m, torch.nn.Conv2d)]
+        assert [m.weight.std().item() for m in convs] == pytest.approx([0.05] * 4 + [0.01], rel=0.1)
+        assert all(not m.bias.any() for m in convs[:-1])
+    assert head.box[-1].bias.eq(0).all() and head.cls[-1].bias.eq(-math.log(99)).all()
+
+
+def test_switches_and_shapes():
+    logits, deltas = DenseHead(16, 3, 7, HeadConfig(convs=1, class_agnostic=False, out_kernel=1))(features())
+    assert [tuple(x.shape) for x in logits] == [(2, 8 * 16 * 3, 7), (2, 4 * 8 * 3, 7)]
+    assert [tuple(x.shape) for x in deltas] == [(2, 8 * 16 * 3, 7, 4), (2, 4 * 8 * 3, 7, 4)]
+    logits, _ = DenseHead(16, 3, 7)(features(n=0))
+    assert logits[0].shape == (0, 8 * 16 * 3, 7)

@@ -1,0 +1,258 @@
+import dataclasses
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+import torchvision
+from test_boxes import DEVICES
+
+from paperlib.parts import boxes
+from paperlib.parts.anchors import AnchorConfig
+from paperlib.parts.losses import focal, smooth_l1
+from paperlib.parts.trunks import TrunkConfig
+from paperlib.systems import SYSTEMS
+from paperlib.systems.retinanet import LossConfig, RetinaNet, RetinaNetConfig
+from paperlib.systems.retinanet_configs import load_torchvision, tiny, torchvision_resnet50
+
+COLOURS = torch.tensor([[220, 40, 40], [40, 200, 60], [50, 80, 230]], dtype=torch.uint8)
+
+
+def scenes(num=4, size=128, objects=3):
+    """Coloured rectangles on grey noise; the colour is the class."""
+    g = torch.Generator().manual_seed(0)
+    images = torch.randint(90, 130, (num, 3, size, size), generator=g, dtype=torch.uint8)
+    targets = []
+    for image in images:
+        found = []
+        while len(found) < objects:
+            w, h = torch.randint(14, 50, (2,), generator=g).tolist()
+            x, y = (int(torch.randint(0, size - s, (1,), generator=g)) for s in (w, h))
+            box = torch.tensor([[x, y, x + w, y + h]], dtype=torch.float32)
+            if not found or boxes.iou(box, torch.cat(found)).max() == 0:
+                found.append(box)
+        labels = torch.randint(1, 4, (objects,), generator=g)
+        for box, label in zip(found, labels):
+            x1, y1, x2, y2 = box[0].int().tolist()
+            image[:, y1:y2, x1:x2] = COLOURS[label - 1][:, None, None]
+        targets.append({"boxes": torch.cat(found), "labels": labels})
+    return images, targets
+
+
+def model(num_classes=3, **changes):
+    torch.manual_seed(0)
+    return RetinaNet(dataclasses.replace(tiny(num_classes), **changes))
+
+
+def test_the_config_is_data():
+    def leaves(value):
+        if dataclasses.is_dataclass(value):
+            return [x for f in dataclasses.fields(value) for x in leaves(getattr(value, f.name))]
+        return [x for v in value for x in leaves(v)] if isinstance(value, tuple) else [value]
+    assert {type(x) for x in leaves(RetinaNetConfig())} <= {int, float, bool, str, type(None)}
+    assert SYSTEMS["retinanet"] == (RetinaNetConfig, RetinaNet)
+    assert hash(tiny()) == hash(tiny())
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_contract(device):
+    net, (images, targets) = model().to(device), scenes()
+    images, targets = images.to(device), [{k: v.to(device) for k, v in t.items()} for t in targets]
+    logits, deltas, anchors = net.predict(images)
+    assert logits.shape == (4, 12276, 3) and deltas.shape == (4, 12276, 4) and anchors.shape == (12276, 4)
+    torch.testing.assert_close(logits.sigmoid(), torch.full_like(logits, 0.01), atol=5e-3, rtol=0)
+    losses = net.losses(images, targets)
+    assert set(losses) == {"cls", "box"} and all(v.shape == () and v > 0 for v in losses.values())
+    sum(losses.values()).backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in net.parameters())
+    for found in net.eval().detect(images):
+        assert set(found) == {"boxes", "scores", "labels"} and len(found["boxes"]) == len(found["scores"])
+
+
+def losses_slow(net, images, targets):
+    """STYLE's form: image by image, one-hot targets, the image's own count of positives."""
+    logits, deltas, anchors = net.predict(images)
+    cls = box = 0.0
+    for logit, delta, target in zip(logits, deltas, targets):
+        overlaps, count, hot = boxes.iou(target["boxes"], anchors), 0, torch.zeros_like(logit)
+        used = torch.ones(len(anchors), dtype=torch.bool)
+        if len(target["boxes"]):
+            top, gt = overlaps.max(0)
+            pos = (top >= 0.5) | ((overlaps == overlaps.amax(1, keepdim=True)) & (overlaps > 0)).any(0)
+            used = pos | (top < 0.4)
+            hot[pos, target["labels"][gt[pos]] - 1] = 1
+            count = pos.sum()
+            goal = boxes.encode(anchors[pos], target["boxes"][gt[pos]])
+            box = box + smooth_l1(delta[pos], goal, 1 / 9).sum() / count
+        cls = cls + focal(logit[used], hot[used]).sum() / max(count, 1)
+    return {"cls": cls / len(images), "box": box / len(images)}
+
+
+def test_losses_equal_the_slow_form():
+    net, (images, targets) = model(loss=LossConfig(normaliser="image")), scenes()
+    targets[1] = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64)}
+    fast, slow = net.losses(images, targets), losses_slow(net, images, targets)
+    for key in fast:
+        torch.testing.assert_close(fast[key], slow[key], rtol=1e-4, atol=1e-5)
+    params = [p for p in net.parameters() if p.requires_grad]
+    for a, b in zip(torch.autograd.grad(sum(fast.values()), params), torch.autograd.grad(sum(slow.values()), params)):
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-5)
+
+
+def test_normalisers():
+    images, targets = scenes()
+    targets[0] = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64)}
+    scale = {}
+    for kind in ("image", "batch", "running"):
+        net = model(loss=LossConfig(normaliser=kind))
+        labels, matched = net.assign(net.predict(images)[2], targets)
+        count = (labels > 0).sum(1)
+        assert len(matched) == count.sum() and count[0] == 0
+        scale[kind] = net.scale(labels)
+    torch.testing.assert_close(scale["image"], 1 / (4 * count.clamp(min=1)))
+    torch.testing.assert_close(scale["batch"], (1 / count.sum()).expand(4))
+    torch.testing.assert_close(scale["running"], scale["batch"])  # the first batch is its own mean
+    torch.testing.assert_close(net.scale(labels * 0), (1 / (count.sum() * 0.99 / 1.99)).expand(4))
+    before = net.positives.clone()
+    net.eval().scale(labels)
+    assert net.positives.equal(before)  # measuring a loss does not move the mean
+
+
+@pytest.mark.parametrize("kind", ["focal", "ce", "focal_star", "hinge", "ohem", "ohem_1_3"])
+def test_no_objects_and_every_loss(kind):
+    net, (images, targets) = model(loss=LossConfig(kind)), scenes()
+    none = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64)}
+    for wanted in (targets, [none] * 4):
+        losses = net.losses(images, wanted)
+        sum(losses.values()).backward()
+        assert all(v.isfinite() for v in losses.values())
+        assert all(p.grad.isfinite().all() for p in net.parameters())
+
+
+def test_ohem_uses_the_stated_number_of_anchors():
+    net, (images, targets) = model(loss=LossConfig("ohem", ohem_num=64)), scenes()
+    logits, _, anchors = net.predict_levels(images)
+    labels, _ = net.assign(torch.cat(anchors), targets)
+    used = net.hard_examples(logits, labels, anchors)
+    assert ((used >= 0).sum(1) == 64).all() and ((used == labels) | (used == -1)).all()
+    loss = F.softplus(torch.cat(logits, 1)).sum(2)
+    pos = (labels > 0).nonzero(as_tuple=True)
+    loss[pos] -= torch.cat(logits, 1)[(*pos, labels[pos] - 1)]
+    assert all(used[i, loss[i].masked_fill(labels[i] < 0, -1).argmax()] >= 0 for i in range(4))  # the hardest is in
+
+
+def test_crowds_and_difficult_objects_are_never_positive():
+    net, (images, targets) = model(), scenes(1)
+    anchors = net.predict(images)[2]
+    plain, _ = net.assign(anchors, targets)
+    for flag in ("crowd", "difficult"):
+        flagged = [{**targets[0], flag: torch.tensor([True, False, False])}]
+        labels, matched = net.assign(anchors, flagged)
+        rest, _ = net.assign(anchors, [{k: v[1:] for k, v in targets[0].items()}])
+        assert (labels > 0).equal(rest > 0) and len(matched) == (rest > 0).sum() < (plain > 0).sum()
+        inside = boxes.coverage(anchors, targets[0]["boxes"][:1])[:, 0] > 0.5
+        assert (labels[0][inside & (rest[0] == 0)] == -1).all() and labels[0][~inside].equal(rest[0][~inside])
+
+
+def test_batch_of_two_equals_one_twice():
+    net, (images, targets) = model(loss=LossConfig(normaliser="batch")).eval(), scenes(1)
+    twice = net.losses(images.repeat(2, 1, 1, 1), targets * 2)
+    for key, value in net.losses(images, targets).items():
+        torch.testing.assert_close(twice[key], value, rtol=1e-4, atol=1e-6)
+    net.head.cls[-1].bias.data += 3
+    a, b = net.detect(images.repeat(2, 1, 1, 1))
+    (c,) = net.detect(images)
+    for key in c:
+        torch.testing.assert_close(a[key], b[key])
+        torch.testing.assert_close(a[key], c[key], rtol=1e-4, atol=1e-3)
+
+
+def test_switches_reach_the_network():
+    images, targets = scenes()
+    cfg = tiny(3)
+    spread = model(head=dataclasses.replace(cfg.head, class_agnostic=False))
+    assert spread.predict(images)[1].shape == (4, 12276, 3, 4)
+    sum(spread.losses(images, targets).values()).backward()
+    assert spread.detect(images)[0]["boxes"].shape[1] == 4
+    dense = model(anchors=AnchorConfig(levels=(2, 3), scales=(1.0,), ratios=(1.0,)))
+    assert dense.predict(images)[0].shape == (4, 32 * 32 + 16 * 16, 3)
+    sum(dense.losses(images, targets).values()).backward()
+    assert dense.detect(images) is not None
+
+
+@pytest.mark.parametrize("changes, message", [
+    ({"loss": LossConfig("focall")}, "'focall'"), ({"loss": LossConfig(normaliser="anchors")}, "'anchors'"),
+    ({"anchors": AnchorConfig(levels=(2, 7))}, r"\[7\]"), ({"trunk": TrunkConfig("vgg")}, "'vgg'")])
+def test_clear_errors(changes, message):
+    with pytest.raises(ValueError, match=message):
+        model(**changes)
+
+
+def test_learns_four_scenes_by_heart():
+    net, (images, targets) = model().train(), scenes()
+    opt = torch.optim.SGD(net.parameters(), 0.02, momentum=0.9)
+    for _ in range(150):
+        loss = sum(net.losses(images, targets).values())
+        opt.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
+        opt.step()
+    for found, target in zip(net.eval().detect(images), targets):
+        best = slice(len(target["boxes"]))  # the best detections are the objects, each found once
+        assert found["scores"][best].min() > 0.5
+        overlaps = boxes.iou(target["boxes"], found["boxes"][best])
+        same = target["labels"][:, None] == found["labels"][best]
+        assert ((overlaps > 0.7) & same).sum(1).eq(1).all()
+
+
+# torchvision's RetinaNet
+
+@pytest.fixture(scope="module")
+def pair():
+    torch.manual_seed(0)
+    theirs = torchvision.models.detection.retinanet_resnet50_fpn(
+        weights=None, weights_backbone=None, num_classes=6, min_size=256, max_size=352, detections_per_img=100)
+    for module in theirs.backbone.modules():  # statistics that fit the weights, or the features explode
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = None
+    with torch.no_grad():
+        theirs.train().backbone(torch.randn(2, 3, 128, 128))
+    theirs.eval()
+    torch.nn.init.normal_(theirs.head.classification_head.cls_logits.weight, std=0.05)
+    torch.nn.init.normal_(theirs.head.regression_head.bbox_reg.weight, std=0.05)
+    with torch.no_grad():
+        theirs.head.classification_head.cls_logits.bias.view(9, 6)[:, 0] = -1e4  # their column of background
+    return theirs, load_torchvision(RetinaNet(torchvision_resnet50(5)).eval(), theirs.state_dict())
+
+
+def test_torchvisions_weights_give_its_raw_outputs(pair):
+    theirs, ours = pair
+    images = torch.rand(1, 3, 256, 352, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        want = theirs.head(list(theirs.backbone(theirs.transform([images[0]])[0].tensors).values()))
+        logits, deltas, _ = ours.predict(images)
+    assert want["cls_logits"][..., 1:].std() > 0.1 and want["bbox_regression"].std() > 0.01  # not all alike
+    torch.testing.assert_close(logits, want["cls_logits"][..., 1:], rtol=0, atol=1e-4)
+    torch.testing.assert_close(deltas, want["bbox_regression"], rtol=0, atol=1e-4)
+
+
+def test_torchvisions_weights_give_its_detections(pair):
+    theirs, ours = pair
+    images = torch.rand(2, 3, 256, 352, generator=torch.Generator().manual_seed(2))
+    with torch.no_grad():
+        want = theirs(list(images))
+    for mine, other in zip(ours.detect(images), want):
+        assert len(other["scores"]) > 10
+        for key in other:
+            torch.testing.assert_close(mine[key], other[key], rtol=1e-3, atol=1e-2)
+
+
+def test_the_papers_p6_differs_from_torchvisions():
+    ours, paper = RetinaNetConfig(), torchvision_resnet50()
+    assert (ours.pyramid.extra_from, paper.pyramid.extra_from) == ("C", "P")
+    with pytest.raises(KeyError, match=r"'backbone\.extra'"):
+        load_torchvision(None, {"backbone.extra": torch.zeros(1)})
+
+
+def test_prior_init_bias():
+    assert model().head.cls[-1].bias.eq(-math.log(99)).all()

@@ -1,0 +1,105 @@
+import pytest
+import torch
+import torchvision
+from safetensors.torch import save_file
+
+from paperlib.parts.trunks import TrunkConfig, trunk
+
+
+@pytest.mark.parametrize("name, channels", [("tiny", None), ("resnet18", [64, 128, 256, 512]),
+                                            ("resnet50", [256, 512, 1024, 2048])])
+def test_levels_strides_and_channels(name, channels):
+    net = trunk(TrunkConfig(name)).eval()
+    with torch.no_grad():
+        features = net(torch.randint(0, 256, (1, 3, 64, 96), dtype=torch.uint8))
+    assert list(features) == list(net.channels) == [2, 3, 4, 5]
+    for level, x in features.items():
+        assert x.shape == (1, net.channels[level], 64 >> level, 96 >> level)
+    assert channels is None or list(net.channels.values()) == channels
+
+
+def test_tiny_is_tiny():
+    assert 0.15e6 < sum(p.numel() for p in trunk(TrunkConfig("tiny")).parameters()) < 0.4e6
+
+
+def test_odd_sizes_round_up_and_empty_batches_pass():
+    net = trunk(TrunkConfig("tiny")).eval()
+    assert net(torch.zeros(1, 3, 65, 33))[5].shape[-2:] == (3, 2)
+    assert net(torch.zeros(0, 3, 64, 64))[5].shape == (0, net.channels[5], 2, 2)
+
+
+def test_bytes_and_fractions_are_the_same_image():
+    net = trunk(TrunkConfig("tiny")).eval()
+    image = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
+    for a, b in zip(net(image).values(), net(image / 255).values()):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
+
+
+def test_resnet_equals_torchvision():
+    theirs = torchvision.models.resnet18(weights=None).eval()
+    ours = trunk(TrunkConfig("resnet18")).eval()
+    ours.body.load_state_dict({k: v for k, v in theirs.state_dict().items() if not k.startswith("fc.")})
+    image = torch.rand(2, 3, 64, 64)
+    x = torchvision.transforms.functional.normalize(image, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+    x = theirs.maxpool(theirs.relu(theirs.bn1(theirs.conv1(x))))
+    x = theirs.layer4(theirs.layer3(theirs.layer2(theirs.layer1(x))))
+    torch.testing.assert_close(ours(image)[5], x, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["tiny", "resnet18"])
+def test_frozen_norm_is_the_stored_statistics_in_training_too(name):
+    learned = trunk(TrunkConfig(name))
+    for module in learned.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(module.running_mean, -1, 1)
+            torch.nn.init.uniform_(module.running_var, 0.5, 2)
+            torch.nn.init.uniform_(module.weight, 0.5, 2)
+            torch.nn.init.uniform_(module.bias, -1, 1)
+    frozen = trunk(TrunkConfig(name, frozen_norm=True))
+    frozen.load_state_dict(learned.state_dict())
+    image = torch.rand(2, 3, 64, 64)
+    for a, b in zip(learned.eval()(image).values(), frozen.train()(image).values()):
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-3)
+    learns = {k for k, p in frozen.named_parameters() if p.requires_grad}
+    assert learns and not any("norm" in k or "bn" in k for k in learns)
+
+
+@pytest.mark.parametrize("name", ["tiny", "resnet18"])
+def test_frozen_stages_do_not_learn_and_keep_their_statistics(name):
+    net = trunk(TrunkConfig(name, frozen_stages=2)).train()
+    frozen = {id(t) for stage in net.stages()[:2] for t in (*stage.parameters(), *stage.buffers())}
+    state = {**dict(net.named_parameters()), **dict(net.named_buffers())}
+    before = {k: v.detach().clone() for k, v in state.items()}
+    net(torch.rand(2, 3, 64, 64))[5].square().sum().backward()
+    torch.optim.SGD([p for p in net.parameters() if p.requires_grad], 0.1).step()
+    changed = {k for k, v in state.items() if not v.equal(before[k])}
+    assert frozen and not {k for k, v in state.items() if id(v) in frozen} & changed
+    assert {k for k, v in state.items() if id(v) not in frozen and k.endswith(("weight", "running_mean"))} <= changed
+
+
+def test_weights_from_files(tmp_path, monkeypatch):
+    source = trunk(TrunkConfig("tiny"))
+    save_file({k: v.contiguous() for k, v in source.state_dict().items()}, tmp_path / "tiny.safetensors")
+    torch.save(source.state_dict(), tmp_path / "mine.pth")
+    monkeypatch.setenv("PAPERLIB_WEIGHTS", str(tmp_path))
+    for weights in ("mininet", str(tmp_path / "mine.pth")):
+        loaded = trunk(TrunkConfig("tiny", weights)).state_dict()
+        assert all(v.equal(loaded[k]) for k, v in source.state_dict().items())
+    with pytest.raises(ValueError, match="does not fit trunk 'resnet18'"):
+        trunk(TrunkConfig("resnet18", str(tmp_path / "mine.pth")))
+    state = source.state_dict() | {"stem.0.conv.weight": torch.zeros(1, 3, 3, 3)}
+    torch.save(state, tmp_path / "wrong.pth")
+    with pytest.raises(ValueError, match=r"stem\.0\.conv\.weight has shape \(1, 3, 3, 3\)"):
+        trunk(TrunkConfig("tiny", str(tmp_path / "wrong.pth")))
+
+
+def test_clear_errors(tmp_path, monkeypatch):
+    monkeypatch.setenv("PAPERLIB_WEIGHTS", str(tmp_path))
+    with pytest.raises(ValueError, match="expected one of"):
+        trunk(TrunkConfig("resnet49"))
+    with pytest.raises(FileNotFoundError, match=r"no file .*resnet18\.safetensors"):
+        trunk(TrunkConfig("resnet18", "mininet"))
+    with pytest.raises(ValueError, match="none for 'tiny'"):
+        trunk(TrunkConfig("tiny", "imagenet"))
+    with pytest.raises(ValueError, match="frozen_stages 9"):
+        trunk(TrunkConfig("tiny", frozen_stages=9))
