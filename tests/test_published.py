@@ -55,6 +55,17 @@ def test_numbers_stand_in_the_cited_lines(name, seeds):
     assert not wrong, f"{name}: not found in the cited lines: {wrong}"
 
 
+MEANS = [(name, row["label"]) for name, table in published().items() for row in table["rows"]
+         if len(row["values"]) >= 21 and None not in row["values"].values()]
+
+
+@pytest.mark.parametrize("name, label", MEANS)
+def test_a_printed_mean_follows_from_its_classes(name, label):
+    values = dict(next(r for r in published()[name]["rows"] if r["label"] == label)["values"])
+    mean = next(values.pop(m) for m in ("mAP", "mean", "avg") if m in values)
+    assert sum(values.values()) / len(values) == pytest.approx(mean, abs=0.06)  # all were rounded to 0.1
+
+
 def test_json_form_keeps_every_cell():
     for name, table in published_json().items():
         assert set(table["units"]) == set(table["better"]) == set(table["columns"])
