@@ -106,31 +106,30 @@ def render(image: np.ndarray, parts: list[Part], matrix: np.ndarray, shade: floa
     A pixel belongs to the mask if at least half of it is covered; one that is covered less only takes some colour.
     """
     mask = np.zeros(image.shape[:2], bool)
-    matrix = np.asarray(matrix, np.float32)
-    points = np.concatenate([part.points for part in parts]) @ matrix[:, :2].T + (matrix[:, 2] - 0.5)
-    scale = float(abs(matrix[0, 0] * matrix[1, 1] - matrix[0, 1] * matrix[1, 0])) ** 0.5
-    pad = 3 + int(scale * max(part.width for part in parts) / 2)
+    (a, b, c), (d, e, f) = np.asarray(matrix).tolist()
+    scale, lattice = abs(a * e - b * d) ** 0.5, 16 * np.array(((a, d), (b, e)), np.float32)   # in 1/16 px
+    points = np.concatenate([part.points for part in parts]) @ lattice + (16 * c - 8, 16 * f - 8)
+    points = np.rint(points).astype(np.int32)
     (left, top), (right, bottom) = points.min(0).tolist(), points.max(0).tolist()
-    x0, y0 = max(0, int(left) - pad), max(0, int(top) - pad)
-    x1, y1 = min(image.shape[1], int(right) + pad), min(image.shape[0], int(bottom) + pad)
+    pad = 3 + int(scale * max(part.width for part in parts) / 2)
+    x0, y0 = max(0, left // 16 - pad), max(0, top // 16 - pad)
+    x1, y1 = min(image.shape[1], right // 16 + pad), min(image.shape[0], bottom // 16 + pad)
     if x0 >= x1 or y0 >= y1:
         return mask
-    canvas = np.zeros((y1 - y0, x1 - x0, 4), np.uint8)
-    canvas[..., :3] = image[y0:y1, x0:x1]
-    points -= (x0, y0)
-    points = np.rint(points * 16).astype(np.int32)
+    canvas = cv2.cvtColor(image[y0:y1, x0:x1], cv2.COLOR_RGB2RGBA)
+    canvas[..., 3] = 0                                      # the fourth channel gathers the coverage
+    points -= (16 * x0, 16 * y0)
     start = 0
     for part in parts:
-        stop = start + len(part.points)
+        shape = points[start:start + len(part.points)]
+        start += len(shape)
         red, green, blue = part.colour
-        colour = (min(255, red * shade), min(255, green * shade), min(255, blue * shade), 255)
+        colour = (red * shade, green * shade, blue * shade, 255)
         if part.kind == "fill":
-            cv2.fillPoly(canvas, [points[start:stop]], colour, cv2.LINE_AA, 4)
+            cv2.fillPoly(canvas, [shape], colour, cv2.LINE_AA, 4)
         else:
-            cv2.polylines(canvas, [points[start:stop]], False, colour, max(1, round(part.width * scale)), cv2.LINE_AA,
-                          4)
-        start = stop
-    image[y0:y1, x0:x1] = canvas[..., :3]
+            cv2.polylines(canvas, [shape], False, colour, max(1, round(part.width * scale)), cv2.LINE_AA, 4)
+    image[y0:y1, x0:x1] = cv2.cvtColor(canvas, cv2.COLOR_RGBA2RGB)
     mask[y0:y1, x0:x1] = canvas[..., 3] >= 128
     return mask
 

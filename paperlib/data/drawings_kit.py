@@ -54,9 +54,11 @@ def _spline(n: int, closed: bool) -> np.ndarray:
 
 def tint(colour: Colour, factor: float) -> Colour:
     """`colour` made darker (factor < 1) or lighter (factor > 1: part of the way to white)."""
+    r, g, b = colour
     if factor <= 1:
-        return tuple(int(c * factor) for c in colour)
-    return tuple(int(c + (255 - c) * (factor - 1)) for c in colour)
+        return int(r * factor), int(g * factor), int(b * factor)
+    share = factor - 1
+    return int(r + (255 - r) * share), int(g + (255 - g) * share), int(b + (255 - b) * share)
 
 
 class Pen:
@@ -89,8 +91,11 @@ class Pen:
     def pick(self, options):
         return options[self.below(len(options))]
 
-    def jitter(self, colour: Colour, spread: float = 14) -> Colour:
-        return tuple(min(255, max(0, int(c + self.between(-spread, spread)))) for c in colour)
+    def jitter(self, colour: Colour) -> Colour:
+        """A neighbour of `colour`."""
+        r, g, b = colour
+        r, g, b = r + self.between(-14, 14), g + self.between(-14, 14), b + self.between(-14, 14)
+        return int(min(255, max(0, r))), int(min(255, max(0, g))), int(min(255, max(0, b)))
 
     # shapes
     def poly(self, colour, points) -> None:
