@@ -1,6 +1,7 @@
 """What each command of the command line does; `__main__.py` holds their arguments."""
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -99,9 +100,9 @@ def eval_(args) -> None:
 def _print_scores(scores: dict, as_json: bool, name: str) -> None:
     numbers = {k: v for k, v in scores.items() if isinstance(v, (int, float))}
     if as_json:
-        print(json.dumps(numbers))
+        print(json.dumps({k: None if math.isnan(v) else v for k, v in numbers.items()}))
         return
-    print(f"{name}: " + "  ".join(f"{k} {100 * v:.1f}" for k, v in numbers.items()))
+    print(f"{name}: " + "  ".join(f"{k} {100 * v:.1f}" for k, v in numbers.items() if not math.isnan(v)))
 
 
 def score(args) -> None:
@@ -110,11 +111,11 @@ def score(args) -> None:
 
     scores = score_files(args.truth, args.results, args.type)
     if args.json:
-        print(json.dumps(scores))
+        _print_scores(scores, True, "")
         return
     for name, value in scores.items():
         if isinstance(value, (int, float)):
-            print(f"{name:6} {value:.3f}")
+            print(f"{name:6} {value:.3f}" if not math.isnan(value) else f"{name:6} none")
 
 
 def table(args) -> None:

@@ -155,16 +155,13 @@ def _stems(pen: Pen, leaf, dark_leaf, rim, flowers: bool) -> None:
 
 
 def _cactus(pen: Pen, leaf, dark_leaf, rim) -> None:
-    top = pen.between(0.05, 0.2)
+    top = pen.between(0.1, 0.3)
     for side in (-1, 1):
         y = rim - pen.between(0.12, 0.25)
         pen.limb(dark_leaf, 0.5, y, 0.5 + side * 0.2, y, 0.09)
         pen.limb(dark_leaf, 0.5 + side * 0.2, y, 0.5 + side * 0.2, y - pen.between(0.08, 0.18), 0.1)
     pen.limb(leaf, 0.5, rim, 0.5, top, 0.18, 0.15)
-    for x in (0.45, 0.5, 0.55):
-        pen.line(dark_leaf, 0.015, ((x, rim), (x, top)))
-    for side in (-1, 1):
-        pen.dot(pen.accent, 0.5 + side * 0.06, top - 0.02, 0.06, 0.045, side * 0.6)
+    pen.dot(pen.accent, 0.5, top - 0.05, 0.06)
 
 
 def _bush(pen: Pen, leaf, dark_leaf, rim) -> None:
@@ -188,7 +185,7 @@ def pottedplant(pen: Pen, pose: str) -> None:
         _stems(pen, leaf, dark_leaf, rim, kind == 2)
     else:
         (_cactus if kind == 3 else _bush)(pen, leaf, dark_leaf, rim)
-    if kind != 3 and pen.chance(0.25):          # a round pot
+    if pen.chance(0.25):        # a round pot
         return pen.blob(pen.main, ((0.38, rim), (0.62, rim), (0.74, 0.84), (0.6, 1.0), (0.4, 1.0), (0.26, 0.84)))
     wide, foot = pen.between(0.19, 0.24), pen.between(0.12, 0.17)
     pen.poly(pen.main, ((0.5 - wide, rim), (0.5 + wide, rim), (0.5 + foot, 1.0), (0.5 - foot, 1.0)))

@@ -34,7 +34,8 @@ def _head(pen: Pen, skin, hair, x, y, r) -> None:
     pen.dot(skin, x, y, r * 0.92, r)
     if style < 4:
         pen.blob(hair, ((x - r * 1.02, y + r * 0.35), (x - r * 0.95, y - r * 0.7), (x, y - r * 1.2),
-                        (x + r * 0.95, y - r * 0.55), (x + r * 0.3, y - r * 0.5), (x - r * 0.45, y - r * 0.35)))
+                        (x + r * 0.95, y - r * 0.55),
+                        (x + r * 0.3, y - r * 0.5), (x - r * 0.45, y - r * 0.35)))
     else:
         pen.box(hair, x - r * 0.9, y - r * 1.35, x + r * 0.9, y - r * 0.45, r * 0.4)
         pen.limb(hair, x - r * (1.5 if pen.chance(0.5) else 0.5), y - r * 0.45, x + r * 1.5, y - r * 0.45, r * 0.28)
@@ -46,7 +47,8 @@ def _torso(pen: Pen, x, top, hip, width, dress) -> None:
     if dress:
         flare = width * pen.between(0.9, 1.3)
         pen.poly(pen.main, ((x - width * 0.5, top), (x + width * 0.5, top), (x + width * 0.42, (top + hip) / 2),
-                            (x + flare, hip + 0.17), (x - flare, hip + 0.17), (x - width * 0.42, (top + hip) / 2)))
+                            (x + flare, hip + 0.17),
+                            (x - flare, hip + 0.17), (x - width * 0.42, (top + hip) / 2)))
         return
     pen.box(pen.main, x - width * 0.52, top - 0.01, x + width * 0.52, hip + 0.015, 0.04)
     if pen.chance(0.35):
