@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 import torchvision
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 TINY_WIDTHS = {2: 24, 3: 48, 4: 64, 5: 96}  # channels of the tiny trunk's level l
@@ -146,6 +146,12 @@ def weights_file(name: str) -> Path:
     """Where the MiniNet weights of a trunk lie: PAPERLIB_WEIGHTS, else data/weights of this repository."""
     folder = os.environ.get("PAPERLIB_WEIGHTS") or Path(__file__).parents[2] / "data" / "weights"
     return Path(folder) / f"{name}.safetensors"
+
+
+def save_weights(module: Trunk, path: str | Path) -> None:
+    """Write what a trunk learnt to a .safetensors file that `TrunkConfig(weights=path)` reads."""
+    state = {k: v.contiguous() for k, v in module.state_dict().items() if not k.endswith("num_batches_tracked")}
+    save_file(state, path)
 
 
 def load_weights(module: Trunk, cfg: TrunkConfig) -> None:
