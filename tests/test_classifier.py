@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from paperlib.parts.trunks import TrunkConfig, save_weights, trunk
+from paperlib.parts.trunks import TrunkConfig
 from paperlib.systems.classifier import Classifier, ClassifierConfig
 
 
@@ -9,13 +9,13 @@ def crops(num=32):
     """Four classes: which quarter of the picture is bright."""
     g = torch.Generator().manual_seed(0)
     images = torch.randint(0, 120, (num, 3, 32, 32), generator=g, dtype=torch.uint8)
-    labels = torch.arange(num) % 4 + 1
-    for image, k in zip(images, (labels - 1).tolist()):
+    labels = torch.arange(num) % 4
+    for image, k in zip(images, labels.tolist()):
         image[:, 16 * (k // 2): 16 * (k // 2) + 16, 16 * (k % 2): 16 * (k % 2) + 16] += 100
     return images, labels
 
 
-def test_learns_and_hands_its_trunk_on(tmp_path):
+def test_learns():
     torch.manual_seed(0)
     net, (images, labels) = Classifier(ClassifierConfig(4, TrunkConfig("tiny"))), crops()
     opt = torch.optim.SGD(net.parameters(), 0.05, momentum=0.9)
@@ -24,11 +24,7 @@ def test_learns_and_hands_its_trunk_on(tmp_path):
         opt.zero_grad()
         loss.backward()
         opt.step()
-    found, scores = net.eval().classify(images)
-    assert found.equal(labels) and scores.min() > 0.25
-    save_weights(net.trunk, tmp_path / "t.safetensors")
-    again = trunk(TrunkConfig("tiny", str(tmp_path / "t.safetensors"))).eval()
-    torch.testing.assert_close(again(images)[5], net.trunk(images)[5])
+    assert net.eval().predict(images).argmax(1).equal(labels)
 
 
 def test_targets_as_labels_or_as_dicts():
@@ -36,5 +32,5 @@ def test_targets_as_labels_or_as_dicts():
     as_dicts = [{"labels": label.view(1)} for label in labels]
     assert net.losses(images, labels)["cls"].equal(net.losses(images, as_dicts)["cls"])
     assert net.predict(images).shape == (8, 4)
-    with pytest.raises(ValueError, match="image 1 has label 5: expected 1 to 4"):
-        net.losses(images[:2], torch.tensor([1, 5]))
+    with pytest.raises(ValueError, match="image 1 has label 4: expected 0 to 3"):
+        net.losses(images[:2], torch.tensor([1, 4]))

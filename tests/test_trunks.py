@@ -1,8 +1,9 @@
 import pytest
 import torch
 import torchvision
+from safetensors.torch import save_file
 
-from paperlib.parts.trunks import TrunkConfig, save_weights, trunk
+from paperlib.parts.trunks import TrunkConfig, trunk
 
 
 @pytest.mark.parametrize("name, channels", [("tiny", None), ("resnet18", [64, 128, 256, 512]),
@@ -78,7 +79,7 @@ def test_frozen_stages_do_not_learn_and_keep_their_statistics(name):
 
 def test_weights_from_files(tmp_path, monkeypatch):
     source = trunk(TrunkConfig("tiny"))
-    save_weights(source, tmp_path / "tiny.safetensors")
+    save_file({k: v.contiguous() for k, v in source.state_dict().items()}, tmp_path / "tiny.safetensors")
     torch.save(source.state_dict(), tmp_path / "mine.pth")
     monkeypatch.setenv("PAPERLIB_WEIGHTS", str(tmp_path))
     for weights in ("mininet", str(tmp_path / "mine.pth")):

@@ -10,14 +10,14 @@ from paperlib.parts.trunks import TrunkConfig, trunk
 
 @dataclass(frozen=True)
 class ClassifierConfig:
-    num_classes: int = 1000  # labels 1..K as everywhere; no background (ImageNet: 1000)
+    num_classes: int = 1000  # labels are 0..K-1 here: there is no background (ImageNet: 1000)
     trunk: TrunkConfig = field(default_factory=TrunkConfig)
 
 
 class Classifier(nn.Module):
     """Trunk, mean over the coarsest map, one linear layer.
 
-    Source: He et al. (arXiv 1512.03385) Fig. 3; `trunks.save_weights(classifier.trunk, path)` keeps what it learnt.
+    Source: He et al. (arXiv 1512.03385) Fig. 3. What it learns in `.trunk` is what detectors start from.
     """
 
     revision = 1
@@ -29,24 +29,18 @@ class Classifier(nn.Module):
         self.linear = nn.Linear(self.trunk.channels[max(self.trunk.channels)], cfg.num_classes)
 
     def predict(self, images: Tensor) -> Tensor:
-        """Logits (N, K) of images (N, 3, H, W), uint8 or float in [0, 1]; column k - 1 is label k."""
+        """Logits (N, K) of images (N, 3, H, W), uint8 or float in [0, 1]."""
         features = self.trunk(images)
         return self.linear(features[max(features)].mean(dim=(2, 3)))
 
     def losses(self, images: Tensor, targets: Tensor | list[dict]) -> dict[str, Tensor]:
-        """{"cls"}: mean softmax cross entropy; targets are labels (N,) in 1..K, or dicts with "labels" (1,).
+        """{"cls"}: mean softmax cross entropy; targets are labels (N,) in 0..K-1, or dicts with "labels" (1,).
 
-        Errors: ValueError naming the first label outside 1..K.
+        Errors: ValueError naming the first label outside 0..K-1.
         """
         if not isinstance(targets, Tensor):
             targets = torch.cat([t["labels"].reshape(1) for t in targets])
-        if (bad := (targets < 1) | (targets > self.cfg.num_classes)).any():
+        if (bad := (targets < 0) | (targets >= self.cfg.num_classes)).any():
             i = int(bad.nonzero()[0])
-            raise ValueError(f"image {i} has label {int(targets[i])}: expected 1 to {self.cfg.num_classes}")
-        return {"cls": F.cross_entropy(self.predict(images).float(), targets.to(images.device) - 1)}
-
-    @torch.no_grad()
-    def classify(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """The best label (N,) of each image and its probability (N,)."""
-        scores, column = self.predict(images).float().softmax(dim=1).max(dim=1)
-        return column + 1, scores
+            raise ValueError(f"image {i} has label {int(targets[i])}: expected 0 to {self.cfg.num_classes - 1}")
+        return {"cls": F.cross_entropy(self.predict(images).float(), targets.to(images.device))}
