@@ -3,7 +3,7 @@ from importlib import import_module
 
 from paperlib.experiments.published import by_variant, claims, published
 
-PAPERS = ("rcnn", "fast_rcnn", "faster_rcnn")
+MODULES = ("rcnn", "fast_rcnn", "faster_rcnn", "coco", "sharpmask", "fpn", "focal_loss", "retinanet")
 
 
 def stated(claim: str):
@@ -23,4 +23,4 @@ def agrees(value: float, stated_value: float, digits: int = 0) -> bool:
 
 def all_facts() -> dict:
     """Every computed claim by id; a call gives (computed value, whether it agrees, formula)."""
-    return {name: fact for p in PAPERS for name, fact in import_module(f"{__package__}.facts_{p}").FACTS.items()}
+    return {name: fact for m in MODULES for name, fact in import_module(f"{__package__}.facts_{m}").FACTS.items()}
