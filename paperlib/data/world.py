@@ -1,0 +1,193 @@
+"""The drawn world: a scene with its things, from a number. What the embedded data sets are photographs of.
+
+`draw_scene(World(), seed)` always gives the same picture. Each property that makes COCO hard is a dial of `World`.
+"""
+from dataclasses import dataclass, field
+from functools import cache
+
+import numpy as np
+from cv2 import GaussianBlur, boundingRect
+from pycocotools import mask as rle_tools
+
+from paperlib.data import stuff
+from paperlib.data.drawings import CATEGORIES, render
+from paperlib.data.placing import Placed, arrange, choose_scene, plan, portrait
+from paperlib.data.scenes import Scene
+
+VERSION = 1  # raise it whenever the same seed gives another picture or other annotations
+
+
+@dataclass(frozen=True)
+class World:
+    """The dials. Defaults are calibrated on COCO's published statistics (see data/README.md), not on any claim.
+
+    Units: lengths in px of a 128 px image (scaled with `size`), grey levels 0..255, probabilities and fractions 0..1.
+    """
+    size: int = 128                                 # px, height and width; 128 gives 12k anchors from stride 4, cheaply
+    categories: int = len(CATEGORIES)               # the first n of CATEGORIES may appear; 20 is PASCAL VOC's list
+    kinds: float = 4.5                              # mean number of categories, in images that have more than one
+    per_kind: float = 2.4                           # typical number of things of one category that stand together
+    single: float = 0.06                            # images planned with one category
+    empty: float = 0.01                             # images planned with none
+    context: float = 0.95                           # things that are where they belong; others are anything, anywhere
+    iconic: float = 0.05                            # images that are portraits of one thing, others behind it
+    portrait: tuple[float, float] = (0.5, 0.95)     # longest side of a portrait, fraction of the image
+    size_range: tuple[float, float] = (6, 150)      # px, longest side a thing is drawn at
+    depth: tuple[float, float] = (0.7, 0.7)         # Beta law of nearness (0 far, 1 near, in log size); < 1: both ends
+    zoom: tuple[float, float] = (1.0, 0.4)         # the camera's zoom: median, standard deviation of its log
+    subject: float = 0.85                           # images taken of something close by
+    subject_size: tuple[float, float] = (0.4, 0.95) # longest side of a subject, fraction of the image
+    occlusion: float = 0.3                          # things placed without looking whether they hide others
+    truncation: float = 0.15                        # things that the image's edge may cut
+    crowding: float = 0.15                          # images where one category comes in a flock of 16 to 40
+    crowd_after: tuple[int, int] = (10, 15)         # things of a category annotated singly; the rest is one crowd
+    stuff: float = 0.8                              # mean number of printed regions (rows of one drawing) an image
+    clutter: float = 2.0                            # mean number of things of no category an image
+    light: float = 0.12                             # spread of exposure, tint and side light
+    haze: float = 0.25                              # how much of the far things' contrast the air takes
+    blur: float = 0.6                               # px, largest standard deviation of the lens blur
+    noise: float = 5.0                              # grey levels, largest standard deviation of the sensor noise
+    min_pixels: int = 16                            # fewer visible pixels: not annotated
+    min_visible: float = 0.25                       # less of what lies in the image visible: not annotated
+
+
+@dataclass
+class Drawing:
+    """A picture and what is known about it."""
+    image: np.ndarray                               # (size, size, 3) uint8 RGB
+    instances: list[dict] = field(default_factory=list)
+    scene: Scene | None = None
+
+
+def draw_scene(world: World, seed: int, category: int | None = None) -> tuple[np.ndarray, list[dict]]:
+    """One picture and its instances; with `category` (label 1..K), a portrait of that category where it is at home.
+
+    Shapes: image (size, size, 3) uint8 RGB; each instance {"category" 1..K, "name", "mask" (size, size) bool: the
+            visible pixels, "bbox" [x, y, w, h] px, "area" px, "crowd", "truncated", "visible": share not hidden}.
+    """
+    drawing = compose(world, seed, category)
+    return drawing.image, drawing.instances
+
+
+def compose(world: World, seed: int, category: int | None = None) -> Drawing:
+    """`draw_scene` with the scene's name and wording, which captions need."""
+    rng = np.random.default_rng((VERSION, seed))
+    iconic = category is not None or rng.random() < world.iconic
+    names = frozenset(c.name for c in CATEGORIES[:world.categories])
+    scene = choose_scene(rng, names, None if category is None else category - 1)
+    backdrop = _backdrop(world, scene, rng)
+    entries = plan(world, scene, rng)
+    hero = None
+    if iconic and (entries or category is not None):
+        k = entries[0].category if category is None else category - 1
+        hero = portrait(world, k, rng)
+        entries = [] if category is not None or rng.random() < 0.6 else entries[1:2]
+    placed = arrange(world, scene, rng, entries) + ([hero] if hero else [])
+    while True:
+        image = backdrop.copy()
+        found = _records(world, placed, *_paint(world, image, placed))
+        if (twin := _twin(found)) is None:
+            return Drawing(_photograph(world, image, rng), _with_crowds(world, [r for r in found if r], rng), scene)
+        del placed[twin]
+
+
+def _backdrop(world: World, scene: Scene, rng) -> np.ndarray:
+    """The stuff of a scene: its layers in order, then the prints."""
+    image = np.full((world.size, world.size, 3), 128, np.uint8)
+    for painter, *details in scene.layers:
+        getattr(stuff, painter)(image, rng, *details)
+    homely = [k for k, c in enumerate(CATEGORIES[:world.categories]) if c.name in scene.things]
+    for _ in range(rng.poisson(world.stuff)):
+        k = homely[rng.integers(len(homely))] if homely and rng.random() < 0.7 else int(rng.integers(world.categories))
+        wide, high = (int(rng.uniform(0.35, 0.8) * world.size) for _ in "xy")
+        x = int(rng.uniform(-0.1, 1.0) * (world.size - wide))
+        top, bottom = scene.rows
+        y = int(rng.uniform(top, max(top, bottom - 0.3)) * world.size)
+        size = round(np.exp(rng.uniform(np.log(7), np.log(17))) * world.size / 128)
+        cloth = stuff.vary(rng, image[min(y, world.size - 1), max(x, 0)], 22) if rng.random() < 0.5 else None
+        box = (max(x, 0), max(y, 0), min(x + wide, world.size), min(y + high, world.size))
+        stuff.prints(image, rng, CATEGORIES[k].draw, box, size, rng.uniform(1.15, 1.6), cloth)
+    return image
+
+
+def _paint(world: World, image: np.ndarray, placed: list[Placed]) -> tuple[np.ndarray, list[int]]:
+    """Draw everything, far first; who owns each pixel (index + 1; 0: nobody), and how many pixels each was drawn on."""
+    owner = np.zeros(image.shape[:2], np.uint16)
+    air = image[: max(1, world.size // 3)].mean((0, 1))
+    full = []
+    for k, item in enumerate(placed, 1):
+        mask = render(image, item.parts, item.matrix)
+        fog = world.haze * max(0.0, 1 - max(item.wide, item.high) / (0.3 * world.size))
+        if fog > 0.02:
+            image[mask] = (image[mask] * (1 - fog) + air * fog).astype(np.uint8)
+        owner[mask] = k
+        full.append(int(np.count_nonzero(mask)))
+    return owner, full
+
+
+def _records(world: World, placed: list[Placed], owner: np.ndarray, full: list[int]) -> list[dict | None]:
+    """For each thing its instance, or None if there is too little to see."""
+    seen = np.bincount(owner.ravel(), minlength=len(placed) + 1)[1:].tolist()
+    out: list[dict | None] = []
+    for k, (item, pixels, drawn) in enumerate(zip(placed, seen, full), 1):
+        if item.category is None or pixels < max(world.min_pixels, world.min_visible * drawn):
+            out.append(None)
+            continue
+        x0, y0, x1, y1 = item.box
+        cut = min(x0, y0, world.size - x1, world.size - y1) < -1
+        out.append(_record(item.category, owner == k, cut, pixels / drawn))
+    return out
+
+
+def _record(category: int, mask: np.ndarray, truncated: bool, visible: float, crowd=False) -> dict:
+    return {"category": category + 1, "name": CATEGORIES[category].name, "mask": mask,
+            "bbox": list(boundingRect(mask.view(np.uint8))), "area": int(np.count_nonzero(mask)), "crowd": crowd,
+            "truncated": truncated, "visible": round(visible, 3)}
+
+
+def _twin(records: list[dict | None]) -> int | None:
+    """A thing to take away because its box is nearly that of a nearer one: no one could tell the two apart."""
+    there = [k for k, record in enumerate(records) if record]
+    if len(there) < 2:
+        return None
+    boxes = np.array([records[k]["bbox"] for k in there], float)
+    kinds = np.array([records[k]["category"] for k in there])
+    overlaps = np.triu(rle_tools.iou(boxes, boxes, [0] * len(boxes)), 1)
+    same = overlaps > np.where(kinds[:, None] == kinds, 0.75, 0.9)
+    return there[int(same.any(1).argmax())] if same.any() else None
+
+
+def _with_crowds(world: World, records: list[dict], rng) -> list[dict]:
+    """By category; where one is many, the largest stay by themselves and the rest become one crowd region."""
+    groups: dict[int, list[dict]] = {}
+    for record in records:
+        groups.setdefault(record["category"], []).append(record)
+    out = []
+    for category, group in groups.items():
+        limit = int(rng.integers(world.crowd_after[0], world.crowd_after[1] + 1))
+        if len(group) > limit:
+            group = sorted(group, key=lambda record: -record["area"])
+            rest = np.logical_or.reduce([record["mask"] for record in group[limit:]])
+            cut = any(record["truncated"] for record in group[limit:])
+            group = [*group[:limit], _record(category - 1, rest, cut, 1.0, crowd=True)]
+        out += group
+    return out
+
+
+@cache
+def _sensor(size: int) -> np.ndarray:
+    """A sheet of normal noise, twice the image's size; each picture takes another corner of it."""
+    return np.random.default_rng(VERSION).standard_normal((2 * size, 2 * size, 3)).astype(np.float32)
+
+
+def _photograph(world: World, image: np.ndarray, rng) -> np.ndarray:
+    """Exposure, tint and side light; lens blur; sensor noise."""
+    gain = np.exp(rng.normal(0, world.light)) * np.exp(rng.normal(0, world.light / 3, 3))
+    side = np.linspace(-1, 1, world.size) * rng.normal(0, world.light)
+    sigma = rng.random() * world.blur
+    if sigma > 0.2:
+        image = GaussianBlur(image, (0, 0), sigma)
+    light = (gain * (1 + side[:, None])).astype(np.float32)                # (W, 3)
+    u, v = rng.integers(0, world.size, 2)
+    speckle = _sensor(world.size)[v:v + world.size, u:u + world.size]
+    return np.clip(image * light + speckle * np.float32(rng.random() * world.noise), 0, 255).astype(np.uint8)

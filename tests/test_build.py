@@ -1,0 +1,132 @@
+"""The three sets on disk: the same bytes from any number of processes, read by everyone's readers, masks exact."""
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torchvision
+from pycocotools import mask as rle_tools
+from pycocotools.coco import COCO
+
+from paperlib.data import build as builder
+from paperlib.data.check import check
+from paperlib.data.coco import read_coco
+from paperlib.data.outlines import filled, polygons, run_lengths
+from paperlib.data.voc import read_voc
+from paperlib.data.world import World, draw_scene
+
+COUNTS = {"minicoco": {"train": 60, "val": 8, "test": 4}, "minivoc": {"trainval": 20, "test": 8},
+          "mininet": {"train": 36, "val": 36}}
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory) -> dict[str, Path]:
+    root = tmp_path_factory.mktemp("drawn")
+    for name, counts in COUNTS.items():
+        builder.build(name, root / name, 1, counts)
+    return {name: root / name for name in COUNTS}
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_same_bytes_from_two_processes(name, folders, tmp_path, monkeypatch):
+    monkeypatch.setattr(builder, "CHUNK", 7)
+    builder.build(name, tmp_path, 2, COUNTS[name])
+    assert files(tmp_path) == files(folders[name])
+
+
+@pytest.mark.parametrize("name", ["minicoco", "minivoc"])
+def test_no_fault_in_any_set(name, folders):
+    assert check(folders[name]) == []
+
+
+def test_coco_readers_agree_on_boxes_and_masks(folders):
+    folder = folders["minicoco"]
+    file = folder / "annotations/instances_train.json"
+    ours, theirs = read_coco(file), COCO(file)
+    assert ours.area_ranges["small"] == (0, 144) and ours.area_ranges["large"][0] == 1296
+    for k, image in enumerate(ours.images):
+        number = int(image["file_name"][:12]) - 1
+        _, drawn = draw_scene(World(), builder.seed_of("minicoco", "train", number))
+        anns = theirs.loadAnns(theirs.getAnnIds(image["id"]))
+        assert [a["bbox"] for a in anns] == [t["bbox"] for t in drawn]
+        for ann, thing, mask in zip(anns, drawn, ours.target(k, masks=True)["masks"], strict=True):
+            assert np.array_equal(theirs.annToMask(ann), thing["mask"]) and np.array_equal(mask.numpy(), thing["mask"])
+            assert ann["area"] == thing["area"] and ann["iscrowd"] == thing["crowd"]
+    pairs = torchvision.datasets.CocoDetection(folder / "train", file)
+    assert len(pairs) == 60 and pairs[0][0].size == (128, 128)
+
+
+def test_test_split_has_no_labels_and_captions_are_five(folders):
+    notes = folders["minicoco"] / "annotations"
+    assert "annotations" not in json.loads((notes / "image_info_test.json").read_text())
+    assert not (notes / "instances_test.json").exists()
+    lines = json.loads((notes / "captions_val.json").read_text())["annotations"]
+    assert len(lines) == 5 * COUNTS["minicoco"]["val"]
+    for k in range(0, len(lines), 5):
+        five = lines[k:k + 5]
+        assert len({line["caption"] for line in five}) == 5 and len({line["image_id"] for line in five}) == 1
+
+
+def test_voc_readers_agree_on_boxes_and_masks(folders, tmp_path):
+    ours = read_voc(folders["minivoc"], "trainval")
+    assert len(ours.classes) == 20
+    for k, image in enumerate(ours.images):
+        seed = builder.seed_of("minivoc", "trainval", int(image["file_name"][:6]) - 1)
+        _, drawn = draw_scene(builder.WORLDS["minivoc"], seed)
+        target = ours.target(k, masks=True)
+        for thing, box, mask in zip(drawn, target["boxes"], target["masks"], strict=True):
+            x, y, w, h = thing["bbox"]
+            assert box.tolist() == [x, y, x + w, y + h] and np.array_equal(mask.numpy(), thing["mask"])
+    (tmp_path / "VOCdevkit").mkdir()
+    (tmp_path / "VOCdevkit" / "VOC2012").symlink_to(folders["minivoc"])
+    theirs = torchvision.datasets.VOCDetection(tmp_path, "2012", "trainval")
+    assert len(theirs) == 20 and theirs[0][1]["annotation"]["size"]["width"] == "128"
+    segments = torchvision.datasets.VOCSegmentation(tmp_path, "2012", "val")
+    assert len(segments) == 10 and set(np.unique(segments[0][1])) <= {*range(21), 255}
+    listed = (folders["minivoc"] / "ImageSets/Main/person_trainval.txt").read_text().split()
+    has = {image["file_name"][:6] for image in ours.images
+           if any(a["category_id"] == 15 for a in ours.annotations[image["id"]])}
+    assert {stem for stem, flag in zip(listed[::2], listed[1::2]) if flag != "-1"} == has
+
+
+def test_mininet_is_a_folder_per_class(folders):
+    found = torchvision.datasets.ImageFolder(folders["mininet"] / "train")
+    assert len(found.classes) == 36 and len(found) == 36 and found[0][0].size == (64, 64)
+
+
+def test_seeds_are_disjoint():
+    seeds = [range(builder.seed_of(name, split, 0), builder.seed_of(name, split, size))
+             for name, counts in builder.COUNTS.items() for split, size in counts.items()]
+    assert len({seed for part in seeds for seed in part}) == sum(map(len, seeds))
+
+
+def test_unknown_set_or_split_is_an_error(tmp_path):
+    with pytest.raises(KeyError, match="minicoco"):
+        builder.build("micrococo", tmp_path)
+    with pytest.raises(KeyError, match="trainval"):
+        builder.build("minivoc", tmp_path, counts={"train": 3})
+
+
+def test_polygons_fill_the_mask_exactly():
+    rng = np.random.default_rng(0)
+    for density in (0.3, 0.6, 0.9):                  # pieces, holes, holes in pieces in holes, diagonal touches
+        mask = rng.random((24, 30)) < density
+        assert np.array_equal(filled(polygons(mask), 24, 30), mask)
+    ring = np.zeros((20, 20), bool)
+    ring[2:18, 2:18], ring[6:14, 6:14], ring[9:11, 9:11] = True, False, True
+    assert np.array_equal(filled(polygons(ring), 20, 20), ring) and len(polygons(ring)) == 2
+    assert polygons(np.zeros((4, 4), bool)) == []
+
+
+@pytest.mark.parametrize("kind", ["full", "none", "corner", "random"])
+def test_run_lengths_are_cocos(kind):
+    mask = {"full": np.ones((5, 7), bool), "none": np.zeros((5, 7), bool), "corner": np.arange(35).reshape(5, 7) == 34,
+            "random": np.random.default_rng(1).random((5, 7)) < 0.5}[kind]
+    lengths = run_lengths(mask)
+    assert sum(lengths["counts"]) == 35 and np.array_equal(filled(lengths, 5, 7), mask)
+    packed = rle_tools.frPyObjects(lengths, 5, 7)
+    assert packed["counts"] == rle_tools.encode(np.asfortranarray(mask.astype(np.uint8)))["counts"]
