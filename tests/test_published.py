@@ -3,6 +3,7 @@ import re
 
 import pytest
 
+from paperlib.experiments.configs import override
 from paperlib.experiments.published import citations, published, published_json
 
 NUMBER = re.compile(r"(?<![\d.])(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?")
@@ -42,6 +43,27 @@ def test_numbers_stand_in_the_cited_lines(name, seeds):
         printed = {c: v for c, v in row["values"].items() if v is not None}
         wrong += [f"{row['label']}: {c} = {v}" for c, v in printed.items() if float(v) not in there]
     assert not wrong, f"{name}: not found in the cited lines: {wrong}"
+
+
+def tupled(value):
+    return tuple(value) if isinstance(value, list) else value
+
+
+def changes_of_rows() -> list[tuple[str, str, dict]]:
+    found = [(name, row["label"], row["set"])
+             for name, table in published().items() for row in table["rows"] if "set" in row]
+    found += [(c["judge"]["table"], c["id"], c["judge"][side]) for c in claims() for side in ("set_better", "set_worse")
+              if side in c["judge"]]
+    return found
+
+
+def test_every_change_fits_the_system_that_runs_the_table():
+    changes = changes_of_rows()
+    assert len(changes) >= 40
+    for name, what, change in changes:
+        default = SYSTEMS[published()[name]["run"]["system"]][0]()
+        changed = override(default, change)  # refuses a key that the system lacks, or a value of another type
+        assert all(attrgetter(key)(changed) == tupled(value) for key, value in change.items()), f"{name}: {what}"
 
 
 def test_json_form_keeps_every_cell():
