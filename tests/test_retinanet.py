@@ -11,7 +11,7 @@ from paperlib.parts import boxes
 from paperlib.parts.anchors import AnchorConfig
 from paperlib.parts.losses import focal, smooth_l1
 from paperlib.parts.trunks import TrunkConfig
-from paperlib.systems import SYSTEMS
+from paperlib.systems import PRESETS, SYSTEMS
 from paperlib.systems.retinanet import LossConfig, RetinaNet, RetinaNetConfig
 from paperlib.systems.retinanet_configs import load_torchvision, tiny, torchvision_resnet50
 
@@ -50,7 +50,9 @@ def test_the_config_is_data():
             return [x for f in dataclasses.fields(value) for x in leaves(getattr(value, f.name))]
         return [x for v in value for x in leaves(v)] if isinstance(value, tuple) else [value]
     assert {type(x) for x in leaves(RetinaNetConfig())} <= {int, float, bool, str, type(None)}
-    assert SYSTEMS["retinanet"] == (RetinaNetConfig, RetinaNet)
+    assert SYSTEMS["retinanet"] is RetinaNet
+    for preset in PRESETS["retinanet"].values():
+        assert isinstance(preset(7), RetinaNetConfig) and preset(7).num_classes == 7 and hash(preset())
     assert hash(tiny()) == hash(tiny())
 
 

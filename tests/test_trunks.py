@@ -83,7 +83,7 @@ def test_weights_from_files(tmp_path, monkeypatch):
     torch.save(source.state_dict(), tmp_path / "mine.pth")
     monkeypatch.setenv("PAPERLIB_WEIGHTS", str(tmp_path))
     for weights in ("mininet", str(tmp_path / "mine.pth")):
-        loaded = trunk(TrunkConfig("tiny", weights)).state_dict()
+        loaded = trunk(TrunkConfig("tiny", weights, frozen_norm=weights == "mininet")).state_dict()
         assert all(v.equal(loaded[k]) for k, v in source.state_dict().items())
     with pytest.raises(ValueError, match="does not fit trunk 'resnet18'"):
         trunk(TrunkConfig("resnet18", str(tmp_path / "mine.pth")))

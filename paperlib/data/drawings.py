@@ -8,6 +8,7 @@ import numpy as np
 from paperlib.data import drawings_animals as animals
 from paperlib.data import drawings_craft as craft
 from paperlib.data import drawings_indoor as indoor
+from paperlib.data import drawings_kitchen as kitchen
 from paperlib.data import drawings_machines as machines
 from paperlib.data import drawings_people as people
 from paperlib.data import drawings_things as things
@@ -53,22 +54,23 @@ def _beast(build: animals.Build):
     return lambda pen, pose: animals.beast(pen, build, pose)
 
 
-_GRAZER = ("standing", "walking", "grazing", "grazing", "lying")
-_PET = ("standing", "walking", "running", "sitting", "sitting", "lying")
+_GRAZER = ("standing", "walking", "grazing", "grazing", "lying", "front")
+_PET = ("standing", "walking", "running", "sitting", "sitting", "lying", "front")
 CATEGORIES = (
     Category("aeroplane", "vehicle", 10.0, 1.9, craft.aeroplane),
     Category("bicycle", "vehicle", 1.1, 1.6, vehicles.bicycle),
-    Category("bird", "animal", 0.3, 1.4, animals.bird, ("standing", "flying")),
+    Category("bird", "animal", 0.3, 1.4, animals.bird, ("standing", "standing", "flying", "front")),
     Category("boat", "vehicle", 3.5, 1.4, craft.boat),
-    Category("bottle", "kitchen", 0.3, 0.35, things.bottle),
+    Category("bottle", "kitchen", 0.3, 0.45, kitchen.bottle),
     Category("bus", "vehicle", 3.0, 2.1, vehicles.bus, ("side", "side", "front")),
     Category("car", "vehicle", 1.5, 2.0, vehicles.car, ("side", "side", "front")),
     Category("cat", "animal", 0.4, 1.2, _beast(animals.CAT), _PET),
-    Category("chair", "furniture", 0.95, 0.65, indoor.chair, ("front", "side")),
+    Category("chair", "furniture", 0.95, 0.65, indoor.chair, ("front", "front", "side", "side", "armchair", "stool")),
     Category("cow", "animal", 1.5, 1.6, _beast(animals.COW), _GRAZER),
     Category("diningtable", "furniture", 0.8, 1.8, indoor.diningtable),
     Category("dog", "animal", 0.6, 1.3, _beast(animals.DOG), _PET),
-    Category("horse", "animal", 1.9, 1.1, _beast(animals.HORSE), ("standing", "walking", "running", "grazing")),
+    Category("horse", "animal", 1.9, 1.1, _beast(animals.HORSE),
+             ("standing", "walking", "running", "grazing", "front")),
     Category("motorbike", "vehicle", 1.2, 1.7, vehicles.motorbike),
     Category("person", "person", 1.7, 0.4, people.person, people.POSES),
     Category("pottedplant", "furniture", 0.7, 0.8, indoor.pottedplant),
@@ -78,20 +80,21 @@ CATEGORIES = (
     Category("tvmonitor", "electronic", 0.6, 1.4, machines.tvmonitor),
     Category("traffic light", "outdoor", 3.2, 0.3, things.traffic_light),
     Category("bench", "outdoor", 0.9, 1.8, indoor.bench),
-    Category("elephant", "animal", 3.0, 1.3, _beast(animals.ELEPHANT), ("standing", "walking", "walking")),
-    Category("giraffe", "animal", 4.5, 0.7, _beast(animals.GIRAFFE), ("standing", "walking", "running", "grazing")),
+    Category("elephant", "animal", 3.0, 1.3, _beast(animals.ELEPHANT), ("standing", "walking", "walking", "front")),
+    Category("giraffe", "animal", 4.5, 0.7, _beast(animals.GIRAFFE),
+             ("standing", "walking", "running", "grazing", "front")),
     Category("backpack", "accessory", 0.5, 0.8, things.backpack),
     Category("umbrella", "accessory", 1.0, 1.0, craft.umbrella),
     Category("sports ball", "sports", 0.25, 1.0, things.sports_ball),
     Category("kite", "sports", 1.5, 0.6, craft.kite),
-    Category("cup", "kitchen", 0.12, 1.2, things.cup),
-    Category("apple", "food", 0.1, 0.95, things.apple),
-    Category("pizza", "food", 0.35, 1.0, things.pizza),
+    Category("cup", "kitchen", 0.12, 1.2, kitchen.cup),
+    Category("apple", "food", 0.1, 0.95, kitchen.apple),
+    Category("pizza", "food", 0.35, 1.0, kitchen.pizza),
     Category("laptop", "electronic", 0.3, 1.5, machines.laptop),
     Category("microwave", "appliance", 0.35, 1.8, machines.microwave),
     Category("refrigerator", "appliance", 1.8, 0.5, machines.refrigerator),
     Category("clock", "indoor", 0.35, 1.0, things.clock),
-    Category("vase", "indoor", 0.4, 0.6, things.vase),
+    Category("vase", "indoor", 0.4, 0.6, kitchen.vase),
 )
 
 

@@ -1,10 +1,10 @@
 """The animals: one kit of body, legs, neck, head and tail, so that only proportions and arrangement tell them apart."""
 from math import cos, pi, sin
 
-from paperlib.data.drawings_heads import Build, head, tail
+from paperlib.data.drawings_heads import Build, face, head, tail
 from paperlib.data.drawings_kit import Pen, joint, tint
 
-CAT = Build(0.58, 0.22, 0.2, 0.085, 0.1, 0.7, 0.17, 0.145, 0.02, 0.0, "pointed", "long", ("face",))
+CAT = Build(0.58, 0.22, 0.2, 0.085, 0.1, 0.7, 0.17, 0.145, 0.02, 0.0, "pointed", "long", ("whiskers",))
 DOG = Build(0.6, 0.23, 0.28, 0.09, 0.16, 0.75, 0.17, 0.115, 0.2, 0.15, "flop", "up")
 HORSE = Build(0.64, 0.27, 0.42, 0.085, 0.34, 0.95, 0.19, 0.085, 0.24, 0.75, "small", "bush", ("mane", "hooves"))
 COW = Build(0.78, 0.36, 0.26, 0.1, 0.1, 0.35, 0.24, 0.12, 0.18, 0.6, "side", "tuft", ("horns", "udder", "hooves"),
@@ -14,7 +14,6 @@ ELEPHANT = Build(0.78, 0.5, 0.34, 0.17, 0.06, 0.5, 0.3, 0.19, 0.1, 0.6, "fan", "
                  ("plain", "plain", "belly"))
 GIRAFFE = Build(0.46, 0.24, 0.5, 0.075, 0.62, 1.15, 0.15, 0.07, 0.16, 0.35, "small", "tuft", ("knobs", "hooves"),
                 ("spots", "spots", "patches", "plain"))
-POSES = ("standing", "walking", "running", "grazing", "lying", "sitting")
 
 
 def _varied(pen: Pen, value: float, spread=0.14) -> float:
@@ -44,7 +43,7 @@ def _coat(pen: Pen, b: Build, coat: str, length, y, colour) -> None:
     other = pen.second if pen.chance(0.6) else tint(colour, pen.pick((0.7, 1.4)))
     half = b.depth / 2
     if coat == "belly":
-        pen.dot(other, length * 0.5, y + half * 0.55, length * 0.36, half * 0.42)
+        pen.dot(tint(colour, 1.4), length * 0.5, y + half * 0.58, length * 0.38, half * 0.4)
     elif coat == "patches":
         for at in (0.15, 0.5, 0.8):
             if pen.chance(0.8):
@@ -62,15 +61,15 @@ def _coat(pen: Pen, b: Build, coat: str, length, y, colour) -> None:
                                                                                                              0.035)
 
 
-def _wool(pen: Pen, length, y, half, colour) -> None:
+def _wool(pen: Pen, length, y, half, colour, x=0.0) -> None:
     curls = 11
     for k in range(curls):
         turn = 2 * pi * k / curls
-        pen.dot(colour, length / 2 + cos(turn) * length * 0.43, y + sin(turn) * half * 0.75, 0.1, 0.1)
-    pen.dot(colour, length / 2, y, length * 0.46, half * 0.9)
+        pen.dot(colour, x + length / 2 + cos(turn) * length * 0.43, y + sin(turn) * half * 0.75, 0.1, 0.1)
+    pen.dot(colour, x + length / 2, y, length * 0.46, half * 0.9)
     if pen.chance(0.6):
         for at in (0.3, 0.55, 0.75):
-            pen.ring(tint(colour, 0.82), length * at, y + half * pen.between(-0.4, 0.3), 0.05, 0.02)
+            pen.ring(tint(colour, 0.82), x + length * at, y + half * pen.between(-0.4, 0.3), 0.05, 0.02)
 
 
 def _torso(pen: Pen, b: Build, length, y, colour) -> None:
@@ -99,6 +98,27 @@ def _neck_and_head(pen: Pen, b: Build, x, y, lift, drop, colour) -> None:
     head(pen, b, hx, hy, drop, skin)
 
 
+def _frontal(pen: Pen, b: Build, colour, far, limbs) -> None:
+    """Seen from the front: the head before the body, the hind legs behind the front legs."""
+    wide, leg, thick = max(b.depth * pen.between(0.46, 0.6), b.thick * 1.35), _varied(pen, b.leg), b.thick * 0.85
+    y, chest = -leg - b.depth * 0.5, tint(colour, 0.86)
+    for side in (-1, 1):
+        pen.limb(far, side * wide * 0.85, y, side * wide * 0.8, -0.06, thick, thick * 0.9)
+    if "wool" in b.extras:
+        _wool(pen, wide * 2.2, y, b.depth / 2, colour, -wide * 1.1)
+    else:
+        pen.dot(chest, 0, y, wide * 1.1, b.depth * 0.55)
+        if pen.chance(0.4):
+            pen.dot(pen.light, 0, y + b.depth * 0.12, wide * 0.6, b.depth * 0.32)
+    for side in (-1, 1):
+        foot = side * wide * pen.between(0.5, 0.65)
+        pen.limb(tint(limbs, 0.93), side * wide * 0.55, y + b.depth * 0.2, foot, -thick * 0.3, thick * 1.15, thick)
+        pen.dot(pen.dark if "hooves" in b.extras else limbs, foot, -thick * 0.3, thick * 0.62, thick * 0.42)
+    x, top = pen.between(-0.4, 0.4) * wide, y - b.depth * 0.2 - sin(b.lift) * (b.neck + b.skull * 0.8)
+    pen.limb(chest, 0, y - b.depth * 0.1, x, top, b.nape, b.skull * 1.4)
+    face(pen, b, x, top, limbs)
+
+
 def _sitting(pen: Pen, b: Build, colour, far) -> None:
     """On its haunches: the rump on the ground, the chest up, the front legs straight."""
     tall = b.leg + b.depth * 1.15
@@ -119,6 +139,8 @@ def beast(pen: Pen, b: Build, pose: str) -> None:
     near_leg = pen.second if "wool" in b.extras else colour
     if pose == "sitting":
         return _sitting(pen, b, colour, far)
+    if pose == "front":
+        return _frontal(pen, b, colour, far, near_leg)
     length, leg = _varied(pen, b.length, 0.08), _varied(pen, b.leg)
     stride = {"walking": pen.between(0.2, 0.42), "running": pen.between(0.55, 0.8)}.get(pose, pen.between(0, 0.08))
     if pose == "running":
@@ -143,19 +165,21 @@ def beast(pen: Pen, b: Build, pose: str) -> None:
 
 
 def bird(pen: Pen, pose: str) -> None:
+    if pose == "front":
+        return _owl(pen)
     colour, wing, beak = pen.main, (pen.second if pen.chance(0.6) else tint(pen.main, 0.75)), pen.accent
-    fat, long = pen.between(0.85, 1.2), pen.between(0.8, 1.2)
+    fat, long = pen.between(0.8, 1.3), pen.between(0.7, 1.6)
+    up = pen.between(-0.35, 0.55)
     if pose == "flying":
-        up = pen.between(-0.35, 0.55)
         pen.blob(tint(wing, 0.75), ((0.42, 0.5), (0.5, 0.5 - up), (0.62, 0.35 - up), (0.6, 0.48)))
-    tail = pen.between(-0.12, 0.12)
+    tail = pen.between(-0.15, 0.15)
     pen.poly(wing, ((0.25, 0.47), (0.02, 0.45 + tail), (0.0, 0.55 + tail), (0.28, 0.6)))
-    if pose != "flying":
-        legs = pen.between(0.08, 0.3)
+    if pose == "standing":
+        legs = pen.between(0.04, 0.35)
         for x in (0.42, 0.52):
             pen.limb(tint(beak, 0.8), x, 0.64, x + 0.02, 0.7 + legs, 0.03)
             pen.limb(tint(beak, 0.8), x - 0.02, 0.7 + legs, x + 0.08, 0.7 + legs, 0.025)
-    neck = 0.0 if pose == "flying" else pen.between(-0.04, 0.14)
+    neck = pen.between(0, 0.05) if pose == "flying" else pen.between(-0.04, 0.2)
     pen.blob(colour, ((0.2, 0.5), (0.42, 0.38), (0.62, 0.36), (0.74, 0.46), (0.64, 0.6 + 0.05 * fat),
                       (0.42, 0.62 + 0.06 * fat)))
     if pen.chance(0.5):
@@ -169,3 +193,22 @@ def bird(pen: Pen, pose: str) -> None:
         pen.blob(wing, ((0.34, 0.48), (0.2, 0.5 - up * 0.9), (0.12, 0.42 - up), (0.4, 0.4 - up * 0.7), (0.56, 0.46)))
     else:
         pen.blob(wing, ((0.14, 0.52), (0.36, 0.43), (0.54, 0.46), (0.5, 0.58), (0.34, 0.6)))
+
+
+def _owl(pen: Pen) -> None:
+    """A bird that looks at you, an owl or a penguin."""
+    wing, tall = pen.second if pen.chance(0.6) else tint(pen.main, 0.75), pen.between(0.35, 0.45)
+    y = 0.95 - tall
+    for side in (-1, 1):
+        pen.dot(tint(pen.accent, 0.85), 0.5 + side * 0.1, 0.96, 0.08, 0.04)
+        if pen.chance(0.5):
+            pen.poly(pen.main, ((0.5 + side * 0.04, y - tall * 0.85), (0.5 + side * 0.22, y - tall * 1.15),
+                                (0.5 + side * 0.24, y - tall * 0.5)))
+    pen.dot(pen.main, 0.5, y, 0.29, tall)
+    pen.dot(pen.light if pen.chance(0.6) else tint(pen.main, 1.3), 0.5, y + tall * 0.3, 0.19, tall * 0.6)
+    lift = pen.between(0, 0.7)
+    for side in (-1, 1):
+        pen.dot(wing, 0.5 + side * (0.27 + 0.1 * lift), y + tall * 0.15, 0.09, tall * 0.55, -side * lift)
+        pen.dot(pen.light, 0.5 + side * 0.11, y - tall * 0.5, 0.095)
+        pen.dot(pen.dark, 0.5 + side * 0.1, y - tall * 0.5, 0.045)
+    pen.poly(pen.accent, ((0.44, y - tall * 0.36), (0.56, y - tall * 0.36), (0.5, y - tall * 0.12)))

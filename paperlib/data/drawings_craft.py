@@ -1,12 +1,26 @@
 """What the wind carries: boats, aeroplanes, kites, umbrellas."""
 from itertools import pairwise
+from math import cos, pi, sin
 
 from paperlib.data.drawings_kit import Pen, tint
 
 
 def boat(pen: Pen, pose: str) -> None:
     deck = pen.between(0.74, 0.8)
-    kind = pen.below(3)         # sailing, motor, fishing
+    kind = pen.below(5)         # sailing, motor, fishing, cargo, rowing
+    if kind == 3:
+        for k in range(6):
+            pen.box((pen.second, pen.accent, pen.light)[pen.below(3)], 0.1 + 0.11 * (k % 5),
+                    deck - 0.14 - 0.13 * (k > 4 or pen.chance(0.3)),
+                    0.2 + 0.11 * (k % 5), deck)
+        pen.box(pen.light, 0.7, deck - 0.32, 0.84, deck)
+        pen.box(pen.dark, 0.72, deck - 0.28, 0.82, deck - 0.22)
+    if kind == 4:
+        for side in (-1, 1):
+            pen.limb(pen.accent, 0.5 - side * 0.12, deck - 0.2, 0.5 + side * 0.3, deck + 0.06, 0.03)
+            pen.poly(pen.second, ((0.5 + side * 0.12, deck), (0.5 + side * 0.2, deck - 0.08),
+                                  (0.5 + side * 0.36, deck - 0.08),
+                                  (0.5 + side * 0.36, deck)))
     if kind == 0:
         top = pen.between(0.0, 0.15)
         pen.limb(pen.dark, 0.5, top, 0.5, deck, 0.028)
@@ -14,7 +28,7 @@ def boat(pen: Pen, pose: str) -> None:
         if pen.chance(0.8):
             pen.poly(pen.accent if pen.chance(0.5) else pen.light,
                      ((0.47, top + 0.1), (0.47, deck - 0.06), (0.15, deck - 0.06)))
-    else:
+    elif kind < 3:
         high = pen.between(0.5, 0.58)
         if kind == 2:
             pen.limb(pen.dark, 0.3, 0.25, 0.3, deck, 0.025)
@@ -54,36 +68,54 @@ def aeroplane(pen: Pen, pose: str) -> None:
 
 
 def kite(pen: Pen, pose: str) -> None:
-    wide, cross = pen.between(0.22, 0.3), pen.between(0.2, 0.27)
+    wide, cross, kind = pen.between(0.22, 0.34), pen.between(0.18, 0.3), pen.below(4)    # diamond (twice), delta, sled
+    other = pen.second if pen.chance(0.5) else tint(pen.main, 0.8)
     sway = pen.between(-0.2, 0.2)
-    tail = ((0.5, 0.58), (0.5 + sway, 0.7), (0.5 - sway, 0.83), (0.5 + sway * 0.6, 0.99))
-    pen.line(pen.dark, 0.018, tail, True)
-    for k, (x, y) in enumerate(tail[1:]):
-        bow = pen.accent if k % 2 else pen.second
-        pen.poly(bow, ((x, y), (x - 0.075, y - 0.045), (x - 0.075, y + 0.045)))
-        pen.poly(bow, ((x, y), (x + 0.075, y - 0.045), (x + 0.075, y + 0.045)))
-    quarters = (pen.main, pen.second, pen.main, pen.second) if pen.chance(0.5) else (pen.main, tint(pen.main, 0.8),
-                                                                                     tint(pen.main, 0.8), pen.main)
-    corners = ((0.5, 0.0), (0.5 + wide, cross), (0.5, 0.6), (0.5 - wide, cross))
-    for k, colour in enumerate(quarters):
-        pen.poly(colour, ((0.5, cross), corners[k], corners[(k + 1) % 4]))
-    pen.line(pen.dark, 0.018, (corners[0], corners[2]))
-    pen.line(pen.dark, 0.018, (corners[3], corners[1]))
-    pen.rotate(pen.between(-0.7, 0.7))
+    tail = ((0.5, 0.55), (0.5 + sway, 0.7), (0.5 - sway, 0.83), (0.5 + sway * 0.6, 0.99))
+    if pen.chance(0.75):
+        pen.line(pen.dark, 0.018, tail, True)
+        for k, (x, y) in enumerate(tail[1:]):
+            bow = pen.accent if k % 2 else pen.second
+            pen.poly(bow, ((x, y), (x - 0.075, y - 0.045), (x - 0.075, y + 0.045)))
+            pen.poly(bow, ((x, y), (x + 0.075, y - 0.045), (x + 0.075, y + 0.045)))
+    if kind == 2:
+        corners = ((0.5, 0.0), (0.5 + wide * 1.6, 0.5), (0.5, 0.58), (0.5 - wide * 1.6, 0.5))
+        spars = ((0, 2),)
+    elif kind == 3:
+        corners = ((0.5 - wide, 0.0), (0.5 + wide, 0.0), (0.5 + wide, 0.56), (0.5 - wide, 0.56))
+        spars = ((0, 2), (1, 3))
+    else:
+        corners = ((0.5, 0.0), (0.5 + wide, cross), (0.5, 0.6), (0.5 - wide, cross))
+        spars = ((0, 2), (1, 3))
+    middle = (0.5, 0.28 if kind == 3 else cross)
+    for k in range(4):
+        pen.poly(other if k % 2 else pen.main, (middle, corners[k], corners[(k + 1) % 4]))
+    for a, b in spars:
+        pen.line(pen.dark, 0.018, (corners[a], corners[b]))
+    pen.rotate(pen.between(-0.9, 0.9))
 
 
 def umbrella(pen: Pen, pose: str) -> None:
-    rim, top = pen.between(0.42, 0.5), pen.between(0.06, 0.14)
-    side = 0.09
-    pen.limb(pen.dark, 0.5, top - 0.05, 0.5, 0.88, 0.03)
-    pen.line(pen.dark, 0.035, ((0.5, 0.87), (0.5, 0.95), (0.5 + side, 0.985), (0.5 + 2 * side, 0.95),
-                               (0.5 + 2 * side, 0.9)), True)
-    ribs = (0.02, 0.26, 0.5, 0.74, 0.98)
-    for k, (a, b) in enumerate(pairwise(ribs)):
-        colour = pen.main if k % 2 else (pen.second if pen.chances and k == 0 and pen.chance(0.5) else tint(pen.main,
-                                                                                                            0.8))
+    kind, second = pen.below(6), pen.second if pen.chance(0.4) else tint(pen.main, 0.8)
+    if kind == 0:               # from above
+        pen.stretch = 0.05
+        for k in range(8):
+            a = k * pi / 4
+            rim = [(0.5 + cos(t) * r, 0.5 + sin(t) * r) for t, r in ((a, 0.5), (a + pi / 8, 0.44), (a + pi / 4, 0.5))]
+            pen.poly(pen.main if k % 2 else second, ((0.5, 0.5), *rim))
+        pen.dot(pen.dark, 0.5, 0.5, 0.045)
+        return
+    pen.limb(pen.dark, 0.5, 0.03, 0.5, 0.88, 0.03)
+    pen.line(pen.dark, 0.035, ((0.5, 0.87), (0.5, 0.95), (0.59, 0.985), (0.68, 0.95), (0.68, 0.9)), True)
+    if kind == 1:               # closed
+        for x, colour in ((-0.02, pen.main), (0.03, second), (0.0, pen.main)):
+            pen.poly(colour, ((0.5, 0.06), (0.56 + x, 0.62), (0.5 + x, 0.72), (0.44 + x, 0.62)))
+        pen.limb(second, 0.44, 0.5, 0.56, 0.5, 0.04)
+        return pen.rotate(pen.between(-0.7, 0.7))
+    rim, top = pen.between(0.4, 0.52), pen.between(0.06, 0.14)
+    for k, (a, b) in enumerate(pairwise((0.02, 0.26, 0.5, 0.74, 0.98))):
         inner_a, inner_b = 0.5 + (a - 0.5) * 0.8, 0.5 + (b - 0.5) * 0.8
-        pen.poly(colour, ((0.5, top), (inner_a, top + (rim - top) * 0.35), (a, rim), ((a + b) / 2, rim - 0.05),
-                          (b, rim),
-                          (inner_b, top + (rim - top) * 0.35)))
-    pen.rotate(pen.between(-0.35, 0.35))
+        pen.poly(pen.main if k % 2 else second, ((0.5, top), (inner_a, top + (rim - top) * 0.35), (a, rim),
+                                                 ((a + b) / 2, rim - 0.05), (b, rim),
+                                                 (inner_b, top + (rim - top) * 0.35)))
+    pen.rotate(pen.between(-0.6, 0.6))

@@ -18,7 +18,7 @@ DARK = ((46, 46, 52), (60, 44, 40), (38, 50, 72), (70, 66, 70), (52, 62, 52), (7
 LIGHT = ((244, 240, 226), (214, 232, 240), (250, 226, 190), (226, 240, 214), (240, 220, 226), (226, 224, 238))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Part:
     """One shape of a drawing, in the unit frame: x right, y down, the object stands on y = 1.
 
@@ -63,10 +63,12 @@ class Pen:
     """Collects the shapes of one drawing, back to front, and hands them over as parts.
 
     `main`, `second`, `accent` are three colours of the shared palette; `dark` and `light` suit wheels, eyes, windows.
+    `stretch` and `lean` say by how much, at most, a drawing is widened and slanted when it is done.
     """
 
     def __init__(self, rng: np.random.Generator):
         self.rng, self.chances, self.shapes = rng, [], []
+        self.stretch, self.lean = 0.2, 0.12
         colours = list(MAIN)
         self.main, self.second, self.accent = (self.jitter(colours.pop(self.below(len(colours)))) for _ in range(3))
         self.dark = self.jitter(self.pick(DARK) if self.chance(0.75) else tint(self.pick(MAIN), 0.45))
@@ -149,15 +151,11 @@ class Pen:
         self.shapes = [(kind, points * np.float32(factor), colour, width * factor) for kind, points, colour,
                        width in self.shapes]
 
-    def done(self, mirror=True, lean=0.0, stretch=0.12) -> list[Part]:
+    def done(self) -> list[Part]:
         """The parts: mirrored half of the time, a little stretched and leaning, on y = 1 and inside the unit square."""
         points = np.concatenate([shape[1] for shape in self.shapes])
-        wide = self.between(1 - stretch, 1 + stretch)
-        side = -wide if mirror and self.chance(0.5) else wide
-        tilt = self.between(-lean, lean)
-        if tilt:
-            points[:, 0] += points[:, 1] * tilt
-        points[:, 0] *= side
+        points[:, 0] += points[:, 1] * self.between(-self.lean, self.lean)
+        points[:, 0] *= self.between(1 - self.stretch, 1 + self.stretch) * (1 if self.chance(0.5) else -1)
         (left, top), (right, bottom) = points.min(0).tolist(), points.max(0).tolist()
         scale = min(1.0, 1 / (right - left), 1 / (bottom - top))
         points -= ((left + right) / 2, bottom)

@@ -31,7 +31,10 @@ def tvmonitor(pen: Pen, pose: str) -> None:
         for y in (0.47, 0.62):
             pen.dot(pen.light, 0.83, y, 0.045)
         return
-    top = pen.between(0.26, 0.34)
+    top = pen.between(0.22, 0.38)
+    if pen.chance(0.35):        # on the wall
+        pen.box(pen.main, 0.0, top, 1.0, 0.88, 0.03)
+        return _picture(pen, edge, top + edge, 1 - edge, 0.88 - edge)
     pen.poly(tint(pen.main, 0.8), ((0.46, 0.84), (0.54, 0.84), (0.56, 0.96), (0.44, 0.96)))
     pen.box(tint(pen.main, 0.8), 0.3, 0.95, 0.7, 1.0, 0.02)
     pen.box(pen.main, 0.0, top, 1.0, 0.88, 0.03)
@@ -39,6 +42,16 @@ def tvmonitor(pen: Pen, pose: str) -> None:
 
 
 def laptop(pen: Pen, pose: str) -> None:
+    if pen.chance(0.2):         # from behind
+        pen.box(tint(pen.main, 0.6), 0.02, 0.94, 0.98, 1.0)
+        pen.box(pen.main, 0.1, pen.between(0.3, 0.45), 0.9, 0.94, 0.05)
+        return pen.dot(pen.light if pen.chance(0.5) else pen.accent, 0.5, 0.66, 0.07)
+    if pen.chance(0.2):         # from the side
+        x = pen.between(0.72, 0.98)
+        pen.limb(pen.main, 0.68, 0.95, x, 0.42, 0.05)
+        pen.limb(pen.light, 0.66, 0.9, x - 0.035, 0.45, 0.02)
+        pen.poly(tint(pen.main, 0.85), ((0.0, 0.95), (0.72, 0.91), (0.72, 1.0), (0.0, 1.0)))
+        return pen.poly(pen.dark, ((0.1, 0.925), (0.6, 0.905), (0.6, 0.93), (0.1, 0.95)))
     top, lean, edge = pen.between(0.3, 0.4), pen.between(-0.06, 0.06), 0.045
     pen.poly(pen.main, ((0.14 + lean, top), (0.86 + lean, top), (0.86, 0.8), (0.14, 0.8)))
     _picture(pen, 0.14 + edge + max(0, lean), top + edge, 0.86 - edge + min(0, lean), 0.78)
@@ -50,6 +63,16 @@ def laptop(pen: Pen, pose: str) -> None:
 
 def refrigerator(pen: Pen, pose: str) -> None:
     body, split = pen.main, pen.pick((0.3, 0.38, 0.66))
+    if pen.chance(0.25):        # two doors
+        pen.box(body, 0.18, 0.0, 0.82, 1.0, 0.04)
+        middle = pen.between(0.42, 0.5)
+        pen.box(tint(body, 0.6), middle - 0.01, 0.02, middle + 0.01, 0.97)
+        for x in (middle - 0.06, middle + 0.06):
+            pen.limb(pen.dark, x, 0.35, x, 0.68, 0.03)
+        if pen.chance(0.6):
+            pen.box(pen.dark, 0.24, 0.3, middle - 0.1, 0.5)
+            pen.box(pen.light, 0.26, 0.32, middle - 0.12, 0.39)
+        return
     for x in (0.3, 0.64):
         pen.box(pen.dark, x, 0.95, x + 0.07, 1.0)
     left, right = 0.5 - pen.between(0.22, 0.28), 0.5 + pen.between(0.22, 0.28)
@@ -64,9 +87,10 @@ def refrigerator(pen: Pen, pose: str) -> None:
 
 
 def microwave(pen: Pen, pose: str) -> None:
-    top, door = pen.between(0.42, 0.5), pen.between(0.68, 0.76)
-    for x in (0.08, 0.84):
-        pen.box(pen.dark, x, 0.95, x + 0.08, 1.0)
+    top, door = pen.between(0.32, 0.5), pen.between(0.66, 0.78)
+    if pen.chance(0.5):
+        for x in (0.08, 0.84):
+            pen.box(pen.dark, x, 0.95, x + 0.08, 1.0)
     pen.box(pen.main, 0.0, top, 1.0, 0.97, 0.03)
     pen.box(tint(pen.main, 0.75), 0.05, top + 0.05, door, 0.92, 0.03)
     pen.box(pen.dark if pen.chance(0.6) else pen.light, 0.1, top + 0.11, door - 0.1, 0.86, 0.03)

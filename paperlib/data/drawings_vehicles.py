@@ -114,11 +114,27 @@ def _steam(pen: Pen) -> None:
         pen.dot(pen.dark, x, 0.99 - r, r * 0.4)
 
 
+def _wagon(pen: Pen) -> None:
+    """A goods wagon: planks, a sliding door, wheels close together at both ends."""
+    top = pen.between(0.5, 0.62)
+    pen.box(pen.dark, 0.0, 0.86, 1.0, 0.92)
+    for x in (0.12, 0.27, 0.73, 0.88):
+        pen.dot(pen.dark, x, 0.94, 0.06)
+        pen.dot(tint(pen.light, 0.8), x, 0.94, 0.022)
+    pen.box(pen.main, 0.03, top, 0.97, 0.87)
+    for x in (0.13, 0.24, 0.72, 0.83):
+        pen.box(tint(pen.main, 0.75), x, top, x + 0.02, 0.87)
+    pen.box(pen.second, 0.36, top + 0.03, 0.62, 0.87)
+    pen.limb(pen.dark, 0.4, top + 0.07, 0.58, 0.83, 0.025)
+    pen.box(tint(pen.main, 0.6), 0.0, top - 0.03, 1.0, top + 0.02)
+
+
 def train(pen: Pen, pose: str) -> None:
     if pose == "front":
         return _bus_front(pen, True)
-    if pen.chance(0.4):
-        return _steam(pen)
+    kind = pen.below(5)
+    if kind < 2:
+        return (_steam, _wagon)[kind](pen)
     top, nose = pen.between(0.58, 0.64), pen.between(0.1, 0.22)
     if pen.chance(0.5):
         pen.line(pen.dark, 0.015, ((0.5, top), (0.44, top - 0.06), (0.52, top - 0.12), (0.42, top - 0.12)))
@@ -146,14 +162,17 @@ def bicycle(pen: Pen, pose: str) -> None:
     r, tube = pen.between(0.2, 0.235), pen.between(0.022, 0.036)
     y, left, right, mid = 1 - r, 0.22, 0.78, 0.46
     seat, bar = y - pen.between(0.26, 0.32), y - pen.between(0.3, 0.38)
+    tyre = pen.dark if pen.chance(0.6) else tint(pen.second, 0.7)
     for x in (left, right):
-        _spokes(pen, x, y, r, tint(pen.light, 0.75))
-        pen.ring(pen.dark, x, y, r, 0.034)
+        _spokes(pen, x, y, r, tint(pen.light, 0.75) if pen.chance(0.6) else tyre)
+        pen.ring(tyre, x, y, r, 0.034)
     joint_y = seat + 0.08
     for x0, y0, x1, y1 in ((left, y, mid - 0.07, joint_y), (left, y, mid, y + 0.02), (mid, y + 0.02, mid - 0.09, seat),
                            (mid - 0.07, joint_y, 0.69, joint_y), (mid, y + 0.02, 0.69, joint_y + 0.03),
                            (right, y, 0.66, bar)):
         pen.limb(pen.main, x0, y0, x1, y1, tube)
+    if pen.chance(0.25):        # a basket
+        pen.poly(tint(pen.accent, 0.8), ((0.7, bar + 0.02), (0.92, bar + 0.02), (0.88, bar + 0.16), (0.74, bar + 0.16)))
     pen.limb(pen.accent, mid - 0.17, seat, mid - 0.02, seat - 0.01, 0.06, 0.035)
     pen.limb(pen.dark, 0.62, bar - 0.01, 0.74, bar + pen.between(-0.05, 0.08), 0.035)
     px, py = joint(mid, y + 0.02, pen.between(-1.5, 1.5), 0.1)
@@ -162,20 +181,31 @@ def bicycle(pen: Pen, pose: str) -> None:
     pen.limb(pen.dark, px - 0.04, py, px + 0.04, py, 0.025)
 
 
+def _scooter(pen: Pen, y, left, right, bar) -> None:
+    pen.blob(pen.main, ((0.02, y - 0.02), (0.08, y - 0.24), (0.36, y - 0.26), (0.46, y + 0.06), (0.2, y + 0.02)))
+    pen.limb(pen.main, 0.4, y + 0.08, 0.64, y + 0.1, 0.08)
+    pen.limb(pen.main, 0.64, y + 0.1, 0.72, bar, 0.1, 0.06)
+    pen.limb(pen.dark, 0.08, y - 0.27, 0.36, y - 0.28, 0.08)
+    pen.dot(pen.main, right, y - 0.05, 0.14, 0.07)
+
+
 def motorbike(pen: Pen, pose: str) -> None:
-    r = pen.between(0.17, 0.2)
+    scooter = pen.chance(0.3)
+    r, steel = pen.between(0.12, 0.15) if scooter else pen.between(0.16, 0.2), tint(pen.second, pen.pick((0.7, 1.3)))
     y, left, right = 1 - r, 0.2, 0.81
     for x in (left, right):
         pen.dot(pen.dark, x, y, r)
-        pen.dot(tint(pen.light, 0.8), x, y, r * 0.55)
+        pen.dot(steel, x, y, r * 0.62)
         pen.dot(pen.dark, x, y, r * 0.2)
-    bar = y - pen.between(0.34, 0.42)
-    pen.limb(tint(pen.light, 0.7), right, y, 0.66, bar, 0.045)
-    pen.limb(pen.dark, 0.66, bar, 0.56, bar - 0.03, 0.04)
+    bar = y - pen.between(0.34, 0.46)
+    pen.limb(steel, right, y, 0.68, bar, 0.045)
+    pen.limb(pen.dark, 0.68, bar, 0.57, bar - 0.03, 0.04)
+    if scooter:
+        return _scooter(pen, y, left, right, bar)
     pen.dot(tint(pen.light, 1.2), 0.72, bar + 0.07, 0.055)
-    pen.box(pen.dark, 0.38, y - 0.14, 0.6, y + 0.08, 0.04)
-    pen.dot(tint(pen.light, 0.8), 0.49, y - 0.02, 0.07)
-    pen.limb(tint(pen.light, 0.75), 0.48, y + 0.1, 0.1, y + 0.06, 0.05, 0.07)
+    pen.box(tint(pen.main, 0.55), 0.38, y - 0.14, 0.6, y + 0.08, 0.04)
+    pen.dot(steel, 0.49, y - 0.02, 0.07)
+    pen.limb(steel, 0.48, y + 0.1, 0.1, y + 0.06, 0.05, 0.07)
     pen.blob(pen.main, ((0.34, y - 0.16), (0.42, y - 0.28), (0.6, y - 0.3), (0.66, y - 0.18), (0.5, y - 0.12)))
     pen.blob(pen.accent, ((0.08, y - 0.3), (0.2, y - 0.26), (0.42, y - 0.24), (0.44, y - 0.16), (0.2, y - 0.17)))
     pen.poly(pen.main, ((right - 0.16, y - r * 0.9), (right, y - r * 1.25), (right + 0.17, y - r * 0.8),

@@ -192,10 +192,12 @@ def _judge(claim: dict, where: str) -> None:
     table = published().get(judge["table"])
     if table is None:
         raise ValueError(f"{where}: no published table {judge['table']!r}")
-    labels = {row["label"] for row in by_variant(table)["rows"]}
-    for side in ("better", "worse"):
-        if judge[side] not in labels and not claim.get("note"):
-            raise ValueError(f"{where}: {judge[side]!r} is no row of {judge['table']}; describe the variant in note")
+    turned = by_variant(table)
+    names = {column["name"] for column in turned["columns"]}
+    known = {row["label"] for row in turned["rows"]} | (names if names != {"value"} else {judge["metric"]})
+    for key in ("better", "worse", "metric"):
+        if judge[key] not in known and not claim.get("note"):
+            raise ValueError(f"{where}: {key} {judge[key]!r} is not in {judge['table']}; describe it in note")
 
 
 @cache

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from paperlib.parts.convs import Pointwise
+
 
 @dataclass(frozen=True)
 class HeadConfig:
@@ -19,7 +21,8 @@ def _subnet(dim: int, outputs: int, cfg: HeadConfig) -> nn.Sequential:
     layers = []
     for _ in range(cfg.convs):
         layers += [nn.Conv2d(dim, dim, 3, padding=1), nn.ReLU(inplace=True)]
-    layers.append(nn.Conv2d(dim, outputs, cfg.out_kernel, padding=cfg.out_kernel // 2))
+    side = cfg.out_kernel
+    layers.append(Pointwise(dim, outputs) if side == 1 else nn.Conv2d(dim, outputs, side, padding=side // 2))
     for conv in layers:
         if isinstance(conv, nn.Conv2d):
             nn.init.normal_(conv.weight, std=cfg.std if conv is layers[-1] else cfg.hidden_std)

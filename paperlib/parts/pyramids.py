@@ -4,6 +4,8 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from paperlib.parts.convs import Pointwise
+
 
 @dataclass(frozen=True)
 class PyramidConfig:
@@ -43,7 +45,7 @@ class FPN(nn.Module):
         self.inner = [level for level in sorted(cfg.levels) if level <= max(channels)]
         self.extra = [level for level in sorted(cfg.levels) if level > max(channels)]
         top = max(self.inner)
-        self.lateral = nn.ModuleDict({str(level): nn.Conv2d(channels[level], cfg.dim, 1)
+        self.lateral = nn.ModuleDict({str(level): Pointwise(channels[level], cfg.dim)
                                       for level in self.inner if cfg.lateral or level == top})
         self.smooth = nn.ModuleDict({str(level): nn.Conv2d(cfg.dim, cfg.dim, 3, padding=1) for level in self.inner})
         self.down = nn.ModuleDict()

@@ -142,10 +142,9 @@ def trunk(cfg: TrunkConfig) -> Trunk:
     return TRUNKS[cfg.name](cfg).finish()
 
 
-def weights_file(name: str) -> Path:
-    """Where the MiniNet weights of a trunk lie: PAPERLIB_WEIGHTS, else data/weights of this repository."""
-    folder = os.environ.get("PAPERLIB_WEIGHTS") or Path(__file__).parents[2] / "data" / "weights"
-    return Path(folder) / f"{name}.safetensors"
+def weights_folder() -> Path:
+    """Where the weights pre-trained on MiniNet lie: PAPERLIB_WEIGHTS, else data/weights of this repository."""
+    return Path(os.environ.get("PAPERLIB_WEIGHTS") or Path(__file__).parents[2] / "data" / "weights")
 
 
 def load_weights(module: Trunk, cfg: TrunkConfig) -> None:
@@ -156,7 +155,7 @@ def load_weights(module: Trunk, cfg: TrunkConfig) -> None:
         state = {f"body.{k}": v for k, v in _imagenet(cfg.name).items() if not k.startswith("fc.")}
         source = f"torchvision's ImageNet weights of {cfg.name}"
     else:
-        source = weights_file(cfg.name) if cfg.weights == "mininet" else Path(cfg.weights)
+        source = weights_folder() / f"{cfg.name}.safetensors" if cfg.weights == "mininet" else Path(cfg.weights)
         if not source.is_file():
             raise FileNotFoundError(f"trunk.weights {cfg.weights!r}: no file {source}; expected a state dict there")
         state = load_file(source) if source.suffix == ".safetensors" else torch.load(source, weights_only=True)

@@ -21,13 +21,13 @@ def tiny(num_classes: int = 36) -> RetinaNetConfig:
     )
 
 
-def resnet50(num_classes: int = 80, weights: str | None = "imagenet") -> RetinaNetConfig:
-    """The paper's ablation model (RetinaNet Sec. 4): ImageNet ResNet-50, fixed norms, stem and first stage frozen."""
+def resnet50(num_classes: int = 80, weights: str | None = None) -> RetinaNetConfig:
+    """The paper's ablation model (RetinaNet Sec. 4); `weights` also fix the norms, the stem and the first stage."""
     frozen = weights is not None
     return RetinaNetConfig(num_classes, TrunkConfig("resnet50", weights, 2 if frozen else 0, frozen_norm=frozen))
 
 
-def resnet101(num_classes: int = 80, weights: str | None = "imagenet") -> RetinaNetConfig:
+def resnet101(num_classes: int = 80, weights: str | None = None) -> RetinaNetConfig:
     """The paper's best model (RetinaNet Sec. 5.3)."""
     frozen = weights is not None
     return RetinaNetConfig(num_classes, TrunkConfig("resnet101", weights, 2 if frozen else 0, frozen_norm=frozen))

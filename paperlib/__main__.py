@@ -1,0 +1,109 @@
+"""The command line: `python -m paperlib COMMAND`, also installed as `paperlib`."""
+
+import argparse
+import sys
+
+from paperlib import commands as run
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command. Bad input ends with one line on stderr and exit status 2; an interrupt with 130."""
+    args = _parser().parse_args(argv)
+    try:
+        return args.run(args) or 0
+    except KeyboardInterrupt:
+        print("interrupted; what was finished is kept, run the same command to go on", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        return 0
+    except (ValueError, KeyError, OSError, FloatingPointError) as error:
+        message = error.args[0] if isinstance(error, KeyError) and error.args else error
+        print(f"paperlib: {message}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("paperlib", description=__doc__)
+    parsers = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(function, *arguments):
+        sub = parsers.add_parser(
+            function.__name__.rstrip("_"), help=function.__doc__.splitlines()[0], description=function.__doc__
+        )
+        sub.set_defaults(run=function)
+        for names, options in arguments:
+            sub.add_argument(*names, **options)
+
+    def arg(*names, **options):
+        return names, options
+
+    device = arg("--device", help="cpu, cuda[:N] or mps; default: the best there is")
+    as_json = arg("--json", action="store_true", help="print JSON")
+    split = arg("--split", help="which part of the data set, e.g. train, val, test")
+    plan = arg("--budget", help="smoke, mini, gpu or paper; default: PAPERLIB_BUDGET or mini")
+    seed = arg("--seed", type=int, default=0)
+    changes = arg(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="one field of the configuration, e.g. loss.gamma=0",
+    )
+    recipe = (
+        plan,
+        changes,
+        arg("--steps", type=int),
+        arg("--batch", type=int),
+        arg("--lr", type=float),
+        arg("--preset", help="tiny, resnet50, ..."),
+        arg("--images", type=int, help="train on the first N images"),
+        arg("--size", type=int, nargs="+", help="shorter [and longest] side, px"),
+        device,
+    )
+    system = arg("system", help="e.g. retinanet")
+
+    command(run.info, device)
+    command(
+        run.data,
+        arg("action", choices=["build", "download", "check"]),
+        arg("name", help="name or path of a data set"),
+        split,
+    )
+    command(
+        run.train,
+        system,
+        arg("--data", help="name or path; default: the budget's"),
+        split,
+        arg("--test", help="split to score on"),
+        arg("--test-images", type=int, help="score on the first N images of it"),
+        arg("--out", default="runs/train", help="folder for weights and checkpoint"),
+        seed,
+        as_json,
+        *recipe,
+    )
+    command(run.eval_, system, arg("--weights", required=True), arg("--data", required=True), split, device, as_json)
+    command(
+        run.score,
+        arg("truth", metavar="GT.json"),
+        arg("results", metavar="RESULTS.json"),
+        arg("--type", choices=["bbox", "segm"], default="bbox"),
+        as_json,
+    )
+    command(
+        run.table,
+        arg("id", help="e.g. focal_loss/1b, or all"),
+        plan,
+        arg("--rows", help="labels, comma-separated"),
+        arg("--seeds", type=int),
+        arg("--jobs", type=int, default=1),
+        arg("--show", action="store_true", help="only print"),
+        device,
+    )
+    command(run.published, as_json)
+    command(run.doctor, arg("data"), split, arg("--system", default="retinanet"), *recipe)
+    command(run.pretrain, arg("trunk"), plan, seed, device)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

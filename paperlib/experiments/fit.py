@@ -1,0 +1,189 @@
+"""Training: one generator for every system, with warm-up and steps, exact resume, and a stop on non-finite losses."""
+
+import json
+import os
+import time
+import zipfile
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from paperlib.data.loader import Batches, loader
+from paperlib.data.sets import load
+from paperlib.device import pick_device, seed_all
+from paperlib.experiments.configs import Recipe, system_config, to_dict
+from paperlib.systems import SYSTEMS
+
+
+def learning_rate(step: int, recipe: Recipe) -> float:
+    """The rate of one iteration: linear warm-up from lr / 10, then a tenth less after each fraction in `drops`."""
+    warm = min(1.0, 0.1 + 0.9 * step / recipe.warmup) if recipe.warmup else 1.0
+    return recipe.lr * warm * 0.1 ** sum(step >= drop * recipe.steps for drop in recipe.drops)
+
+
+def to_device(targets: list[dict], device: torch.device) -> list[dict]:
+    """The same targets with every tensor on `device`."""
+    return [{k: v.to(device, non_blocking=True) if isinstance(v, Tensor) else v for k, v in t.items()} for t in targets]
+
+
+def fit(
+    system: nn.Module,
+    batches,
+    recipe: Recipe,
+    device: torch.device,
+    seed: int = 0,
+    checkpoint: Path | None = None,
+    every: int = 250,
+    workers: int = 0,
+) -> Iterator[dict]:
+    """Train in place; yield {"step", "lr", "loss", "seconds", one entry a loss part} after each iteration.
+
+    Source:  SGD with momentum, as in every paper here (e.g. Focal Loss, Sec. 4.1); the caller owns bar and stop.
+    `batches[s]` is (images (N,3,H,W), targets) of iteration s and depends on s alone; with `checkpoint`, the state is
+    written every `every` iterations and at the end. An existing file is continued, on CPU to bit-identical weights; the
+    records of the iterations that it holds are yielded again first, so that the caller sees one whole history.
+    Errors:  FloatingPointError naming the images whose loss is not finite; ValueError for a checkpoint of another run.
+    """
+    system.to(device).train()
+    decayed = [p for p in system.parameters() if p.requires_grad]
+    optimiser = torch.optim.SGD(decayed, recipe.lr, recipe.momentum, weight_decay=recipe.weight_decay, foreach=True)
+    identity = {"system": type(system).__name__, "config": to_dict(system.cfg), "recipe": asdict(recipe), "seed": seed}
+    identity = json.loads(json.dumps(identity))
+    history = (
+        _resume(checkpoint, system, optimiser, identity, device) if checkpoint and Path(checkpoint).exists() else []
+    )
+    yield from list(history)
+    start = len(history)
+    for step, (images, targets) in zip(range(start, recipe.steps), loader(batches, start, recipe.steps, workers)):
+        clock = time.perf_counter()
+        torch.manual_seed(seed * 1_000_003 + step)  # any sampling inside `losses` repeats on resume
+        for group in optimiser.param_groups:
+            group["lr"] = learning_rate(step, recipe)
+        record = _iterate(system, optimiser, images.to(device), to_device(targets, device), recipe, step)
+        history.append({**record, "seconds": time.perf_counter() - clock})
+        if checkpoint and ((step + 1) % every == 0 or step + 1 == recipe.steps):
+            _write(
+                checkpoint,
+                {
+                    "identity": identity,
+                    "history": history,
+                    "model": system.state_dict(),
+                    "optimiser": optimiser.state_dict(),
+                },
+            )
+        yield history[-1]
+
+
+def _iterate(system, optimiser, images, targets, recipe: Recipe, step: int) -> dict:
+    """One forward, backward and update."""
+    with torch.autocast(images.device.type, torch.bfloat16, enabled=images.device.type == "cuda"):
+        parts = system.losses(images, targets)
+    loss = sum(parts.values())
+    if not torch.isfinite(loss):
+        raise FloatingPointError(
+            f"step {step}: {_blame(system, images, targets)}; parts: "
+            f"{ {k: float(v.detach()) for k, v in parts.items()} }. Lower the learning rate, warm up longer, "
+            "or run `paperlib doctor` on the data"
+        )
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()
+    if recipe.clip is not None:
+        nn.utils.clip_grad_norm_(system.parameters(), recipe.clip)
+    optimiser.step()
+    return {
+        "step": step,
+        "lr": optimiser.param_groups[0]["lr"],
+        "loss": loss.item(),
+        **{name: part.item() for name, part in parts.items()},
+    }
+
+
+@torch.no_grad()
+def _blame(system, images, targets) -> str:
+    """Which images have a non-finite loss on their own, by image id; the whole batch if each alone is finite.
+
+    In training mode: the running statistics of batch norm have met the bad image already.
+    """
+    ids = [int(t.get("image_id", i)) for i, t in enumerate(targets)]
+    alone = [
+        image_id
+        for image_id, image, target in zip(ids, images, targets)
+        if not torch.isfinite(sum(system.losses(image[None], [target]).values()))
+    ]
+    return (
+        f"the loss of image(s) {alone} is not finite"
+        if alone
+        else f"the loss is not finite; images of the batch: {ids}"
+    )
+
+
+def _write(path: Path, state: dict) -> None:
+    """Write whole or not at all."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.save(state, part := path.with_suffix(path.suffix + ".part"))
+    os.replace(part, path)
+
+
+def _resume(path, system, optimiser, identity: dict, device) -> list[dict]:
+    """Load a checkpoint into `system` and `optimiser`; return the records of the iterations that it holds."""
+    try:
+        state = torch.load(path, map_location=device, weights_only=True)
+        found = state["identity"]
+    except (RuntimeError, KeyError, EOFError, zipfile.BadZipFile, OSError) as error:
+        raise ValueError(
+            f"{path}: not a readable checkpoint of paperlib ({error}); delete it to start afresh"
+        ) from None
+    for key, want in identity.items():
+        if found.get(key) != want:
+            raise ValueError(
+                f"{path}: checkpoint of another run: its {key} is {_difference(found.get(key), want)}; "
+                "delete it or choose another folder"
+            )
+    system.load_state_dict(state["model"])
+    optimiser.load_state_dict(state["optimiser"])
+    return state["history"]
+
+
+def _difference(found, want, path: str = "") -> str:
+    """The first leaf at which two nested dictionaries differ, in words."""
+    if isinstance(found, dict) and isinstance(want, dict):
+        for key in want:
+            if found.get(key) != want[key]:
+                return _difference(found.get(key), want[key], f"{path}.{key}" if path else key)
+    return f"{path + ' = ' if path else ''}{found!r}, expected {want!r}"
+
+
+def sides(recipe: Recipe) -> dict[str, int]:
+    """The recipe's image size as `evaluate` and `detect_all` take it."""
+    return dict(zip(("short", "long"), recipe.size or ()))
+
+
+def prepare(name: str, recipe: Recipe, seed: int = 0, changes: dict | list[str] = ()) -> tuple[nn.Module, Batches]:
+    """A freshly initialised system and the training batches of one run; both depend on `seed` alone."""
+    dataset = load(recipe.data, recipe.train, limit=recipe.train_images)
+    cfg = system_config(name, recipe, len(dataset.classes), changes)
+    seed_all(seed)
+    system = SYSTEMS[name](cfg)
+    return system, Batches(dataset, recipe.batch, seed, size=recipe.size, flip=recipe.flip)
+
+
+def train(
+    name: str,
+    recipe: Recipe,
+    seed: int = 0,
+    changes: dict | list[str] = (),
+    device=None,
+    checkpoint: Path | None = None,
+    steps: int | None = None,
+    bar=lambda it, **_: it,
+) -> tuple[nn.Module, list[dict]]:
+    """Train one system to the end; return it with its history. `steps` shortens the recipe's schedule."""
+    recipe = replace(recipe, steps=steps or recipe.steps)
+    system, batches = prepare(name, recipe, seed, changes)
+    run = fit(system, batches, recipe, device or pick_device(), seed, checkpoint)
+    history = list(bar(run, total=recipe.steps, desc=name))
+    return system.eval(), history

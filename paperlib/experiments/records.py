@@ -1,0 +1,104 @@
+"""Measured results on disk: one checksummed JSON line a (row, seed), append-only, with provenance."""
+
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+import torch
+import torchvision
+from filelock import FileLock
+
+from paperlib import __version__
+from paperlib.experiments.configs import digest
+
+REPOSITORY = Path(__file__).parents[2]
+KEYS = {"table", "row", "seed", "budget", "hash", "status", "metrics", "seconds", "provenance", "sha256"}
+
+
+def results_folder() -> Path:
+    """Where records live: data/results of the repository, or PAPERLIB_RESULTS."""
+    return Path(os.environ.get("PAPERLIB_RESULTS") or REPOSITORY / "data" / "results")
+
+
+def path_of(table: str, budget: str) -> Path:
+    """The file of one table's records: <results>/<budget>/<paper>_<table>.jsonl."""
+    return results_folder() / budget / f"{table.replace('/', '_')}.jsonl"
+
+
+def append(record: dict) -> None:
+    """Seal one record with its checksum and add it to its table's file, whole or not at all, safe between processes."""
+    record = {**record, "sha256": digest(record)}
+    path = path_of(record["table"], record["budget"])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_suffix(".lock")), path.open("a") as file:
+        file.write(json.dumps(record) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read(table: str, budget: str) -> list[dict]:
+    """Every record of a table, in the order in which they were measured; [] if there is none yet.
+
+    Errors: ValueError naming file and line for a record that is cut short, lacks a key, or was edited by hand.
+    """
+    path = path_of(table, budget)
+    if not path.exists():
+        return []
+    return [
+        _checked(line, path, number) for number, line in enumerate(path.read_text().splitlines(), 1) if line.strip()
+    ]
+
+
+def _checked(line: str, path: Path, number: int) -> dict:
+    where = f"{path.name}, line {number}"
+    try:
+        record = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{where}: not a JSON record ({error}); delete the line and run the row again") from None
+    if missing := KEYS - record.keys():
+        raise ValueError(f"{where}: record lacks {', '.join(sorted(missing))}")
+    body = {k: v for k, v in record.items() if k != "sha256"}
+    if digest(body) != record["sha256"]:
+        raise ValueError(
+            f"{where}: row {record['row']!r}, seed {record['seed']}: the record does not match its checksum, "
+            "so it was changed after it was measured; delete the line and run the row again"
+        )
+    return record
+
+
+def latest(records: Iterable[dict]) -> dict[tuple[str, int], dict]:
+    """The newest record of each (row, seed)."""
+    return {(r["row"], r["seed"]): r for r in records}
+
+
+@cache
+def commit() -> str:
+    """The commit of the code that runs, with "+" if the package differs from it; "unknown" outside a checkout."""
+
+    def git(*words):
+        return subprocess.run(
+            ["git", *words], cwd=REPOSITORY, capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    try:
+        return git("rev-parse", "--short=10", "HEAD") + ("+" if git("status", "--porcelain", "paperlib") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def provenance(device: torch.device) -> dict:
+    """What a reader needs to judge a number: code, versions, and the machine's kind."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
+    return {
+        "commit": commit(),
+        "paperlib": __version__,
+        "torch": torch.__version__,
+        "torchvision": torchvision.__version__,
+        "python": platform.python_version(),
+        "device": f"{device.type} ({name})",
+        "threads": torch.get_num_threads(),
+    }

@@ -1,0 +1,75 @@
+"""Published tables beside what was measured here: means, paired differences, verdicts, cost."""
+
+import pandas as pd
+
+from paperlib.experiments import records, tables
+from paperlib.experiments.configs import Budget, budget
+from paperlib.experiments.judge import mean_interval, paired, verdict
+
+
+def measured(table: str, plan: str | Budget | None = None) -> dict[str, dict]:
+    """{row: {"metrics": {metric: {seed: value}}, "seconds": [...], "stale": n, "diverged": n}} of what is recorded."""
+    plan = plan if isinstance(plan, Budget) else budget(plan)
+    rows: dict[str, dict] = {}
+    fresh = {(job.row, job.seed): tables.identity(job) for job in tables.jobs_of(table, plan)}
+    for (row, seed), record in records.latest(records.read(table, plan.name)).items():
+        entry = rows.setdefault(row, {"metrics": {}, "seconds": [], "stale": 0, "diverged": 0})
+        if (row, seed) not in fresh or fresh[row, seed] != record["hash"]:
+            entry["stale"] += 1
+            continue
+        entry["seconds"].append(record["seconds"])
+        entry["diverged"] += record["status"] != "ok"
+        for metric, value in record["metrics"].items():
+            entry["metrics"].setdefault(metric, {})[seed] = value
+    return rows
+
+
+def frame(table: str, plan: str | Budget | None = None, metric: str = "AP") -> pd.DataFrame:
+    """The table as the paper prints it beside ours: means, deltas to the baseline row, intervals, verdict, cost.
+
+    Units: published as printed; ours in points (x 100); intervals are 95%. A delta is a row minus the table's baseline,
+    ours paired over seeds.
+    """
+    body, ours, base = tables.runnable(table), measured(table, plan), tables.runnable(table)["baseline"]
+    printed = {row["label"]: row["values"].get(metric) for row in body["rows"]}
+    points = {label: {s: 100 * v for s, v in mine["metrics"].get(metric, {}).items()} for label, mine in ours.items()}
+    lines = {
+        row["label"]: _line(row["label"], base, printed, points, ours.get(row["label"], {})) for row in body["rows"]
+    }
+    columns = pd.MultiIndex.from_tuples(
+        [
+            ("paper", metric),
+            ("paper", "delta"),
+            ("ours", metric),
+            ("ours", "±"),
+            ("ours", "delta"),
+            ("ours", "interval"),
+            ("", "verdict"),
+            ("cost", "seeds"),
+            ("cost", "minutes"),
+            ("cost", "diverged"),
+            ("cost", "stale"),
+        ]
+    )
+    return pd.DataFrame.from_dict(lines, "index", columns=columns).rename_axis(index=None)
+
+
+def _line(label: str, base: str, printed: dict, points: dict, mine: dict) -> list:
+    """One row of `frame`."""
+    values, paper, paper_base = points.get(label, {}), printed[label], printed.get(base)
+    delta = paper - paper_base if None not in (paper, paper_base) and label != base else None
+    mean = mean_interval(list(values.values())) if values else None
+    difference = paired(values, points.get(base, {})) if label != base else None
+    return [
+        paper,
+        delta,
+        mean and mean.mean,
+        mean and (mean.high - mean.low) / 2,
+        difference and difference.mean,
+        (difference.low, difference.high) if difference else None,
+        "baseline" if label == base else verdict(difference, delta),
+        len(values),
+        sum(mine.get("seconds", [])) / 60 or None,
+        mine.get("diverged", 0),
+        mine.get("stale", 0),
+    ]

@@ -1,0 +1,46 @@
+"""An image classifier: the task on which every trunk is pre-trained, as the papers' trunks are on ImageNet."""
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from paperlib.parts.trunks import TrunkConfig, trunk
+
+
+@dataclass(frozen=True)
+class ClassifierConfig:
+    num_classes: int = 1000  # labels are 0..K-1 here: there is no background (ImageNet: 1000)
+    trunk: TrunkConfig = field(default_factory=TrunkConfig)
+
+
+class Classifier(nn.Module):
+    """Trunk, mean over the coarsest map, one linear layer.
+
+    Source: He et al. (arXiv 1512.03385) Fig. 3. What it learns in `.trunk` is what detectors start from.
+    """
+
+    revision = 1
+
+    def __init__(self, cfg: ClassifierConfig):
+        super().__init__()
+        self.cfg = cfg
+        self.trunk = trunk(cfg.trunk)
+        self.linear = nn.Linear(self.trunk.channels[max(self.trunk.channels)], cfg.num_classes)
+
+    def predict(self, images: Tensor) -> Tensor:
+        """Logits (N, K) of images (N, 3, H, W), uint8 or float in [0, 1]."""
+        features = self.trunk(images)
+        return self.linear(features[max(features)].mean(dim=(2, 3)))
+
+    def losses(self, images: Tensor, targets: Tensor | list[dict]) -> dict[str, Tensor]:
+        """{"cls"}: mean softmax cross entropy; targets are labels (N,) in 0..K-1, or dicts with "labels" (1,).
+
+        Errors: ValueError naming the first label outside 0..K-1.
+        """
+        if not isinstance(targets, Tensor):
+            targets = torch.cat([t["labels"].reshape(1) for t in targets])
+        if (bad := (targets < 0) | (targets >= self.cfg.num_classes)).any():
+            i = int(bad.nonzero()[0])
+            raise ValueError(f"image {i} has label {int(targets[i])}: expected 0 to {self.cfg.num_classes - 1}")
+        return {"cls": F.cross_entropy(self.predict(images).float(), targets.to(images.device))}

@@ -1,0 +1,112 @@
+"""The command line: what each command prints, and one clear line for each kind of bad input."""
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from paperlib.__main__ import main
+
+
+@pytest.fixture
+def scenes(tmp_path, monkeypatch):
+    """A COCO folder of four drawn images with one bright box each."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "set"
+    (folder / "images").mkdir(parents=True)
+    annotations = []
+    for i in range(1, 5):
+        picture = np.full((64, 64, 3), 40, np.uint8)
+        picture[10:40, 5 * i:5 * i + 24] = (250, 60, 60)
+        Image.fromarray(picture).save(folder / "images" / f"{i}.png")
+        annotations.append({
+            "id": i, "image_id": i, "category_id": 1, "bbox": [5 * i, 10, 24, 30], "area": 720, "iscrowd": 0,
+            "segmentation": [[5 * i, 10, 5 * i + 24, 10, 5 * i + 24, 40, 5 * i, 40]]})
+    data = {"images": [{"id": i, "file_name": f"{i}.png", "height": 64, "width": 64} for i in range(1, 5)],
+            "annotations": annotations, "categories": [{"id": 1, "name": "block", "supercategory": "thing"}]}
+    (folder / "instances.json").write_text(json.dumps(data))
+    return folder
+
+
+TRAIN = ["train", "retinanet", "--budget", "smoke", "--steps", "3", "--batch", "2", "--out", "out"]
+
+
+def said(capsys):
+    out = capsys.readouterr()
+    return out.out, out.err
+
+
+def test_info_is_one_line(capsys):
+    assert main(["info"]) == 0
+    out, _ = said(capsys)
+    assert out.count("\n") == 1 and "torch" in out and "budget" in out and "minicoco" in out
+
+
+def test_train_then_eval_gives_the_same_scores(scenes, capsys):
+    assert main([*TRAIN, "--data", str(scenes), "--json"]) == 0
+    trained = json.loads(said(capsys)[0].splitlines()[-1])
+    assert main(["eval", "retinanet", "--weights", "out/retinanet.safetensors", "--data", str(scenes), "--json"]) == 0
+    assert trained["APl"] is None                                       # no large objects: no number, not a zero
+    again = json.loads(said(capsys)[0].splitlines()[-1])
+    assert again == pytest.approx(trained) and {"AP", "AP50", "APs", "AR100"} <= trained.keys()
+    assert [path.name for path in (scenes.parent / "out").iterdir()] == ["retinanet.safetensors"]
+
+
+def test_an_interrupt_keeps_the_checkpoint(scenes, monkeypatch, capsys):
+    from paperlib import commands
+
+    def stopped(run, **_):
+        next(run)
+        raise KeyboardInterrupt
+        yield
+
+    monkeypatch.setattr(commands, "_loss_bar", stopped)
+    assert main([*TRAIN, "--data", str(scenes)]) == 130
+    assert "run the same command to go on" in said(capsys)[1]
+
+
+def test_check_and_score(scenes, capsys):
+    assert main(["data", "check", str(scenes)]) == 0
+    assert "0 fault(s)" in said(capsys)[0]
+    results = [{"image_id": i, "category_id": 1, "bbox": [5 * i, 10, 24, 30], "score": 0.9} for i in range(1, 5)]
+    (scenes / "found.json").write_text(json.dumps(results))
+    assert main(["score", str(scenes / "instances.json"), str(scenes / "found.json"), "--json"]) == 0
+    assert json.loads(said(capsys)[0])["AP"] == pytest.approx(1)
+
+
+def test_published_is_json(capsys):
+    assert main(["published", "--json"]) == 0
+    tables = json.loads(said(capsys)[0])
+    row = tables["focal_loss/1b"]["rows"][0]
+    assert set(row["values"]) == set(tables["focal_loss/1b"]["columns"])
+
+
+@pytest.mark.parametrize(("words", "message"), [
+    (["train", "yolo"], "no recipe for 'yolo'"),
+    (["train", "retinanet", "--budget", "huge"], "unknown budget 'huge'"),
+    (["train", "retinanet", "--budget", "smoke", "--data", "nowhere"], "nowhere"),
+    ([*TRAIN, "--data", "set", "--set", "loss.gama=1"], "unknown override 'loss.gama'"),
+    ([*TRAIN, "--data", "set", "--set", "loss.gamma=big"], "expected float"),
+    ([*TRAIN, "--data", "set", "--device", "tpu9"], "device 'tpu9' is not usable here"),
+    ([*TRAIN, "--data", "set", "--preset", "huge"], "no preset 'huge'"),
+    (["table", "nope/1", "--budget", "smoke"], "unknown table 'nope/1'"),
+    (["table", "focal_loss/1b", "--budget", "smoke", "--rows", "gamma 99"], "no runnable row 'gamma 99'"),
+    (["eval", "retinanet", "--weights", "none.safetensors", "--data", "set"], "no weights at none.safetensors"),
+    (["score", "set/none.json", "set/instances.json"], "none.json"),
+    (["score", "set/instances.json", "set/instances.json"], "instances.json"),
+    (["data", "build", "maxicoco"], "maxicoco"),
+])
+def test_bad_input_is_one_line_and_status_2(scenes, capsys, words, message):
+    assert main(words) == 2
+    err = said(capsys)[1].strip().splitlines()
+    assert len(err) == 1 and err[0].startswith("paperlib: ") and message in err[0]
+    assert not list(scenes.parent.glob("out/*"))                        # nothing partial is left behind
+
+
+def test_a_broken_image_is_named(scenes, capsys):
+    (scenes / "images" / "2.png").write_bytes(b"")
+    assert main([*TRAIN, "--data", str(scenes)]) == 2
+    assert "2.png" in said(capsys)[1]
+    shutil.rmtree(scenes / "images")
+    assert main([*TRAIN, "--data", str(scenes)]) == 2

@@ -1,0 +1,86 @@
+"""Overrides, digests and budgets."""
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from paperlib.experiments import configs
+from paperlib.experiments.configs import Recipe, budget, digest, override, system_config, to_dict
+
+
+@dataclass(frozen=True)
+class Inner:
+    gamma: float = 2.0
+    kind: str = "focal"
+    sizes: tuple[float, ...] = (1.0, 2.0)
+    top: int | None = None
+    on: bool = True
+
+
+@dataclass(frozen=True)
+class Outer:
+    loss: Inner = field(default_factory=Inner)
+    classes: int = 3
+
+
+def test_override_replaces_only_what_is_named():
+    new = override(Outer(), ["loss.gamma=0", "classes=5", "loss.sizes=(1, 4)", "loss.on=false"])
+    assert new == Outer(Inner(gamma=0.0, sizes=(1.0, 4.0), on=False), 5)
+    assert isinstance(new.loss.gamma, float)
+    assert Outer() == Outer(Inner(), 3)
+
+
+def test_override_takes_none_only_where_the_field_does():
+    assert override(Outer(), ["loss.top=7"]).loss.top == 7
+    assert override(Outer(Inner(top=7)), ["loss.top=none"]).loss.top is None
+    with pytest.raises(ValueError, match=r"'loss\.gamma'.*NoneType.*float"):
+        override(Outer(), ["loss.gamma=none"])
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "words"),
+    [
+        ("loss.gama=1", KeyError, "has no field 'gama'; it has gamma, kind"),
+        ("los.gamma=1", KeyError, "has no field 'los'"),
+        ("classes.x=1", KeyError, "is a value"),
+        ("classes=2.5", ValueError, "expected int"),
+        ("classes=true", ValueError, "expected int"),
+        ("loss.gamma=two", ValueError, "expected float"),
+        ("loss.on=1", ValueError, "expected bool"),
+        ("loss.sizes=3", ValueError, "expected tuple"),
+        ("gamma", ValueError, "not of the form key=value"),
+    ],
+)
+def test_override_refuses(change, error, words):
+    with pytest.raises(error, match=words):
+        override(Outer(), [change])
+
+
+def test_digest_depends_on_values_and_not_on_order():
+    assert digest({"a": 1, "b": [1, 2]}) == digest({"b": [1, 2], "a": 1})
+    assert digest(to_dict(Outer())) != digest(to_dict(override(Outer(), ["loss.gamma=1"])))
+
+
+def test_every_budget_recipe_resolves_to_a_configuration():
+    from paperlib.systems import SYSTEMS
+
+    for name in ("smoke", "mini", "gpu", "paper"):
+        for system, recipe in budget(name).recipes.items():
+            if system in SYSTEMS:
+                assert system_config(system, recipe, 7).num_classes == 7
+    assert budget("mini").seeds >= 5
+
+
+def test_budget_errors_and_default(monkeypatch):
+    with pytest.raises(KeyError, match="unknown budget 'huge'; expected one of smoke, mini"):
+        budget("huge")
+    with pytest.raises(KeyError, match="no recipe for 'yolo'"):
+        budget("smoke").recipe("yolo")
+    with pytest.raises(KeyError, match="unknown system 'yolo'"):
+        system_config("yolo", Recipe(), 3)
+    with pytest.raises(KeyError, match="no preset 'huge'"):
+        system_config("retinanet", Recipe(preset="huge"), 3)
+    monkeypatch.setenv("PAPERLIB_BUDGET", "smoke")
+    assert budget().name == "smoke"
+    with pytest.raises(ValueError, match=r"budgets.toml, \[x\]: unknown override 'stepz'"):
+        configs._recipe({"stepz": 1}, "x")

@@ -1,0 +1,55 @@
+"""Intervals and verdicts against hand-worked numbers."""
+
+import math
+
+import pytest
+
+from paperlib.experiments.judge import Difference, mean_interval, paired, verdict
+
+
+def test_interval_by_hand():
+    # 1, 2, 3: mean 2, standard error 1/sqrt(3), t(.975, 2 degrees) = 4.3027
+    found = mean_interval([1.0, 2.0, 3.0])
+    assert found.mean == 2 and found.n == 3
+    assert found.high - found.mean == pytest.approx(4.30265 / math.sqrt(3), rel=1e-5)
+    assert found.mean - found.low == pytest.approx(found.high - found.mean)
+
+
+def test_one_value_has_no_interval_and_none_is_refused():
+    assert mean_interval([5.0]) == Difference(5.0, -math.inf, math.inf, 1)
+    for bad in ([], [1.0, math.nan]):
+        with pytest.raises(ValueError, match="an interval needs numbers"):
+            mean_interval(bad)
+
+
+def test_pairing_uses_the_seeds_that_both_have():
+    found = paired({0: 3.0, 1: 5.0, 2: 9.0}, {1: 4.0, 2: 8.0, 7: 1.0})
+    assert (found.mean, found.n) == (1.0, 2)
+    assert paired({0: 1.0}, {1: 1.0}) is None
+
+
+def test_pairing_removes_what_the_seeds_share():
+    seeds = range(5)
+    base = {s: 10.0 * s for s in seeds}  # a spread of 10 points between seeds
+    ours = {s: base[s] + 1 + 0.01 * s for s in seeds}  # but always about one point better
+    assert verdict(paired(ours, base), published=2.0) == "holds"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "published", "margin", "want"),
+    [
+        (0.1, 2.0, 3.0, None, "holds"),
+        (-2.0, -0.1, 3.0, None, "contradicted"),
+        (-0.1, 2.0, 3.0, None, "unresolved"),
+        (-2.0, -0.1, -3.0, None, "holds"),
+        (0.1, 2.0, -3.0, None, "contradicted"),
+        (0.1, 2.0, 0.0, None, "no claim"),
+        (-0.4, 0.4, 0.0, 0.5, "holds"),
+        (-0.6, 0.4, 0.0, 0.5, "unresolved"),
+        (0.6, 0.9, 0.0, 0.5, "contradicted"),
+        (-math.inf, math.inf, 3.0, None, "unresolved"),
+    ],
+)
+def test_verdicts(low, high, published, margin, want):
+    assert verdict(Difference((low + high) / 2, low, high, 5), published, margin) == want
+    assert verdict(None, published, margin) == "not run"

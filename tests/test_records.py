@@ -1,0 +1,60 @@
+"""Records: sealed, append-only, refused when edited or cut short."""
+
+import json
+
+import pytest
+import torch
+
+from paperlib.experiments import records
+
+
+@pytest.fixture
+def record(tmp_path, monkeypatch):
+    monkeypatch.setenv("PAPERLIB_RESULTS", str(tmp_path))
+    return {
+        "table": "focal_loss/1b",
+        "row": "gamma 2",
+        "seed": 0,
+        "budget": "smoke",
+        "hash": "abc",
+        "status": "ok",
+        "metrics": {"AP": 0.25},
+        "seconds": 3.5,
+        "provenance": records.provenance(torch.device("cpu")),
+    }
+
+
+def test_a_record_comes_back_as_written(record):
+    assert records.read("focal_loss/1b", "smoke") == []
+    records.append(record)
+    records.append({**record, "seed": 1})
+    found = records.read("focal_loss/1b", "smoke")
+    assert [r["seed"] for r in found] == [0, 1]
+    assert {k: v for k, v in found[0].items() if k != "sha256"} == record
+    assert len(found[0]["provenance"]["torch"]) > 3
+
+
+def test_the_newest_record_of_a_run_counts(record):
+    records.append(record)
+    records.append({**record, "metrics": {"AP": 0.5}})
+    newest = records.latest(records.read("focal_loss/1b", "smoke"))
+    assert newest["gamma 2", 0]["metrics"]["AP"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("edit", "words"),
+    [
+        (lambda line: line.replace("0.25", "0.35"), "does not match its checksum"),
+        (lambda line: line[:-30], "line 1: not a JSON record"),
+        (
+            lambda line: json.dumps({k: v for k, v in json.loads(line).items() if k != "hash"}),
+            "line 1: record lacks hash",
+        ),
+    ],
+)
+def test_what_was_changed_after_measuring_is_refused(record, edit, words):
+    records.append(record)
+    path = records.path_of("focal_loss/1b", "smoke")
+    path.write_text(edit(path.read_text().strip()) + "\n")
+    with pytest.raises(ValueError, match=words):
+        records.read("focal_loss/1b", "smoke")

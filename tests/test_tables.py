@@ -1,0 +1,98 @@
+"""The table runner on the smoke budget: recording, skipping, resuming, stale records, and the printed frame."""
+from dataclasses import replace
+
+import pytest
+
+from paperlib.experiments import records, report, tables
+from paperlib.experiments.configs import Budget, budget, system_config
+from paperlib.experiments.published import published
+from paperlib.systems import SYSTEMS
+
+TABLE, ROWS = "focal_loss/1b", ["gamma 0", "gamma 2"]
+
+
+@pytest.fixture
+def plan(tmp_path, monkeypatch) -> Budget:
+    monkeypatch.setenv("PAPERLIB_RESULTS", str(tmp_path / "results"))
+    monkeypatch.chdir(tmp_path)
+    small = replace(budget("smoke").recipe("retinanet"), steps=2, train_images=4, test_images=4, batch=2)
+    return Budget("smoke", 1, {"retinanet": small})
+
+
+def test_every_runnable_row_is_a_configuration_of_its_system():
+    ready = [name for name, body in published().items() if "run" in body]
+    assert TABLE in ready
+    for name in ready:
+        for job in tables.jobs_of(name, budget("smoke"), seeds=1):
+            cfg = system_config(job.system, job.recipe, 3, job.changes)
+            SYSTEMS[job.system](cfg)
+
+
+def test_a_table_is_recorded_once_and_then_skipped(plan):
+    new = tables.run(TABLE, plan, ROWS)
+    assert sorted(r["row"] for r in new) == ROWS
+    assert {r["status"] for r in new} == {"ok"} and all("AP" in r["metrics"] and r["seconds"] > 0 for r in new)
+    assert tables.run(TABLE, plan, ROWS) == []
+    assert len(records.read(TABLE, "smoke")) == 2
+
+
+def test_interrupted_table_goes_on_where_it_stopped(plan, monkeypatch):
+    real, calls = tables.run_job, []
+
+    def stopping(job, *rest):
+        calls.append(job.row)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return real(job, *rest)
+
+    monkeypatch.setattr(tables, "run_job", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        tables.run(TABLE, plan, ROWS)
+    assert len(records.read(TABLE, "smoke")) == 1
+    monkeypatch.setattr(tables, "run_job", real)
+    assert [r["row"] for r in tables.run(TABLE, plan, ROWS)] == [calls[1]]
+
+
+def test_records_of_other_code_or_data_are_stale(plan, monkeypatch):
+    tables.run(TABLE, plan, ROWS)
+    before = report.measured(TABLE, plan)
+    assert all(entry["stale"] == 0 and len(entry["metrics"]["AP"]) == 1 for entry in before.values())
+    monkeypatch.setattr(SYSTEMS["retinanet"], "revision", SYSTEMS["retinanet"].revision + 1)
+    after = report.measured(TABLE, plan)
+    assert all(entry["stale"] == 1 and entry["metrics"] == {} for entry in after.values())
+    assert len(tables.run(TABLE, plan, ROWS)) == 2                      # a stale run is run again
+    assert report.measured(TABLE, plan)["gamma 0"]["stale"] == 0
+
+
+def test_a_diverged_run_is_recorded_as_a_result(plan, monkeypatch):
+    def explode(*_, **__):
+        raise FloatingPointError("step 1: the loss of image(s) [7] is not finite; parts: {}")
+
+    monkeypatch.setattr(tables, "train", explode)
+    record = tables.run(TABLE, plan, ROWS[:1])[0]
+    assert record["status"].startswith("diverged: step 1") and record["metrics"]["AP"] == 0
+    assert report.measured(TABLE, plan)[ROWS[0]]["diverged"] == 1
+
+
+def test_the_frame_holds_the_papers_numbers_beside_ours(plan, monkeypatch):
+    job = tables.jobs_of(TABLE, plan, ROWS, seeds=1)[0]
+    for row, seed, ap in [("gamma 0", 0, 0.10), ("gamma 0", 1, 0.12), ("gamma 2", 0, 0.13), ("gamma 2", 1, 0.16)]:
+        mine = next(j for j in tables.jobs_of(TABLE, plan, seeds=2) if (j.row, j.seed) == (row, seed))
+        records.append({"table": TABLE, "row": row, "seed": seed, "budget": "smoke", "hash": tables.identity(mine),
+                        "status": "ok", "metrics": {"AP": ap}, "seconds": 60.0, "provenance": {}})
+    two = Budget("smoke", 2, {"retinanet": job.recipe})
+    frame = report.frame(TABLE, two)
+    printed = {row["label"]: row["values"]["AP"] for row in published()[TABLE]["rows"]}
+    assert frame.loc["gamma 2", ("paper", "delta")] == pytest.approx(printed["gamma 2"] - printed["gamma 0"])
+    assert frame.loc["gamma 0", ("", "verdict")] == "baseline"
+    assert frame.loc["gamma 2", ("ours", "delta")] == pytest.approx(3.5)          # pairs: 3 and 4 points
+    assert frame.loc["gamma 2", ("cost", "minutes")] == pytest.approx(2)
+    assert frame.loc["gamma 2", ("", "verdict")] == "unresolved"              # two pairs: t(1) is wide, 3.5 +- 6.4
+    assert frame.loc["gamma 5", ("", "verdict")] == "not run"
+
+
+def test_errors(plan):
+    with pytest.raises(KeyError, match="unknown table 'nope/1'"):
+        tables.run("nope/1", plan)
+    with pytest.raises(KeyError, match="no runnable row 'gamma 9'"):
+        tables.run(TABLE, plan, ["gamma 9"])
