@@ -1,11 +1,11 @@
 """Furniture: seats, legs, backs and arms in other arrangements; and plants in pots."""
-from math import cos, sin
+from math import cos, pi, sin
 
 from paperlib.data.drawings_kit import Pen, joint, tint
 
 
 def _back(pen: Pen, x0, x1, top, low, style) -> None:
-    """The back of a chair or bench: full, slats, rails or a ring."""
+    """The back of a chair: full, upright slats, or rails."""
     if style == 0:
         pen.box(pen.main, x0, top, x1, low, 0.06)
         return
@@ -37,11 +37,11 @@ def chair(pen: Pen, pose: str) -> None:
         return pen.box(cushion, 0.25, high - 0.05, 0.75, high + 0.06, 0.04)
     if pose == "front":
         splay = pen.between(0, 0.03)
-        for x, s in ((0.3, 0), (0.7, 0)):
-            pen.limb(far, x, seat, x + s, 0.94, 0.045)
+        for x in (0.3, 0.7):
+            pen.limb(far, x, seat, x, 0.94, 0.045)
         _back(pen, 0.23, 0.77, top, seat, style)
-        for x, s in ((0.22, -splay), (0.78, splay)):
-            pen.limb(wood, x, seat, x + s, 0.985, 0.06)
+        for x, lean in ((0.22, -splay), (0.78, splay)):
+            pen.limb(wood, x, seat, x + lean, 0.985, 0.06)
         pen.poly(cushion, ((0.24, seat - 0.05), (0.76, seat - 0.05), (0.84, seat + 0.06), (0.16, seat + 0.06)))
         return
     tilt = pen.between(0.0, 0.1)
@@ -178,8 +178,8 @@ def pottedplant(pen: Pen, pose: str) -> None:
     if kind == 0:               # long leaves
         for k in range(7):
             turn = (k - 3) * 0.36 + pen.between(-0.1, 0.1)
-            x, y = joint(0.5, rim, 3.14159 - turn, pen.between(0.4, 0.62))
-            mx, my = joint(0.5, rim, 3.14159 - turn * 0.7, 0.3)
+            x, y = joint(0.5, rim, pi - turn, pen.between(0.4, 0.62))
+            mx, my = joint(0.5, rim, pi - turn * 0.7, 0.3)
             pen.blob(leaf if k % 2 else dark_leaf, ((0.48, rim), (mx - 0.04, my), (x, y), (mx + 0.04, my), (0.52, rim)))
     elif kind < 3:
         _stems(pen, leaf, dark_leaf, rim, kind == 2)

@@ -11,7 +11,7 @@ def _arm(pen: Pen, sleeve, skin, x, y, swing, bend, length, width) -> None:
     ex, ey = joint(x, y, swing, length * 0.5)
     hx, hy = joint(ex, ey, swing + bend, length * 0.5)
     pen.limb(sleeve, x, y, ex, ey, width * 1.1, width)
-    pen.limb(sleeve if sleeve != skin else skin, ex, ey, hx, hy, width, width * 0.8)
+    pen.limb(sleeve, ex, ey, hx, hy, width, width * 0.8)
     pen.dot(skin, hx, hy, width * 0.52)
 
 
@@ -82,8 +82,8 @@ def person(pen: Pen, pose: str) -> None:
     top, hip, width = 2.15 * r, pen.between(0.5, 0.58), pen.between(0.17, 0.25)
     dress = pen.chance(0.25)
     stride = {"walking": pen.between(0.25, 0.45), "running": pen.between(0.6, 0.85)}.get(pose, 0.0)
-    far_leg, sleeve = (tint(skin, 0.8), skin) if dress else (tint(trousers, 0.75),
-                                                             pen.main if pen.chance(0.7) else skin)
+    far_leg = tint(skin, 0.8) if dress else tint(trousers, 0.75)
+    sleeve = pen.main if pen.chance(0.7) and not dress else skin
     legs, arms = 0.975 - hip, pen.between(0.34, 0.4)
     spread = 0.0 if stride else width * 0.27
     swing = {"waving": pen.between(2.3, 2.9), "running": 0.9}.get(pose, stride * 0.9 + pen.between(0.05, 0.3))
