@@ -17,15 +17,27 @@ PAD = (124, 116, 104)          # RGB 0..255, the mean that trunks subtract: padd
 KEEP = 512 << 20               # bytes of resized images that a set may keep in memory
 
 
+def fit_size(height: int, width: int, size: int | tuple[int, int] | None, zoom: float = 1.0) -> tuple[int, int]:
+    """(h, w) px of an image resized by the rule `size` (see Batches), whole pixels."""
+    if size is None:
+        scale = zoom
+    elif isinstance(size, int):
+        scale = zoom * size / max(height, width)
+    else:
+        scale = zoom * min(size[0] / min(height, width), size[1] / max(height, width))
+    return max(1, round(height * scale)), max(1, round(width * scale))
+
+
 class Batches(Dataset):
     """`batches[step]` -> (images, targets): shuffled anew each epoch, flipped and resized at random by the step.
 
     Shapes: images (N, 3, H, W) uint8; targets as `DetectionSet.target`, in px of the resized image, plus `scale`
-        (resized / stored, so boxes / scale lie in the file's pixels); `size` is (h, w) without padding.
+        (x, y: resized / stored, so boxes / scale.repeat(2) lie in the file's pixels); `size` is without padding.
     Units:  `size`: None keeps the stored size; an int fits the image into a square of so many px; (short, long) resizes
         the shorter side to `short` unless the longer would exceed `long`. `jitter` (lo, hi) is the range of a random
         factor on that. Padding at the right and bottom reaches a multiple of `multiple` px: from the square for an
         int size without jitter, else from the largest image in the batch.
+    Tensors of a target are shared by all steps that show the image: do not change them in place.
     Errors: ValueError for an empty set or a size that is neither None, an int nor two ints.
     """
 
@@ -38,7 +50,7 @@ class Batches(Dataset):
         self.dataset, self.batch_size, self.seed, self.size = dataset, batch_size, seed, size
         self.flip, self.jitter, self.masks, self.multiple = flip, jitter, masks, multiple
         self._targets: dict[int, dict] = {}
-        sizes = [self._resized(i, 1.0)[1] for i in range(len(dataset))]
+        sizes = [self._resized(i) for i in range(len(dataset))]
         self._kept = {} if jitter is None and sum(3 * h * w for h, w in sizes) <= KEEP else None
         stored = {(image["height"], image["width"]) for image in dataset.images}
         self._whole = stored == set(sizes) and len(stored) == 1 and jitter is None and not masks \
@@ -73,23 +85,14 @@ class Batches(Dataset):
             images = self._pad([self._image(i, z, f) for i, f, z in zip(picks, flips, zooms)])
         return images, [self._target(i, z, f, images.shape[-2:]) for i, f, z in zip(picks, flips, zooms)]
 
-    def _resized(self, i: int, zoom: float) -> tuple[float, tuple[int, int]]:
-        """(scale, (h, w)) of image i."""
+    def _resized(self, i: int, zoom: float = 1.0) -> tuple[int, int]:
         record = self.dataset.images[i]
-        h, w = record["height"], record["width"]
-        if self.size is None:
-            scale = zoom
-        elif isinstance(self.size, int):
-            scale = zoom * self.size / max(h, w)
-        else:
-            short, long = self.size
-            scale = zoom * min(short / min(h, w), long / max(h, w))
-        return scale, (max(1, round(h * scale)), max(1, round(w * scale)))
+        return fit_size(record["height"], record["width"], self.size, zoom)
 
     def _image(self, i: int, zoom: float, flip: bool) -> Tensor:
         image = None if self._kept is None else self._kept.get(i)
         if image is None:
-            image, size = self.dataset.image(i), self._resized(i, zoom)[1]
+            image, size = self.dataset.image(i), self._resized(i, zoom)
             if image.shape[-2:] != size:
                 image = F.interpolate(image[None], size, mode="bilinear", antialias=True)[0]
             if self._kept is not None:
@@ -109,12 +112,13 @@ class Batches(Dataset):
         """The target of image i, moved with its pixels."""
         if i not in self._targets:
             self._targets[i] = self.dataset.target(i)
-        scale, (h, w) = self._resized(i, zoom)
+        record, (h, w) = self.dataset.images[i], self._resized(i, zoom)
+        scale = torch.tensor((w / record["width"], h / record["height"]))
         target = {**self._targets[i], "scale": scale}
         boxes = target["boxes"]
-        if scale != 1:
-            boxes = boxes * scale
-            target["area"], target["size"] = target["area"] * scale**2, torch.tensor((h, w))
+        if (h, w) != (record["height"], record["width"]):
+            boxes = boxes * scale.repeat(2)
+            target["area"], target["size"] = target["area"] * scale.prod(), torch.tensor((h, w))
         if flip:
             boxes = boxes[:, [2, 1, 0, 3]] * FLIP
             boxes[:, ::2] += w
