@@ -150,8 +150,9 @@ def doctor(args) -> int:
 
     dataset = load(args.data, args.split)
     recipe = _recipe(args)
-    findings = examine(dataset, system_config(args.system, recipe, len(dataset.classes), args.set))
-    return int(any(getattr(f, "serious", False) for f in findings))
+    cfg = system_config(args.system, recipe, len(dataset.classes), args.set)
+    findings = examine(dataset, cfg, recipe.size, args.system, device=pick_device(args.device))
+    return int(any(finding.serious for finding in findings))
 
 
 def pretrain(args) -> None:

@@ -132,7 +132,7 @@ def test_names_paths_and_splits(tmp_path, monkeypatch):
     assert sets.known_sets()["minivoc"] == str(tmp_path / "minivoc") and "download" in sets.known_sets()["voc2012"]
     with pytest.raises(KeyError, match="no split 'test'; it has train, train2017, val"):
         sets.load("coco2017", "test")
-    with pytest.raises(KeyError, match=r"no data set 'mincoco'.*minicoco, minivoc"):
+    with pytest.raises(KeyError, match=r"no data set 'mincoco'.*minicoco, mininet, minivoc"):
         sets.load("mincoco")
     with pytest.raises(KeyError, match=r"is no detection set: it holds 7.png, 8.png; expected COCO"):
         sets.load(tmp_path / "images")

@@ -1,6 +1,7 @@
 """Reading a whole data set, pixels included, and reporting everything that is wrong with it."""
 import os
 from collections import defaultdict
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations
 from pathlib import Path
@@ -42,14 +43,18 @@ def check(path: str | Path, split: str | None = None) -> list[Fault]:
         faults += wrong
         if found is not None:
             sets[part or "all"] = found
-    once = {found.root / image["file_name"]: (found, image) for found in sets.values() for image in found.images}
-    views = list(once.values())                            # trainval repeats what train and val have
-    for look in (_pictures, _twins, _odd_sizes, _missing_classes, _masks):
-        faults += look(views)
-    faults += _class_names(sets) + _leaks(sets)
+    faults += inspect(sets.values()) + _leaks(sets)
     if split is None and sets:
         faults += _orphans(sets)
     return sorted(dict.fromkeys(faults), key=lambda f: (not f.fatal, f.action != "dropped"))
+
+
+def inspect(sets: Iterable[DetectionSet]) -> list[Fault]:
+    """What is wrong with sets that load: broken pixels, and records that are well formed but make no sense."""
+    once = {found.root / image["file_name"]: (found, image) for found in sets for image in found.images}
+    views = list(once.values())                            # trainval repeats what train and val have
+    return [fault for look in (_pictures, _twins, _odd_sizes, _missing_classes, _masks, _class_names)
+            for fault in look(views)]
 
 
 def _fault(found: DetectionSet, image: dict, ann: dict | None, saw: str, wanted: str, fatal=False) -> Fault:
@@ -156,12 +161,15 @@ def _masks(views: list[View]) -> list[Fault]:
     return faults
 
 
-def _class_names(sets: dict[str, DetectionSet]) -> list[Fault]:
+def _class_names(views: list[View]) -> list[Fault]:
+    """Two spellings of one class, and background among the classes (labels count from 1; 0 is background)."""
     faults = []
-    for found in sets.values():
-        for a, b in combinations(found.classes, 2):
-            if a.strip().casefold() == b.strip().casefold():
-                faults.append(Fault(str(found.root), f"class {b!r}", f"also {a!r}", "one spelling per class", False))
+    for root, names in {found.root: tuple(found.classes) for found, _ in views}.items():
+        plain = [name.strip().casefold() for name in names]
+        faults += [Fault(str(root), f"class {b!r}", f"also {a!r}", "one spelling per class", False)
+                   for (a, p), (b, q) in combinations(zip(names, plain), 2) if p == q]
+        faults += [Fault(str(root), f"class {name!r}", "a class for background", "classes of objects only", False)
+                   for name, p in zip(names, plain) if p.strip("_") in ("background", "bg")]
     return faults
 
 

@@ -2,6 +2,7 @@
 
 So a resumed run sees what the uninterrupted one would have seen, and the number of worker processes changes nothing.
 """
+import math
 from collections.abc import Iterator
 from functools import lru_cache
 
@@ -17,15 +18,32 @@ PAD = (124, 116, 104)          # RGB 0..255, the mean that trunks subtract: padd
 KEEP = 512 << 20               # bytes of resized images that a set may keep in memory
 
 
-def fit_size(height: int, width: int, size: int | tuple[int, int] | None, zoom: float = 1.0) -> tuple[int, int]:
+Size = int | tuple[int, ...] | None
+
+
+def fit_size(height: int, width: int, size: Size, zoom: float = 1.0) -> tuple[int, int]:
     """(h, w) px of an image resized by the rule `size` (see Batches), whole pixels."""
     if size is None:
         scale = zoom
     elif isinstance(size, int):
         scale = zoom * size / max(height, width)
     else:
-        scale = zoom * min(size[0] / min(height, width), size[1] / max(height, width))
+        short, long = (*size, math.inf)[:2]
+        scale = zoom * min(short / min(height, width), long / max(height, width))
     return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+def pad_images(images: list[Tensor], multiple: int = 32, at_least: int = 0) -> Tensor:
+    """One uint8 batch (N, 3, H, W) of images (3, h, w), each at the top left on the mean colour.
+
+    H and W are the largest h and w (and `at_least`), rounded up to a `multiple`.
+    """
+    sides = (max(at_least, *(image.shape[d] for image in images)) for d in (1, 2))
+    h, w = (-(-side // multiple) * multiple for side in sides)
+    batch = torch.tensor(PAD, dtype=torch.uint8)[:, None, None].expand(len(images), 3, h, w).contiguous()
+    for slot, image in zip(batch, images):
+        slot[:, :image.shape[1], :image.shape[2]] = image
+    return batch
 
 
 class Batches(Dataset):
@@ -34,19 +52,20 @@ class Batches(Dataset):
     Shapes: images (N, 3, H, W) uint8; targets as `DetectionSet.target`, in px of the resized image, plus `scale`
         (x, y: resized / stored, so boxes / scale.repeat(2) lie in the file's pixels); `size` is without padding.
     Units:  `size`: None keeps the stored size; an int fits the image into a square of so many px; (short, long) resizes
-        the shorter side to `short` unless the longer would exceed `long`. `jitter` (lo, hi) is the range of a random
-        factor on that. Padding at the right and bottom reaches a multiple of `multiple` px: from the square for an
-        int size without jitter, else from the largest image in the batch.
+        the shorter side to `short` unless the longer would exceed `long` (left out: no limit). `jitter` (lo, hi) is the
+        range of a random factor on that. Images are padded (`pad_images`) to the square for an int size without
+        jitter, else to the largest of the batch, and then to a multiple of `multiple` px.
     Tensors of a target are shared by all steps that show the image: do not change them in place.
-    Errors: ValueError for an empty set or a size that is neither None, an int nor two ints.
+    Errors: ValueError for an empty set or a size that is none of these.
     """
 
-    def __init__(self, dataset: DetectionSet, batch_size: int, seed: int = 0, size: int | tuple[int, int] | None = None,
-                 flip: bool = True, jitter: tuple[float, float] | None = None, masks: bool = False, multiple: int = 32):
+    def __init__(self, dataset: DetectionSet, batch_size: int, seed: int = 0, size: Size = None, flip: bool = True,
+                 jitter: tuple[float, float] | None = None, masks: bool = False, multiple: int = 32):
         if not len(dataset) or batch_size < 1:
             raise ValueError(f"{dataset.name}: {len(dataset)} images and batch_size {batch_size}; expected 1 or more")
-        if size is not None and not all(isinstance(side, int) and side > 0 for side in np.atleast_1d(size).tolist()):
-            raise ValueError(f"size {size!r}: expected None, a number of px, or (short, long) in px")
+        sides = [] if size is None else np.atleast_1d(size).tolist()
+        if len(sides) > 2 or not all(isinstance(side, int) and side > 0 for side in sides):
+            raise ValueError(f"size {size!r}: expected None, a number of px, (short,) or (short, long) in px")
         self.dataset, self.batch_size, self.seed, self.size = dataset, batch_size, seed, size
         self.flip, self.jitter, self.masks, self.multiple = flip, jitter, masks, multiple
         self._targets: dict[int, dict] = {}
@@ -82,7 +101,8 @@ class Batches(Dataset):
             images = torch.from_numpy(self._pixels[picks])
             images[flips] = images[flips].flip(-1)
         else:
-            images = self._pad([self._image(i, z, f) for i, f, z in zip(picks, flips, zooms)])
+            square = self.size if isinstance(self.size, int) and not self.jitter else 0
+            images = pad_images([self._image(i, z, f) for i, f, z in zip(picks, flips, zooms)], self.multiple, square)
         return images, [self._target(i, z, f, images.shape[-2:]) for i, f, z in zip(picks, flips, zooms)]
 
     def _resized(self, i: int, zoom: float = 1.0) -> tuple[int, int]:
@@ -98,15 +118,6 @@ class Batches(Dataset):
             if self._kept is not None:
                 self._kept[i] = image
         return image.flip(-1) if flip else image
-
-    def _pad(self, images: list[Tensor]) -> Tensor:
-        square = self.size if isinstance(self.size, int) and not self.jitter else 0
-        sides = (max(square, *(image.shape[d] for image in images)) for d in (1, 2))
-        h, w = (-(-side // self.multiple) * self.multiple for side in sides)       # rounded up
-        batch = torch.tensor(PAD, dtype=torch.uint8)[:, None, None].expand(len(images), 3, h, w).contiguous()
-        for slot, image in zip(batch, images):
-            slot[:, :image.shape[1], :image.shape[2]] = image
-        return batch
 
     def _target(self, i: int, zoom: float, flip: bool, canvas: tuple[int, int]) -> dict:
         """The target of image i, moved with its pixels."""

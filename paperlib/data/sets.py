@@ -9,7 +9,7 @@ from paperlib.data.coco import DetectionSet, read_coco
 from paperlib.data.images import data_folder
 from paperlib.data.voc import read_voc, splits_of
 
-EMBEDDED = ("minicoco", "minivoc")                         # drawn by `build`, in COCO's and VOC's format
+EMBEDDED = ("minicoco", "mininet", "minivoc")              # drawn by `build`; mininet holds crops, without boxes
 DOWNLOADED = ("coco2014", "coco2017", "voc2007", "voc2012")
 
 
@@ -78,6 +78,8 @@ def ensure(name: str, jobs: int | None = None) -> Path:
     """The folder of an embedded set, drawn under a lock into a temporary folder that is renamed when complete."""
     if name not in (drawn := (*EMBEDDED, "mininet")):  # MiniNet's folders of crops are read by `crops`
         raise KeyError(f"no embedded data set {name!r}; there are {', '.join(drawn)}")
+    if name not in EMBEDDED:
+        raise KeyError(f"{name!r} cannot be drawn; there are {', '.join(EMBEDDED)}")
     folder = data_folder() / name
     if folder.is_dir():
         return folder

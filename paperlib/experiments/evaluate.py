@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torchvision.transforms.v2 import functional as T
 
+from paperlib.data.loader import pad_images
 from paperlib.device import progress
 from paperlib.experiments.columns import found, truth
 from paperlib.experiments.scorer import curves
@@ -97,7 +98,7 @@ def detect_all(system, dataset, device, batch: int = 16, short: int | None = Non
     """Detections of `system` on every image of `dataset`, as COCO result records with boxes on the original images.
 
     `short`, `long`: resize so that the shorter side is `short` px, unless the longer would pass `long`; None keeps the
-    size. Images of a batch are padded at the right and bottom to a common multiple of 32.
+    size. Images of a batch are padded as in training.
     """
     system.to(device).eval()
     results = []
@@ -105,7 +106,7 @@ def detect_all(system, dataset, device, batch: int = 16, short: int | None = Non
         records = dataset.images[first:first + batch]
         images = [resize(dataset.image(first + n), short, long) for n in range(len(records))]
         sizes = torch.tensor([i.shape[-2:] for i in images], device=device)
-        for record, size, found_ in zip(records, sizes, system.detect(pad(images).to(device), sizes)):
+        for record, size, found_ in zip(records, sizes, system.detect(pad_images(images).to(device), sizes)):
             results += _records(record, size, found_, dataset.categories)
     return results
 
@@ -117,12 +118,6 @@ def resize(image: torch.Tensor, short: int | None, long: int | None) -> torch.Te
     scale = min(scale, long / max(height, width)) if long else scale
     size = [round(height * scale), round(width * scale)]
     return image if scale == 1 else T.resize(image, size, antialias=True)
-
-
-def pad(images: list[torch.Tensor], multiple: int = 32) -> torch.Tensor:
-    """One (N, C, H, W) batch, zeros at the right and bottom up to the next common multiple."""
-    height, width = (-(-max(i.shape[d] for i in images) // multiple) * multiple for d in (-2, -1))
-    return torch.stack([torch.nn.functional.pad(i, (0, width - i.shape[-1], 0, height - i.shape[-2])) for i in images])
 
 
 def _records(image: dict, size, output: dict, categories: list[dict]) -> list[dict]:

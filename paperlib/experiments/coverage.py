@@ -1,0 +1,96 @@
+"""Do the anchors reach the objects? The best IoU of every object with the anchors of a configuration."""
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from paperlib.data.coco import DetectionSet
+from paperlib.data.loader import fit_size
+from paperlib.device import progress
+from paperlib.parts import boxes as box_parts
+from paperlib.parts.anchors import AnchorConfig, anchors_for, base_anchors
+
+RATIO_EDGES = (0.4, 0.7, 1.4, 2.5)                         # height / width, between the names that follow
+RATIO_NAMES = ("flat", "wide", "square", "tall", "thin")
+PAD_TO = 32                                                # px; images are padded to a multiple, as the loader does
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """One entry per object (G), at the training size."""
+    best: Tensor               # (G,) highest IoU with any anchor
+    side: Tensor               # (G,) square root of the box's area, px
+    ratio: Tensor              # (G,) height / width
+    label: Tensor              # (G,) 1..K
+    anchors: float             # mean number of anchors an image
+    sides: tuple[float, float]  # px, of the smallest and the largest anchor
+    images: int
+
+    def share(self, threshold: float, where: Tensor | None = None) -> float:
+        """The share of objects (of those in `where`) whose best IoU reaches `threshold`; nan for none."""
+        best = self.best if where is None else self.best[where]
+        return float((best >= threshold).float().mean()) if len(best) else math.nan
+
+    def size_bins(self) -> dict[str, Tensor]:
+        """Octaves of the side, "16-32" px ... -> (G,) bool; the first and last occupied bins bound them."""
+        if not len(self.side):
+            return {}
+        octave = self.side.clamp(min=1).log2().floor().int()
+        return {f"{2**o}-{2 * 2**o}": octave == o for o in range(int(octave.min()), int(octave.max()) + 1)}
+
+    def ratio_bins(self) -> dict[str, Tensor]:
+        """"flat" (height below .4 of the width) ... "thin" (above 2.5) -> (G,) bool."""
+        index = torch.bucketize(self.ratio, torch.tensor(RATIO_EDGES))
+        return {name: index == i for i, name in enumerate(RATIO_NAMES)}
+
+    def table(self, threshold: float) -> str:
+        """Percent of objects reached at `threshold`, by size (rows) and shape (columns); "." where there are none."""
+        shapes = self.ratio_bins()
+        rows = [["px", *shapes, "all", "objects"]]
+        for name, in_size in [*self.size_bins().items(), ("all", torch.ones_like(self.label, dtype=torch.bool))]:
+            cells = [self.share(threshold, in_size & s) for s in (*shapes.values(), torch.ones_like(in_size))]
+            rows.append([name, *("." if math.isnan(c) else f"{100 * c:.0f}" for c in cells), str(int(in_size.sum()))])
+        return "\n".join("".join(f"{cell:>9}" for cell in row) for row in rows)
+
+    def worst(self, threshold: float, classes: list[str], at_least: int = 5, count: int = 5) -> list[tuple]:
+        """(class, share, objects) of the classes that are reached least, among those with `at_least` objects."""
+        by_class = [(classes[k - 1], self.share(threshold, self.label == k), int((self.label == k).sum()))
+                    for k in self.label.unique().tolist()]
+        return sorted((c for c in by_class if c[2] >= at_least), key=lambda c: c[1])[:count]
+
+
+def anchor_coverage(dataset: DetectionSet, cfg: AnchorConfig, size=None, limit: int = 1000) -> Coverage:
+    """Best IoU of each object (no crowds, no difficult ones) with the anchors at the training size; opens no image.
+
+    `size` is as in `Batches`. Of a larger set, `limit` images at even distances are taken.
+    Units: px of the resized image.
+    """
+    step = max(1, math.ceil(len(dataset) / limit))
+    best, boxes, labels, counts = [], [], [], []
+    for i in progress(range(0, len(dataset), step), desc="anchor coverage", unit="image"):
+        record, target = dataset.images[i], dataset.target(i)
+        h, w = fit_size(record["height"], record["width"], size)
+        anchors = anchors_for(cfg, {l: _map(h, w, l) for l in cfg.levels}, image_size=_canvas(h, w))
+        counts.append(len(anchors))
+        wanted = ~(target["crowd"] | target.get("difficult", False))
+        gt = target["boxes"][wanted] * torch.tensor((w / record["width"], h / record["height"])).repeat(2)
+        if len(gt):
+            best.append(box_parts.iou(gt, anchors).amax(1))
+            boxes.append(gt)
+            labels.append(target["labels"][wanted])
+    gt = torch.cat(boxes) if boxes else torch.zeros(0, 4)
+    side_w, side_h = (gt[:, 2:] - gt[:, :2]).unbind(1)
+    sides = box_parts.area(torch.cat([base_anchors(cfg, level) for level in cfg.levels])).sqrt()
+    return Coverage(torch.cat(best) if best else torch.zeros(0), (side_w * side_h).sqrt(), side_h / side_w,
+                    torch.cat(labels) if labels else torch.zeros(0, dtype=torch.int64), sum(counts) / len(counts),
+                    (float(sides.min()), float(sides.max())), len(counts))
+
+
+def _canvas(h: int, w: int) -> tuple[int, int]:
+    return -(-h // PAD_TO) * PAD_TO, -(-w // PAD_TO) * PAD_TO
+
+
+def _map(h: int, w: int, level: int) -> tuple[int, int]:
+    """(H, W) of the feature map: each halving rounds up."""
+    return tuple(-(-side // 2**level) for side in _canvas(h, w))

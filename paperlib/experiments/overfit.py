@@ -1,0 +1,100 @@
+"""Can a system learn one batch by heart? The quickest test of labels, losses, frozen layers and learning rate."""
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from paperlib.data.coco import DetectionSet
+from paperlib.data.loader import Batches
+from paperlib.device import pick_device, progress, seed_all
+from paperlib.experiments.configs import Recipe
+from paperlib.experiments.evaluate import coco_metrics, detect_all
+from paperlib.experiments.fit import fit, to_device
+from paperlib.parts import boxes as box_parts
+from paperlib.systems import SYSTEMS
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What happened when a system saw one batch again and again."""
+    steps: int
+    images: int
+    first: float               # loss of the first step
+    last: float                # and of the last
+    ap50: float                # on the images of the batch
+    frozen: list[str]          # parameters that may not change
+    pretrained: bool           # the trunk started from weights
+    silent: list[str]          # parameters that may change, but whose gradient is 0 everywhere
+    missed: list[str]          # "2 of 3 dog taken for cat (best anchor IoU 0.2-0.4)"
+    error: str = ""            # why the training stopped, if it did
+
+
+class OneBatch:
+    """The same batch at every step, as `fit` wants its batches."""
+
+    def __init__(self, batch: tuple[Tensor, list[dict]]):
+        self.batch = batch
+
+    def __getitem__(self, step: int) -> tuple[Tensor, list[dict]]:
+        return self.batch
+
+
+def overfit(dataset: DetectionSet, cfg, size=None, system: str = "retinanet", steps: int = 120,
+            device: torch.device | None = None, images: int = 4, lr: float = 0.02) -> Trial:
+    """Train a fresh `system` on the first images that have objects, without flips, and test it on the same images.
+
+    `size` is as in `Batches`. Errors: ValueError when no image has an object.
+    """
+    device = device or pick_device()
+    has_objects = (i for i, image in enumerate(dataset.images)
+                   if any(not a["iscrowd"] for a in dataset.annotations[image["id"]]))
+    few = dataset.subset([i for i, _ in zip(has_objects, range(images))])
+    batches = Batches(few, max(1, len(few)), size=size, flip=False)
+    seed_all(0)
+    model = SYSTEMS[system](cfg).to(device)
+    pixels, targets = batches[0][0].to(device), to_device(batches[0][1], device)
+    frozen, silent = unmoved(model, pixels, targets)
+    facts = {"steps": steps, "images": len(few), "frozen": frozen, "silent": silent,
+             "pretrained": bool(getattr(getattr(cfg, "trunk", None), "weights", None))}
+    recipe = Recipe(steps=steps, batch=len(few), lr=lr, warmup=min(20, steps // 4), drops=(0.8,))
+    history = []
+    try:
+        for record in progress(fit(model, OneBatch(batches[0]), recipe, device), total=steps, desc="one batch"):
+            history.append(record["loss"])
+    except FloatingPointError as error:
+        return Trial(first=history[0] if history else float("nan"), last=float("nan"), ap50=0.0, missed=[],
+                     error=str(error), **facts)
+    short, long = (*([size] * 2 if isinstance(size, int) else size or ()), None, None)[:2]
+    ap50 = coco_metrics(few, detect_all(model, few, device, len(few), short, long))["AP50"]
+    return Trial(first=history[0], last=history[-1], ap50=ap50, missed=missed(model, pixels, targets, few.classes),
+                 **facts)
+
+
+def unmoved(model: nn.Module, images: Tensor, targets: list[dict]) -> tuple[list[str], list[str]]:
+    """Names of the parameters that are frozen, and of those that are not but get no gradient from the losses."""
+    sum(model.train().losses(images, targets).values()).backward()
+    named = list(model.named_parameters())
+    frozen = [name for name, p in named if not p.requires_grad]
+    silent = [name for name, p in named if p.requires_grad and (p.grad is None or not p.grad.any())]
+    model.zero_grad(set_to_none=True)
+    return frozen, silent
+
+
+@torch.no_grad()
+def missed(model: nn.Module, images: Tensor, targets: list[dict], classes: list[str]) -> list[str]:
+    """Per class the objects whose best-scored detection at IoU .5 is of another class or absent."""
+    anchors = model.eval().predict(images)[2]
+    detected = model.detect(images, torch.stack([t["size"] for t in targets]))
+    lost, total = defaultdict(list), Counter()
+    for target, out in zip(targets, detected):
+        near = box_parts.iou(target["boxes"], out["boxes"]) >= 0.5                 # (G, D), best scores first
+        named = torch.cat([out["labels"], out["labels"].new_zeros(1)])             # 0: no detection
+        first = torch.cat([near, near.new_ones(len(near), 1)], 1).int().argmax(1)
+        fits = box_parts.iou(target["boxes"], anchors).amax(1).tolist()
+        for label, seen, fit_, crowd in zip(target["labels"].tolist(), named[first].tolist(), fits, target["crowd"]):
+            total[label] += not crowd
+            if seen != label and not crowd:
+                lost[label].append((fit_, f"taken for {classes[seen - 1]}" if seen else "not found"))
+    return [f"{len(cases)} of {total[k]} {classes[k - 1]} {' or '.join(sorted({why for _, why in cases}))} "
+            f"(best anchor IoU {min(cases)[0]:.2f}-{max(cases)[0]:.2f})" for k, cases in lost.items()]

@@ -1,0 +1,167 @@
+"""The doctor: each illness is made on purpose and must be named; a healthy set must pass."""
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from paperlib.data import sets
+from paperlib.data.coco import read_coco
+from paperlib.experiments import diagnose
+from paperlib.experiments.coverage import anchor_coverage
+from paperlib.experiments.diagnose import doctor, examine_anchors, examine_classes, examine_model, examine_records
+from paperlib.experiments.overfit import overfit
+from paperlib.parts.anchors import AnchorConfig
+from paperlib.parts.boxes import iou
+from paperlib.parts.matching import MatchConfig
+from paperlib.systems.retinanet_configs import tiny
+
+RULE = MatchConfig()
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+def painted(folder, boxes, side=64, names=("red", "green"), crowd=()):
+    """One image per list of boxes (x, y, w, h, class 1 or 2); class 1 is red, class 2 green, on grey."""
+    (folder / "images").mkdir(exist_ok=True)
+    images, anns = [], []
+    for i, inside in enumerate(boxes):
+        pixels = np.full((side, side, 3), 128, np.uint8)
+        for x, y, w, h, k in inside:
+            pixels[y:y + h, x:x + w] = [(255, 0, 0), (0, 255, 0)][k - 1]
+            anns.append({"id": len(anns), "image_id": i, "category_id": k, "bbox": [x, y, w, h],
+                         "iscrowd": int(len(anns) in crowd)})
+        Image.fromarray(pixels).save(folder / "images" / f"{i}.png")
+        images.append({"id": i, "file_name": f"{i}.png", "height": side, "width": side})
+    categories = [{"id": k, "name": n} for k, n in enumerate(names, 1)]
+    record = {"images": images, "annotations": anns, "categories": categories}
+    (folder / "instances.json").write_text(json.dumps(record))
+    return read_coco(folder / "instances.json", report=None)
+
+
+def healthy(folder, n=4):
+    return painted(folder, [[(4, 6, 24, 24, 1), (34, 30, 26, 22, 2)] for _ in range(n)])
+
+
+def text(findings):
+    return "\n".join(map(str, findings))
+
+
+def test_coverage_is_the_best_iou_with_a_grid_of_anchors(tmp_path):
+    data = painted(tmp_path, [[(0, 0, 32, 32, 1), (10, 3, 20, 40, 2), (0, 0, 64, 64, 1)]], crowd=(2,))
+    cfg = AnchorConfig(levels=(3, 4), scales=(1.0,), ratios=(0.5, 1.0))
+    cover = anchor_coverage(data, cfg)
+    spec = []                                              # centres, sides and shapes written out by hand
+    for stride in (8, 16):
+        for y in range(stride // 2, 64, stride):
+            for x in range(stride // 2, 64, stride):
+                for ratio in (0.5, 1.0):
+                    w, h = 4 * stride / ratio**0.5, 4 * stride * ratio**0.5
+                    spec.append([x - w / 2, y - h / 2, x + w / 2, y + h / 2])
+    boxes = torch.tensor([[0.0, 0, 32, 32], [10, 3, 30, 43]])            # the crowd does not count
+    torch.testing.assert_close(cover.best, iou(boxes, torch.tensor(spec)).amax(1))
+    assert cover.side.tolist() == pytest.approx([32, 800**0.5]) and cover.ratio.tolist() == [1, 2]
+    assert cover.anchors == len(spec) and cover.sides == pytest.approx((32, 64)) and cover.label.tolist() == [1, 2]
+    assert cover.share(2.0) == 0 and cover.share(0.0) == 1 and "32-64" in cover.table(0.5)
+
+
+def test_coverage_is_measured_at_the_training_size(tmp_path):
+    data = painted(tmp_path, [[(0, 0, 32, 32, 1)]])
+    small = anchor_coverage(data, tiny(2).anchors, size=16)
+    assert small.side.tolist() == [8] and small.best < 0.5
+    found = examine_anchors(small, RULE, data.classes)
+    assert found[0].level == "bad" and "1 of the missed are smaller than the smallest anchor (16 px)" in text(found)
+    assert examine_anchors(anchor_coverage(data, tiny(2).anchors), RULE, data.classes)[0].level == "ok"
+
+
+def test_elongated_and_large_objects_are_told_apart(tmp_path):
+    long = painted(tmp_path, [[(0, 0, 64, 8, 1)]] * 5)
+    found = text(examine_anchors(anchor_coverage(long, tiny(2).anchors), RULE, long.classes))
+    assert "longer than 2.5 to 1: 0%" in found and "anchors.ratios" in found and "red 0% of 5" in found
+    large = painted(tmp_path, [[(0, 0, 64, 64, 1)]])
+    cover = anchor_coverage(large, AnchorConfig(levels=(2,), scales=(1.0,)))
+    found = text(examine_anchors(cover, RULE, large.classes))
+    assert "1 of the missed are larger than the largest anchor (16 px)" in found
+
+
+def test_classes_are_counted_and_compared_with_the_configuration(tmp_path):
+    data = painted(tmp_path, [[(4, 4, 20, 20, 1)]])
+    found = examine_classes(data, 3)
+    assert [f.level for f in found] == ["bad", "look", "look"]
+    assert "labels run 1..2, the configuration has num_classes 3" in found[0].text and "green" in found[1].text
+    assert examine_classes(data, 2)[0].level == "look"
+    assert "no object at all" in text(examine_classes(painted(tmp_path, [[]]), 2))
+
+
+def test_records_dropped_images_broken_and_background_as_a_class_are_named(tmp_path):
+    assert [f.level for f in examine_records(healthy(tmp_path))] == ["ok"]
+    painted(tmp_path, [[(4, 4, 0, 20, 1)], [], []], names=("red", "background"))
+    (tmp_path / "images/1.png").write_bytes(b"")
+    found = examine_records(read_coco(tmp_path / "instances.json", report=None))
+    assert [f.level for f in found] == ["look", "bad", "look", "look"]
+    for words in ("1 records were dropped", "1.png: image 1: found no whole image", "a class for background",
+                  "3 of 3 images have no object"):
+        assert words in text(found)
+    assert not (tmp_path / "cache").exists()
+
+
+def test_a_healthy_set_is_learnt_by_heart(tmp_path, capsys):
+    findings = doctor(healthy(tmp_path), tiny(2), steps=40, device=torch.device("cpu"))
+    out = capsys.readouterr().out
+    assert findings[-1].level == "ok" and "after 40 steps on one batch of 4" in findings[-1].text
+    assert not any(f.serious for f in findings) and "objects with an anchor of IoU >= 0.5" in out
+    assert all(str(f) in out for f in findings)
+
+
+def test_contradictory_labels_cannot_be_learnt_and_are_named(tmp_path):
+    boxes = [[(4, 6, 24, 24, k), (34, 30, 26, 22, k)] for k in (1, 2, 1, 2)]
+    data = painted(tmp_path, boxes)
+    for file in (tmp_path / "images").iterdir():           # all images alike: the classes say nothing
+        Image.fromarray(np.full((64, 64, 3), 128, np.uint8)).save(file)
+    found = examine_model(overfit(data, tiny(2), steps=30, device=torch.device("cpu")))
+    assert found[0].level != "ok" and "not learnt: 4 of 4 " in found[-1].text and "taken for" in found[-1].text
+
+
+def test_frozen_random_parameters_and_layers_without_gradient_are_named(tmp_path, monkeypatch):
+    from paperlib.systems import SYSTEMS, RetinaNet
+
+    class Deaf(RetinaNet):
+        def __init__(self, cfg):
+            super().__init__(cfg)
+            self.spare = torch.nn.Linear(2, 2)
+    monkeypatch.setitem(SYSTEMS, "retinanet", Deaf)
+    cfg = tiny(2)
+    cfg = replace(cfg, trunk=replace(cfg.trunk, frozen_stages=2))
+    trial = overfit(healthy(tmp_path), cfg, steps=2, device=torch.device("cpu"))
+    assert trial.silent == ["spare.weight", "spare.bias"] and trial.frozen and not trial.pretrained
+    assert all(name.startswith("trunk.") for name in trial.frozen)
+    found = examine_model(trial)
+    assert "they are random" in text(found[:1]) and found[0].serious
+    assert "get no gradient: spare.weight" in found[1].text
+
+
+def test_a_loss_that_explodes_is_a_finding_not_a_crash(tmp_path):
+    trial = overfit(healthy(tmp_path), tiny(2), steps=20, lr=1e30, device=torch.device("cpu"))
+    assert "not finite" in trial.error and examine_model(trial)[-1].serious
+
+
+def test_bccd_platelets_are_out_of_reach_of_the_anchors_at_128_px(shared):
+    data = sets.load(shared / "data/bccd", "train")
+    cover = anchor_coverage(data, tiny(3).anchors, 128)
+    assert cover.share(0.5) > 0.9 and cover.worst(0.5, data.classes)[0][0] == "Platelets"
+    found = text(examine_anchors(cover, RULE, data.classes))
+    assert "reached least: Platelets 4% of 209" in found and "smaller than the smallest anchor (16 px)" in found
+    assert anchor_coverage(data.subset(12), tiny(3).anchors, 384).share(0.5) > 0.99
+
+
+def test_the_report_of_coco128_is_plain(shared, capsys, monkeypatch):
+    monkeypatch.setattr(diagnose, "OPENED", 16)
+    doctor(sets.load(shared / "data/coco128"), size=128, steps=0)
+    out = capsys.readouterr().out
+    assert out.startswith("coco128: 128 images, 939 objects, 80 classes; training size 128\n")
+    assert "9 of 80 classes have no object: fire hydrant" in out and "48% of 929 objects" in out
