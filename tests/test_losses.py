@@ -137,9 +137,13 @@ def test_the_elementwise_losses_equal_their_definitions():
 
 def test_class_loss_over_many_chunks(monkeypatch):
     logits, labels, scale = dense_case()
-    whole = class_loss(logits, labels, ClassLossConfig(), scale)
-    monkeypatch.setattr(losses, "CHUNK", 7)
-    torch.testing.assert_close(class_loss(logits, labels, ClassLossConfig(), scale), whole)
+    for factor in (scale, None):
+        monkeypatch.setattr(losses, "CHUNK", 1 << 16)
+        whole = class_loss(logits, labels, ClassLossConfig(), factor)
+        monkeypatch.setattr(losses, "CHUNK", 7)
+        torch.testing.assert_close(class_loss(logits, labels, ClassLossConfig(), factor), whole)
+        parts = [class_loss(x, y, ClassLossConfig(), factor) for x, y in zip(logits.split(9, 1), labels.split(9, 1))]
+        torch.testing.assert_close(sum(parts), whole)  # slices of a level are not contiguous
 
 
 def test_class_loss_of_nothing_and_of_an_unknown_kind():

@@ -12,7 +12,7 @@ from torch.autograd.function import once_differentiable
 
 from paperlib.parts import boxes
 
-CHUNK = 1 << 15  # logits handled at a time on a CPU: the temporaries stay in its cache
+CHUNK = 1 << 16  # logits handled at a time on a CPU: the temporaries stay in its cache
 
 
 def _wrongness(logits: Tensor, targets: Tensor) -> Tensor:
@@ -95,12 +95,19 @@ def value_and_slope(u: Tensor, cfg: ClassLossConfig) -> tuple[Tensor, Tensor]:
     if cfg.kind == "hinge":
         v = (u + cfg.beta).clamp_(min=0)
         return v, (v > 0).to(u.dtype)
-    loss, wrong = F.softplus(u), torch.sigmoid(u)  # -log p_t, 1 - p_t
+    wrong = torch.sigmoid(u)  # 1 - p_t
+    loss = _minus_log_p(u, wrong)
     if cfg.kind != "focal" or cfg.gamma == 0:
         return loss, wrong
     slope = (1 - wrong).mul_(loss).mul_(cfg.gamma).add_(wrong)
     gate = wrong.mul_(wrong) if cfg.gamma == 2 else wrong.pow_(cfg.gamma)
     return loss.mul_(gate), slope.mul_(gate)
+
+
+def _minus_log_p(u: Tensor, wrong: Tensor) -> Tensor:
+    if u.device.type == "cpu" and u.numel() and u.max() < 4:  # true of most background; twice as fast, and as exact
+        return torch.log1p(-wrong).neg_()
+    return F.softplus(u)
 
 
 class _ClassLoss(torch.autograd.Function):
@@ -110,7 +117,8 @@ class _ClassLoss(torch.autograd.Function):
     def forward(ctx, logits, labels, scale, cfg):
         num, _, num_classes = logits.shape
         wide = torch.float64 if logits.dtype == torch.float64 else torch.float32
-        flat, grad = logits.reshape(num, -1), torch.empty_like(logits, memory_format=torch.contiguous_format)
+        flat = logits.contiguous().view(num, -1)
+        grad = torch.empty_like(logits, memory_format=torch.contiguous_format)
         weight = scale.to(wide) * (1 if cfg.alpha is None else 1 - cfg.alpha)
         total = _all_background(flat, grad.view(num, -1), weight, wide, cfg)
         rows, row_labels = flat.view(-1, num_classes), labels.reshape(-1)
@@ -146,14 +154,14 @@ def _all_background(flat: Tensor, grad: Tensor, weight: Tensor, wide: torch.dtyp
         loss, slope = value_and_slope(flat.to(wide), cfg)
         grad.copy_(slope * weight[:, None])
         return (loss.sum(1) * weight).sum()
+    if (weight == weight[:1]).all():  # one factor for all images: treat them as one
+        flat, grad, weight = flat.view(1, -1), grad.view(1, -1), weight[:1]
     total = weight.new_zeros(())
     for row, row_grad, w in zip(flat, grad, weight):
-        row_total = weight.new_zeros(())
         for x, g in zip(row.split(CHUNK), row_grad.split(CHUNK)):
             loss, slope = value_and_slope(x.to(wide), cfg)
             torch.mul(slope, w, out=g) if g.dtype == wide else g.copy_(slope * w)
-            row_total += loss.sum()
-        total += row_total * w
+            total += loss.sum() * w
     return total
 
 

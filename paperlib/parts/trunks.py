@@ -10,7 +10,7 @@ import torchvision
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-TINY_WIDTHS = {2: 24, 3: 48, 4: 64, 5: 96}  # channels of the tiny trunk's level l
+TINY_WIDTHS = {2: 32, 3: 48, 4: 64, 5: 96}  # channels of the tiny trunk's level l; multiples of 16 fill a vector
 
 
 @dataclass(frozen=True)
