@@ -1,10 +1,13 @@
 """The published tables: complete, well formed, and every number of a row found again in the text it was typed from."""
 import json
 import re
+from operator import attrgetter
 
 import pytest
 
+from paperlib.experiments.configs import override
 from paperlib.experiments.published import PAPERS, citations, claims, published, published_json
+from paperlib.systems import PRESETS
 
 INDEX = """
     rcnn: 1 2 3 4 5 6 7 8 text; fast_rcnn: 1 2 3 4 5 6 7 8 text; faster_rcnn: 1 2 3 4 5 6 7 8 9 10 11 12 text;
@@ -64,6 +67,24 @@ def test_a_printed_mean_follows_from_its_classes(name, label):
     values = dict(next(r for r in published()[name]["rows"] if r["label"] == label)["values"])
     mean = next(values.pop(m) for m in ("mAP", "mean", "avg") if m in values)
     assert sum(values.values()) / len(values) == pytest.approx(mean, abs=0.06)  # all were rounded to 0.1
+
+
+def changes_of_rows() -> list[tuple[str, str, dict]]:
+    found = [(name, row["label"], row["set"])
+             for name, table in published().items() for row in table["rows"] if "set" in row]
+    found += [(c["judge"]["table"], c["id"], c["judge"][side]) for c in claims() for side in ("set_better", "set_worse")
+              if side in c["judge"]]
+    return found
+
+
+def test_every_change_fits_the_system_that_runs_the_table():
+    changes = changes_of_rows()
+    assert len(changes) >= 40
+    for name, what, change in changes:
+        default = next(iter(PRESETS[published()[name]["run"]["system"]].values()))()
+        changed = override(default, change)  # refuses a key that the system lacks, or a value of another type
+        for key, value in change.items():
+            assert attrgetter(key)(changed) == (tuple(value) if isinstance(value, list) else value), f"{name}: {what}"
 
 
 def test_json_form_keeps_every_cell():
