@@ -96,3 +96,39 @@ def test_errors(plan):
         tables.run("nope/1", plan)
     with pytest.raises(KeyError, match="no runnable row 'gamma 9'"):
         tables.run(TABLE, plan, ["gamma 9"])
+
+
+def test_what_a_claim_compares_can_be_run_beside_the_printed_rows(plan):
+    mine = {job.row: job.changes for job in tables.jobs_of("focal_loss/1a", plan, seeds=1)}
+    assert mine["no prior"]["head.prior"] == 0.5 and "alpha 0.5" in mine
+    assert "no prior" in report.frame("focal_loss/1a", plan).index
+    assert [j.row for j in tables.jobs_of("focal_loss/1a", plan, ["no prior"], 1)] == ["no prior"]
+
+
+def test_identity_follows_the_drawings_and_the_first_weights_without_drawing(plan, tmp_path, monkeypatch):
+    monkeypatch.setenv("PAPERLIB_DATA", str(tmp_path / "none"))
+    monkeypatch.setenv("PAPERLIB_WEIGHTS", str(tmp_path))
+    job = replace(tables.jobs_of(TABLE, budget("mini"), ROWS, 1)[0])
+    assert job.recipe.data == "minicoco" and job.recipe.set["trunk.weights"] == "mininet"
+
+    def key():
+        tables._data_version.cache_clear()
+        tables._weights_version.cache_clear()
+        return tables.identity(job)
+
+    first = key()
+    (tmp_path / "tiny.safetensors").write_bytes(b"other weights")
+    second = key()
+    monkeypatch.setattr(tables.build, "VERSION", tables.build.VERSION + 1)
+    assert len({first, second, key()}) == 3
+    monkeypatch.undo()
+    key()
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_set_drawn_by_other_code_is_refused(plan, tmp_path, monkeypatch):
+    monkeypatch.setenv("PAPERLIB_DATA", str(tmp_path))
+    (tmp_path / "minicoco").mkdir()
+    (tmp_path / "minicoco" / "version").write_text("000000000000\n")
+    with pytest.raises(ValueError, match="drawn by version 000000000000"):
+        tables.run(TABLE, plan, ROWS)

@@ -11,8 +11,11 @@ def measured(table: str, plan: str | Budget | None = None) -> dict[str, dict]:
     """{row: {"metrics": {metric: {seed: value}}, "seconds": [...], "stale": n, "diverged": n}} of what is recorded."""
     plan = plan if isinstance(plan, Budget) else budget(plan)
     rows: dict[str, dict] = {}
-    fresh = {(job.row, job.seed): tables.identity(job) for job in tables.jobs_of(table, plan)}
-    for (row, seed), record in records.latest(records.read(table, plan.name)).items():
+    recorded = records.latest(records.read(table, plan.name))
+    seeds = max((seed for _, seed in recorded), default=-1) + 1
+    fresh = {(j.row, j.seed): tables.identity(j) for j in tables.jobs_of(table, plan, seeds=max(seeds, plan.seeds))
+             if (j.row, j.seed) in recorded}
+    for (row, seed), record in recorded.items():
         entry = rows.setdefault(row, {"metrics": {}, "seconds": [], "stale": 0, "diverged": 0})
         if (row, seed) not in fresh or fresh[row, seed] != record["hash"]:
             entry["stale"] += 1
@@ -32,10 +35,9 @@ def frame(table: str, plan: str | Budget | None = None, metric: str = "AP") -> p
     """
     body, ours, base = tables.runnable(table), measured(table, plan), tables.runnable(table)["baseline"]
     printed = {row["label"]: row["values"].get(metric) for row in body["rows"]}
+    printed |= dict.fromkeys(tables.variants(table))
     points = {label: {s: 100 * v for s, v in mine["metrics"].get(metric, {}).items()} for label, mine in ours.items()}
-    lines = {
-        row["label"]: _line(row["label"], base, printed, points, ours.get(row["label"], {})) for row in body["rows"]
-    }
+    lines = {label: _line(label, base, printed, points, ours.get(label, {})) for label in printed}
     columns = pd.MultiIndex.from_tuples(
         [
             ("paper", metric),
