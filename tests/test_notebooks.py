@@ -8,45 +8,12 @@ import pytest
 
 from paperlib.teach import execute, notebooks, publish, twins
 from paperlib.teach.lint import lint
+from paperlib.teach.template import skeleton
 
-GOOD = '''\
-# %% [markdown]
-# # A tiny notebook
-# <!-- minutes --><!-- /minutes -->
-
-# %% tags=["parameters"]
-import os
-BUDGET = os.environ.get("PAPERLIB_BUDGET", "mini")
-SEED = 0
-DEVICE = None
-DATA = "minicoco"
-RERUN = False
-
+GOOD = skeleton("A tiny notebook") + """
 # %%
-import matplotlib.pyplot as plt
-from paperlib.teach import checks, draw, widgets
-fig, ax = plt.subplots(figsize=(2, 1))
-ax.plot([0, 1])
-draw.show(fig, "A rising line.")
-widgets.explore(lambda ax, k: ax.plot([0, k]), "A line", k=(0, 3))
 print(BUDGET, SEED)
-
-# %% tags=["exercise"]
-def double(x):
-    """Twice x."""
-
-# %%
-checks.check("double", double, lambda x: 2 * x, [1, 2])
-
-# %% [markdown]
-# <details><summary>Solution</summary>
-#
-# ```python
-# def double(x):
-#     return x + x
-# ```
-# </details>
-'''
+"""
 
 
 @pytest.fixture
@@ -101,7 +68,7 @@ BAD = {
     "out of order": (lambda nb: code(nb)[1].update(execution_count=9), "execution count 9, expected 2"),
     "edited": (lambda nb: code(nb)[1].update(source="1"), "differs from the text twin"),
     "tag lost": (lambda nb: code(nb)[0].metadata.clear(), "differs from the text twin"),
-    "cell lost": (lambda nb: nb.cells.pop(), "5 cells, but the text twin has 6"),
+    "cell lost": (lambda nb: nb.cells.pop(), "11 cells, but the text twin has 12"),
     "large": (put("stream", name="stdout", text="x" * 1_000_001), "expected at most 1,000,000"),
 }
 
@@ -121,6 +88,7 @@ def test_lint_finds_what_is_wrong_with_a_stored_notebook(case, folder):
     ("RERUN = False", "", "does not set RERUN"),
     ('os.environ.get("PAPERLIB_BUDGET", "mini")', '"mini"', "BUDGET must come from"),
     ("# <!-- minutes --><!-- /minutes -->", "#", "no measured time"),
+    ('"google.colab"', '"elsewhere"', "no cell prepares Colab"),
     ("<details>", "<div>", "an exercise without a solution"),
     ("print(BUDGET, SEED)", "1\n" * 30, "lines of code; expected at most 25"),
 ])
@@ -150,7 +118,7 @@ def test_sync_keeps_outputs_of_unchanged_cells_only(folder):
     assert not twins.sync("01_tiny", folder)
     twin.write_text(twin.read_text().replace("print(BUDGET, SEED)", "print(SEED)").replace("A tiny", "The tiny"))
     assert twins.sync("01_tiny", folder)
-    assert [len(c.outputs) for c in code(twins.read(folder / "01_tiny.ipynb"))] == [1, 0, 1, 1]
+    assert [len(c.outputs) for c in code(twins.read(folder / "01_tiny.ipynb"))] == [1] * 9 + [0]
     assert twins.title("01_tiny", folder) == "The tiny notebook"
 
 
@@ -173,12 +141,22 @@ def test_store_executes_strips_records_and_passes_lint(folder, capsys):
     stored = twins.read(folder / "01_tiny.ipynb")
     outputs = [o for c in code(stored) for o in c.outputs]
     pictures = [o.metadata for o in outputs if "image/png" in o.get("data", {})]
-    assert pictures == [{"image/png": {"alt": "A rising line."}}]
+    assert pictures == [{"image/png": {"alt": "Three lines; the steepest has slope 2."}}]
     assert "mini 0\n" in [o.get("text") for o in outputs]
     assert "papermill" not in (folder / "01_tiny.ipynb").read_text()
     record = twins.measured(folder)["01_tiny"]["cpu"]
     assert record["seconds"] > 0 and record["budget"] == "mini"
     assert "CPU: 0." in stored.cells[0].source or "CPU: 1" in stored.cells[0].source
+
+
+def test_new_begins_a_notebook_whose_setup_works_on_colab(folder, capsys):
+    assert notebooks.main(["new", "15_my_paper", "--folder", str(folder)]) == 0
+    cells = code(twins.read(folder / "15_my_paper.ipynb"))
+    assert "    !git clone -q" in cells[1].source and "    %pip install -q" in cells[1].source
+    assert twins.title("15_my_paper", folder) == "My paper"
+    for wrong in ("15_my_paper", "my_paper"):
+        assert notebooks.main(["new", wrong, "--folder", str(folder)]) == 2
+        assert f"error: cannot begin {wrong!r}" in capsys.readouterr().err
 
 
 def test_run_shows_the_failing_cell_and_exits_with_1(folder, capsys):

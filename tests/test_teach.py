@@ -1,6 +1,7 @@
 """The notebooks' helpers: pictures with alt text, tables, source listings, checks and widgets."""
 import base64
 import io
+import re
 
 import ipywidgets
 import matplotlib.pyplot as plt
@@ -32,11 +33,12 @@ def clean():
 def test_show_gives_a_png_with_alt_text_and_closes_the_figure(shown):
     fig, ax = plt.subplots()
     ax.plot([0, 1])
-    draw.show(fig, "A line that\n   rises.")
+    draw.show(fig, "A line that\n   \"rises\".")
     data, metadata = shown[0]._repr_mimebundle_()
-    assert metadata == {"image/png": {"alt": "A line that rises."}}
+    assert metadata == {"image/png": {"alt": 'A line that "rises".'}}
     assert Image.open(io.BytesIO(base64.b64decode(data["image/png"]))).size[0] > 300
-    assert repr(shown[0]) == "Figure: A line that rises." and not plt.get_fignums()
+    assert repr(shown[0]) == 'Figure: A line that "rises".' and not plt.get_fignums()
+    assert shown[0].html().startswith('<img alt="A line that &quot;rises&quot;." src="data:image/png;base64,iVBO')
 
 
 @pytest.mark.parametrize("alt", ["", "  ", None])
@@ -52,8 +54,8 @@ def test_heavy_pictures_are_reduced_and_light_ones_kept(shown):
     raw = io.BytesIO()
     fig.savefig(raw, format="png", dpi=draw.DPI)
     draw.show(fig, "Noise, twice.")
-    assert raw.tell() > draw.HEAVY and len(shown[0].png) < raw.tell() / 2
-    assert Image.open(io.BytesIO(shown[0].png)).mode == "P"
+    png = base64.b64decode(shown[0].base64)
+    assert raw.tell() > draw.HEAVY and len(png) < raw.tell() / 2 and Image.open(io.BytesIO(png)).mode == "P"
 
 
 @pytest.mark.parametrize("image", [
@@ -215,14 +217,21 @@ def line(ax, slope=1.0, dashed=False):
 
 def test_explore_redraws_when_a_control_moves(shown):
     widgets.explore(line, "A line", slope=(0.0, 5.0, 0.5, 2.0), dashed=False, slow=True)
-    box = next(item for item in shown if isinstance(item, ipywidgets.VBox))
-    slider, tick, _ = box.children
+    slider, tick, view = shown[-1].children
     assert slider.value == 2.0 and slider.step == 0.5 and not slider.continuous_update
-    before = len(shown)
+    pictures = [view.value]
     slider.value = 3.0
+    pictures.append(view.value)
     tick.value = True
-    pictures = [item.alt for item in shown[before:]]
-    assert pictures == ["A line (slope 3, dashed False)", "A line (slope 3, dashed True)"]
+    pictures.append(view.value)
+    assert [re.match('<img alt="(.*?)"', picture)[1] for picture in pictures] == [
+        f"A line (slope {slope}, dashed {dashed})" for slope, dashed in ((2, False), (3, False), (3, True))]
+    assert len(set(pictures)) == 3 and not plt.get_fignums()
+
+
+def test_explore_lets_an_error_in_the_drawing_stop_the_cell(shown):
+    with pytest.raises(ZeroDivisionError):
+        widgets.explore(lambda ax, k: 1 / k, "Nothing", k=(0, 3))
 
 
 @pytest.mark.parametrize("control, kind", [((0, 5), "IntSlider"), ((0.0, 1), "FloatSlider"), (["a", "b"], "Dropdown"),

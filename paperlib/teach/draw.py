@@ -1,5 +1,6 @@
 """Figures, tables and source listings for the notebooks: one style, safe colours, alt text on every picture."""
 import base64
+import html
 import inspect
 import io
 import textwrap
@@ -38,27 +39,30 @@ def style() -> None:
     })
 
 
-class _Picture:
+class Picture:
     """A PNG with its alt text, in the form that JupyterLab and nbconvert read."""
 
     def __init__(self, png: bytes, alt: str):
-        self.png, self.alt = png, alt
+        self.alt, self.base64 = " ".join(alt.split()), base64.b64encode(png).decode()
 
     def __repr__(self):
         return f"Figure: {self.alt}"
 
     def _repr_mimebundle_(self, include=None, exclude=None):
-        data = {"image/png": base64.b64encode(self.png).decode(), "text/plain": repr(self)}
-        return data, {"image/png": {"alt": self.alt}}
+        return {"image/png": self.base64, "text/plain": repr(self)}, {"image/png": {"alt": self.alt}}
+
+    def html(self) -> str:
+        """The picture as one <img> element that holds its own data."""
+        return f'<img alt="{html.escape(self.alt)}" src="data:image/png;base64,{self.base64}">'
 
 
-def show(fig: Figure, alt: str) -> None:
-    """Display `fig` as a PNG with alternative text, then close it.
+def render(fig: Figure, alt: str) -> Picture:
+    """The figure as a picture with alternative text; closes the figure.
 
     Errors: ValueError when `alt` is missing or blank. Say what a reader who cannot see it should know.
     """
     if not isinstance(alt, str) or not alt.strip():
-        raise ValueError(f"show() got alt={alt!r}; expected a sentence that says what the figure shows")
+        raise ValueError(f"a figure got alt={alt!r}; expected a sentence that says what it shows")
     buffer = io.BytesIO()
     fig.savefig(buffer, format="png", dpi=DPI, pil_kwargs={"optimize": True})
     plt.close(fig)
@@ -66,7 +70,12 @@ def show(fig: Figure, alt: str) -> None:
         small = Image.open(buffer).convert("RGB").quantize(256, dither=Image.Dither.NONE)
         buffer = io.BytesIO()
         small.save(buffer, format="png", optimize=True)
-    display(_Picture(buffer.getvalue(), " ".join(alt.split())))
+    return Picture(buffer.getvalue(), alt)
+
+
+def show(fig: Figure, alt: str) -> None:
+    """Display `fig` as a PNG with alternative text, then close it. Errors: ValueError without a text."""
+    display(render(fig, alt))
 
 
 def as_rgb(image) -> np.ndarray:

@@ -68,6 +68,8 @@ def _frame(notebook: NotebookNode) -> list[str]:
         faults.append(f"file: the parameters cell does not set {', '.join(missing)}")
     if "PAPERLIB_BUDGET" not in code.source:
         faults.append('file: BUDGET must come from os.environ.get("PAPERLIB_BUDGET", "mini"), for quick tests')
+    if not any("google.colab" in c.source for c in notebook.cells if c.cell_type == "code"):
+        faults.append("file: no cell prepares Colab; copy paperlib.teach.template.COLAB after the parameters")
     return faults
 
 

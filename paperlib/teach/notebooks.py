@@ -6,12 +6,14 @@ import argparse
 import datetime
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
 from paperlib.teach import publish, twins
 from paperlib.teach.execute import nbval, papermill, report, run_all
 from paperlib.teach.lint import lint
+from paperlib.teach.template import skeleton
 
 
 def run(args) -> int:
@@ -58,6 +60,18 @@ def store(args) -> int:
     return status
 
 
+def new(args) -> int:
+    """Begin one notebook from the skeleton: give its name, such as 15_my_paper."""
+    for name in args.names:
+        if not re.fullmatch(r"\d\d\w?_\w+", name) or (twin := twins.twin_path(name, args.folder)).exists():
+            raise ValueError(f"cannot begin {name!r}: expected a new name with a number, such as '15_my_paper'")
+        twin.parent.mkdir(parents=True, exist_ok=True)
+        twin.write_text(skeleton(name.split("_", 1)[1].replace("_", " ").capitalize()), encoding="utf-8", newline="\n")
+        twins.sync(name, args.folder)
+        print(twin.relative_to(args.folder))
+    return 0
+
+
 def sync(args) -> int:
     """Make each ipynb from its text twin, keeping the outputs of cells that did not change."""
     for name in twins.names(args.names, args.folder):
@@ -77,6 +91,12 @@ def readme(args) -> int:
     """Fill the README's list of notebooks from their titles and measured minutes."""
     path = twins.ROOT / "README.md"
     path.write_text(publish.filled_readme(path.read_text(encoding="utf-8")), encoding="utf-8", newline="\n")
+    return 0
+
+
+def picture(args) -> int:
+    """Draw the README's picture, data/readme.png."""
+    publish.picture(twins.ROOT / "data" / "readme.png")
     return 0
 
 
@@ -100,8 +120,8 @@ def _record(name: str, seconds: float, args) -> None:
     file.write_text(json.dumps(everything, indent=1, sort_keys=True) + "\n", encoding="utf-8", newline="\n")
 
 
-COMMANDS = {"run": run, "check": check, "store": store, "sync": sync, "lint": check_stored, "readme": readme,
-            "site": site}
+COMMANDS = {"new": new, "run": run, "check": check, "store": store, "sync": sync, "lint": check_stored,
+            "readme": readme, "picture": picture, "site": site}
 
 
 def main(argv: list[str] | None = None) -> int:

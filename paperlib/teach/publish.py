@@ -1,9 +1,11 @@
 """What is made from the notebooks: the README's list and the HTML site."""
 import html
 import re
+from base64 import b64decode
 from pathlib import Path
 
 from paperlib.teach import twins
+from paperlib.teach.draw import Picture, boxes_on, render
 
 README_LIST = re.compile(r"(<!-- notebooks -->\n).*?(<!-- /notebooks -->)", re.DOTALL)
 INDEX = """<!doctype html>
@@ -23,6 +25,20 @@ def filled_readme(text: str, folder: Path = twins.NOTEBOOKS) -> str:
             f"| {twins.minutes(name, folder, 'gpu')} |\n" for name in twins.names(folder=folder)]
     head = "| notebook | about | CPU | GPU |\n|---|---|---|---|\n"
     return README_LIST.sub(lambda mark: mark[1] + head + "".join(rows) + mark[2], text)
+
+
+def picture(path: Path) -> None:
+    """Draw the README's picture: scenes of MiniCOCO with their annotated boxes."""
+    import matplotlib.pyplot as plt  # imported here: only this command draws
+
+    from paperlib.data.sets import load
+    dataset = load("minicoco", "val")
+    fig, axes = plt.subplots(1, 4, figsize=(11, 2.8), layout="constrained")
+    crowded = sorted(range(100), key=lambda i: -len(dataset.target(i)["boxes"]))  # the fullest of the first hundred
+    for ax, i in zip(axes, crowded):
+        target = dataset.target(i)
+        boxes_on(ax, dataset.image(i), target["boxes"], target["labels"], classes=dataset.classes)
+    path.write_bytes(b64decode(render(fig, "Scenes with annotations").base64))
 
 
 def site(names: list[str], folder: Path, executed: Path, out: Path) -> Path:
@@ -45,7 +61,6 @@ def site(names: list[str], folder: Path, executed: Path, out: Path) -> Path:
 def _with_alt(notebook):
     """PNG outputs as <img> elements: nbconvert's own template leaves their alt text out."""
     for output in (o for cell in notebook.cells for o in cell.get("outputs", []) if "image/png" in o.get("data", {})):
-        alt = html.escape(output.metadata.get("image/png", {}).get("alt", ""), quote=True)
-        png = output.data.pop("image/png").replace("\n", "")
-        output.data["text/html"] = f'<img alt="{alt}" src="data:image/png;base64,{png}">'
+        alt = output.metadata.get("image/png", {}).get("alt", "")
+        output.data["text/html"] = Picture(b64decode(output.data.pop("image/png")), alt).html()
     return notebook

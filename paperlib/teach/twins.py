@@ -33,6 +33,7 @@ def names(wanted: list[str] | None = None, folder: Path = NOTEBOOKS) -> list[str
 
 
 def twin_path(name: str, folder: Path = NOTEBOOKS) -> Path:
+    """Where the source of a notebook is."""
     return folder / "text" / f"{name}.py"
 
 
@@ -95,6 +96,7 @@ def sync(name: str, folder: Path = NOTEBOOKS) -> bool:
 
 
 def minutes_file(folder: Path = NOTEBOOKS) -> Path:
+    """Where the measured minutes of a folder's notebooks are."""
     return MINUTES if folder == NOTEBOOKS else folder / MINUTES.name
 
 

@@ -22,12 +22,17 @@ def explore(draw_fn: Callable, alt: str, slow: bool = False, size: tuple[float, 
     """
     made = {name: _control(name, given, slow) for name, given in controls.items()}
 
-    def redraw(**state):
+    view = widgets.HTML()
+
+    def redraw(_=None) -> None:
+        state = {name: control.value for name, control in made.items()}
         fig, ax = plt.subplots(figsize=size, layout="constrained")
         draw_fn(ax, **state)
-        draw.show(fig, f"{alt} ({_say(state)})")
+        view.value = draw.render(fig, f"{alt} ({_say(state)})").html()
 
-    view = widgets.interactive_output(redraw, made)
+    redraw()  # in the cell itself, so that an error in draw_fn stops the cell
+    for control in made.values():
+        control.observe(redraw, names="value")
     display(widgets.VBox([*made.values(), view]))
 
 
