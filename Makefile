@@ -1,0 +1,56 @@
+# `make notebooks` and `make test` do everything on a fresh machine that has Python >= 3.11 and make.
+# Without make, run the commands below by hand with the Python of an environment of your own (see README).
+BUDGET ?= mini
+JOBS ?= 2
+VENV ?= .venv
+PYTHON ?= $(if $(filter Windows_NT,$(OS)),python,python3)
+PY := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)/python
+UV = $(shell uv --version >/dev/null 2>&1 && echo uv || echo $(PY) -m uv)
+READY := $(VENV)/.ready
+# A command that runs after the notebooks; the scorecard is written from the same records.
+SCORECARD ?=
+# One thread for each process: as many processes as cores, and the same numbers on every machine.
+export OMP_NUM_THREADS ?= 1
+export MKL_NUM_THREADS ?= 1
+
+.PHONY: setup notebooks test lab tables bench site lock lint clean
+
+setup: $(READY)
+
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python >= 3.11 is needed: make setup PYTHON=python3.12')"
+	$(PYTHON) -m venv $(VENV)
+	$(UV) --version || $(PY) -m pip install --quiet uv
+	$(UV) pip install --python $(PY) --require-hashes -r requirements.lock
+	$(UV) pip install --python $(PY) --no-deps -e .
+	$(PY) -c "import pathlib, paperlib; pathlib.Path('$(READY)').touch()"
+
+notebooks: $(READY)
+	$(PY) -m paperlib.teach.notebooks run --budget $(BUDGET) --jobs $(JOBS)
+	$(SCORECARD)
+
+test: $(READY)
+	$(PY) -m pytest tests
+	$(PY) -m paperlib.teach.notebooks check --budget smoke --jobs $(JOBS)
+
+lab: $(READY)
+	$(PY) -m jupyterlab notebooks
+
+tables: $(READY)
+	$(PY) -m paperlib table all --budget $(BUDGET) --jobs $(JOBS)
+
+bench: $(READY)
+	$(PY) -m paperlib bench
+
+site: $(READY)
+	$(PY) -m paperlib.teach.notebooks site
+
+lint: $(READY)
+	$(PY) -m ruff check
+	$(PY) -m paperlib.teach.notebooks lint
+
+lock:
+	uv pip compile --universal --upgrade --quiet --generate-hashes --no-emit-index-url --custom-compile-command "make lock" pyproject.toml -o requirements.lock
+
+clean:
+	rm -rf build .pytest_cache .ruff_cache .hypothesis data/mini*

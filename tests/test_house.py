@@ -1,0 +1,175 @@
+"""The house: dependencies in step, files within their limits, floors that only point down, commands that exist."""
+import ast
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from paperlib.teach import publish, twins
+
+ROOT = Path(__file__).parents[1]
+MAY_IMPORT = {"parts": {"parts"}, "data": {"data", "parts"}, "systems": {"systems", "parts"},
+              "experiments": {"experiments", "systems", "parts", "data"},
+              "teach": {"teach", "experiments", "systems", "parts", "data"}}
+CONDA_NAMES = {"torch": "pytorch", "opencv-contrib-python-headless": "opencv"}
+NOT_IN_CONDA = {"hotcoco"}  # paperlib works without
+SELF_EVIDENT = ("drawings_", "facts_", "scenes", "stuff")  # many small functions that are named for what they make
+LISTS = ("_parser",)  # functions that are one long list: the command line's arguments
+MODULES = sorted((ROOT / "paperlib").rglob("*.py"))
+SMALL, FUNCTION, FORWARD, LARGEST = 220, 40, 25, 2_000_000
+
+
+def dependencies() -> dict[str, Requirement]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return {canonicalize_name(r.name): r for r in map(Requirement, project["dependencies"])}
+
+
+def locked() -> dict[str, list[tuple[str, int]]]:
+    """{name: [(version, number of hashes)]} of the lock file."""
+    found = {}
+    for block in re.split(r"\n(?=[A-Za-z0-9])", (ROOT / "requirements.lock").read_text(encoding="utf-8")):
+        if match := re.match(r"([A-Za-z0-9._-]+)==([^\s;\\]+)", block):
+            found.setdefault(canonicalize_name(match[1]), []).append((match[2], block.count("--hash=sha256:")))
+    return found
+
+
+def tracked() -> list[Path]:
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout")
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [ROOT / name for name in listed.split("\0") if name and (ROOT / name).is_file()]
+
+
+def test_lock_satisfies_the_project_with_a_hash_for_every_package():
+    lock = locked()
+    for name, requirement in dependencies().items():
+        assert name in lock, f"{name} is not locked: make lock"
+        assert any(requirement.specifier.contains(version) for version, _ in lock[name]), f"{requirement}: {lock[name]}"
+    assert all(hashes for versions in lock.values() for _, hashes in versions)
+
+
+def test_lock_names_no_registry():
+    text = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    assert "://" not in text and "index-url" not in text and "find-links" not in text
+
+
+def test_conda_environment_is_in_step_with_the_project():
+    conda = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))["dependencies"]
+    needed = {name: r for name, r in dependencies().items() if name not in NOT_IN_CONDA}
+    ours = {CONDA_NAMES.get(name, name) + str(r.specifier) for name, r in needed.items()}
+    assert set(conda) - {"python>=3.11", "pip"} == ours
+
+
+def test_make_targets_and_the_modules_that_they_call_exist():
+    text = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^(\w+):", text, re.MULTILINE))
+    assert targets >= {"setup", "notebooks", "test", "lab", "tables", "bench", "site", "clean"}
+    from paperlib.teach.notebooks import COMMANDS
+    assert set(re.findall(r"paperlib\.teach\.notebooks (\w+)", text)) <= set(COMMANDS)
+
+
+def test_ci_runs_the_tests_and_then_the_notebooks_quickly():
+    script = ROOT / ".ci" / "run"
+    calls = re.findall(r"^make .+", script.read_text(encoding="utf-8"), re.MULTILINE)
+    assert calls == ["make setup", "make test", "make notebooks BUDGET=smoke"]
+    assert os.name == "nt" or os.access(script, os.X_OK)
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
+    steps = [step.get("run") for step in workflow["jobs"]["locked"]["steps"]]
+    assert "make test" in steps and "make notebooks BUDGET=smoke" in steps
+
+
+def test_readme_list_of_notebooks_is_current():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert publish.README_LIST.search(text), "README.md lost its <!-- notebooks --> markers"
+    assert publish.filled_readme(text) == text, "run: python -m paperlib.teach.notebooks readme"
+
+
+def test_links_in_the_documents_lead_somewhere():
+    for name in ("README.md", "CONTRIBUTING.md"):
+        for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", (ROOT / name).read_text(encoding="utf-8")):
+            assert (ROOT / target).exists(), f"{name} links to {target}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_module_is_small_and_imports_point_down(path):
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= SMALL, f"{len(text.splitlines())} lines"
+    floor = path.relative_to(ROOT / "paperlib").parts[0]
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            body = node.body[1:] if ast.get_docstring(node) else node.body
+            lines = body[-1].end_lineno - body[0].lineno + 1 if body else 0
+            limit = FORWARD if node.name == "forward" else FUNCTION
+            assert lines <= limit or node.name in LISTS, f"{node.name}: {lines} lines without its docstring"
+        if floor in MAY_IMPORT:
+            for module in _imported(node):
+                parts = module.split(".")
+                if parts[0] == "paperlib" and len(parts) > 1 and parts[1] in MAY_IMPORT:
+                    assert parts[1] in MAY_IMPORT[floor], f"{module} is above {floor}"
+
+
+def _imported(node) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        assert node.level == 0, "relative import"
+        return [f"{node.module}.{alias.name}" if node.module == "paperlib" else node.module for alias in node.names]
+    return []
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_module_and_its_public_functions_say_what_they_are(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert ast.get_docstring(tree), "no module docstring"
+    if not path.name.startswith(SELF_EVIDENT):
+        public = [n for n in tree.body if isinstance(n, ast.FunctionDef) and not n.name.startswith("_")]
+        assert [n.name for n in public if not ast.get_docstring(n)] == []
+
+
+def test_tracked_files_are_small_and_hold_no_local_path():
+    local = re.compile(rb"(?<![\w.])/(?:home|root|Users)/\w+|/tmp/\w+/")
+    for path in tracked():
+        content = path.read_bytes()
+        assert len(content) <= LARGEST, f"{path.name}: {len(content):,} bytes"
+        if path.suffix in {".py", ".md", ".toml", ".json", ".jsonl", ".yml", ".lock"} and path.parent != ROOT / "tests":
+            assert not (found := local.search(content)), f"{path.relative_to(ROOT)}: {found[0]!r}"
+
+
+def test_every_notebook_has_a_twin_and_every_twin_a_notebook():
+    twin_names = {p.stem for p in (twins.NOTEBOOKS / "text").glob("*.py")}
+    assert {p.stem for p in twins.NOTEBOOKS.glob("*.ipynb")} == twin_names
+
+
+def fake(tmp_path, requires: str, code: str) -> subprocess.CompletedProcess:
+    """Import paperlib beside a torchvision that needs `requires` and runs `code` when imported."""
+    (tmp_path / "torchvision").mkdir()
+    (tmp_path / "torchvision" / "__init__.py").write_text(code)
+    (tmp_path / "torchvision-0.1.dist-info").mkdir()
+    (tmp_path / "torchvision-0.1.dist-info" / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: torchvision\nVersion: 0.1\nRequires-Dist: {requires}\n")
+    env = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
+    return subprocess.run([sys.executable, "-c", "import paperlib"], env=env, capture_output=True, text=True)
+
+
+def test_a_torchvision_for_another_torch_is_one_clear_message(tmp_path):
+    done = fake(tmp_path, "torch==1.0.0", "raise RuntimeError('operator torchvision::nms does not exist')")
+    last = done.stderr.strip().splitlines()[-1]
+    assert done.returncode == 1 and last.startswith("ImportError: torch ") and "torchvision 0.1" in last
+    assert "torchvision::nms does not exist" in last and "make setup" in last
+
+
+def test_a_torchvision_that_works_is_taken_whatever_its_metadata_say(tmp_path):
+    assert fake(tmp_path, "torch==1.0.0", "").returncode == 0
+
+
+def test_importing_paperlib_does_not_import_torch():
+    done = subprocess.run([sys.executable, "-c", "import paperlib, sys; sys.exit('torch' in sys.modules)"], cwd=ROOT)
+    assert done.returncode == 0
