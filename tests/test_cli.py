@@ -2,32 +2,9 @@
 import json
 import shutil
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from paperlib.__main__ import main
-
-
-@pytest.fixture
-def scenes(tmp_path, monkeypatch):
-    """A COCO folder of four drawn images with one bright box each."""
-    monkeypatch.chdir(tmp_path)
-    folder = tmp_path / "set"
-    (folder / "images").mkdir(parents=True)
-    annotations = []
-    for i in range(1, 5):
-        picture = np.full((64, 64, 3), 40, np.uint8)
-        picture[10:40, 5 * i:5 * i + 24] = (250, 60, 60)
-        Image.fromarray(picture).save(folder / "images" / f"{i}.png")
-        annotations.append({
-            "id": i, "image_id": i, "category_id": 1, "bbox": [5 * i, 10, 24, 30], "area": 720, "iscrowd": 0,
-            "segmentation": [[5 * i, 10, 5 * i + 24, 10, 5 * i + 24, 40, 5 * i, 40]]})
-    data = {"images": [{"id": i, "file_name": f"{i}.png", "height": 64, "width": 64} for i in range(1, 5)],
-            "annotations": annotations, "categories": [{"id": 1, "name": "block", "supercategory": "thing"}]}
-    (folder / "instances.json").write_text(json.dumps(data))
-    return folder
-
 
 TRAIN = ["train", "retinanet", "--budget", "smoke", "--steps", "3", "--batch", "2", "--out", "out"]
 
