@@ -1,6 +1,7 @@
 """The catalogue of things the embedded world is made of, and how a drawing becomes pixels and a mask."""
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import cv2
 import numpy as np
@@ -16,8 +17,7 @@ from paperlib.data import drawings_vehicles as vehicles
 from paperlib.data.drawings_kit import Part, Pen
 
 SUPERCATEGORIES = ("person", "vehicle", "outdoor", "animal", "accessory", "sports", "kitchen", "food", "furniture",
-                   "electronic",
-                   "appliance", "indoor")
+                   "electronic", "appliance", "indoor")
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,11 @@ class Category:
         return pen.done()
 
 
-def _beast(build: animals.Build):
-    return lambda pen, pose: animals.beast(pen, build, pose)
-
-
-_GRAZER = ("standing", "walking", "grazing", "grazing", "lying", "front")
+_CATTLE = ("standing", "walking", "grazing", "grazing", "lying", "front")
 _PET = ("standing", "walking", "running", "sitting", "sitting", "lying", "front")
+_WILD = ("standing", "walking", "running", "grazing", "front")
+_cat, _cow, _dog, _horse, _sheep, _elephant, _giraffe = (partial(animals.beast, build=build) for build in (
+    animals.CAT, animals.COW, animals.DOG, animals.HORSE, animals.SHEEP, animals.ELEPHANT, animals.GIRAFFE))
 CATEGORIES = (
     Category("aeroplane", "vehicle", 10.0, 1.9, craft.aeroplane),
     Category("bicycle", "vehicle", 1.1, 1.6, vehicles.bicycle),
@@ -64,25 +63,23 @@ CATEGORIES = (
     Category("bottle", "kitchen", 0.3, 0.45, kitchen.bottle),
     Category("bus", "vehicle", 3.0, 2.1, vehicles.bus, ("side", "side", "front")),
     Category("car", "vehicle", 1.5, 2.0, vehicles.car, ("side", "side", "front")),
-    Category("cat", "animal", 0.4, 1.2, _beast(animals.CAT), _PET),
+    Category("cat", "animal", 0.4, 1.2, _cat, _PET),
     Category("chair", "furniture", 0.95, 0.65, indoor.chair, ("front", "front", "side", "side", "armchair", "stool")),
-    Category("cow", "animal", 1.5, 1.6, _beast(animals.COW), _GRAZER),
+    Category("cow", "animal", 1.5, 1.6, _cow, _CATTLE),
     Category("diningtable", "furniture", 0.8, 1.8, indoor.diningtable),
-    Category("dog", "animal", 0.6, 1.3, _beast(animals.DOG), _PET),
-    Category("horse", "animal", 1.9, 1.1, _beast(animals.HORSE),
-             ("standing", "walking", "running", "grazing", "front")),
+    Category("dog", "animal", 0.6, 1.3, _dog, _PET),
+    Category("horse", "animal", 1.9, 1.1, _horse, _WILD),
     Category("motorbike", "vehicle", 1.2, 1.7, vehicles.motorbike),
     Category("person", "person", 1.7, 0.4, people.person, people.POSES),
     Category("pottedplant", "furniture", 0.7, 0.8, indoor.pottedplant),
-    Category("sheep", "animal", 0.9, 1.3, _beast(animals.SHEEP), _GRAZER),
+    Category("sheep", "animal", 0.9, 1.3, _sheep, _CATTLE),
     Category("sofa", "furniture", 0.95, 1.9, indoor.sofa),
     Category("train", "vehicle", 4.0, 2.3, vehicles.train, ("side", "side", "front")),
     Category("tvmonitor", "electronic", 0.6, 1.4, machines.tvmonitor),
     Category("traffic light", "outdoor", 3.2, 0.3, things.traffic_light),
     Category("bench", "outdoor", 0.9, 1.8, indoor.bench),
-    Category("elephant", "animal", 3.0, 1.3, _beast(animals.ELEPHANT), ("standing", "walking", "walking", "front")),
-    Category("giraffe", "animal", 4.5, 0.7, _beast(animals.GIRAFFE),
-             ("standing", "walking", "running", "grazing", "front")),
+    Category("elephant", "animal", 3.0, 1.3, _elephant, ("standing", "walking", "walking", "front")),
+    Category("giraffe", "animal", 4.5, 0.7, _giraffe, _WILD),
     Category("backpack", "accessory", 0.5, 0.8, things.backpack),
     Category("umbrella", "accessory", 1.0, 1.0, craft.umbrella),
     Category("sports ball", "sports", 0.25, 1.0, things.sports_ball),
@@ -106,31 +103,30 @@ def render(image: np.ndarray, parts: list[Part], matrix: np.ndarray, shade: floa
     A pixel belongs to the mask if at least half of it is covered; one that is covered less only takes some colour.
     """
     mask = np.zeros(image.shape[:2], bool)
-    matrix = np.asarray(matrix, np.float32)
-    points = np.concatenate([part.points for part in parts]) @ matrix[:, :2].T + (matrix[:, 2] - 0.5)
-    scale = float(abs(matrix[0, 0] * matrix[1, 1] - matrix[0, 1] * matrix[1, 0])) ** 0.5
-    pad = 3 + int(scale * max(part.width for part in parts) / 2)
+    (a, b, c), (d, e, f) = np.asarray(matrix).tolist()
+    scale, lattice = abs(a * e - b * d) ** 0.5, 16 * np.array(((a, d), (b, e)), np.float32)   # in 1/16 px
+    points = np.concatenate([part.points for part in parts]) @ lattice + (16 * c - 8, 16 * f - 8)
+    points = np.rint(points).astype(np.int32)
     (left, top), (right, bottom) = points.min(0).tolist(), points.max(0).tolist()
-    x0, y0 = max(0, int(left) - pad), max(0, int(top) - pad)
-    x1, y1 = min(image.shape[1], int(right) + pad), min(image.shape[0], int(bottom) + pad)
+    pad = 3 + int(scale * max(part.width for part in parts) / 2)
+    x0, y0 = max(0, left // 16 - pad), max(0, top // 16 - pad)
+    x1, y1 = min(image.shape[1], right // 16 + pad), min(image.shape[0], bottom // 16 + pad)
     if x0 >= x1 or y0 >= y1:
         return mask
-    canvas = np.zeros((y1 - y0, x1 - x0, 4), np.uint8)
-    canvas[..., :3] = image[y0:y1, x0:x1]
-    points -= (x0, y0)
-    points = np.rint(points * 16).astype(np.int32)
+    canvas = cv2.cvtColor(image[y0:y1, x0:x1], cv2.COLOR_RGB2RGBA)
+    canvas[..., 3] = 0                                      # the fourth channel gathers the coverage
+    points -= (16 * x0, 16 * y0)
     start = 0
     for part in parts:
-        stop = start + len(part.points)
+        shape = points[start:start + len(part.points)]
+        start += len(shape)
         red, green, blue = part.colour
-        colour = (min(255, red * shade), min(255, green * shade), min(255, blue * shade), 255)
+        colour = (red * shade, green * shade, blue * shade, 255)
         if part.kind == "fill":
-            cv2.fillPoly(canvas, [points[start:stop]], colour, cv2.LINE_AA, 4)
+            cv2.fillPoly(canvas, [shape], colour, cv2.LINE_AA, 4)
         else:
-            cv2.polylines(canvas, [points[start:stop]], False, colour, max(1, round(part.width * scale)), cv2.LINE_AA,
-                          4)
-        start = stop
-    image[y0:y1, x0:x1] = canvas[..., :3]
+            cv2.polylines(canvas, [shape], False, colour, max(1, round(part.width * scale)), cv2.LINE_AA, 4)
+    image[y0:y1, x0:x1] = cv2.cvtColor(canvas, cv2.COLOR_RGBA2RGB)
     mask[y0:y1, x0:x1] = canvas[..., 3] >= 128
     return mask
 

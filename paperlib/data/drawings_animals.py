@@ -10,8 +10,7 @@ HORSE = Build(0.64, 0.27, 0.42, 0.085, 0.34, 0.95, 0.19, 0.085, 0.24, 0.75, "sma
 COW = Build(0.78, 0.36, 0.26, 0.1, 0.1, 0.35, 0.24, 0.12, 0.18, 0.6, "side", "tuft", ("horns", "udder", "hooves"),
             ("patches", "patches", "plain", "belly"))
 SHEEP = Build(0.6, 0.36, 0.2, 0.07, 0.1, 0.45, 0.17, 0.095, 0.13, 0.6, "side", "none", ("wool",), ("plain",))
-ELEPHANT = Build(0.78, 0.5, 0.34, 0.17, 0.06, 0.5, 0.3, 0.19, 0.1, 0.6, "fan", "tuft", ("trunk",),
-                 ("plain", "plain", "belly"))
+ELEPHANT = Build(0.78, 0.5, 0.34, 0.17, 0.06, 0.5, 0.3, 0.19, 0.1, 0.6, "fan", "tuft", ("trunk",), ("plain", "belly"))
 GIRAFFE = Build(0.46, 0.24, 0.5, 0.075, 0.62, 1.15, 0.15, 0.07, 0.16, 0.35, "small", "tuft", ("knobs", "hooves"),
                 ("spots", "spots", "patches", "plain"))
 
@@ -55,10 +54,8 @@ def _coat(pen: Pen, b: Build, coat: str, length, y, colour) -> None:
             pen.limb(other, at, y - half * 0.8, at - 0.02, y + half * 0.3, 0.045, 0.02)
     elif coat == "spots":
         for k in range(9):
-            pen.dot(other, length * (0.14 + 0.18 * (k // 2)), y + half * ((-0.45, 0.35)[k % 2] + pen.between(-0.1,
-                                                                                                             0.1)),
-                                                                                                             0.04,
-                                                                                                             0.035)
+            pen.dot(other, length * (0.14 + 0.18 * (k // 2)),
+                    y + half * ((-0.45, 0.35)[k % 2] + pen.between(-0.1, 0.1)), 0.04, 0.035)
 
 
 def _wool(pen: Pen, length, y, half, colour, x=0.0) -> None:
@@ -77,9 +74,8 @@ def _torso(pen: Pen, b: Build, length, y, colour) -> None:
     if "wool" in b.extras:
         return _wool(pen, length, y, half, colour)
     pen.blob(colour, ((-0.02, y - half * 0.3), (length * 0.12, y - half), (length * 0.5, y - half * 0.86),
-                      (length * 0.88, y - half),
-                      (length + 0.03, y - half * 0.1), (length * 0.9, y + half), (length * 0.5, y + half * 0.85),
-                      (length * 0.1, y + half * 0.95)))
+                      (length * 0.88, y - half), (length + 0.03, y - half * 0.1), (length * 0.9, y + half),
+                      (length * 0.5, y + half * 0.85), (length * 0.1, y + half * 0.95)))
     _coat(pen, b, pen.pick(b.coats), length, y, colour)
     if "udder" in b.extras and pen.chance(0.8):
         pen.dot(tint(pen.accent, 1.3), length * 0.27, y + half * 1.0, 0.075, 0.06)
@@ -131,8 +127,9 @@ def _sitting(pen: Pen, b: Build, colour, far) -> None:
     _neck_and_head(pen, b, b.depth * 1.3, -tall * 0.95, 1.25, b.drop, colour)
 
 
-def beast(pen: Pen, b: Build, pose: str) -> None:
-    """A four-legged animal of build `b`."""
+def beast(pen: Pen, pose: str, build: Build) -> None:
+    """A four-legged animal."""
+    b = build
     colour, far = pen.main, tint(pen.main, 0.72)
     if "wool" in b.extras:
         far = tint(pen.second, 0.75)
@@ -172,8 +169,8 @@ def bird(pen: Pen, pose: str) -> None:
     up = pen.between(-0.35, 0.55)
     if pose == "flying":
         pen.blob(tint(wing, 0.75), ((0.42, 0.5), (0.5, 0.5 - up), (0.62, 0.35 - up), (0.6, 0.48)))
-    tail = pen.between(-0.15, 0.15)
-    pen.poly(wing, ((0.25, 0.47), (0.02, 0.45 + tail), (0.0, 0.55 + tail), (0.28, 0.6)))
+    slope = pen.between(-0.15, 0.15)
+    pen.poly(wing, ((0.25, 0.47), (0.02, 0.45 + slope), (0.0, 0.55 + slope), (0.28, 0.6)))
     if pose == "standing":
         legs = pen.between(0.04, 0.35)
         for x in (0.42, 0.52):

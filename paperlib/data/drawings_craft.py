@@ -1,8 +1,8 @@
 """What the wind carries: boats, aeroplanes, kites, umbrellas."""
 from itertools import pairwise
-from math import cos, pi, sin
+from math import pi
 
-from paperlib.data.drawings_kit import Pen, tint
+from paperlib.data.drawings_kit import Pen, around, tint
 
 
 def boat(pen: Pen, pose: str) -> None:
@@ -11,23 +11,21 @@ def boat(pen: Pen, pose: str) -> None:
     if kind == 3:
         for k in range(6):
             pen.box((pen.second, pen.accent, pen.light)[pen.below(3)], 0.1 + 0.11 * (k % 5),
-                    deck - 0.14 - 0.13 * (k > 4 or pen.chance(0.3)),
-                    0.2 + 0.11 * (k % 5), deck)
+                    deck - 0.14 - 0.13 * (k > 4 or pen.chance(0.3)), 0.2 + 0.11 * (k % 5), deck)
         pen.box(pen.light, 0.7, deck - 0.32, 0.84, deck)
         pen.box(pen.dark, 0.72, deck - 0.28, 0.82, deck - 0.22)
     if kind == 4:
         for side in (-1, 1):
             pen.limb(pen.accent, 0.5 - side * 0.12, deck - 0.2, 0.5 + side * 0.3, deck + 0.06, 0.03)
             pen.poly(pen.second, ((0.5 + side * 0.12, deck), (0.5 + side * 0.2, deck - 0.08),
-                                  (0.5 + side * 0.36, deck - 0.08),
-                                  (0.5 + side * 0.36, deck)))
+                                  (0.5 + side * 0.36, deck - 0.08), (0.5 + side * 0.36, deck)))
     if kind == 0:
         top = pen.between(0.0, 0.15)
         pen.limb(pen.dark, 0.5, top, 0.5, deck, 0.028)
         pen.poly(pen.second, ((0.53, top + 0.03), (0.53, deck - 0.06), (pen.between(0.82, 0.95), deck - 0.06)))
         if pen.chance(0.8):
-            pen.poly(pen.accent if pen.chance(0.5) else pen.light,
-                     ((0.47, top + 0.1), (0.47, deck - 0.06), (0.15, deck - 0.06)))
+            jib = pen.accent if pen.chance(0.5) else pen.light
+            pen.poly(jib, ((0.47, top + 0.1), (0.47, deck - 0.06), (0.15, deck - 0.06)))
     elif kind < 3:
         high = pen.between(0.5, 0.58)
         if kind == 2:
@@ -44,6 +42,20 @@ def boat(pen: Pen, pose: str) -> None:
         pen.poly(pen.light, ((0.04, deck + 0.06), (0.95, deck + 0.06), (0.92, deck + 0.11), (0.07, deck + 0.11)))
 
 
+def _propeller(pen: Pen, body, wing) -> None:
+    pen.limb(pen.dark, 0.03, 0.34, 0.03, 0.68, 0.035)
+    for x in (0.27, 0.38):
+        pen.limb(pen.dark, 0.36, 0.58, x, 0.72, 0.025)
+        pen.dot(pen.dark, x, 0.74, 0.05)
+    pen.poly(pen.accent, ((0.82, 0.46), (0.9, 0.26), (1.0, 0.26), (0.97, 0.5)))
+    pen.blob(body, ((0.05, 0.5), (0.12, 0.41), (0.4, 0.38), (0.7, 0.44), (0.98, 0.45), (0.96, 0.51), (0.6, 0.6),
+                    (0.14, 0.6)))
+    pen.poly(pen.light, ((0.26, 0.47), (0.32, 0.36), (0.48, 0.36), (0.56, 0.47)))
+    pen.limb(wing, 0.2, 0.33 + 0.2 * pen.below(2), 0.58, 0.33, 0.06, 0.05)
+    pen.limb(wing, 0.84, 0.48, 0.98, 0.48, 0.035)
+    pen.rotate(pen.between(-0.2, 0.3))
+
+
 def aeroplane(pen: Pen, pose: str) -> None:
     body, wing = pen.main, pen.second if pen.chance(0.5) else tint(pen.main, 0.75)
     if pen.chance(0.35):        # seen from below
@@ -54,6 +66,8 @@ def aeroplane(pen: Pen, pose: str) -> None:
             pen.limb(pen.dark, 0.52, y, 0.62, y, 0.06)
         pen.dot(pen.light, 0.07, 0.5, 0.035, 0.045)
         return pen.rotate(pen.between(-0.5, 0.9))
+    if pen.chance(0.25):        # a small one with a propeller
+        return _propeller(pen, body, wing)
     pen.poly(wing, ((0.4, 0.5), (0.56, 0.26), (0.64, 0.26), (0.58, 0.5)))
     pen.poly(pen.accent, ((0.78, 0.48), (0.9, 0.22), (1.0, 0.22), (0.95, 0.5)))
     pen.blob(body, ((0.0, 0.54), (0.12, 0.45), (0.5, 0.43), (0.85, 0.44), (0.99, 0.46), (0.8, 0.58), (0.5, 0.62),
@@ -101,8 +115,8 @@ def umbrella(pen: Pen, pose: str) -> None:
         pen.stretch = 0.05
         for k in range(8):
             a = k * pi / 4
-            rim = [(0.5 + cos(t) * r, 0.5 + sin(t) * r) for t, r in ((a, 0.5), (a + pi / 8, 0.44), (a + pi / 4, 0.5))]
-            pen.poly(pen.main if k % 2 else second, ((0.5, 0.5), *rim))
+            rim = (*around(0.5, 0.5, 0.5, (a, a + pi / 4)), *around(0.5, 0.5, 0.44, (a + pi / 8,)))
+            pen.poly(pen.main if k % 2 else second, ((0.5, 0.5), rim[0], rim[2], rim[1]))
         pen.dot(pen.dark, 0.5, 0.5, 0.045)
         return
     pen.limb(pen.dark, 0.5, 0.03, 0.5, 0.88, 0.03)

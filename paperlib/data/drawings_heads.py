@@ -46,8 +46,8 @@ def _horns(pen: Pen, b: Build, x, y, colour, frontal: bool) -> None:
         bone = tint(pen.light, 0.9)
         for side in (-1, 1) if frontal else (-1,):
             pen.blob(bone, ((x + side * r * 0.3, y - r * 0.7), (x + side * r * 0.95, y - r * 1.2),
-                            (x + side * r * 0.9, y - r * 2.0),
-                            (x + side * r * 0.6, y - r * 1.4), (x - side * r * 0.2, y - r * 0.8)))
+                            (x + side * r * 0.9, y - r * 2.0), (x + side * r * 0.6, y - r * 1.4),
+                            (x - side * r * 0.2, y - r * 0.8)))
     if "knobs" in b.extras:
         for dx in (-0.45, 0.45):
             pen.limb(tint(colour, 0.7), x + r * dx, y - r * 0.6, x + r * dx * 1.3, y - r * 1.9, r * 0.3, r * 0.45)
@@ -86,9 +86,8 @@ def head(pen: Pen, b: Build, x, y, drop, colour) -> None:
     if "trunk" in b.extras:
         low, curl = pen.between(0.25, 0.7), pen.between(-0.2, 0.3)
         pen.blob(colour, ((x, y - r * 0.6), (x + r, y + r * 0.1), (x + r * 1.2, y + low * 0.5),
-                          (x + r * 1.25 + curl, y + low),
-                          (x + r * 0.95 + curl, y + low * 1.02), (x + r * 0.75, y + low * 0.55),
-                          (x - r * 0.2, y + r * 0.7)))
+                          (x + r * 1.25 + curl, y + low), (x + r * 0.95 + curl, y + low * 1.02),
+                          (x + r * 0.75, y + low * 0.55), (x - r * 0.2, y + r * 0.7)))
         if pen.chance(0.7):
             pen.poly(pen.light, ((x + r * 0.6, y + r * 0.55), (x + r * 0.9, y + r * 0.45), (x + r * 1.9, y + r * 0.75)))
     pen.limb(colour, x, y, nx, ny, r * 1.9, r * 1.15)
@@ -104,10 +103,10 @@ def head(pen: Pen, b: Build, x, y, drop, colour) -> None:
 def tail(pen: Pen, b: Build, x, y, colour) -> None:
     if b.tail == "long":
         up = pen.between(-0.1, 0.35)
-        points = ((x, y), (x - 0.14, y - up * 0.3), (x - 0.2, y - up),
-                  (x - 0.12 - 0.1 * pen.between(0, 1), y - up - 0.1))
-        for p, q, w in zip(points, points[1:], (0.07, 0.06, 0.05)):
-            pen.limb(colour, *p, *q, w, w)
+        tip = x - pen.between(0.12, 0.22)
+        pen.limb(colour, x, y, x - 0.14, y - up * 0.3, 0.07)
+        pen.limb(colour, x - 0.14, y - up * 0.3, x - 0.2, y - up, 0.06)
+        pen.limb(colour, x - 0.2, y - up, tip, y - up - 0.1, 0.05)
     elif b.tail == "up":
         pen.limb(colour, x, y, x - 0.13, y - pen.between(-0.05, 0.18), 0.07, 0.04)
     elif b.tail == "bush":

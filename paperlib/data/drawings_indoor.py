@@ -28,9 +28,10 @@ def chair(pen: Pen, pose: str) -> None:
     wood, far = pen.main, tint(pen.main, 0.7)
     cushion = pen.second if pen.chance(0.6) else tint(wood, 1.2)
     if pose == "armchair":
-        return _seats(pen, 1, 0.5)
+        _seats(pen, 1, 0.5)
+        return pen.rotate(0, 1.6)
     if pose == "stool":
-        high = pen.between(0.35, 0.6)
+        high = pen.between(0.05, 0.2)
         for x, lean in ((0.4, -0.03), (0.6, 0.03), (0.34, -0.1), (0.66, 0.1)):
             pen.limb(far if abs(lean) < 0.05 else wood, x, high, x + lean, 0.975, 0.055)
         pen.limb(far, 0.32, 0.8, 0.68, 0.8, 0.035)
@@ -155,13 +156,16 @@ def _stems(pen: Pen, leaf, dark_leaf, rim, flowers: bool) -> None:
 
 
 def _cactus(pen: Pen, leaf, dark_leaf, rim) -> None:
-    top = pen.between(0.1, 0.3)
+    top = pen.between(0.05, 0.2)
     for side in (-1, 1):
         y = rim - pen.between(0.12, 0.25)
         pen.limb(dark_leaf, 0.5, y, 0.5 + side * 0.2, y, 0.09)
         pen.limb(dark_leaf, 0.5 + side * 0.2, y, 0.5 + side * 0.2, y - pen.between(0.08, 0.18), 0.1)
     pen.limb(leaf, 0.5, rim, 0.5, top, 0.18, 0.15)
-    pen.dot(pen.accent, 0.5, top - 0.05, 0.06)
+    for x in (0.45, 0.5, 0.55):
+        pen.line(dark_leaf, 0.015, ((x, rim), (x, top)))
+    for side in (-1, 1):
+        pen.dot(pen.accent, 0.5 + side * 0.06, top - 0.02, 0.06, 0.045, side * 0.6)
 
 
 def _bush(pen: Pen, leaf, dark_leaf, rim) -> None:
@@ -185,7 +189,7 @@ def pottedplant(pen: Pen, pose: str) -> None:
         _stems(pen, leaf, dark_leaf, rim, kind == 2)
     else:
         (_cactus if kind == 3 else _bush)(pen, leaf, dark_leaf, rim)
-    if pen.chance(0.25):        # a round pot
+    if kind != 3 and pen.chance(0.25):          # a round pot
         return pen.blob(pen.main, ((0.38, rim), (0.62, rim), (0.74, 0.84), (0.6, 1.0), (0.4, 1.0), (0.26, 0.84)))
     wide, foot = pen.between(0.19, 0.24), pen.between(0.12, 0.17)
     pen.poly(pen.main, ((0.5 - wide, rim), (0.5 + wide, rim), (0.5 + foot, 1.0), (0.5 - foot, 1.0)))

@@ -54,9 +54,11 @@ def _spline(n: int, closed: bool) -> np.ndarray:
 
 def tint(colour: Colour, factor: float) -> Colour:
     """`colour` made darker (factor < 1) or lighter (factor > 1: part of the way to white)."""
+    r, g, b = colour
     if factor <= 1:
-        return tuple(int(c * factor) for c in colour)
-    return tuple(int(c + (255 - c) * (factor - 1)) for c in colour)
+        return int(r * factor), int(g * factor), int(b * factor)
+    share = factor - 1
+    return int(r + (255 - r) * share), int(g + (255 - g) * share), int(b + (255 - b) * share)
 
 
 class Pen:
@@ -89,8 +91,11 @@ class Pen:
     def pick(self, options):
         return options[self.below(len(options))]
 
-    def jitter(self, colour: Colour, spread: float = 14) -> Colour:
-        return tuple(min(255, max(0, int(c + self.between(-spread, spread)))) for c in colour)
+    def jitter(self, colour: Colour) -> Colour:
+        """A neighbour of `colour`."""
+        r, g, b = colour
+        r, g, b = r + self.between(-14, 14), g + self.between(-14, 14), b + self.between(-14, 14)
+        return int(min(255, max(0, r))), int(min(255, max(0, g))), int(min(255, max(0, b)))
 
     # shapes
     def poly(self, colour, points) -> None:
@@ -115,9 +120,8 @@ class Pen:
             return self.poly(colour, ((x0, y0), (x1, y0), (x1, y1), (x0, y1)))
         q = r * 0.3
         return self.poly(colour, ((x0 + r, y0), (x1 - r, y0), (x1 - q, y0 + q), (x1, y0 + r), (x1, y1 - r),
-                                  (x1 - q, y1 - q),
-                                  (x1 - r, y1), (x0 + r, y1), (x0 + q, y1 - q), (x0, y1 - r), (x0, y0 + r),
-                                  (x0 + q, y0 + q)))
+                                  (x1 - q, y1 - q), (x1 - r, y1), (x0 + r, y1), (x0 + q, y1 - q), (x0, y1 - r),
+                                  (x0, y0 + r), (x0 + q, y0 + q)))
 
     def limb(self, colour, x0, y0, x1, y1, w0, w1=None) -> None:
         """A filled bar with rounded ends, `w0` wide at its first end and `w1` at its second."""
@@ -126,9 +130,8 @@ class Pen:
         ux, uy = (x1 - x0) / length, (y1 - y0) / length
         a, b = w0 / 2, w1 / 2
         self.poly(colour, ((x0 - uy * a, y0 + ux * a), (x0 - ux * a * 0.8, y0 - uy * a * 0.8),
-                           (x0 + uy * a, y0 - ux * a),
-                           (x1 + uy * b, y1 - ux * b), (x1 + ux * b * 0.8, y1 + uy * b * 0.8),
-                           (x1 - uy * b, y1 + ux * b)))
+                           (x0 + uy * a, y0 - ux * a), (x1 + uy * b, y1 - ux * b),
+                           (x1 + ux * b * 0.8, y1 + uy * b * 0.8), (x1 - uy * b, y1 + ux * b)))
 
     def line(self, colour, width, points, smooth=False) -> None:
         points = np.array(points, np.float32)
@@ -140,16 +143,11 @@ class Pen:
         points += (x, y)
         self.shapes.append(("line", points, colour, width))
 
-    def rotate(self, angle: float) -> None:
-        """Turn all that is drawn so far, clockwise on the screen."""
-        c, s = cos(angle), sin(angle)
-        matrix = np.array(((c, s), (-s, c)), np.float32)
-        self.shapes = [(kind, points @ matrix, colour, width) for kind, points, colour, width in self.shapes]
-
-    def shrink(self, factor: float) -> None:
-        """Make all that is drawn so far smaller: a view that is narrower than the usual one is not taller."""
-        self.shapes = [(kind, points * np.float32(factor), colour, width * factor) for kind, points, colour,
-                       width in self.shapes]
+    def rotate(self, angle: float, scale: float = 1.0) -> None:
+        """Turn all that is drawn so far, clockwise on the screen, and scale it."""
+        c, s = cos(angle) * scale, sin(angle) * scale
+        turn = np.array(((c, s), (-s, c)), np.float32)
+        self.shapes = [(kind, points @ turn, colour, width * scale) for kind, points, colour, width in self.shapes]
 
     def done(self) -> list[Part]:
         """The parts: mirrored half of the time, a little stretched and leaning, on y = 1 and inside the unit square."""
@@ -172,3 +170,8 @@ class Pen:
 def joint(x, y, angle, length) -> tuple[float, float]:
     """Where a limb of `length` ends that hangs from (x, y), `angle` radians from straight down; positive is right."""
     return x + sin(angle) * length, y + cos(angle) * length
+
+
+def around(x, y, r, turns) -> list[tuple[float, float]]:
+    """Points on a circle, at `turns` radians from the right, clockwise on the screen."""
+    return [(x + cos(turn) * r, y + sin(turn) * r) for turn in turns]

@@ -1,7 +1,7 @@
 """What is drunk from, filled with flowers, or eaten."""
-from math import cos, pi, sin
+from math import pi
 
-from paperlib.data.drawings_kit import Pen, tint
+from paperlib.data.drawings_kit import Pen, around, tint
 
 
 def _sides(pen: Pen, colour, profile) -> None:
@@ -16,9 +16,8 @@ def bottle(pen: Pen, pose: str) -> None:
     shoulder += pen.between(-0.07, 0.07)
     top = pen.between(0.02, 0.1) + 0.12 * (kind > 1)
     glass = pen.main
-    _sides(pen, glass, ((neck, top), (neck, max(top, shoulder - 0.14)), (wide * 0.8, shoulder - 0.05),
-                        (wide, shoulder), (wide, 0.97),
-                        (wide * 0.85, 1.0)))
+    _sides(pen, glass, ((neck, top), (neck, max(top, shoulder - 0.14)), (wide * 0.8, shoulder - 0.05), (wide, shoulder),
+                        (wide, 0.97), (wide * 0.85, 1.0)))
     pen.box(pen.accent, 0.49 - neck, top - 0.02, 0.51 + neck, top + 0.07, 0.015)
     if pen.chance(0.75):
         y = pen.between(shoulder + 0.06, 0.6)
@@ -46,8 +45,7 @@ def vase(pen: Pen, pose: str) -> None:
     if pen.chance(0.3):         # straight sides
         lip = neck = foot = belly = pen.between(0.17, 0.24)
     pen.blob(pen.main, ((0.5 - lip, top), (0.5 + lip, top), (0.5 + neck, top + 0.15), (0.5 + belly, high),
-                        (0.5 + foot, 0.96), (0.5 - foot, 0.96),
-                        (0.5 - belly, high), (0.5 - neck, top + 0.15)))
+                        (0.5 + foot, 0.96), (0.5 - foot, 0.96), (0.5 - belly, high), (0.5 - neck, top + 0.15)))
     pen.box(tint(pen.main, 0.75), 0.48 - foot, 0.95, 0.52 + foot, 1.0)
     for dy in (-0.08, 0.05)[:1 + pen.below(2)]:
         pen.box(pen.second, 0.52 - belly, high + dy, 0.48 + belly, high + dy + 0.05)
@@ -68,8 +66,7 @@ def cup(pen: Pen, pose: str) -> None:
     if kind == 2:
         pen.dot(tint(pen.second, 1.2), 0.45, 0.96, 0.44, 0.045)
     pen.poly(pen.main, ((0.45 - wide, top), (0.45 + wide, top), (0.45 + (wide + foot) * 0.53, 0.75),
-                        (0.45 + foot, 0.97), (0.45 - foot, 0.97),
-                        (0.45 - (wide + foot) * 0.53, 0.75)))
+                        (0.45 + foot, 0.97), (0.45 - foot, 0.97), (0.45 - (wide + foot) * 0.53, 0.75)))
     if pen.chance(0.5):
         pen.box(pen.accent, 0.48 - (wide + foot) / 2, mid, 0.42 + (wide + foot) / 2, mid + 0.1)
     if kind == 3 and pen.chance(0.6):
@@ -88,13 +85,12 @@ def apple(pen: Pen, pose: str) -> None:
     wide, tall = pen.between(0.38, 0.45), pen.between(0.94, 1.0)
     pen.limb(pen.dark, 0.5, 0.34, 0.5 + pen.between(-0.08, 0.12), 0.1, 0.045)
     pen.blob(skin, ((0.5, 0.32), (0.5 - wide * 0.6, 0.24), (0.5 - wide, 0.52), (0.5 - wide * 0.6, tall - 0.04),
-                    (0.5 - 0.1, tall), (0.5, tall - 0.03),
-                    (0.5 + 0.1, tall), (0.5 + wide * 0.6, tall - 0.04), (0.5 + wide, 0.52), (0.5 + wide * 0.6, 0.24)))
+                    (0.5 - 0.1, tall), (0.5, tall - 0.03), (0.5 + 0.1, tall), (0.5 + wide * 0.6, tall - 0.04),
+                    (0.5 + wide, 0.52), (0.5 + wide * 0.6, 0.24)))
     if pen.chance(0.25):        # cut in half
         pen.blob(tint(pen.light, 1.2), ((0.5, 0.38), (0.5 - wide * 0.55, 0.31), (0.5 - wide * 0.85, 0.53),
-                                        (0.5 - wide * 0.5, tall - 0.12),
-                                        (0.5 + wide * 0.5, tall - 0.12), (0.5 + wide * 0.85, 0.53),
-                                        (0.5 + wide * 0.55, 0.31)))
+                                        (0.5 - wide * 0.5, tall - 0.12), (0.5 + wide * 0.5, tall - 0.12),
+                                        (0.5 + wide * 0.85, 0.53), (0.5 + wide * 0.55, 0.31)))
         for x in (0.43, 0.57):
             pen.dot(pen.dark, x, 0.62, 0.035, 0.07, (x - 0.5) * 6)
         return
@@ -115,14 +111,11 @@ def pizza(pen: Pen, pose: str) -> None:
         spots = ((0.35, 0.38), (0.62, 0.35), (0.48, 0.56), (0.53, 0.76))
     else:
         cut, start = pen.pick((0, 0, 1, 2)), pen.below(8)
-        ring = [(0.5 + cos(k * pi / 8) * 0.5, 0.5 + sin(k * pi / 8) * 0.5) for k in range(start * 2,
-                                                                                          start * 2 + 17 - 2 * cut)]
-        inner = [(0.5 + (x - 0.5) * 0.82, 0.5 + (y - 0.5) * 0.82) for x, y in ring]
-        pen.poly(crust, [*ring, (0.5, 0.5)])
-        pen.poly(sauce, [*inner, (0.5, 0.5)])
-        for k in range(0, len(ring), 2):
-            pen.line(crust, 0.02, ((0.5, 0.5), ring[k]))
-        spots = [(0.5 + (x + nx - 1) * r, 0.5 + (y + ny - 1) * r) for (x, y), (nx, ny), r in
-                 zip(ring[:-1:2], ring[2::2], (0.3, 0.32, 0.28, 0.31, 0.3, 0.28, 0.32, 0.3))]
+        turns = [k * pi / 8 for k in range(start * 2, start * 2 + 17 - 2 * cut)]
+        pen.poly(crust, [*around(0.5, 0.5, 0.5, turns), (0.5, 0.5)])
+        pen.poly(sauce, [*around(0.5, 0.5, 0.41, turns), (0.5, 0.5)])
+        for rim in around(0.5, 0.5, 0.5, turns[::2]):
+            pen.line(crust, 0.02, ((0.5, 0.5), rim))
+        spots = around(0.5, 0.5, pen.between(0.22, 0.3), turns[1::2])
     for k, (x, y) in enumerate(spots):
         pen.dot(toppings[k % (1 + pen.below(3))], x, y, 0.07)

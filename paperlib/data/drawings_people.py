@@ -34,8 +34,7 @@ def _head(pen: Pen, skin, hair, x, y, r) -> None:
     pen.dot(skin, x, y, r * 0.92, r)
     if style < 4:
         pen.blob(hair, ((x - r * 1.02, y + r * 0.35), (x - r * 0.95, y - r * 0.7), (x, y - r * 1.2),
-                        (x + r * 0.95, y - r * 0.55),
-                        (x + r * 0.3, y - r * 0.5), (x - r * 0.45, y - r * 0.35)))
+                        (x + r * 0.95, y - r * 0.55), (x + r * 0.3, y - r * 0.5), (x - r * 0.45, y - r * 0.35)))
     else:
         pen.box(hair, x - r * 0.9, y - r * 1.35, x + r * 0.9, y - r * 0.45, r * 0.4)
         pen.limb(hair, x - r * (1.5 if pen.chance(0.5) else 0.5), y - r * 0.45, x + r * 1.5, y - r * 0.45, r * 0.28)
@@ -47,8 +46,7 @@ def _torso(pen: Pen, x, top, hip, width, dress) -> None:
     if dress:
         flare = width * pen.between(0.9, 1.3)
         pen.poly(pen.main, ((x - width * 0.5, top), (x + width * 0.5, top), (x + width * 0.42, (top + hip) / 2),
-                            (x + flare, hip + 0.17),
-                            (x - flare, hip + 0.17), (x - width * 0.42, (top + hip) / 2)))
+                            (x + flare, hip + 0.17), (x - flare, hip + 0.17), (x - width * 0.42, (top + hip) / 2)))
         return
     pen.box(pen.main, x - width * 0.52, top - 0.01, x + width * 0.52, hip + 0.015, 0.04)
     if pen.chance(0.35):
@@ -83,7 +81,7 @@ def person(pen: Pen, pose: str) -> None:
     dress = pen.chance(0.25)
     stride = {"walking": pen.between(0.25, 0.45), "running": pen.between(0.6, 0.85)}.get(pose, 0.0)
     far_leg = tint(skin, 0.8) if dress else tint(trousers, 0.75)
-    sleeve = pen.main if pen.chance(0.7) and not dress else skin
+    sleeve = pen.main if not dress and pen.chance(0.7) else skin
     legs, arms = 0.975 - hip, pen.between(0.34, 0.4)
     spread = 0.0 if stride else width * 0.27
     swing = {"waving": pen.between(2.3, 2.9), "running": 0.9}.get(pose, stride * 0.9 + pen.between(0.05, 0.3))

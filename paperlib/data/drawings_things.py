@@ -1,7 +1,7 @@
 """Small things: what is carried, played with, and what hangs in the street or on the wall."""
-from math import cos, pi, sin
+from math import pi
 
-from paperlib.data.drawings_kit import Pen, tint
+from paperlib.data.drawings_kit import Pen, around, tint
 
 
 def sports_ball(pen: Pen, pose: str) -> None:
@@ -18,12 +18,11 @@ def sports_ball(pen: Pen, pose: str) -> None:
         return pen.rotate(pen.between(-0.8, 0.8))
     pen.dot(pen.main, 0.5, 0.5, 0.49)
     if kind == 0:               # patches
-        pen.poly(pen.dark, [(0.5 + cos(turn + k * 1.2566) * 0.18,
-                             0.5 + sin(turn + k * 1.2566) * 0.18) for k in range(5)])
-        for k in range(5):
-            c, s = cos(turn + k * 1.2566), sin(turn + k * 1.2566)
-            pen.line(pen.dark, 0.03, ((0.5 + c * 0.18, 0.5 + s * 0.18), (0.5 + c * 0.36, 0.5 + s * 0.36)))
-            pen.dot(pen.dark, 0.5 + c * 0.41, 0.5 + s * 0.41, 0.12, 0.07, turn + k * 1.2566 + pi / 2)
+        turns = [turn + k * 2 * pi / 5 for k in range(5)]
+        pen.poly(pen.dark, around(0.5, 0.5, 0.18, turns))
+        for a, near, far, edge in zip(turns, *(around(0.5, 0.5, r, turns) for r in (0.18, 0.36, 0.41))):
+            pen.line(pen.dark, 0.03, (near, far))
+            pen.dot(pen.dark, *edge, 0.12, 0.07, a + pi / 2)
     elif kind == 1:             # seams
         pen.line(pen.dark, 0.035, ((0.02, 0.5), (0.98, 0.5)))
         pen.line(pen.dark, 0.035, ((0.5, 0.02), (0.5, 0.98)))
@@ -32,11 +31,8 @@ def sports_ball(pen: Pen, pose: str) -> None:
                      True)
     elif kind == 2:             # beach ball
         for k in range(3):
-            a, b = turn + k * 2.0944, turn + k * 2.0944 + 1.0472
-            pen.poly((pen.second, pen.accent, pen.light)[k], [(0.5, 0.5)] + [(0.5 + cos(t) * 0.49,
-                                                                              0.5 + sin(t) * 0.49) for t in
-                                                                          (a, a * 0.75 + b * 0.25, (a + b) / 2,
-                                                                           a * 0.25 + b * 0.75, b)])
+            panel = around(0.5, 0.5, 0.49, [turn + k * 2 * pi / 3 + j * pi / 12 for j in range(5)])
+            pen.poly((pen.second, pen.accent, pen.light)[k], [(0.5, 0.5), *panel])
         pen.dot(pen.light, 0.5, 0.5, 0.08)
     else:                       # tennis
         for side in (-1, 1):
@@ -48,13 +44,18 @@ def sports_ball(pen: Pen, pose: str) -> None:
 
 def backpack(pen: Pen, pose: str) -> None:
     body, flap = pen.main, pen.second if pen.chance(0.5) else tint(pen.main, 0.8)
-    wide, top = pen.between(0.26, 0.33), pen.between(0.12, 0.2)
+    wide, top = pen.between(0.26, 0.36), pen.between(0.12, 0.3)
+    if pen.chance(0.25):        # from the side: a strap before, a pocket behind
+        pen.ring(pen.dark, 0.36, 0.58, 0.14, 0.06, 0.3)
+        pen.blob(body, ((0.36, 0.98), (0.36, 0.3), (0.46, top), (0.64, top + 0.02), (0.72, 0.4), (0.72, 0.98)))
+        pen.blob(flap, ((0.68, 0.95), (0.68, 0.58), (0.84, 0.62), (0.86, 0.95)))
+        return pen.poly(flap, ((0.37, 0.3), (0.46, top + 0.02), (0.66, top + 0.04), (0.73, 0.42)))
     pen.ring(pen.dark, 0.5, top, 0.09, 0.04)
     for side in (-1, 1):
         pen.limb(tint(body, 0.6), 0.5 + side * wide, top + 0.2, 0.5 + side * (wide + 0.05), 0.85, 0.07)
         if pen.chance(0.6):
             pen.box(flap, 0.5 + side * (wide + 0.02) - 0.06, 0.62, 0.5 + side * (wide + 0.02) + 0.06, 0.9, 0.03)
-    pen.box(body, 0.5 - wide, top, 0.5 + wide, 1.0, 0.14)
+    pen.box(body, 0.5 - wide, top, 0.5 + wide, 1.0, pen.between(0.05, 0.2))
     pen.box(flap, 0.5 - wide * 0.95, top + 0.06, 0.5 + wide * 0.95, top + 0.3, 0.1)
     pen.box(tint(body, 1.2), 0.5 - wide * 0.7, 0.6, 0.5 + wide * 0.7, 0.93, 0.06)
     pen.box(pen.dark, 0.5 - wide * 0.7, 0.66, 0.5 + wide * 0.7, 0.685)
@@ -79,10 +80,15 @@ def traffic_light(pen: Pen, pose: str) -> None:
             pen.dot(tint(pen.accent, 1.15), 0.5, y, wide * 0.58, step * 0.36)
             pen.dot(tint(pen.accent, 1.7), 0.48, y - 0.01, wide * 0.22)
         pen.poly(tint(pen.main, 0.6), ((0.49 - wide, y - step * 0.4), (0.51 + wide, y - step * 0.4),
-                                       (0.5 + wide * 0.6, y - step * 0.22),
-                                       (0.5 - wide * 0.6, y - step * 0.22)))
-    if not on_post and pen.chance(0.4):
-        pen.rotate(pi / 2)      # lamps side by side, as above a lane
+                                       (0.5 + wide * 0.6, y - step * 0.22), (0.5 - wide * 0.6, y - step * 0.22)))
+    if on_post:
+        return
+    x, y = 0.5, top             # under an arm, the lamps below each other or side by side
+    if pen.chance(0.4):
+        pen.rotate(pi / 2)
+        x, y = -0.3, 0.5 - wide
+    pen.limb(pen.dark, x, y, x, y - 0.07, 0.04)
+    pen.limb(pen.dark, x - 0.6, y - 0.08, x + 0.35, y - 0.08, 0.04)
 
 
 def _digits(pen: Pen, top, low) -> None:
@@ -90,11 +96,10 @@ def _digits(pen: Pen, top, low) -> None:
     high = (low - top) / 2
     for k in range(4):
         x = 0.16 + 0.165 * k + 0.06 * (k > 1)
-        for at, size in (((0, 0), (0.11, 0)), ((0, high), (0.11, 0)), ((0, 2 * high), (0.11, 0)), ((0, 0), (0, high)),
-                         ((0.11, 0), (0, high)),
-                         ((0, high), (0, high)), ((0.11, high), (0, high))):
+        bars = [(0, k, 1, k) for k in range(3)] + [(side, k, side, k + 1) for side in range(2) for k in range(2)]
+        for x0, y0, x1, y1 in bars:
             if pen.chance(0.75):
-                pen.limb(pen.accent, x + at[0], top + at[1], x + at[0] + size[0], top + at[1] + size[1], 0.04)
+                pen.limb(pen.accent, x + 0.11 * x0, top + high * y0, x + 0.11 * x1, top + high * y1, 0.04)
     for y in (top + high * 0.5, top + high * 1.5):
         pen.dot(pen.accent, 0.5, y, 0.025)
 
@@ -126,10 +131,10 @@ def clock(pen: Pen, pose: str) -> None:
     else:
         pen.dot(pen.second, 0.5, y, r)
         pen.dot(face, 0.5, y, r * 0.82)
-    for k in range(12 if pen.chance(0.5) and r > 0.2 else 4):
-        turn = k * pi / (6 if k > 3 else 2)
-        pen.dot(ink, 0.5 + sin(turn) * r * 0.66, y - cos(turn) * r * 0.66, r * 0.065)
+    hours = 12 if pen.chance(0.5) and r > 0.2 else 4
+    for at in around(0.5, y, r * 0.66, [k * 2 * pi / hours for k in range(hours)]):
+        pen.dot(ink, *at, r * 0.065)
     for length, width in ((0.36, 0.13), (0.58, 0.1)):
-        turn = pen.between(0, 6.28)
-        pen.limb(ink, 0.5, y, 0.5 + sin(turn) * r * length, y - cos(turn) * r * length, width * r)
+        (tip,) = around(0.5, y, r * length, (pen.between(0, 2 * pi),))
+        pen.limb(ink, 0.5, y, *tip, width * r)
     pen.dot(pen.accent, 0.5, y, r * 0.1)

@@ -24,7 +24,7 @@ def _car_front(pen: Pen) -> None:
     pen.box(pen.dark, 0.32, 0.69, 0.68, 0.77, 0.02)
     pen.box(tint(body, 0.75), 0.08, 0.82, 0.92, 0.9, 0.03)
     _lamps(pen, 0.2, 0.8, 0.71, 0.06)
-    pen.shrink(0.62)
+    pen.rotate(0, 0.62)         # as tall as from the side
 
 
 def car(pen: Pen, pose: str) -> None:
@@ -40,9 +40,8 @@ def car(pen: Pen, pose: str) -> None:
     pen.poly(body, ((a0, belt + 0.02), (r0, roof), (r1, roof), (a1, belt + 0.02)))
     mid = (r0 + r1) / 2
     glass = roof + 0.045
-    for lo, hi, lo_base, hi_base in ((r0 + 0.02, mid - 0.015, a0 + 0.06, mid - 0.015),
-                                     (mid + 0.015, r1 - 0.02, mid + 0.015, a1 - 0.06)):
-        pen.poly(pen.light, ((lo, glass), (hi, glass), (max(hi_base, lo), belt), (lo_base, belt)))
+    pen.poly(pen.light, ((r0 + 0.02, glass), (mid - 0.015, glass), (mid - 0.015, belt), (a0 + 0.06, belt)))
+    pen.poly(pen.light, ((mid + 0.015, glass), (r1 - 0.02, glass), (a1 - 0.06, belt), (mid + 0.015, belt)))
     pen.poly(body, ((front, belt + 0.06), (0.1, belt), (a1, belt), (back, belt + 0.03), (back, 0.9), (front, 0.9)))
     if pen.chance(0.4):
         pen.box(pen.second, front, 0.8, back, 0.84)
@@ -74,7 +73,7 @@ def _bus_front(pen: Pen, train: bool) -> None:
         for x in (0.1, 0.84):
             pen.box(pen.dark, x, 0.24, x + 0.06, 0.38, 0.02)
     _lamps(pen, 0.27, 0.73, 0.8, 0.05)
-    pen.shrink(0.5)
+    pen.rotate(0, 0.5)
 
 
 def bus(pen: Pen, pose: str) -> None:
