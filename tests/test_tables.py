@@ -16,8 +16,8 @@ def plan(scenes, tmp_path, monkeypatch) -> Budget:
     """Two steps on four small images, whatever data the table names."""
     monkeypatch.setenv("PAPERLIB_RESULTS", str(tmp_path / "results"))
     real = tables.runnable
-    monkeypatch.setattr(tables, "runnable", lambda table: {**real(table), "run": {
-        "system": "retinanet", "data": str(scenes), "train": None, "test": None}})
+    where = {"system": "retinanet", "data": str(scenes), "train": None, "test": None}
+    monkeypatch.setattr(tables, "runnable", lambda table: {**real(table), "run": where})
     small = replace(budget("smoke").recipe("retinanet"), steps=2, batch=2)
     return Budget("smoke", 1, {"retinanet": small})
 
@@ -108,7 +108,7 @@ def test_what_a_claim_compares_can_be_run_beside_the_printed_rows(plan):
     assert [j.row for j in tables.jobs_of("focal_loss/1a", plan, ["no prior"], 1)] == ["no prior"]
 
 
-def test_identity_follows_the_drawings_and_the_first_weights_without_drawing(plan, tmp_path, monkeypatch):
+def test_identity_follows_the_drawings_and_the_first_weights_without_drawing(tmp_path, monkeypatch):
     monkeypatch.setenv("PAPERLIB_DATA", str(tmp_path / "none"))
     monkeypatch.setenv("PAPERLIB_WEIGHTS", str(tmp_path))
     job = replace(tables.jobs_of(TABLE, budget("mini"), ROWS, 1)[0])
@@ -129,9 +129,10 @@ def test_identity_follows_the_drawings_and_the_first_weights_without_drawing(pla
     assert not (tmp_path / "none").exists()
 
 
-def test_a_set_drawn_by_other_code_is_refused(plan, tmp_path, monkeypatch):
+def test_a_set_drawn_by_other_code_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("PAPERLIB_RESULTS", str(tmp_path / "results"))
     monkeypatch.setenv("PAPERLIB_DATA", str(tmp_path))
     (tmp_path / "minicoco").mkdir()
     (tmp_path / "minicoco" / "version").write_text("000000000000\n")
     with pytest.raises(ValueError, match="drawn by version 000000000000"):
-        tables.run(TABLE, plan, ROWS)
+        tables.run(TABLE, budget("smoke"), ROWS)

@@ -76,10 +76,8 @@ def resolve(name_or_path: str | Path) -> Path:
 
 def ensure(name: str, jobs: int | None = None) -> Path:
     """The folder of an embedded set, drawn under a lock into a temporary folder that is renamed when complete."""
-    if name not in (drawn := (*EMBEDDED, "mininet")):  # MiniNet's folders of crops are read by `crops`
-        raise KeyError(f"no embedded data set {name!r}; there are {', '.join(drawn)}")
     if name not in EMBEDDED:
-        raise KeyError(f"{name!r} cannot be drawn; there are {', '.join(EMBEDDED)}")
+        raise KeyError(f"no embedded data set {name!r}; there are {', '.join(EMBEDDED)}")
     folder = data_folder() / name
     if folder.is_dir():
         return folder

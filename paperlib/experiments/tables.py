@@ -146,7 +146,7 @@ def run_job(job: Job, key: str, device: str | None = None, threads: int | None =
         "hash": key,
         "status": status,
         "metrics": {k: round(float(v), 6) for k, v in metrics.items() if isinstance(v, (int, float)) and v == v},
-        "seconds": round(sum(h["seconds"] for h in history) + time.perf_counter() - start, 1),
+        "seconds": round(sum(h["seconds"] for h in history) + time.perf_counter() - start, 2),
         "set": job.changes,
         "curve": _thin([h["loss"] for h in history]),
         "provenance": records.provenance(target),
