@@ -190,6 +190,21 @@ def test_clear_errors(changes, message):
         model(**changes)
 
 
+def test_a_label_that_the_model_lacks_is_named():
+    net, (images, targets) = model(), scenes()
+    targets[2] = {**targets[2], "labels": torch.tensor([1, 4, 2]), "image_id": 77}
+    with pytest.raises(ValueError, match=r"target 2 \(image 77\) has label 4: expected 1 to num_classes = 3"):
+        net.losses(images, targets)
+
+
+def test_any_image_size():
+    net, (images, targets) = model(), scenes()
+    images = images[..., :100, :75]
+    logits, _, anchors = net.predict(images)
+    assert logits.shape[1] == len(anchors) == 9 * sum(-(-100 // 2**k) * -(-75 // 2**k) for k in range(2, 7))
+    assert all(v.isfinite() for v in net.losses(images, targets).values())
+
+
 def test_learns_four_scenes_by_heart():
     net, (images, targets) = model().train(), scenes()
     opt = torch.optim.SGD(net.parameters(), 0.02, momentum=0.9)

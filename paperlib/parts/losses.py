@@ -3,7 +3,8 @@
 Every classification loss here is a function of x_t, the logit times +1 for the true class and -1 otherwise
 (RetinaNet App. A), so `-x_t` measures how wrong a prediction is and p_t = sigmoid(x_t).
 """
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -77,6 +78,7 @@ class ClassLossConfig:
     gamma: float = 2.0  # focusing strength of focal and focal_star (Sec. 3.2; App. A)
     alpha: float | None = 0.25  # weight of the true class, 1 - alpha of the others; None: no weights (Sec. 3.1)
     beta: float = 1.0  # shift of focal_star in logits; the hinge's margin (App. A; Sec. 5.1)
+    clip: float = 0.0  # tau: p_t counts as at least this, without gradient below (Lin's thesis Sec. 5.4.2; 0: off)
     ohem_num: int = 128  # hard examples an image (Table 1d: 128, 256 or 512)
     ohem_nms: float = 0.5  # IoU above which a harder neighbour hides an example (Table 1d: .5 or .7)
 
@@ -89,6 +91,10 @@ def value_and_slope(u: Tensor, cfg: ClassLossConfig) -> tuple[Tensor, Tensor]:
 
     Source: RetinaNet App. B, eqs. 9-11 (their derivatives are by x = y x_t).
     """
+    if cfg.clip:
+        limit = math.log(1 / cfg.clip - 1)
+        loss, slope = value_and_slope(u.clamp(max=limit), replace(cfg, clip=0.0))
+        return loss, slope.masked_fill_(u > limit, 0)
     if cfg.kind == "focal_star":
         v = u * cfg.gamma - cfg.beta
         return F.softplus(v).div_(cfg.gamma), v.sigmoid_()
@@ -115,29 +121,13 @@ class _ClassLoss(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, logits, labels, scale, cfg):
-        num, _, num_classes = logits.shape
-        wide = torch.float64 if logits.dtype == torch.float64 else torch.float32
-        flat = logits.contiguous().view(num, -1)
-        grad = torch.empty_like(logits, memory_format=torch.contiguous_format)
-        weight = scale.to(wide) * (1 if cfg.alpha is None else 1 - cfg.alpha)
-        total = _all_background(flat, grad.view(num, -1), weight, wide, cfg)
-        rows, row_labels = flat.view(-1, num_classes), labels.reshape(-1)
-        row_grad, row_weight = grad.view(-1, num_classes), weight.repeat_interleave(labels.shape[1])
-
-        ignored = (row_labels < 0).nonzero().squeeze(1)
-        loss, _ = value_and_slope(rows[ignored].to(wide), cfg)
-        total = total - (loss * row_weight[ignored, None]).sum()
-        row_grad[ignored] = 0
-
-        at = (row_labels > 0).nonzero().squeeze(1)  # the rows of positives; only their own class's column changes
-        own = row_labels[at] - 1
-        logit = rows[at, own].to(wide)
-        as_background, _ = value_and_slope(logit, cfg)
-        loss, slope = value_and_slope(-logit, cfg)
-        weight = scale.to(wide).repeat_interleave(labels.shape[1])[at] * (1 if cfg.alpha is None else cfg.alpha)
-        row_grad[at, own] = (-slope * weight).to(grad.dtype)
+        logits = logits.contiguous()  # (N, A, K)
+        grad = torch.empty_like(logits)
+        scale = scale.double() if logits.dtype == torch.float64 else scale.float()
+        total = _all_background(logits, grad, scale, cfg)
+        total += _all_but_background(logits, grad, labels, scale, cfg)
         ctx.save_for_backward(grad)
-        return total + (loss * weight - as_background * row_weight[at]).sum()
+        return total
 
     @staticmethod
     @once_differentiable
@@ -148,21 +138,47 @@ class _ClassLoss(torch.autograd.Function):
         return grad * upstream.to(grad.dtype), None, None, None
 
 
-def _all_background(flat: Tensor, grad: Tensor, weight: Tensor, wide: torch.dtype, cfg: ClassLossConfig) -> Tensor:
-    """Treat every logit of flat (N, A K) as background: write the gradient, return the loss."""
+def _alphas(cfg: ClassLossConfig) -> tuple[float, float]:
+    return (1.0, 1.0) if cfg.alpha is None else (1 - cfg.alpha, cfg.alpha)  # targets 0, targets 1
+
+
+def _all_background(logits: Tensor, grad: Tensor, scale: Tensor, cfg: ClassLossConfig) -> Tensor:
+    """Treat every logit as background: write its gradient, return the loss."""
+    flat, flat_grad = logits.view(len(logits), -1), grad.view(len(logits), -1)  # (N, A K)
+    weight = scale * _alphas(cfg)[0]
     if flat.device.type != "cpu":
-        loss, slope = value_and_slope(flat.to(wide), cfg)
-        grad.copy_(slope * weight[:, None])
+        loss, slope = value_and_slope(flat.to(weight.dtype), cfg)
+        flat_grad.copy_(slope * weight[:, None])
         return (loss.sum(1) * weight).sum()
     if (weight == weight[:1]).all():  # one factor for all images: treat them as one
-        flat, grad, weight = flat.view(1, -1), grad.view(1, -1), weight[:1]
+        flat, flat_grad, weight = flat.view(1, -1), flat_grad.view(1, -1), weight[:1]
     total = weight.new_zeros(())
-    for row, row_grad, w in zip(flat, grad, weight):
+    for row, row_grad, w in zip(flat, flat_grad, weight):
         for x, g in zip(row.split(CHUNK), row_grad.split(CHUNK)):
-            loss, slope = value_and_slope(x.to(wide), cfg)
-            torch.mul(slope, w, out=g) if g.dtype == wide else g.copy_(slope * w)
+            loss, slope = value_and_slope(x.to(w.dtype), cfg)
+            torch.mul(slope, w, out=g) if g.dtype == w.dtype else g.copy_(slope * w)
             total += loss.sum() * w
     return total
+
+
+def _all_but_background(logits: Tensor, grad: Tensor, labels: Tensor, scale: Tensor, cfg: ClassLossConfig) -> Tensor:
+    """Correct the gradient where anchors are ignored or positive, and return by how much the loss changes."""
+    rows, row_grad = logits.flatten(0, 1), grad.view(-1, grad.shape[-1])  # (N A, K)
+    row_labels, row_scale = labels.reshape(-1), scale.repeat_interleave(labels.shape[1])
+    background, positive = _alphas(cfg)
+
+    ignored = (row_labels < 0).nonzero().squeeze(1)
+    row_grad[ignored] = 0
+    loss, _ = value_and_slope(rows[ignored].to(scale.dtype), cfg)
+    change = -background * (loss.sum(1) * row_scale[ignored]).sum()
+
+    at = (row_labels > 0).nonzero().squeeze(1)
+    own = row_labels[at] - 1  # of a positive's row, only its own class's column changes
+    logit, weight = rows[at, own].to(scale.dtype), row_scale[at]
+    before, _ = value_and_slope(logit, cfg)
+    loss, slope = value_and_slope(-logit, cfg)
+    row_grad[at, own] = (-positive * slope * weight).to(grad.dtype)
+    return change + ((positive * loss - background * before) * weight).sum()
 
 
 def class_loss(logits: Tensor, labels: Tensor, cfg: ClassLossConfig, scale: Tensor | None = None) -> Tensor:
@@ -171,8 +187,7 @@ def class_loss(logits: Tensor, labels: Tensor, cfg: ClassLossConfig, scale: Tens
     Source: RetinaNet eq. 5 and App. A-B.
     Shapes: logits (N, A, K), labels (N, A) in {-1 ignored, 0 background, 1..K}, scale (N,) factor per image -> ().
     Errors: ValueError for an unknown kind.
-    Equal to the sum of scale * focal(...) (or the other kinds) over one-hot targets; float16 and bfloat16 logits are
-    computed in float32. Differentiable once.
+    Equal to the sum of scale * focal(...) (or another kind) over one-hot targets, in float32 or float64.
     """
     if cfg.kind not in KINDS:
         raise ValueError(f"loss.kind {cfg.kind!r}: expected one of {KINDS}")

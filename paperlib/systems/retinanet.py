@@ -75,8 +75,13 @@ class RetinaNet(nn.Module):
         Source: RetinaNet Sec. 4, "Anchors" (IoU .5 and .4, best-anchor rule of RPN).
         Shapes: anchors (A, 4) -> labels (N, A) in {-1, 0, 1..K}, boxes (P, 4): the objects of the positive anchors,
                 in the order of `labels > 0`.
+        Errors: ValueError naming the first image with a label outside 1..K.
         """
         gt_boxes, gt_labels, valid, crowd = pad_targets(targets, anchors.device)
+        if (bad := valid & ((gt_labels < 1) | (gt_labels > self.cfg.num_classes))).any():
+            i, j = bad.nonzero()[0].tolist()
+            raise ValueError(f"target {i} (image {targets[i].get('image_id', 'without id')}) has label "
+                             f"{int(gt_labels[i, j])}: expected 1 to num_classes = {self.cfg.num_classes}")
         rule = self.cfg.match
         gt, label = match(boxes.iou(gt_boxes, anchors), rule.hi, rule.lo, rule.best, valid)
         if crowd.any():
