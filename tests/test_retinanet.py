@@ -7,6 +7,7 @@ import torch.nn.functional as F
 import torchvision
 from test_boxes import DEVICES
 
+from paperlib.experiments.configs import override, to_dict
 from paperlib.parts import boxes
 from paperlib.parts.anchors import AnchorConfig
 from paperlib.parts.losses import focal, smooth_l1
@@ -273,3 +274,12 @@ def test_the_papers_p6_differs_from_torchvisions():
 
 def test_prior_init_bias():
     assert model().head.cls[-1].bias.eq(-math.log(99)).all()
+
+
+def test_configs_survive_json_and_overrides():
+    def flat(tree, prefix=""):
+        for key, value in tree.items():
+            yield from flat(value, f"{prefix}{key}.") if isinstance(value, dict) else [(prefix + key, value)]
+    for preset in PRESETS["retinanet"].values():
+        again = override(RetinaNetConfig(), dict(flat(to_dict(preset()))))
+        assert again == preset() and hash(again) == hash(preset())

@@ -9,11 +9,11 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class AnchorConfig:
-    levels: tuple = (3, 4, 5, 6, 7)  # pyramid levels that carry anchors; level l has stride 2**l px
+    levels: tuple[int, ...] = (3, 4, 5, 6, 7)  # pyramid levels that carry anchors; level l has stride 2**l px
     size_per_stride: float = 4.0  # anchor side at scale 1, in strides: 32 px on P3 (RetinaNet Sec. 4, FPN Sec. 4.1)
-    scales: tuple = (1.0, 2 ** (1 / 3), 2 ** (2 / 3))  # sub-octave factors on that side (RetinaNet Sec. 4)
-    ratios: tuple = (0.5, 1.0, 2.0)  # height / width at equal area (Faster R-CNN Sec. 3.1.1)
-    sizes: tuple | None = None  # px, a tuple of sides per level; replaces size_per_stride and scales
+    scales: tuple[float, ...] = (1.0, 2 ** (1 / 3), 2 ** (2 / 3))  # sub-octave factors on that side (RetinaNet Sec. 4)
+    ratios: tuple[float, ...] = (0.5, 1.0, 2.0)  # height / width at equal area (Faster R-CNN Sec. 3.1.1)
+    sizes: tuple[tuple[float, ...], ...] | None = None  # px, sides per level; replaces the two above
     rounded: bool = False  # round the corners of the base anchors to whole px (the released code of both labs)
     offset: float = 0.5  # where in its cell an anchor is centred, in strides (torchvision: 0, the cell's corner)
     fit_image: bool = False  # stride = image side // map side instead of 2**level (torchvision)

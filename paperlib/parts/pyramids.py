@@ -9,7 +9,7 @@ from paperlib.parts.convs import Pointwise
 
 @dataclass(frozen=True)
 class PyramidConfig:
-    levels: tuple = (3, 4, 5, 6, 7)  # levels that come out; those above the trunk's top are made by `extra`
+    levels: tuple[int, ...] = (3, 4, 5, 6, 7)  # levels that come out; those above the trunk's top are made by `extra`
     dim: int = 256  # channels of every level (FPN Sec. 3, d)
     lateral: bool = True  # add the trunk's own map to the upsampled one (FPN Table 1 e is without)
     top_down: bool = True  # add the upsampled coarser map (FPN Table 1 d is without)

@@ -20,8 +20,8 @@ class TrunkConfig:
     frozen_stages: int = 0  # leading stages that do not learn: 1 the stem, 2 also level 2, ... (Fast R-CNN Sec. 4.5)
     frozen_norm: bool = False  # batch norm as a fixed affine map of its stored statistics (RetinaNet starts so)
     norm_eps: float = 1e-5  # added to the variance (0 for torchvision's published RetinaNet weights)
-    mean: tuple = (0.485, 0.456, 0.406)  # RGB in [0, 1], subtracted from the images (ImageNet's)
-    std: tuple = (0.229, 0.224, 0.225)  # RGB in [0, 1], divides the images (ImageNet's)
+    mean: tuple[float, ...] = (0.485, 0.456, 0.406)  # RGB in [0, 1], subtracted from the images (ImageNet's)
+    std: tuple[float, ...] = (0.229, 0.224, 0.225)  # RGB in [0, 1], divides the images (ImageNet's)
 
 
 class ConvNorm(nn.Module):
