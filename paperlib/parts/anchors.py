@@ -13,7 +13,7 @@ class AnchorConfig:
     size_per_stride: float = 4.0  # anchor side at scale 1, in strides: 32 px on P3 (RetinaNet Sec. 4, FPN Sec. 4.1)
     scales: tuple[float, ...] = (1.0, 2 ** (1 / 3), 2 ** (2 / 3))  # sub-octave factors on that side (RetinaNet Sec. 4)
     ratios: tuple[float, ...] = (0.5, 1.0, 2.0)  # height / width at equal area (Faster R-CNN Sec. 3.1.1)
-    sizes: tuple[tuple[float, ...], ...] | None = None  # px, sides per level; replaces the two above
+    sizes: tuple[tuple[float, ...], ...] | None = None  # px, sides per level; instead of size_per_stride, scales
     rounded: bool = False  # round the corners of the base anchors to whole px (the released code of both labs)
     offset: float = 0.5  # where in its cell an anchor is centred, in strides (torchvision: 0, the cell's corner)
     fit_image: bool = False  # stride = image side // map side instead of 2**level (torchvision)
