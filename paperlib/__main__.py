@@ -4,6 +4,7 @@ import argparse
 import sys
 
 from paperlib import commands as run
+from paperlib.experiments.published import PAPERS
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -100,6 +101,20 @@ def _parser() -> argparse.ArgumentParser:
         device,
     )
     command(run.published, as_json)
+    command(
+        run.claims,
+        as_json,
+        plan,
+        arg("--paper", choices=PAPERS),
+        arg("--verdict", help="holds, contradicted, unresolved, stale, not run or external"),
+    )
+    command(
+        run.bench,
+        arg("what", choices=["claims"]),
+        arg("--ids", help="claims, comma-separated; default: all that can be timed"),
+        arg("--repeats", type=int, default=9),
+        device,
+    )
     command(run.doctor, arg("data"), split, arg("--system", default="retinanet"), *recipe)
     command(run.pretrain, arg("trunk"), plan, seed, device)
     return parser

@@ -142,6 +142,32 @@ def published(args) -> None:
     print(json.dumps(published_json(), indent=None if args.json else 1))
 
 
+def claims(args) -> None:
+    """Every claim of the papers with what was measured here and the verdict."""
+    from paperlib.experiments.claims import counts, judged
+
+    lines = [c for c in judged(args.budget or "mini")
+             if args.paper in (None, c["paper"]) and args.verdict in (None, c["verdict"])]
+    if args.json:
+        print(json.dumps(lines))
+        return
+    for c in lines:
+        bounds = "" if c["interval"] is None else " [{:g}, {:g}]".format(*c["interval"])
+        ours = "" if c["measured"] is None else f"  ours {c['measured']}{bounds}, n {c['n']}"
+        print(f"{c['verdict']:12} {c['id']:28} {c['say']}  Paper: {c['published']} {c['unit']}.{ours}")
+    for paper, tally in counts(lines).items():
+        print(f"{paper:12} " + ", ".join(f"{n} {verdict}" for verdict, n in tally.items() if n))
+
+
+def bench(args) -> None:
+    """Time what the papers claim about time, and record it."""
+    from paperlib.experiments.ratios import bench as run
+
+    for record in run(args.ids.split(",") if args.ids else None, args.repeats, args.device):
+        seconds = ", ".join(f"{name} {s:.3g} s" for name, s in record["parts"].items())
+        print(f"{record['row']}: {record['metrics']['value']:.3g} ({seconds})")
+
+
 def doctor(args) -> int:
     """What is wrong with a data set, or between it and a model, before you train."""
     from paperlib.data.sets import load

@@ -1,0 +1,160 @@
+"""Every claim of the papers beside what was measured here: value, interval, verdict, and what it cost."""
+import math
+from collections import Counter
+from collections.abc import Iterable
+
+from paperlib.experiments import ratios, records, report, tables
+from paperlib.experiments.configs import Budget, budget
+from paperlib.experiments.facts import all_facts
+from paperlib.experiments.judge import Difference, paired, verdict
+from paperlib.experiments.published import by_variant, claims, published
+
+VERDICTS = ("holds", "contradicted", "unresolved", "stale", "not run", "external")
+NOTHING = {"measured": None, "interval": None, "n": 0, "verdict": "not run", "cost": None, "delta": None, "remark": ""}
+
+
+def judged(plan: str | Budget | None = "mini") -> list[dict]:
+    """One record a claim, in the papers' order: what the paper says, what was measured, and the verdict.
+
+    Units: "published" as printed, in "unit"; "measured" and "interval" in the unit of what was compared: points
+           (x 100) for rows of a table. "delta" is the printed difference of the two rows, where both are printed;
+           "n" the pairs of seeds, or the repeats of a timing; "cost" minutes. `plan` is the trained rows' budget.
+    Errors: ValueError naming file and line of a record that was edited by hand.
+    """
+    plan = plan if isinstance(plan, Budget) else budget(plan)
+    trained = _Trained(plan)
+    facts, timed = all_facts(), ratios.measured()
+    judges = {
+        "test": lambda claim: _exact(claim, facts),
+        "measure": lambda claim: _ratio(claim, timed),
+        "rows": lambda claim: _rows(claim, trained),
+        "curve": lambda claim: CURVES.get(claim["id"], lambda *_: {})(claim, trained),
+        "external": lambda claim: {"verdict": "external", "remark": claim["judge"]["why"]},
+    }
+    return [_line(claim, judges[claim["judge"]["by"]](claim), plan) for claim in claims()]
+
+
+def counts(lines: Iterable[dict]) -> dict[str, dict[str, int]]:
+    """{paper: {verdict: number}} of judged claims, every verdict present, papers in their order."""
+    found: dict[str, Counter] = {}
+    for line in lines:
+        found.setdefault(line["paper"], Counter())[line["verdict"]] += 1
+    return {paper: {v: tally[v] for v in VERDICTS} for paper, tally in found.items()}
+
+
+def _line(claim: dict, outcome: dict, plan: Budget) -> dict:
+    outcome = NOTHING | outcome
+    note = " ".join(text for text in (claim.get("note", ""), outcome.pop("remark")) if text)
+    judge = claim["judge"]
+    kept = {key: claim.get(key) for key in ("id", "paper", "place", "kind", "tier", "say", "published", "unit")}
+    measured_at = {"rows": plan.name, "curve": plan.name, "measure": ratios.BUDGET}.get(judge["by"])
+    kept |= {key: claim.get(key) for key in ("formula", "notebook", "line")}
+    return kept | {"note": note, "table": judge.get("table"), "how": _how(judge), "budget": measured_at} | outcome
+
+
+def _how(judge: dict) -> str:
+    """How a claim is judged, in a few words."""
+    if judge["by"] == "rows":
+        margin = f", no more than {judge['margin']:g} apart" if "margin" in judge else ""
+        return f"{judge['metric']} of \"{judge['better']}\" minus \"{judge['worse']}\"{margin}"
+    return {"test": "computed", "measure": "timed in one process, random weights", "external": "not testable here",
+            "curve": judge.get("property", "")}[judge["by"]]
+
+
+def _interval(found: Difference | None) -> dict:
+    if found is None:
+        return {}
+    known = math.isfinite(found.low)
+    return {"measured": round(found.mean, 4), "n": found.n,
+            "interval": [round(found.low, 4), round(found.high, 4)] if known else None}
+
+
+def _exact(claim: dict, facts: dict) -> dict:
+    if claim["id"] not in facts:
+        return {}
+    value, agrees, formula = facts[claim["id"]]()
+    return {"measured": _plain(value), "verdict": "holds" if agrees else "contradicted", "formula": formula}
+
+
+def _plain(value):
+    """A computed value as JSON keeps it: four significant digits where it is not whole."""
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    return float(f"{value:.4g}") if isinstance(value, float) and not value.is_integer() else value
+
+
+def _ratio(claim: dict, timed: dict) -> dict:
+    by_device = timed.get(claim["id"])
+    if not by_device:
+        return {}
+    main, *others = sorted(by_device, key=lambda device: device != "cpu")
+    outcome = _timing(claim, by_device[main])
+    also = "".join(f" On {device}: {_timing(claim, by_device[device])['measured']:g}." for device in others)
+    return outcome | {"remark": outcome["remark"] + also}
+
+
+def _timing(claim: dict, record: dict) -> dict:
+    found = ratios.interval(record)
+    says, remark = ratios.judge(claim, found)
+    stale = record["hash"] != ratios.identity(claim["id"])
+    return _interval(found) | {"verdict": "stale" if stale else says, "cost": round(record["seconds"] / 60, 2),
+                               "remark": f"{record['note']} {remark}".strip()}
+
+
+class _Trained:
+    """What was measured of each table under one budget, read once; tables without records cost nothing."""
+
+    def __init__(self, plan: Budget):
+        self.plan, self._known = plan, {}
+
+    def rows(self, table: str) -> dict[str, dict]:
+        if table not in self._known:
+            there = "run" in published()[table] and records.path_of(table, self.plan.name).exists()
+            self._known[table] = report.measured(table, self.plan) if there else {}
+        return self._known[table]
+
+    def points(self, table: str, row: str, metric: str) -> dict[int, float]:
+        """{seed: value x 100} of the runs that are not stale."""
+        return {s: 100 * v for s, v in self.rows(table).get(row, {}).get("metrics", {}).get(metric, {}).items()}
+
+
+def _rows(claim: dict, trained: _Trained) -> dict:
+    judge = claim["judge"]
+    table, metric, pair = judge["table"], judge["metric"], (judge["better"], judge["worse"])
+    turned = by_variant(published()[table])
+    printed = {row["label"]: row["values"].get(metric) for row in turned["rows"]}
+    sign = -1 if any(c["name"] == metric and c["better"] == "lower" for c in turned["columns"]) else 1
+    delta = None if any(printed.get(label) is None for label in pair) else round(printed[pair[0]] - printed[pair[1]], 4)
+    found = paired(*(trained.points(table, label, metric) for label in pair))
+    mine = [trained.rows(table).get(label, {"stale": 0, "seconds": [], "diverged": 0}) for label in pair]
+    says = verdict(found, sign, judge.get("margin"))
+    stale = sum(row["stale"] for row in mine)
+    remark = "".join(f" {row['diverged']} of {len(row['seconds'])} runs of \"{label}\" diverged."
+                     for label, row in zip(pair, mine) if row["diverged"])
+    if stale and found is not None:
+        remark += f" {stale} stale runs are left out."
+    seconds = sum(sum(row["seconds"]) for row in mine)
+    return _interval(found) | {"verdict": "stale" if found is None and stale else says, "delta": delta,
+                               "cost": round(seconds / 60, 2) if seconds else None, "remark": remark.strip()}
+
+
+def _alpha_falls_with_gamma(claim: dict, trained: _Trained) -> dict:
+    """The best alpha without focusing minus the best one with gamma 2, seed by seed."""
+    best = []
+    for gamma in (0.0, 2.0):
+        runs: dict[int, list] = {}
+        for table in ("focal_loss/1a", "focal_loss/1b"):
+            for job in tables.jobs_of(table, trained.plan, seeds=1):
+                if job.changes.get("loss.gamma") == gamma and set(job.changes) == {"loss.gamma", "loss.alpha"}:
+                    for seed, value in trained.points(table, job.row, "AP").items():
+                        runs.setdefault(seed, []).append((value, job.changes["loss.alpha"]))
+        best.append({seed: max(found)[1] for seed, found in runs.items() if len({a for _, a in found}) > 1})
+    found = paired(*best)
+    if found is None:
+        return {}
+    says = "holds" if found.mean >= 0 and found.low == found.high else verdict(found, 1)
+    return _interval(found) | {"verdict": says, "remark": "Measured: the best alpha at gamma 0 minus that at gamma 2."}
+
+
+
+CURVES = {"focal-alpha-falls-with-gamma": _alpha_falls_with_gamma}

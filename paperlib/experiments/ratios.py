@@ -1,0 +1,129 @@
+"""Claims on time, measured: two ways of doing one thing, in one process, interleaved, with random weights."""
+import inspect
+import os
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import torch
+
+from paperlib.device import pick_device, progress, seed_all
+from paperlib.experiments import records
+from paperlib.experiments.configs import digest
+from paperlib.experiments.judge import Difference, median_interval, timing_verdict
+from paperlib.systems import SYSTEMS
+
+TABLE, BUDGET = "ratios", "bench"
+REVISION = 1  # raise it when the timing below or a helper of `ratio_nets` changes what is measured
+
+
+@dataclass(frozen=True)
+class Race:
+    """What is timed for a claim: `parts` by name, and `value`, the claimed number from their seconds."""
+
+    parts: dict[str, Callable[[], object]]
+    value: Callable[[dict[str, float]], float]
+    note: str  # what was reduced and what stands for what
+
+
+def races() -> dict[str, Callable[[torch.device, int], Race]]:
+    """{claim id: f(device, shrink)} of the claims that can be timed; `shrink` divides the sides of images."""
+    from paperlib.experiments import ratio_nets
+
+    return ratio_nets.RACES
+
+
+def identity(claim: str) -> str | None:
+    """A hash of what is timed for a claim; None if nothing is."""
+    build = races().get(claim)
+    return build and digest([claim, inspect.getsource(build), REVISION, SYSTEMS["retinanet"].revision])
+
+
+def timed(race: Race, repeats: int, device: torch.device) -> tuple[list[float], dict[str, list[float]]]:
+    """The claimed number of each repeat, and the seconds of each part; every repeat runs all parts in turn."""
+    seconds: dict[str, list[float]] = {name: [] for name in race.parts}
+    values = []
+    with torch.no_grad():
+        for repeat in range(-1, repeats):  # the first round warms up and does not count
+            now = {name: _seconds(part, device) for name, part in race.parts.items()}
+            if repeat >= 0:
+                values.append(race.value(now))
+                for name, s in now.items():
+                    seconds[name].append(s)
+    return values, seconds
+
+
+def _seconds(part: Callable, device: torch.device) -> float:
+    _wait(device)
+    start = time.perf_counter()
+    part()
+    _wait(device)
+    return time.perf_counter() - start
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def measure(claim: str, repeats: int = 9, device: str | None = None, shrink: int = 1) -> dict:
+    """Time one claim; its record, unsealed. Errors: KeyError listing the claims that can be timed."""
+    if claim not in races():
+        raise KeyError(f"claim {claim!r} cannot be timed; these can: {', '.join(races())}")
+    if repeats < 1:
+        raise ValueError(f"repeats {repeats}: expected at least 1")
+    target, start, load = pick_device(device), time.perf_counter(), os.getloadavg()[0]
+    seed_all(0)
+    race = races()[claim](target, shrink)
+    values, seconds = timed(race, repeats, target)
+    middle = {name: median_interval(s).mean for name, s in seconds.items()}
+    return {
+        "table": TABLE, "row": claim, "seed": 0, "budget": BUDGET, "hash": identity(claim), "status": "ok",
+        "metrics": {"value": round(median_interval(values).mean, 6)}, "values": [round(v, 6) for v in values],
+        "parts": {name: round(s, 6) for name, s in middle.items()}, "note": race.note, "load": round(load, 1),
+        "seconds": round(time.perf_counter() - start, 1), "provenance": records.provenance(target),
+    }
+
+
+def bench(ids: Iterable[str] | None = None, repeats: int = 9, device: str | None = None) -> list[dict]:
+    """Time the claims, one thread each, and record each as soon as it is there; the new records."""
+    chosen, new = list(ids or races()), []
+    if unknown := [c for c in chosen if c not in races()]:
+        raise KeyError(f"claim {unknown[0]!r} cannot be timed; these can: {', '.join(races())}")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        for claim in progress(chosen, desc="timing", unit="claim"):
+            new.append(measure(claim, repeats, device))
+            records.append(new[-1])
+    finally:
+        torch.set_num_threads(threads)
+    return new
+
+
+def measured() -> dict[str, dict[str, dict]]:
+    """{claim id: {"cpu" or "cuda" ...: its newest record}}."""
+    found: dict[str, dict[str, dict]] = {}
+    for record in records.read(TABLE, BUDGET):
+        found.setdefault(record["row"], {})[record["provenance"]["device"].split()[0]] = record
+    return found
+
+
+def interval(record: dict) -> Difference:
+    """Median of a record's repeats and its 95% interval."""
+    return median_interval(record["values"])
+
+
+def judge(claim: dict, found: Difference) -> tuple[str, str]:
+    """The verdict on a claim by `timing_verdict`, and a sentence where the direction holds but not the size."""
+    asked, absolute = claim["judge"], claim["unit"] in ("s", "ms") or claim["unit"].startswith("%")
+    bound, stated = asked.get("value"), claim["published"] if isinstance(claim["published"], list) else [
+        claim["published"]]
+    sizes = [bound] if bound not in (None, 1) else [v for v in stated if claim["unit"] == "times"]
+    says = timing_verdict(found, asked["direction"], bound, [float(v) for v in sizes], absolute)
+    if says == "unresolved" and not absolute and asked["direction"] == ">" and found.low > 1:
+        nearest = min(sizes, key=lambda v: abs(v - found.mean))
+        return says, f"The direction holds; the size is {found.mean / nearest:.2g} times the published one."
+    return says, ""
+
+

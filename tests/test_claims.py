@@ -1,0 +1,138 @@
+"""Judged claims: each once, verdicts from paired seeds, stale and hand-edited records, the command line's JSON."""
+import json
+
+import pytest
+
+from paperlib.__main__ import main
+from paperlib.experiments import claims as module
+from paperlib.experiments import records, tables
+from paperlib.experiments.claims import VERDICTS, counts, judged
+from paperlib.experiments.configs import budget
+from paperlib.experiments.published import claims, published
+from paperlib.systems import SYSTEMS
+
+TABLE = "focal_loss/1b"
+
+
+@pytest.fixture
+def results(tmp_path, monkeypatch):
+    """An empty folder of records, no data set, and no exact claims (they have a test of their own)."""
+    monkeypatch.setenv("PAPERLIB_RESULTS", str(tmp_path / "results"))
+    monkeypatch.setenv("PAPERLIB_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(module, "all_facts", dict)
+    return tmp_path
+
+
+def record(row: str, seed: int, ap: float, table: str = TABLE, status: str = "ok", **changed) -> None:
+    job = next(j for j in tables.jobs_of(table, budget("mini"), [row], 9) if j.seed == seed)
+    records.append({"table": table, "row": row, "seed": seed, "budget": "mini", "hash": tables.identity(job),
+                    "status": status, "metrics": {"AP": ap}, "seconds": 90.0, "provenance": {}} | changed)
+
+
+def of(claim: str) -> dict:
+    return next(line for line in judged() if line["id"] == claim)
+
+
+def test_every_claim_once_and_nothing_drawn(results):
+    lines = judged()
+    assert [line["id"] for line in lines] == [claim["id"] for claim in claims()] and len(lines) == 335
+    assert {line["verdict"] for line in lines} == {"not run", "external"}
+    assert {line["id"] for line in lines if line["verdict"] == "external"} == {
+        claim["id"] for claim in claims() if claim["kind"] == "external"}
+    assert all(line["measured"] is None and line["interval"] is None and line["n"] == 0 for line in lines)
+    assert list(results.iterdir()) == []
+
+
+def test_rows_are_compared_seed_by_seed(results):
+    for seed, (better, worse) in enumerate([(0.30, 0.20), (0.33, 0.22), (0.25, 0.16)]):
+        record("gamma 2", seed, better)
+        record("gamma 0", seed, worse)
+    record("gamma 0", 3, 0.9)                                              # a seed without its pair does not count
+    line = of("focal-fl-gain")
+    printed = {row["label"]: row["values"]["AP"] for row in published()[TABLE]["rows"]}
+    assert line["measured"] == pytest.approx(10) and line["n"] == 3 and line["verdict"] == "holds"
+    assert line["interval"][0] == pytest.approx(10 - 4.303 * 1 / 3**0.5, abs=0.01)
+    assert line["delta"] == pytest.approx(printed["gamma 2"] - printed["gamma 0"])
+    assert line["cost"] == pytest.approx(7 * 1.5) and line["table"] == TABLE and line["budget"] == "mini"
+
+
+@pytest.mark.parametrize(("rows", "claim", "verdict"), [
+    ({"gamma 2": [0.20, 0.22, 0.16], "gamma 0": [0.30, 0.33, 0.25]}, "focal-fl-gain", "contradicted"),
+    ({"gamma 2": [0.20, 0.22, 0.16], "gamma 0": [0.19, 0.23, 0.16]}, "focal-fl-gain", "unresolved"),
+    ({"gamma 2": [0.20], "gamma 0": [0.10]}, "focal-fl-gain", "unresolved"),
+    ({"gamma 2": [0.20, 0.22], "gamma 5": [0.20]}, "focal-fl-gain", "not run"),
+    ({"gamma 2": [0.200, 0.220, 0.160], "gamma 2, alpha 0.5": [0.201, 0.221, 0.162]}, "focal-alpha-half", "holds"),
+    ({"gamma 2": [0.20, 0.22, 0.16], "gamma 2, alpha 0.5": [0.26, 0.28, 0.23]}, "focal-alpha-half", "contradicted"),
+])
+def test_verdicts(results, rows, claim, verdict):
+    for row, values in rows.items():
+        for seed, value in enumerate(values):
+            record(row, seed, value)
+    line = of(claim)
+    assert line["verdict"] == verdict
+    assert (line["interval"] is None) == (line["n"] < 2)
+
+
+def test_a_diverged_run_is_a_zero_that_is_told(results):
+    for seed in range(3):
+        record("gamma 2", seed, 0.2 + 0.01 * seed)
+        record("hinge", seed, 0.0, status="diverged: step 1: the loss is not finite")
+    line = of("focal-hinge-unstable")
+    assert line["verdict"] == "holds" and '3 of 3 runs of "hinge" diverged' in line["note"]
+
+
+def test_records_of_other_code_are_stale(results, monkeypatch):
+    for seed in range(3):
+        record("gamma 2", seed, 0.3 + 0.01 * seed)
+        record("gamma 0", seed, 0.2)
+    assert of("focal-fl-gain")["verdict"] == "holds"
+    monkeypatch.setattr(SYSTEMS["retinanet"], "revision", SYSTEMS["retinanet"].revision + 1)
+    line = of("focal-fl-gain")
+    assert line["verdict"] == "stale" and line["measured"] is None and line["cost"] is None
+    record("gamma 2", 0, 0.31)                                             # measured again: that pair counts
+    record("gamma 0", 0, 0.21)
+    line = of("focal-fl-gain")
+    assert line["verdict"] == "unresolved" and line["n"] == 1 and "4 stale runs" in line["note"]
+
+
+def test_a_hand_edited_record_is_refused(results, capsys):
+    record("gamma 2", 0, 0.30)
+    path = records.path_of(TABLE, "mini")
+    path.write_text(path.read_text().replace("0.3", "0.4"))
+    with pytest.raises(ValueError, match="line 1: row 'gamma 2', seed 0: the record does not match its checksum"):
+        judged()
+    assert main(["claims", "--json"]) == 2
+    assert "was changed after it was measured" in capsys.readouterr().err
+
+
+def test_the_best_alpha_falls_with_gamma(results):
+    for seed in range(3):
+        record("alpha 0.75", seed, 0.30 + 0.01 * seed, "focal_loss/1a")
+        record("alpha 0.25", seed, 0.10, "focal_loss/1a")
+        record("gamma 2", seed, 0.30)
+        record("gamma 2, alpha 0.5", seed, 0.20)
+    line = of("focal-alpha-falls-with-gamma")
+    assert line["verdict"] == "holds" and line["measured"] == pytest.approx(0.5) and line["n"] == 3
+
+
+def test_the_command_line(results, capsys):
+    assert main(["claims", "--json"]) == 0
+    lines = json.loads(capsys.readouterr().out)
+    assert len(lines) == 335
+    asked = {"id", "paper", "kind", "tier", "published", "measured", "interval", "n", "verdict"}
+    assert all(asked <= line.keys() and line["verdict"] in VERDICTS for line in lines)
+    assert main(["claims", "--json", "--paper", "coco", "--verdict", "external"]) == 0
+    some = json.loads(capsys.readouterr().out)
+    assert some and {(line["paper"], line["verdict"]) for line in some} == {("coco", "external")}
+    assert main(["claims", "--paper", "coco"]) == 0
+    text = capsys.readouterr().out
+    assert "coco-worker-hours" in text and text.splitlines()[-1].startswith("coco ")
+
+
+def test_exact_claims_are_computed():
+    lines = [line for line in judged("smoke") if line["kind"] == "exact"]
+    assert {line["verdict"] for line in lines} == {"holds"} and len(lines) == 96
+    assert all(line["measured"] is not None and line["formula"] for line in lines)
+    assert json.loads(json.dumps(lines)) == lines
+    assert counts(lines)["rcnn"] == dict.fromkeys(VERDICTS, 0) | {
+        "holds": sum(line["paper"] == "rcnn" for line in lines)}
