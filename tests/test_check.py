@@ -132,6 +132,8 @@ def test_names_paths_and_splits(tmp_path, monkeypatch):
     assert sets.known_sets()["minivoc"] == str(tmp_path / "minivoc") and "download" in sets.known_sets()["voc2012"]
     with pytest.raises(KeyError, match="no split 'test'; it has train, train2017, val"):
         sets.load("coco2017", "test")
+    with pytest.raises(KeyError, match=r"no split .val.; it has no splits, only instances\.json"):
+        sets.load(tmp_path, "val")
     with pytest.raises(KeyError, match=r"no data set 'mincoco'.*minicoco, mininet, minivoc"):
         sets.load("mincoco")
     with pytest.raises(KeyError, match=r"is no detection set: it holds 7.png, 8.png; expected COCO"):

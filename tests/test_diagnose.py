@@ -12,7 +12,7 @@ from paperlib.data.coco import read_coco
 from paperlib.experiments import diagnose
 from paperlib.experiments.coverage import anchor_coverage
 from paperlib.experiments.diagnose import doctor, examine_anchors, examine_classes, examine_model, examine_records
-from paperlib.experiments.overfit import overfit
+from paperlib.experiments.overfit import missed, overfit
 from paperlib.parts.anchors import AnchorConfig
 from paperlib.parts.boxes import iou
 from paperlib.parts.matching import MatchConfig
@@ -95,6 +95,8 @@ def test_classes_are_counted_and_compared_with_the_configuration(tmp_path):
     assert [f.level for f in found] == ["bad", "look", "look"]
     assert "labels run 1..2, the configuration has num_classes 3" in found[0].text and "green" in found[1].text
     assert examine_classes(data, 2)[0].level == "look"
+    with pytest.raises(ValueError, match="found no image record"):
+        doctor(data.subset(0), tiny(2))
     assert "no object at all" in text(examine_classes(painted(tmp_path, [[]]), 2))
 
 
@@ -118,13 +120,30 @@ def test_a_healthy_set_is_learnt_by_heart(tmp_path, capsys):
     assert all(str(f) in out for f in findings)
 
 
-def test_contradictory_labels_cannot_be_learnt_and_are_named(tmp_path):
-    boxes = [[(4, 6, 24, 24, k), (34, 30, 26, 22, k)] for k in (1, 2, 1, 2)]
-    data = painted(tmp_path, boxes)
-    for file in (tmp_path / "images").iterdir():           # all images alike: the classes say nothing
-        Image.fromarray(np.full((64, 64, 3), 128, np.uint8)).save(file)
-    found = examine_model(overfit(data, tiny(2), steps=30, device=torch.device("cpu")))
-    assert found[0].level != "ok" and "not learnt: 4 of 4 " in found[-1].text and "taken for" in found[-1].text
+def test_contradictory_labels_cannot_be_learnt(tmp_path):
+    data = painted(tmp_path, [[(4, 6, 24, 24, k), (34, 30, 26, 22, k)] for k in (1, 2, 1, 2)])
+    for name in "123":                                     # four copies of one image, two labels
+        (tmp_path / f"images/{name}.png").write_bytes((tmp_path / "images/0.png").read_bytes())
+    trial = overfit(data, tiny(2), steps=30, device=torch.device("cpu"))
+    assert trial.ap50 < 0.9 and not trial.frozen and not trial.silent and examine_model(trial)[0].level != "ok"
+
+
+def test_what_was_missed_is_told_by_class_and_cause():
+    class Stub(torch.nn.Module):
+        def predict(self, images):
+            return None, None, torch.tensor([[0.0, 0, 10, 10], [20, 20, 30, 25]])
+
+        def detect(self, images, sizes):                   # best first: the first overlapping one speaks for the object
+            return [{"boxes": torch.tensor([[0.0, 0, 10, 9], [0, 0, 10, 10], [50, 50, 60, 60]]),
+                     "labels": torch.tensor([2, 1, 1])}]
+    target = {"boxes": torch.tensor([[0.0, 0, 10, 10], [20, 20, 30, 30], [50, 50, 60, 60], [70, 70, 80, 80]]),
+              "labels": torch.tensor([1, 1, 1, 2]), "crowd": torch.tensor([False, False, False, True]),
+              "size": torch.tensor([90, 90])}
+    told = missed(Stub(), torch.zeros(1, 3, 90, 90), [target], ["cat", "dog"])
+    assert told == ["2 of 3 cat not found or taken for dog (best anchor IoU 0.50-1.00)"]
+    nothing = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64)}
+    Stub.detect = lambda self, images, sizes: [nothing]
+    assert missed(Stub(), torch.zeros(1, 3, 90, 90), [target], ["cat", "dog"])[0].startswith("3 of 3 cat not found (")
 
 
 def test_frozen_random_parameters_and_layers_without_gradient_are_named(tmp_path, monkeypatch):

@@ -101,8 +101,9 @@ def _choose(path: Path, split: str | None, there: list[str]) -> str:
     for name in (split, str(split).rstrip("0123456789")):
         if name in there:
             return name
-    asked = "which split? " if split is None else f"no split {split!r}; "
-    raise KeyError(f"{path}: {asked}it has {', '.join(there)}")
+    asked = "which split?" if split is None else f"no split {split!r};"
+    has = "no splits, only instances.json" if there == ["instances"] else ", ".join(there)
+    raise KeyError(f"{path}: {asked} it has {has}")
 
 
 def _json_splits(folder: Path) -> dict[str, Path]:

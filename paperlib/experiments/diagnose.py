@@ -41,7 +41,10 @@ def doctor(dataset: DetectionSet, system_cfg=None, size=None, system: str = "ret
     In turn: records and pixels (`check.inspect`), classes, whether anchors reach the objects at the training `size` (as
     in `Batches`), and whether `steps` iterations on one batch of four images teach the system these images by heart
     (steps=0 leaves that out). Without `system_cfg` the tiny RetinaNet is examined.
+    Errors: ValueError for a set without images.
     """
+    if not len(dataset):
+        raise ValueError(f"{dataset.name}: found no image record; expected at least one")
     cfg = tiny(len(dataset.classes)) if system_cfg is None else system_cfg
     findings = []
 
