@@ -53,4 +53,4 @@ lock:
 	uv pip compile --universal --upgrade --quiet --generate-hashes --no-emit-index-url --custom-compile-command "make lock" pyproject.toml -o requirements.lock
 
 clean:
-	rm -rf build .pytest_cache .ruff_cache .hypothesis data/mini*
+	rm -rf build .pytest_cache .ruff_cache .hypothesis data/minicoco data/minivoc data/mininet

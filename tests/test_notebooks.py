@@ -89,6 +89,7 @@ def test_lint_finds_what_is_wrong_with_a_stored_notebook(case, folder):
     ('os.environ.get("PAPERLIB_BUDGET", "mini")', '"mini"', "BUDGET must come from"),
     ("# <!-- minutes --><!-- /minutes -->", "#", "no measured time"),
     ('"google.colab"', '"elsewhere"', "no cell prepares Colab"),
+    ("draw.show(widgets.frames", "print(widgets.frames", "a live widget without a static figure"),
     ("<details>", "<div>", "an exercise without a solution"),
     ("print(BUDGET, SEED)", "1\n" * 30, "lines of code; expected at most 25"),
 ])

@@ -21,7 +21,7 @@ def lint(name: str, folder: Path = twins.NOTEBOOKS) -> list[str]:
         return [f"{path.name}: missing; make it from its twin with `python -m paperlib.teach.notebooks sync {name}`"]
     notebook = twins.read(path)
     faults = [*_file(path, notebook), *_twin(notebook, twins.read_twin(name, folder)), *_frame(notebook),
-              *_banner(notebook, twins.minutes(name, folder))]
+              *_static(notebook), *_banner(notebook, twins.minutes(name, folder))]
     count = 0
     for i, cell in enumerate(notebook.cells):
         if cell.cell_type == "code":
@@ -71,6 +71,14 @@ def _frame(notebook: NotebookNode) -> list[str]:
     if not any("google.colab" in c.source for c in notebook.cells if c.cell_type == "code"):
         faults.append("file: no cell prepares Colab; copy paperlib.teach.template.COLAB after the parameters")
     return faults
+
+
+def _static(notebook: NotebookNode) -> list[str]:
+    """Live widgets without a figure in the same code cell or the next one."""
+    sources = [c.source for c in notebook.cells if c.cell_type == "code"]
+    return [f"code cell {i + 1}: a live widget without a static figure beside it; show widgets.frames(...)"
+            for i, source in enumerate(sources)
+            if re.search(r"\bexplore\(", source) and not any("show(" in s for s in sources[i:i + 2])]
 
 
 def _banner(notebook: NotebookNode, expected: str) -> list[str]:
