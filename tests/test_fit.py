@@ -105,3 +105,10 @@ def test_weights_of_something_else_are_refused(tmp_path):
     other = save_weights(tmp_path / "other.safetensors", "classifier", system())
     with pytest.raises(ValueError, match="holds weights of 'classifier', expected 'retinanet'"):
         load_weights(other, "retinanet")
+
+
+def test_adamw_trains_too_and_an_unknown_optimiser_is_refused():
+    history = list(fit(system(), Drawn(), replace(RECIPE, optimiser="adamw", steps=30, lr=0.002), CPU))
+    assert sum(r["loss"] for r in history[-5:]) < 0.7 * sum(r["loss"] for r in history[:5])
+    with pytest.raises(ValueError, match=r"recipe.optimiser is 'lion', expected 'sgd' or 'adamw'"):
+        next(fit(system(), Drawn(), replace(RECIPE, optimiser="lion"), CPU))

@@ -102,14 +102,15 @@ class Recipe:
     test: str | None = "val"  # split to score on
     train_images: int | None = None  # use the first n images; None: all
     test_images: int | None = None  # likewise for the test split
-    size: tuple[int, ...] | None = None  # (shorter, longest) side, px; None: as stored
+    size: tuple[int, ...] | None = None  # (shorter, longest) side, px; a classifier chooses among them; None: as stored
     preset: str = "tiny"  # which configuration of the system the overrides start from
     steps: int = 1000  # SGD iterations
     batch: int = 8  # images an iteration
     lr: float = 0.02  # learning rate after warm-up, for `batch` images
     warmup: int = 50  # iterations of linear warm-up from lr / 10
     drops: tuple[float, ...] = (0.67, 0.89)  # fractions of `steps` after which lr falls tenfold (90k: 60k, 80k)
-    momentum: float = 0.9
+    optimiser: str = "sgd"  # "sgd", the papers' own, or "adamw", which arrives sooner on short schedules
+    momentum: float = 0.9  # of SGD
     weight_decay: float = 1e-4
     clip: float | None = 10.0  # largest gradient norm; None: no clipping
     flip: bool = True  # horizontal flips

@@ -41,15 +41,14 @@ def fit(
 ) -> Iterator[dict]:
     """Train in place; yield {"step", "lr", "loss", "seconds", one entry a loss part} after each iteration.
 
-    Source:  SGD with momentum, as in every paper here (e.g. Focal Loss, Sec. 4.1); the caller owns bar and stop.
+    Source:  SGD with momentum, as in every paper here (e.g. Focal Loss, Sec. 4.1), or AdamW; the caller owns the bar.
     `batches[s]` is (images (N,3,H,W), targets) of iteration s and depends on s alone; with `checkpoint`, the state is
     written every `every` iterations and at the end. An existing file is continued, on CPU to bit-identical weights; the
     records of the iterations that it holds are yielded again first, so that the caller sees one whole history.
     Errors:  FloatingPointError naming the images whose loss is not finite; ValueError for a checkpoint of another run.
     """
     system.to(device).train()
-    decayed = [p for p in system.parameters() if p.requires_grad]
-    optimiser = torch.optim.SGD(decayed, recipe.lr, recipe.momentum, weight_decay=recipe.weight_decay, foreach=True)
+    optimiser = _optimiser([p for p in system.parameters() if p.requires_grad], recipe)
     identity = {"system": type(system).__name__, "config": to_dict(system.cfg), "recipe": asdict(recipe), "seed": seed}
     identity = json.loads(json.dumps(identity))
     history = (
@@ -75,6 +74,15 @@ def fit(
                 },
             )
         yield history[-1]
+
+
+def _optimiser(parameters: list, recipe: Recipe) -> torch.optim.Optimizer:
+    """Errors: ValueError for a name that is neither "sgd" nor "adamw"."""
+    if recipe.optimiser == "sgd":
+        return torch.optim.SGD(parameters, recipe.lr, recipe.momentum, weight_decay=recipe.weight_decay, foreach=True)
+    if recipe.optimiser == "adamw":
+        return torch.optim.AdamW(parameters, recipe.lr, weight_decay=recipe.weight_decay, foreach=True)
+    raise ValueError(f"recipe.optimiser is {recipe.optimiser!r}, expected 'sgd' or 'adamw'")
 
 
 def _iterate(system, optimiser, images, targets, recipe: Recipe, step: int) -> dict:

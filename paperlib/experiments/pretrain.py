@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 from paperlib.data.crops import load_classification
 from paperlib.device import pick_device, progress, seed_all
@@ -15,10 +16,14 @@ from paperlib.systems.classifier import Classifier, ClassifierConfig
 
 
 class CropBatches:
-    """Batches of a classification set, a function of (seed, step): shuffled by epoch, flipped at random."""
+    """Batches of a classification set, a function of (seed, step): shuffled by epoch, flipped and scaled at random.
 
-    def __init__(self, images: np.ndarray, labels: np.ndarray, batch: int, seed: int):
+    `sides`: px, the sizes that a batch may be scaled to, so that the trunk also learns to name what is small.
+    """
+
+    def __init__(self, images: np.ndarray, labels: np.ndarray, batch: int, seed: int, sides: tuple[int, ...] = ()):
         self.images, self.labels, self.batch, self.seed = images, labels, batch, seed
+        self.sides = sides or (images.shape[-1],)
 
     def __getitem__(self, step: int) -> tuple[torch.Tensor, list[dict]]:
         """Images (N,3,H,W) uint8 and [{"labels": (1,)}]."""
@@ -26,9 +31,13 @@ class CropBatches:
         order = np.random.default_rng([self.seed, step // per_epoch]).permutation(len(self.images))
         chosen = order[step % per_epoch * self.batch :][: self.batch]
         images = self.images[chosen]
-        flip = np.random.default_rng([self.seed, 1 + step, 7]).random(self.batch) < 0.5
+        rng = np.random.default_rng([self.seed, 1 + step, 7])
+        flip, side = rng.random(self.batch) < 0.5, int(rng.choice(self.sides))
         images[flip] = images[flip, :, :, ::-1]
-        return torch.from_numpy(images), [{"labels": torch.tensor([k])} for k in self.labels[chosen]]
+        images = torch.from_numpy(images)
+        if side != images.shape[-1]:
+            images = F.interpolate(images, (side, side), mode="bilinear", antialias=True)
+        return images, [{"labels": torch.tensor([k])} for k in self.labels[chosen]]
 
 
 @torch.no_grad()
@@ -58,7 +67,7 @@ def pretrain(
     train, val = load_classification(recipe.data, "train"), load_classification(recipe.data, "val")
     seed_all(seed)
     system = Classifier(ClassifierConfig(num_classes=len(train.classes), trunk=TrunkConfig(name=trunk)))
-    batches = CropBatches(train.images, train.labels, recipe.batch, seed)
+    batches = CropBatches(train.images, train.labels, recipe.batch, seed, recipe.size or ())
     checkpoint = Path("runs/pretrain") / f"{trunk}-{seed}.checkpoint"
     run = fit(system, batches, recipe, device, seed, checkpoint)
     seconds = sum(record["seconds"] for record in progress(run, total=recipe.steps, desc=f"pre-training {trunk}"))
