@@ -250,6 +250,10 @@ class Stub:
     def __len__(self):
         return len(self.shapes)
 
+    def pixels(self):
+        same = len(set(self.shapes)) == 1
+        return np.stack([self.image(n).numpy() for n in range(len(self))]) if same else None
+
     def image(self, n):
         return torch.full((3, *self.shapes[n]), n, dtype=torch.uint8)
 
@@ -265,8 +269,9 @@ class Whole(torch.nn.Module):
 
 @pytest.mark.parametrize("short, long", [(None, None), (64, None), (64, 80)])
 @pytest.mark.parametrize("batch", [1, 2, 8])
-def test_detect_all_returns_original_pixels_and_ids(short, long, batch):
-    data = Stub([(40, 60), (70, 33), (50, 50)])
+@pytest.mark.parametrize("shapes", [[(40, 60), (70, 33), (50, 50)], [(40, 60)] * 3])
+def test_detect_all_returns_original_pixels_and_ids(short, long, batch, shapes):
+    data = Stub(shapes)
     results = detect_all(Whole(), data, torch.device("cpu"), batch=batch, short=short, long=long)
     assert [r["image_id"] for r in results] == [10, 11, 12] and {r["category_id"] for r in results} == {8}
     assert [r["score"] for r in results] == [0, 1 / 8, 2 / 8]
@@ -326,5 +331,8 @@ def test_files_that_are_not_json(tmp_path):
     (tmp_path / "gt.json").write_text('{"images": [')
     with pytest.raises(ValueError, match=r"gt.json: not valid JSON at line 1, column 13"):
         score_files(tmp_path / "gt.json", tmp_path / "gt.json")
+    (tmp_path / "picture.json").write_bytes(b"\x89PNG\xff")
+    with pytest.raises(ValueError, match=r"picture.json: not a text file"):
+        score_files(tmp_path / "picture.json", tmp_path / "gt.json")
     with pytest.raises(FileNotFoundError):
         score_files(tmp_path / "absent.json", tmp_path / "gt.json")

@@ -37,7 +37,7 @@ def coco_metrics(gt, results: list[dict], kind: str = "bbox", max_dets=(1, 10, 1
                  per_category: bool = False, engine: str | None = None) -> dict:
     """COCO's numbers: AP AP50 AP75 APs APm APl AR1 AR10 AR100 ARs ARm ARl (for the limits and ranges asked for).
 
-    Source:  COCO's evaluation as in pycocotools, which the tests hold it to; Lin's thesis, Sec. 2.5.
+    Source:  COCO's evaluation as in pycocotools, which the tests hold it to; Lin's thesis, Sec. 4.5.2.
     `gt` is a DetectionSet or COCO's dictionary; `results` are COCO result records. `per_category` adds
     "per_category": {name: AP}. See `curves` for `engine`.
     Differs: nan, not -1, where the ground truth has no object; the set's own area ranges are the default;
@@ -101,10 +101,13 @@ def detect_all(system, dataset, device, batch: int = 16, short: int | None = Non
     size. Images of a batch are padded as in training.
     """
     system.to(device).eval()
-    results = []
+    results, pixels = [], dataset.pixels() if short is None and long is None else None
     for first in progress(range(0, len(dataset), batch), desc="detect"):
         records = dataset.images[first:first + batch]
-        images = [resize(dataset.image(first + n), short, long) for n in range(len(records))]
+        if pixels is not None:
+            images = list(torch.from_numpy(np.array(pixels[first:first + batch])))
+        else:
+            images = [resize(dataset.image(first + n), short, long) for n in range(len(records))]
         sizes = torch.tensor([i.shape[-2:] for i in images], device=device)
         for record, size, found_ in zip(records, sizes, system.detect(pad_images(images).to(device), sizes)):
             results += _records(record, size, found_, dataset.categories)
@@ -140,6 +143,8 @@ def read_json(path) -> object:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
         raise ValueError(f"{path}: not valid JSON at line {error.lineno}, column {error.colno}: {error.msg}") from None
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not a text file ({error.reason} at byte {error.start})") from None
 
 
 def score_files(gt_file, results_file, kind: str = "bbox", **options) -> dict:

@@ -32,19 +32,22 @@ def made_truth(images: int, seed: int = 0, categories: int = 80, per_image: floa
 
 
 def made_detections(gt, seed: int = 0, seen: float = 0.85, copies: float = 0.4, jitter: float = 0.12,
-                    similar: float = 0.08, other: float = 0.03, background: float = 3.0) -> list[dict]:
+                    blur: float = 0.5, similar: float = 0.08, other: float = 0.03,
+                    background: float = 3.0) -> list[dict]:
     """COCO result records: each object of `gt` seen or missed, its box moved, its label sometimes mistaken.
 
-    An object is `seen` with that probability, and then gives 1 + Poisson(`copies`) boxes. Each box moves by a normal
-    error of `jitter` times the object's sides (its sides change by a factor exp of the same); its label turns into one
-    of the same super-category (`similar`) or of any (`other`). An image gets Poisson(`background`) boxes of nothing.
-    The score falls with the error, noisily, as a useful detector's does.
+    An object is `seen` with that probability (a `difficult` one with half of it), and then gives 1 + Poisson(`copies`)
+    boxes. Each box moves by a normal error of `jitter` times the object's sides, times .3, 1 or 2, plus `blur` px; its
+    sides change by a factor exp of the same. Its label turns into one of the same super-category (`similar`) or of any
+    (`other`). An image gets Poisson(`background`) boxes of nothing. The score falls with the error, noisily.
     """
     rng, columns = np.random.default_rng(seed), truth(gt)
-    pick = np.flatnonzero(~columns.crowd & (rng.random(len(columns.image)) < seen))
+    pick = rng.random(len(columns.image)) < seen / (1 + columns.difficult)
+    pick = np.flatnonzero(pick & ~columns.crowd)
     pick = np.repeat(pick, 1 + rng.poisson(copies, len(pick)))
-    error = rng.normal(0, jitter * rng.choice([0.3, 1, 2], (len(pick), 1)), (len(pick), 4))
     boxes = columns.boxes[pick]
+    spread = jitter * rng.choice([0.3, 1, 2], (len(pick), 1)) + blur / np.tile(boxes[:, 2:].clip(1), 2)
+    error = spread * rng.normal(0, 1, (len(pick), 4))
     boxes = np.concatenate([boxes[:, :2] + error[:, :2] * boxes[:, 2:], boxes[:, 2:] * np.exp(error[:, 2:])], 1)
     label, wrong = _mistake(columns, columns.category[pick], similar, other, rng)
     quality = 2.5 - 6 * np.abs(error).sum(1) - 1.5 * wrong + rng.normal(0, 1, len(pick))
