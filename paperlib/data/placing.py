@@ -24,10 +24,14 @@ class Placed:
     depth: float
     wide: float
     high: float
+    box: tuple[float, float, float, float] = ()     # xyxy px, by the category's usual shape
 
-    @property
-    def box(self) -> tuple[float, float, float, float]:
-        return self.x - self.wide / 2, self.y - self.high, self.x + self.wide / 2, self.y
+    def __post_init__(self):
+        self.box = self.x - self.wide / 2, self.y - self.high, self.x + self.wide / 2, self.y
+
+    def move(self, x: float, y: float) -> None:
+        self.x, self.y = x, y
+        self.__post_init__()
 
     @property
     def matrix(self) -> np.ndarray:
@@ -78,7 +82,7 @@ def plan(world, scene: Scene, rng) -> list[Entry]:
             continue
         number = rng.lognormal(np.log(world.per_kind * sociable) - 0.3, 0.75)
         many, flock = flock and sociable >= 1.1, flock and sociable < 1.1
-        number = rng.uniform(16, 40) if many else min(number, 2) if subject else number
+        number = rng.uniform(18, 44) if many else min(number, 2) if subject else number
         out[INDEX[name]] = Entry(INDEX[name], zone, max(1, round(number)), subject and not many, many)
         subject = subject and many
     return list(out.values())
@@ -108,13 +112,13 @@ def _put(k: int | None, parts, side, aspect, x, y, depth) -> Placed:
 
 def _covered(item: Placed, others: list[Placed]) -> float:
     """The largest part of `item`, or of another, that the two boxes share."""
-    if not others:
-        return 0.0
-    a, b = np.array(item.box), np.array([other.box for other in others])
-    wh = np.minimum(a[2:], b[:, 2:]) - np.maximum(a[:2], b[:, :2])
-    shared = np.clip(wh, 0, None).prod(1)
-    least = np.minimum(item.wide * item.high, [other.wide * other.high for other in others])
-    return float((shared / least).max())
+    (x0, y0, x1, y1), area, worst = item.box, item.wide * item.high, 0.0
+    for other in others:                             # plain numbers: arrays cost more for a dozen boxes
+        u0, v0, u1, v1 = other.box
+        wide, high = min(x1, u1) - max(x0, u0), min(y1, v1) - max(y0, v0)
+        if wide > 0 and high > 0:
+            worst = max(worst, wide * high / min(area, other.wide * other.high))
+    return worst
 
 
 def _inside(world, x: float, wide: float, rng) -> float:
@@ -168,8 +172,7 @@ def arrange(world, scene: Scene, rng, entries) -> list[Placed]:
 
 
 def _set_on(item: Placed, table: Placed, rng) -> None:
-    item.x = table.x + rng.uniform(-0.42, 0.42) * table.wide
-    item.y = table.y - table.high * rng.uniform(0.84, 0.98)
+    item.move(table.x + rng.uniform(-0.42, 0.42) * table.wide, table.y - table.high * rng.uniform(0.84, 0.98))
     item.depth = table.depth + 0.01 + item.y / 1e3
 
 
@@ -199,6 +202,5 @@ def portrait(world, k: int, rng) -> Placed:
     category = CATEGORIES[k]
     side = world.size * rng.uniform(*world.portrait)
     item = _put(k, category.draw(rng), side, category.aspect, 0, 0, 4.0 * world.size)
-    item.x = world.size * (0.5 + rng.normal(0, 0.05))
-    item.y = world.size * (0.5 + rng.normal(0, 0.05)) + item.high / 2
+    item.move(world.size * (0.5 + rng.normal(0, 0.05)), world.size * (0.5 + rng.normal(0, 0.05)) + item.high / 2)
     return item

@@ -4,7 +4,7 @@ Much of it repeats marks that look like things: windows, leaves, planks, and abo
 and the same drawing of a category. A print is told from an object by its neighbours, not by itself.
 """
 import numpy as np
-from cv2 import INTER_CUBIC, LINE_AA, ellipse, fillPoly, line, rectangle, resize
+from cv2 import INTER_CUBIC, LINE_AA, boundingRect, ellipse, fillPoly, line, rectangle, resize
 
 from paperlib.data.drawings import render
 
@@ -169,15 +169,22 @@ def sprite(drawing, size: int, rng, keep=1.0) -> tuple[np.ndarray, np.ndarray]:
     return colours, mask
 
 
-def prints(image, rng, drawing, box, size: int, period: float, cloth=None) -> None:
-    """Fill `box` (x0, y0, x1, y1 px) with a grid of one drawing, `period` sizes apart; `cloth`: a colour under it."""
+def prints(image, rng, drawing, box, size: int, step: float, fog: float, air) -> list[tuple[int, int, int, int]]:
+    """Fill `box` (x0, y0, x1, y1 px) with a grid of one drawing, `step` px apart, faded by `fog` to the colour `air`.
+
+    One in three lies on a cloth: the ground's own colours, lighter or darker. One in eight shows parts of the drawing.
+    Returns the marks: xywh px, each around the pixels that it covers."""
     x0, y0, x1, y1 = box
-    if cloth is not None:
-        rectangle(image, (x0, y0), (x1 - 1, y1 - 1), cloth, -1)
-    colours, mask = sprite(drawing, size, rng, keep=1.0 if rng.random() < 0.7 else 0.4)
-    side, step = len(mask), max(size * period, 4)
+    if rng.random() < 1 / 3:
+        shift = rng.normal(0, 20, 3)
+        image[y0:y1, x0:x1] = np.clip(image[y0:y1, x0:x1] + shift, 0, 255).astype(np.uint8)
+    colours, mask = sprite(drawing, size, rng, keep=1.0 if rng.random() < 0.875 else 0.4)
+    colours = (colours * (1 - fog) + np.asarray(air) * fog).astype(np.uint8)
+    side, marks = len(mask), []
+    x, y, w, h = boundingRect(mask.view(np.uint8))
     slant = step / 2 if rng.random() < 0.4 else 0
-    for row, v in enumerate(np.arange(y0 + 1, y1 - side, step).astype(int)):
-        for u in np.arange(x0 + 1 + slant * (row % 2), x1 - side, step).astype(int):
-            spot = image[v:v + side, u:u + side]
-            spot[mask[:spot.shape[0], :spot.shape[1]]] = colours[mask]
+    for row, v in enumerate(np.arange(y0 + 1, y1 - side, step).astype(int).tolist()):
+        for u in np.arange(x0 + 1 + slant * (row % 2), x1 - side, step).astype(int).tolist():
+            image[v:v + side, u:u + side][mask] = colours[mask]
+            marks.append((u + x, v + y, w, h))
+    return marks

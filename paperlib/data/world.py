@@ -2,7 +2,7 @@
 
 `draw_scene(World(), seed)` always gives the same picture. Each property that makes COCO hard is a dial of `World`.
 """
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -11,7 +11,7 @@ from pycocotools import mask as rle_tools
 
 from paperlib.data import stuff
 from paperlib.data.drawings import CATEGORIES, render
-from paperlib.data.placing import Placed, arrange, choose_scene, plan, portrait
+from paperlib.data.placing import INDEX, Placed, arrange, choose_scene, pick, plan, portrait
 from paperlib.data.scenes import Scene
 
 VERSION = 1  # raise it whenever the same seed gives another picture or other annotations
@@ -25,28 +25,28 @@ class World:
     """
     size: int = 128                                 # px, height and width; 128 gives 12k anchors from stride 4, cheaply
     categories: int = len(CATEGORIES)               # the first n of CATEGORIES may appear; 20 is PASCAL VOC's list
-    kinds: float = 4.5                              # mean number of categories, in images that have more than one
-    per_kind: float = 2.4                           # typical number of things of one category that stand together
+    kinds: float = 4.35                             # mean number of categories, in images that have more than one
+    per_kind: float = 2.2                           # typical number of things of one category that stand together
     single: float = 0.06                            # images planned with one category
     empty: float = 0.01                             # images planned with none
-    context: float = 0.95                           # things that are where they belong; others are anything, anywhere
+    context: float = 0.96                           # things that are where they belong; others are anything, anywhere
     iconic: float = 0.05                            # images that are portraits of one thing, others behind it
     portrait: tuple[float, float] = (0.5, 0.95)     # longest side of a portrait, fraction of the image
     size_range: tuple[float, float] = (6, 150)      # px, longest side a thing is drawn at
     depth: tuple[float, float] = (0.7, 0.7)         # Beta law of nearness (0 far, 1 near, in log size); < 1: both ends
-    zoom: tuple[float, float] = (1.0, 0.4)         # the camera's zoom: median, standard deviation of its log
-    subject: float = 0.85                           # images taken of something close by
-    subject_size: tuple[float, float] = (0.4, 0.95) # longest side of a subject, fraction of the image
+    zoom: tuple[float, float] = (1.0, 0.4)          # the camera's zoom: median, standard deviation of its log
+    subject: float = 0.95                           # images taken of something close by
+    subject_size: tuple[float, float] = (0.45, 1.0) # longest side of a subject, fraction of the image
     occlusion: float = 0.3                          # things placed without looking whether they hide others
     truncation: float = 0.15                        # things that the image's edge may cut
-    crowding: float = 0.15                          # images where one category comes in a flock of 16 to 40
+    crowding: float = 0.17                          # images where one category comes in a flock of 18 to 44
     crowd_after: tuple[int, int] = (10, 15)         # things of a category annotated singly; the rest is one crowd
-    stuff: float = 0.8                              # mean number of printed regions (rows of one drawing) an image
+    stuff: float = 0.7                              # mean number of printed regions (rows of one drawing) an image
     clutter: float = 2.0                            # mean number of things of no category an image
     light: float = 0.12                             # spread of exposure, tint and side light
-    haze: float = 0.25                              # how much of the far things' contrast the air takes
-    blur: float = 0.6                               # px, largest standard deviation of the lens blur
-    noise: float = 5.0                              # grey levels, largest standard deviation of the sensor noise
+    haze: float = 0.5                               # how much of the far things' contrast the air takes
+    blur: tuple[float, float] = (0.5, 1.2)          # px, standard deviation of the lens blur: far things are blobs
+    noise: float = 8.0                              # grey levels, largest standard deviation of the sensor noise
     min_pixels: int = 16                            # fewer visible pixels: not annotated
     min_visible: float = 0.25                       # less of what lies in the image visible: not annotated
 
@@ -55,8 +55,9 @@ class World:
 class Drawing:
     """A picture and what is known about it."""
     image: np.ndarray                               # (size, size, 3) uint8 RGB
-    instances: list[dict] = field(default_factory=list)
-    scene: Scene | None = None
+    instances: list[dict]
+    scene: Scene
+    marks: np.ndarray                               # (M, 4) xywh px: printed marks in full view (no objects)
 
 
 def draw_scene(world: World, seed: int, category: int | None = None) -> tuple[np.ndarray, list[dict]]:
@@ -75,7 +76,7 @@ def compose(world: World, seed: int, category: int | None = None) -> Drawing:
     iconic = category is not None or rng.random() < world.iconic
     names = frozenset(c.name for c in CATEGORIES[:world.categories])
     scene = choose_scene(rng, names, None if category is None else category - 1)
-    backdrop = _backdrop(world, scene, rng)
+    backdrop, marks, air = _backdrop(world, scene, rng)
     entries = plan(world, scene, rng)
     hero = None
     if iconic and (entries or category is not None):
@@ -85,42 +86,56 @@ def compose(world: World, seed: int, category: int | None = None) -> Drawing:
     placed = arrange(world, scene, rng, entries) + ([hero] if hero else [])
     while True:
         image = backdrop.copy()
-        found = _records(world, placed, *_paint(world, image, placed))
+        owner, full = _paint(world, image, placed, air)
+        found = _records(world, placed, owner, full)
         if (twin := _twin(found)) is None:
-            return Drawing(_photograph(world, image, rng), _with_crowds(world, [r for r in found if r], rng), scene)
+            break
         del placed[twin]
+    marks = np.array([m for m in marks if not owner[m[1]:m[1] + m[3], m[0]:m[0] + m[2]].any()], int).reshape(-1, 4)
+    return Drawing(_photograph(world, image, rng), _with_crowds(world, [r for r in found if r], rng), scene, marks)
 
 
-def _backdrop(world: World, scene: Scene, rng) -> np.ndarray:
-    """The stuff of a scene: its layers in order, then the prints."""
+def _backdrop(world: World, scene: Scene, rng) -> tuple[np.ndarray, list, np.ndarray]:
+    """The stuff of a scene: its layers in order, then prints; with the prints' marks (xywh px) and the air's colour."""
     image = np.full((world.size, world.size, 3), 128, np.uint8)
     for painter, *details in scene.layers:
         getattr(stuff, painter)(image, rng, *details)
-    homely = [k for k, c in enumerate(CATEGORIES[:world.categories]) if c.name in scene.things]
+    air = image[:max(1, world.size // 3)].mean((0, 1))
+    unit, marks = world.size / 128, []
+    names = [name for name in scene.things if INDEX[name] < world.categories]
+    weights = [scene.things[name][0] for name in names]
     for _ in range(rng.poisson(world.stuff)):
-        k = homely[rng.integers(len(homely))] if homely and rng.random() < 0.7 else int(rng.integers(world.categories))
-        wide, high = (int(rng.uniform(0.35, 0.8) * world.size) for _ in "xy")
-        x = int(rng.uniform(-0.1, 1.0) * (world.size - wide))
-        top, bottom = scene.rows
-        y = int(rng.uniform(top, max(top, bottom - 0.3)) * world.size)
-        size = round(np.exp(rng.uniform(np.log(7), np.log(17))) * world.size / 128)
-        cloth = stuff.vary(rng, image[min(y, world.size - 1), max(x, 0)], 22) if rng.random() < 0.5 else None
-        box = (max(x, 0), max(y, 0), min(x + wide, world.size), min(y + high, world.size))
-        stuff.prints(image, rng, CATEGORIES[k].draw, box, size, rng.uniform(1.15, 1.6), cloth)
-    return image
+        name = names[pick(rng, weights)]
+        zone = scene.zones[scene.things[name][1]]
+        wide, high = rng.uniform(0.6, 1.0) * world.size, rng.uniform(0.45, 0.75) * world.size
+        x = rng.uniform(-0.1, 1.1) * (world.size - wide)
+        y = rng.uniform(zone.top - 0.1, zone.bottom) * world.size - high / 3
+        box = tuple(int(min(max(v, 0), world.size)) for v in (x, y, x + wide, y + high))
+        size = round(np.exp(rng.uniform(np.log(7), np.log(13))) * unit)
+        fog = _fog(world, size)
+        marks += stuff.prints(image, rng, CATEGORIES[INDEX[name]].draw, box, size, rng.uniform(15, 20) * unit, fog, air)
+    return image, marks, air
 
 
-def _paint(world: World, image: np.ndarray, placed: list[Placed]) -> tuple[np.ndarray, list[int]]:
+def _fog(world: World, side: float) -> float:
+    """How much of its contrast a thing of `side` px has lost to the air."""
+    return world.haze * max(0.0, 1 - side / (0.3 * world.size))
+
+
+def _paint(world: World, image: np.ndarray, placed: list[Placed], air) -> tuple[np.ndarray, list[int]]:
     """Draw everything, far first; who owns each pixel (index + 1; 0: nobody), and how many pixels each was drawn on."""
     owner = np.zeros(image.shape[:2], np.uint16)
-    air = image[: max(1, world.size // 3)].mean((0, 1))
     full = []
     for k, item in enumerate(placed, 1):
         mask = render(image, item.parts, item.matrix)
-        fog = world.haze * max(0.0, 1 - max(item.wide, item.high) / (0.3 * world.size))
+        fog = _fog(world, max(item.wide, item.high))
+        x, y, w, h = boundingRect(mask.view(np.uint8))
+        window = slice(y, y + h), slice(x, x + w)
+        mask = mask[window]
         if fog > 0.02:
-            image[mask] = (image[mask] * (1 - fog) + air * fog).astype(np.uint8)
-        owner[mask] = k
+            spot = image[window]
+            spot[mask] = (spot[mask] * (1 - fog) + air * fog).astype(np.uint8)
+        owner[window][mask] = k
         full.append(int(np.count_nonzero(mask)))
     return owner, full
 
@@ -182,10 +197,9 @@ def _sensor(size: int) -> np.ndarray:
 
 def _photograph(world: World, image: np.ndarray, rng) -> np.ndarray:
     """Exposure, tint and side light; lens blur; sensor noise."""
-    gain = np.exp(rng.normal(0, world.light)) * np.exp(rng.normal(0, world.light / 3, 3))
+    gain = np.exp(np.clip(rng.normal(0, world.light), -0.3, 0.15)) * np.exp(rng.normal(0, world.light / 3, 3))
     side = np.linspace(-1, 1, world.size) * rng.normal(0, world.light)
-    sigma = rng.random() * world.blur
-    if sigma > 0.2:
+    if (sigma := rng.uniform(*world.blur)) > 0.2:
         image = GaussianBlur(image, (0, 0), sigma)
     light = (gain * (1 + side[:, None])).astype(np.float32)                # (W, 3)
     u, v = rng.integers(0, world.size, 2)
