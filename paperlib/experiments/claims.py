@@ -89,16 +89,18 @@ def _ratio(claim: dict, timed: dict) -> dict:
         return {}
     main, *others = sorted(by_device, key=lambda device: device != "cpu")
     outcome = _timing(claim, by_device[main])
-    also = "".join(f" On {device}: {_timing(claim, by_device[device])['measured']:g}." for device in others)
-    return outcome | {"remark": outcome["remark"] + also}
+    also = [f" On {device}: {ratios.interval(by_device[device]).mean:.3g}." for device in others]
+    return outcome | {"remark": outcome.get("remark", "") + "".join(also)}
 
 
 def _timing(claim: dict, record: dict) -> dict:
     found = ratios.interval(record)
     says, remark = ratios.judge(claim, found)
-    stale = record["hash"] != ratios.identity(claim["id"])
-    return _interval(found) | {"verdict": "stale" if stale else says, "cost": round(record["seconds"] / 60, 2),
-                               "remark": f"{record['note']} {remark}".strip()}
+    if record["hash"] != ratios.identity(claim["id"]):
+        return {"verdict": "stale"}
+    size = f" Sides 1/{record['shrink']}, regions 1/{record['shrink']**2} of the paper's." * (record["shrink"] > 1)
+    return _interval(found) | {"verdict": says, "cost": round(record["seconds"] / 60, 2),
+                               "remark": f"Timed: {record['note']}{size} {remark}".strip()}
 
 
 class _Trained:

@@ -14,7 +14,8 @@ from paperlib.experiments.judge import Difference, median_interval, timing_verdi
 from paperlib.systems import SYSTEMS
 
 TABLE, BUDGET = "ratios", "bench"
-REVISION = 1  # raise it when the timing below or a helper of `ratio_nets` changes what is measured
+REVISION = 1  # raise it when the timing below or a network of `ratio_nets` changes what is measured
+SHRINK = 2  # on a CPU the sides of images are halved, and regions quartered, so that a repeat takes seconds
 
 
 @dataclass(frozen=True)
@@ -28,9 +29,9 @@ class Race:
 
 def races() -> dict[str, Callable[[torch.device, int], Race]]:
     """{claim id: f(device, shrink)} of the claims that can be timed; `shrink` divides the sides of images."""
-    from paperlib.experiments import ratio_nets
+    from paperlib.experiments.races import RACES  # late: it builds on this module
 
-    return ratio_nets.RACES
+    return RACES
 
 
 def identity(claim: str) -> str | None:
@@ -54,25 +55,29 @@ def timed(race: Race, repeats: int, device: torch.device) -> tuple[list[float], 
 
 
 def _seconds(part: Callable, device: torch.device) -> float:
-    _wait(device)
+    """Seconds of a part; on a CPU those of this process, which other programs cannot lengthen (one thread)."""
+    if device.type != "cuda":
+        start = time.process_time()
+        part()
+        return time.process_time() - start
+    torch.cuda.synchronize(device)
     start = time.perf_counter()
     part()
-    _wait(device)
+    torch.cuda.synchronize(device)
     return time.perf_counter() - start
 
 
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+def measure(claim: str, repeats: int = 9, device: str | None = None, shrink: int | None = None) -> dict:
+    """Time one claim; its record, unsealed. `shrink` is 1 on a GPU and SHRINK on a CPU if it is not given.
 
-
-def measure(claim: str, repeats: int = 9, device: str | None = None, shrink: int = 1) -> dict:
-    """Time one claim; its record, unsealed. Errors: KeyError listing the claims that can be timed."""
+    Errors: KeyError listing the claims that can be timed; ValueError for fewer than one repeat.
+    """
     if claim not in races():
-        raise KeyError(f"claim {claim!r} cannot be timed; these can: {', '.join(races())}")
+        raise _unknown(claim)
     if repeats < 1:
         raise ValueError(f"repeats {repeats}: expected at least 1")
-    target, start, load = pick_device(device), time.perf_counter(), os.getloadavg()[0]
+    target, start, load = pick_device(device), time.process_time(), os.getloadavg()[0]
+    shrink = shrink or (1 if target.type == "cuda" else SHRINK)
     seed_all(0)
     race = races()[claim](target, shrink)
     values, seconds = timed(race, repeats, target)
@@ -80,16 +85,20 @@ def measure(claim: str, repeats: int = 9, device: str | None = None, shrink: int
     return {
         "table": TABLE, "row": claim, "seed": 0, "budget": BUDGET, "hash": identity(claim), "status": "ok",
         "metrics": {"value": round(median_interval(values).mean, 6)}, "values": [round(v, 6) for v in values],
-        "parts": {name: round(s, 6) for name, s in middle.items()}, "note": race.note, "load": round(load, 1),
-        "seconds": round(time.perf_counter() - start, 1), "provenance": records.provenance(target),
+        "parts": {name: round(s, 6) for name, s in middle.items()}, "note": race.note, "shrink": shrink,
+        "load": round(load, 1), "seconds": round(time.process_time() - start, 1), "provenance": records.provenance(target),
     }
+
+
+def _unknown(claim: str) -> KeyError:
+    return KeyError(f"claim {claim!r} cannot be timed; these can: {', '.join(races())}")
 
 
 def bench(ids: Iterable[str] | None = None, repeats: int = 9, device: str | None = None) -> list[dict]:
     """Time the claims, one thread each, and record each as soon as it is there; the new records."""
     chosen, new = list(ids or races()), []
     if unknown := [c for c in chosen if c not in races()]:
-        raise KeyError(f"claim {unknown[0]!r} cannot be timed; these can: {', '.join(races())}")
+        raise _unknown(unknown[0])
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
