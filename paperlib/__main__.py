@@ -108,6 +108,7 @@ def _parser() -> argparse.ArgumentParser:
         arg("--paper", choices=PAPERS),
         arg("--verdict", help="holds, contradicted, unresolved, stale, not run or external"),
     )
+    command(run.scorecard, plan, arg("--out", default="build/scorecard.html"))
     command(
         run.bench,
         arg("what", choices=["claims"]),

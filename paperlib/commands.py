@@ -159,6 +159,13 @@ def claims(args) -> None:
         print(f"{paper:12} " + ", ".join(f"{n} {verdict}" for verdict, n in tally.items() if n))
 
 
+def scorecard(args) -> None:
+    """Write the page of all claims and tables."""
+    from paperlib.experiments.scorecard import write
+
+    print(write(args.out, args.budget or "mini"))
+
+
 def bench(args) -> None:
     """Time what the papers claim about time, and record it."""
     from paperlib.experiments.ratios import bench as run

@@ -86,7 +86,8 @@ def measure(claim: str, repeats: int = 9, device: str | None = None, shrink: int
         "table": TABLE, "row": claim, "seed": 0, "budget": BUDGET, "hash": identity(claim), "status": "ok",
         "metrics": {"value": round(median_interval(values).mean, 6)}, "values": [round(v, 6) for v in values],
         "parts": {name: round(s, 6) for name, s in middle.items()}, "note": race.note, "shrink": shrink,
-        "load": round(load, 1), "seconds": round(time.process_time() - start, 1), "provenance": records.provenance(target),
+        "load": round(load, 1), "seconds": round(time.process_time() - start, 1),
+        "provenance": records.provenance(target),
     }
 
 

@@ -5,6 +5,7 @@ import pandas as pd
 from paperlib.experiments import records, tables
 from paperlib.experiments.configs import Budget, budget
 from paperlib.experiments.judge import mean_interval, paired, verdict
+from paperlib.experiments.published import published
 
 
 def measured(table: str, plan: str | Budget | None = None) -> dict[str, dict]:
@@ -75,3 +76,12 @@ def _line(label: str, base: str, printed: dict, points: dict, mine: dict) -> lis
         mine.get("diverged", 0),
         mine.get("stale", 0),
     ]
+
+
+def cost(plan: str | Budget | None = None) -> tuple[int, float]:
+    """Runs recorded under a budget that are not stale, and their minutes on one core."""
+    plan = plan if isinstance(plan, Budget) else budget(plan)
+    there = [name for name, body in published().items()
+             if "run" in body and records.path_of(name, plan.name).exists()]
+    seconds = [s for name in there for row in measured(name, plan).values() for s in row["seconds"]]
+    return len(seconds), sum(seconds) / 60
