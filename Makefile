@@ -7,8 +7,6 @@ PYTHON ?= $(if $(filter Windows_NT,$(OS)),python,python3)
 PY := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)/python
 UV = $(shell uv --version >/dev/null 2>&1 && echo uv || echo $(PY) -m uv)
 READY := $(VENV)/.ready
-# A command that runs after the notebooks; the scorecard is written from the same records.
-SCORECARD ?=
 # One thread for each process: as many processes as cores, and the same numbers on every machine.
 export OMP_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
@@ -27,7 +25,7 @@ $(READY): requirements.lock pyproject.toml
 
 notebooks: $(READY)
 	$(PY) -m paperlib.teach.notebooks run --budget $(BUDGET) --jobs $(JOBS)
-	$(SCORECARD)
+	$(PY) -m paperlib scorecard
 
 test: $(READY)
 	$(PY) -m pytest tests

@@ -111,7 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     command(run.scorecard, plan, arg("--out", default="build/scorecard.html"))
     command(
         run.bench,
-        arg("what", choices=["claims"]),
+        arg("what", nargs="?", choices=["claims"], default="claims"),
         arg("--ids", help="claims, comma-separated; default: all that can be timed"),
         arg("--repeats", type=int, default=9),
         device,
