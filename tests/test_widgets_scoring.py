@@ -31,7 +31,8 @@ def test_iou_picture(ax, right, down, wider):
     assert f"IoU {want:.2f}" in written(ax)
 
 
-@pytest.mark.parametrize("shift, score, threshold", list(itertools.product((0, 13, 40), (0, 0.5, 1), (0.1, 0.5, 0.75, 0.95))))
+@pytest.mark.parametrize("shift, score, threshold",
+                         itertools.product((0, 13, 40), (0, 0.5, 1), (0.1, 0.5, 0.75, 0.95)))
 def test_ranking_picture_shows_the_librarys_ap(ax, shift, score, threshold):
     pictures.ranking_picture(ax, shift, score, threshold)
     found, scores = pictures.FOUND.copy(), pictures.SCORES.copy()
