@@ -124,16 +124,19 @@ def interval(record: dict) -> Difference:
     return median_interval(record["values"])
 
 
+def sizes(claim: dict) -> list[float]:
+    """The published numbers that a timing is compared with; [] where the paper gives a direction only."""
+    bound, stated = claim["judge"].get("value"), claim["published"]
+    if bound not in (None, 1):
+        return [float(bound)]
+    return [float(v) for v in (stated if isinstance(stated, list) else [stated]) if claim["unit"] == "times"]
+
+
 def judge(claim: dict, found: Difference) -> tuple[str, str]:
     """The verdict on a claim by `timing_verdict`, and a sentence where the direction holds but not the size."""
     asked, absolute = claim["judge"], claim["unit"] in ("s", "ms") or claim["unit"].startswith("%")
-    bound, stated = asked.get("value"), claim["published"] if isinstance(claim["published"], list) else [
-        claim["published"]]
-    sizes = [bound] if bound not in (None, 1) else [v for v in stated if claim["unit"] == "times"]
-    says = timing_verdict(found, asked["direction"], bound, [float(v) for v in sizes], absolute)
+    says = timing_verdict(found, asked["direction"], asked.get("value"), sizes(claim), absolute)
     if says == "unresolved" and not absolute and asked["direction"] == ">" and found.low > 1:
-        nearest = min(sizes, key=lambda v: abs(v - found.mean))
+        nearest = min(sizes(claim), key=lambda v: abs(v - found.mean))
         return says, f"The direction holds; the size is {found.mean / nearest:.2g} times the published one."
     return says, ""
-
-

@@ -78,10 +78,10 @@ def _line(label: str, base: str, printed: dict, points: dict, mine: dict) -> lis
     ]
 
 
-def cost(plan: str | Budget | None = None) -> tuple[int, float]:
-    """Runs recorded under a budget that are not stale, and their minutes on one core."""
+def cost(plan: str | Budget | None = None) -> dict[str, tuple[int, float]]:
+    """{table: (runs, minutes on one core)} of what is recorded under a budget and not stale."""
     plan = plan if isinstance(plan, Budget) else budget(plan)
     there = [name for name, body in published().items()
              if "run" in body and records.path_of(name, plan.name).exists()]
-    seconds = [s for name in there for row in measured(name, plan).values() for s in row["seconds"]]
-    return len(seconds), sum(seconds) / 60
+    seconds = {name: [s for row in measured(name, plan).values() for s in row["seconds"]] for name in there}
+    return {name: (len(found), sum(found) / 60) for name, found in seconds.items()}

@@ -53,7 +53,7 @@ def page(lines: list[dict], plan: str | Budget | None, folder: Path) -> str:
 
 
 def _about(lines: list[dict], plan: Budget) -> str:
-    runs, minutes = report.cost(plan)
+    runs, minutes = (sum(part) for part in zip((0, 0), *report.cost(plan).values()))
     return (f"<p>{len(lines)} claims of seven papers on object detection, each with what the paper prints, what this "
             f"repository measured, and a verdict. Trained rows are of the budget “{plan.name}”, on drawn images: "
             f"{runs} runs, {minutes:.0f} core-minutes. Code {escape(records.commit())}.</p>"
