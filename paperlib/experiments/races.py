@@ -1,7 +1,6 @@
 """What is timed for each claim on time: `RACES[id](device, shrink)`, sides divided by `shrink`, regions by its square.
 
-One part's seconds stand for many of a kind (crops, windows) where running all would show nothing more.
-"""
+One part's seconds stand for many of a kind (crops, windows) where running all would show nothing more."""
 from dataclasses import replace
 from functools import partial
 

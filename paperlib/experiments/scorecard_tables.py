@@ -13,6 +13,7 @@ OURS_NOTE = " Differences are to the table’s baseline row, ours paired over se
 
 
 def badge(verdict: str) -> str:
+    """A verdict as HTML: a sign that screen readers skip, and the word."""
     return f'<span class="verdict {verdict.split()[0]}"><span aria-hidden=true>{SIGNS[verdict]} </span>{verdict}</span>'
 
 
@@ -22,6 +23,7 @@ def scroll(name: str) -> str:
 
 
 def anchor(table: str) -> str:
+    """The id of a table's section on the page."""
     return table.replace("/", "-")
 
 
