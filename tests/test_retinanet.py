@@ -63,7 +63,7 @@ def test_contract(device):
     images, targets = images.to(device), [{k: v.to(device) for k, v in t.items()} for t in targets]
     logits, deltas, anchors = net.predict(images)
     assert logits.shape == (4, 12276, 3) and deltas.shape == (4, 12276, 4) and anchors.shape == (12276, 4)
-    torch.testing.assert_close(logits.sigmoid(), torch.full_like(logits, 0.01), atol=5e-3, rtol=0)
+    torch.testing.assert_close(logits.sigmoid(), torch.full_like(logits, 0.01), atol=8e-3, rtol=0)
     losses = net.losses(images, targets)
     assert set(losses) == {"cls", "box"} and all(v.shape == () and v > 0 for v in losses.values())
     sum(losses.values()).backward()
