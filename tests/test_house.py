@@ -20,7 +20,7 @@ MAY_IMPORT = {"parts": {"parts"}, "data": {"data", "parts"}, "systems": {"system
               "teach": {"teach", "experiments", "systems", "parts", "data"}}
 CONDA_NAMES = {"torch": "pytorch", "opencv-contrib-python-headless": "opencv"}
 NOT_IN_CONDA = {"hotcoco"}  # paperlib works without
-SELF_EVIDENT = ("drawings_", "facts_", "races", "scenes", "stuff")  # many small functions that are named for what they make
+SELF_EVIDENT = ("drawings_", "facts_", "races", "scenes", "stuff")  # many functions named for what they make
 LISTS = ("_parser",)  # functions that are one long list: the command line's arguments
 MODULES = sorted((ROOT / "paperlib").rglob("*.py"))
 SMALL, FUNCTION, FORWARD, LARGEST = 220, 40, 25, 2_000_000
