@@ -32,7 +32,7 @@ def test_iou_picture(ax, right, down, wider):
 
 
 @pytest.mark.parametrize("shift, score, threshold",
-                         itertools.product((0, 13, 40), (0, 0.5, 1), (0.1, 0.5, 0.75, 0.95)))
+                         list(itertools.product((0, 13, 40), (0, 0.5, 1), (0.1, 0.5, 0.75, 0.95))))
 def test_ranking_picture_shows_the_librarys_ap(ax, shift, score, threshold):
     pictures.ranking_picture(ax, shift, score, threshold)
     found, scores = pictures.FOUND.copy(), pictures.SCORES.copy()

@@ -18,6 +18,7 @@ RERUN = False                                       # not used: nothing here tak
 
 # %%
 import sys
+
 if "google.colab" in sys.modules:  # fetch the course and what Colab lacks; leave Colab's own torch and NumPy alone
     address = os.environ.get("PAPERLIB_REPOSITORY") or input("Address of the repository of this notebook: ")
     # !git clone -q --depth 1 {address} course
@@ -55,7 +56,7 @@ from paperlib.teach.draw import PALETTE, boxes_on, show, style, table
 from paperlib.teach.widgets import explore, frames
 
 style()
-data = load(DATA, limit={"smoke": 40}.get(BUDGET, 500))
+data = load(DATA, limit={"smoke": 40}.get(BUDGET, 300))
 gt = data.coco_dict()
 print(f"{data.name}: {len(data)} images, {len(gt['annotations'])} objects of {len(data.classes)} categories")
 
@@ -141,11 +142,11 @@ print(f"{slow.size} pairs agree with the library and with pycocotools")
 
 # %%
 explore(pictures.iou_picture, "An object and a moved box; their overlap is filled", size=(4.2, 4.2),
-        right=(-40.0, 40.0, 1.0, 12.0), down=(-40.0, 40.0, 1.0, 8.0), wider=(-30.0, 30.0, 1.0, 0.0))
+        right=(0.0, 25.0, 1.0, 12.0), down=(0.0, 25.0, 1.0, 8.0), wider=(-30.0, 20.0, 1.0, 0.0))
 
 # %%
 states = [{"right": 2.0, "down": 2.0}, {"right": 8.0, "down": 8.0}, {"right": 5.0, "down": 0.0, "wider": 12.0}]
-show(frames(pictures.iou_picture, states, size=(2.7, 2.9)),
+show(frames(pictures.iou_picture, states, size=(2.7, 2.5)),
      "Three states of the widget. The object has sides of 40 px. Moved by 2 px each way: IoU 0.82; "
      "by 8 px each way: 0.47; by 5 px to the right and made 12 px wider: 0.61.")
 
@@ -699,15 +700,15 @@ show(fig, f"AP under each bug, with a line at the right AP of {100 * right['AP']
 # - **AP75 low, AP50 as it should be:** boxes are slightly off, as by the old "+ 1" (VOC's pixel indices, by which a box
 #   from 3 to 3 is one pixel wide). On small objects one pixel is much.
 # - **Too high:** averaging per image. An image without objects of a category drops out of the mean, together with the false
-#   positives in it. A bug that flatters is the hardest to find.
+#   positives in it, and scores need no longer be comparable between images. A bug that flatters is the hardest to find.
 #
 # ## 10. What AP does not tell
 #
 # AP weighs a category with ten objects like one with ten thousand, which makes it noisy on small sets; rare categories
 # deserve an interval. It ignores calibration, since any increasing change of the scores leaves it the same. It is not the
 # accuracy at any threshold that one would deploy. And numbers compare only under the same rules: VOC's 11 points, VOC's
-# area and COCO's AP50 differ by points on the very same detections, and an AP on drawn scenes says nothing about COCO's
-# photographs.
+# area and COCO's AP50 differ on the very same detections, COCO's AP is another quantity altogether, and an AP on drawn
+# scenes says nothing about COCO's photographs.
 
 # %%
 rules = {"VOC 2007, 11 points": voc_ap(marked, results, 2007)["mAP"],
@@ -792,7 +793,7 @@ check("crowd overlap", my_coverage, spec,
 # A face that fills a hundredth of an audience has an IoU of .01 with it, and a coverage of 1.
 # </details>
 #
-# **4, investigate.** Blur the boxes and leave everything else alone: `made_detections(gt, SEED, jitter=j)`. Return the
+# **4, investigate.** Loosen the boxes and leave everything else alone: `made_detections(gt, SEED, jitter=j)`. Return the
 # ratio AP75 / AP50 for the jitters .02, .1 and .3. Which kind of error takes over, and why does AP50 fall later than AP75?
 
 # %% tags=["exercise"]

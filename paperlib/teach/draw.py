@@ -53,7 +53,7 @@ class Picture:
 
     def html(self) -> str:
         """The picture as one <img> element that holds its own data."""
-        return f'<img alt="{html.escape(self.alt)}" src="data:image/png;base64,{self.base64}">'
+        return f'<img alt="{html.escape(self.alt)}" src="data:image/png;base64,{self.base64}" style="max-width: 100%">'
 
 
 def render(fig: Figure, alt: str) -> Picture:

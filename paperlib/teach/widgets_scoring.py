@@ -25,8 +25,8 @@ def iou_picture(ax, right: float = 12.0, down: float = 8.0, wider: float = 0.0) 
     boxes_on(ax, None, [a], colors=PALETTE["blue"])
     boxes_on(ax, None, [b], colors=PALETTE["vermillion"], linestyle="--")
     passed = ", ".join(f"{t:g}" for t in (0.1, 0.5, 0.75, 0.95) if iou >= t) or "none of .1 .5 .75 .95"
-    ax.text(0.03, 0.03, f"IoU {iou:.2f}\nreaches {passed}", transform=ax.transAxes, fontsize=9, va="bottom")
-    ax.set(xlim=(0, 100), ylim=(100, 0), aspect="equal")
+    ax.text(0.02, -0.02, f"IoU {iou:.2f}, reaches {passed}", transform=ax.transAxes, fontsize=9, va="top")
+    ax.set(xlim=(15, 108), ylim=(88, 15), aspect="equal")
     ax.axis("off")
 
 
