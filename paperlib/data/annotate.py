@@ -139,7 +139,7 @@ def leave_one_out(found: Presence, model: Workers, pool: int, each: int, rng) ->
     """Each image goes to `each` of `pool` workers; a worker's truth is what any other said. (pool, 3): recall,
     precision, images done. Figure 2.4b; busy workers are drawn more often, whatever their quality.
     """
-    crew, busy = hire(model, pool, rng), rng.pareto(1.5, pool) + 0.2
+    crew, busy = hire(model, pool, rng), np.exp(rng.standard_normal(pool))
     right, said, true, done = np.zeros((4, pool))
     for i in range(len(found.there)):
         who = rng.choice(pool, each, replace=False, p=busy / busy.sum())

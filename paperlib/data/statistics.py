@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from paperlib.data.coco import DetectionSet
 
@@ -93,6 +94,11 @@ def fig_2_5(sets: Sequence[DetectionSet], colours: Sequence[str] = COLOURS) -> F
                                  ("% of images", "% of images", "instances per category", "% of instances")):
         axis.set(title=f"({title})", xlabel=x, ylabel=y)
         axis.legend(fontsize=8, frameon=False)
+    axes[3].margins(0.2)                                   # few points: whole numbers on both axes, without powers
+    for scale in (axes[3].xaxis, axes[3].yaxis):
+        scale.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        scale.set_major_formatter(StrMethodFormatter("{x:g}"))
+        scale.set_minor_formatter(NullFormatter())
     return figure
 
 

@@ -60,7 +60,7 @@ def outlined(rgb: np.ndarray, mask: np.ndarray, colour=YELLOW, dark: bool = True
     out = rgb.copy()
     rings, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     if dark:
-        cv2.drawContours(out, rings, -1, BLACK, 3)
+        cv2.drawContours(out, rings, -1, BLACK, 2)
     cv2.drawContours(out, rings, -1, colour, 1)
     return out
 

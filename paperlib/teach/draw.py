@@ -19,7 +19,8 @@ from paperlib.teach.tabular import PALETTE, table
 
 __all__ = ["PALETTE", "as_rgb", "boxes_on", "color", "curve", "grid", "masks_on", "show", "source", "style", "table"]
 DPI = 110
-HEAVY = 80_000  # bytes of PNG above which a picture is reduced to 256 colours, so that a notebook stays small
+HEAVY = 30_000  # bytes of PNG above which a picture is reduced to 64..256 colours, so that a notebook stays small
+UNSEEN = 2.5  # grey levels, root mean square: a palette that changes a picture by less is large enough
 
 
 def color(i: int) -> str:
@@ -66,11 +67,21 @@ def render(fig: Figure, alt: str) -> Picture:
     buffer = io.BytesIO()
     fig.savefig(buffer, format="png", dpi=DPI, pil_kwargs={"optimize": True})
     plt.close(fig)
-    if buffer.tell() > HEAVY:
-        small = Image.open(buffer).convert("RGB").quantize(256, dither=Image.Dither.NONE)
-        buffer = io.BytesIO()
-        small.save(buffer, format="png", optimize=True)
-    return Picture(buffer.getvalue(), alt)
+    return Picture(_reduced(buffer.getvalue()), alt)
+
+
+def _reduced(png: bytes) -> bytes:
+    """A heavy PNG with a palette: 64 colours do for curves, photographs need 256."""
+    if len(png) <= HEAVY:
+        return png
+    full = Image.open(io.BytesIO(png)).convert("RGB")
+    for colours in (64, 128, 256):
+        small = full.quantize(colours, dither=Image.Dither.NONE)
+        if np.sqrt(np.mean((np.asarray(small.convert("RGB"), float) - np.asarray(full)) ** 2)) < UNSEEN:
+            break
+    buffer = io.BytesIO()
+    small.save(buffer, format="png", optimize=True)
+    return buffer.getvalue()
 
 
 def show(fig: Figure, alt: str) -> None:
