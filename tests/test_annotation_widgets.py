@@ -71,6 +71,12 @@ def test_spotting_counts_hits_doubles_and_misses(scenes, busy):
     assert buttons[empty].description == "" and task.state["crosses"] == [first]
 
 
+def test_spotting_needs_something_to_spot(scenes, busy):
+    missing = next(k for k in range(1, 37) if k not in scenes.target(busy[0])["labels"])
+    with pytest.raises(ValueError, match="has no object of"):
+        tasks.spot_objects(scenes, busy[0], missing)
+
+
 def test_spotting_gives_each_cross_one_object():
     truth = np.array([[1, 1, 1, 0], [0, 1, 0, 0]], bool)         # the second lies in front of the first
     assert scores.spotting_score(truth, [1, 0]) == (2, 0, 0)

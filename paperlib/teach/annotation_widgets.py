@@ -17,6 +17,7 @@ from paperlib.teach import annotation_scores as scores
 from paperlib.teach import annotation_sheets as sheets
 
 SIZE = 384          # px, how large the pictures are shown
+MARKED = "rgba(213, 94, 0, 0.7)"
 
 
 @dataclass(frozen=True)
@@ -66,21 +67,23 @@ def label_categories(dataset: DetectionSet, i: int) -> Task:
 def spot_objects(dataset: DetectionSet, i: int, label: int, cells: int = 16) -> Task:
     """Put a cross on every object of one category in image i; the first is given, as in the paper."""
     truth = scores.cell_truth(dataset, i, label, cells)
-    state = {"crosses": [int(np.flatnonzero(truth[0])[0])] if len(truth) else []}
     name, factor = dataset.classes[label - 1], max(1, round(SIZE / max(dataset.images[i]["width"], 1)))
+    if not len(truth):
+        raise ValueError(f"image {i} of {dataset.name} has no object of {name!r} to spot")
+    state = {"crosses": [int(np.flatnonzero(truth[0])[0])]}
     said, done, lens = widgets.HTML(), widgets.Button(description="Done", button_style="primary"), widgets.HTML()
     plain = sheets.spotting_picture(dataset, i, label, factor)
 
     def click(cell: int, button: widgets.Button) -> None:
         state["crosses"] = [c for c in state["crosses"] if c != cell] if cell in state["crosses"] \
             else [*state["crosses"], cell]
-        button.description = "✕" if cell in state["crosses"] else ""
+        _mark(button, "✕" if cell in state["crosses"] else "")
         said.value = f"{len(state['crosses'])} crosses"
         lens.value = sheets.as_html(sheets.lens(plain, cells, cell), "the place of the last click, enlarged", 160)
 
     view, image, buttons = _clickable(plain, cells, click, f"image with objects to spot: {name}")
     for cell in state["crosses"]:
-        buttons[cell].description = "✕"
+        _mark(buttons[cell], "✕")
 
     def finish(_=None) -> None:
         hit, doubled, wrong = scores.spotting_score(truth, state["crosses"])
@@ -144,7 +147,7 @@ def verify_segments(dataset: DetectionSet, seed: int = 0, needed: int = 3) -> Ta
 
     def click(n: int, button: widgets.Button) -> None:
         state["marked"] ^= {n}
-        button.description = "✕" if n in state["marked"] else ""
+        _mark(button, "✕" if n in state["marked"] else "")
 
     view, _, buttons = _clickable(sheet.picture, sheet.rows, click, "64 segments to judge", 512)
 
@@ -152,7 +155,7 @@ def verify_segments(dataset: DetectionSet, seed: int = 0, needed: int = 3) -> Ta
         right, known = len(state["marked"] & set(sheet.bad)), len(sheet.bad)
         verdict = "you may judge segments" if right >= needed else "begin again"
         for n in sheet.bad:
-            buttons[n].description = "✕ bad" if n in state["marked"] else "bad"
+            _mark(buttons[n], "✕ bad" if n in state["marked"] else "bad")
         said.value = (f"You found <b>{right} of {known}</b> known bad segments and marked "
                       f"{len(state['marked']) - right} others: {verdict}.")
 
@@ -169,7 +172,7 @@ def _clickable(rgb: np.ndarray, cells: int, click: Callable[[int, widgets.Button
     image = widgets.HTML(sheets.as_html(rgb, alt, size), layout=widgets.Layout(margin="0", width=f"{size}px"))
     cell = widgets.Layout(width=f"{size / cells}px", height=f"{high / cells}px", margin="0", padding="0",
                           border="1px solid rgba(255,255,255,0.25)")
-    look = {"button_color": "transparent", "text_color": "#D55E00", "font_weight": "bold", "font_size": "15px"}
+    look = {"button_color": "transparent", "text_color": "white", "font_weight": "bold", "font_size": "15px"}
     buttons = [widgets.Button(layout=cell, style=look, tooltip=f"row {n // cells + 1}, column {n % cells + 1}")
                for n in range(cells * cells)]
     for n, button in enumerate(buttons):
@@ -178,6 +181,10 @@ def _clickable(rgb: np.ndarray, cells: int, click: Callable[[int, widgets.Button
         width=f"{size}px", height=f"{high}px", margin=f"-{high}px 0 0 0", grid_gap="0",
         grid_template_columns=f"repeat({cells}, {size / cells}px)"))
     return widgets.VBox([image, over], layout=widgets.Layout(overflow="hidden", width=f"{size + 4}px")), image, buttons
+
+
+def _mark(button: widgets.Button, text: str) -> None:
+    button.description, button.style.button_color = text, MARKED if text else "transparent"
 
 
 def _wrap() -> widgets.Layout:

@@ -19,7 +19,7 @@ from paperlib.teach.tabular import PALETTE, table
 
 __all__ = ["PALETTE", "as_rgb", "boxes_on", "color", "curve", "grid", "masks_on", "show", "source", "style", "table"]
 DPI = 110
-HEAVY = 30_000  # bytes of PNG above which a picture is reduced to 64..256 colours, so that a notebook stays small
+HEAVY = 10_000  # bytes of PNG above which a picture is reduced to 64..256 colours, so that a notebook stays small
 UNSEEN = 2.5  # grey levels, root mean square: a palette that changes a picture by less is large enough
 
 
