@@ -78,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
         arg("--test", help="split to score on"),
         arg("--test-images", type=int, help="score on the first N images of it"),
         arg("--out", default="runs/train", help="folder for weights and checkpoint"),
+        arg("--half", action="store_true", help="store 16-bit weights"),
         seed,
         as_json,
         *recipe,

@@ -71,10 +71,22 @@ def train(args) -> None:
     system, history = run(
         args.system, recipe, args.seed, args.set, device, out / f"{args.system}.checkpoint", bar=_loss_bar
     )
-    path = save_weights(out / f"{args.system}.safetensors", args.system, system, data=recipe.data)
+    if args.half:
+        system.half().float()  # what is scored below is what is stored
+    scores = evaluate(system, test, device, **sides(recipe))
+    facts = {"data": recipe.data, "budget": args.budget or "", "steps": str(len(history)), "seed": str(args.seed),
+             "seconds": f"{sum(h['seconds'] for h in history):.0f}", "AP": f"{scores['AP']:.4f}", **_origin(device)}
+    path = save_weights(out / f"{args.system}.safetensors", args.system, system, args.half, **facts)
     (out / f"{args.system}.checkpoint").unlink(missing_ok=True)
-    print(f"{len(history)} steps, {sum(h['seconds'] for h in history):.0f} s, loss {history[-1]['loss']:.4f}; {path}")
-    _print_scores(evaluate(system, test, device, **sides(recipe)), args.json, test.name)
+    print(f"{len(history)} steps, {facts['seconds']} s, loss {history[-1]['loss']:.4f}; {path}")
+    _print_scores(scores, args.json, test.name)
+
+
+def _origin(device) -> dict[str, str]:
+    """The commit and version that weights were trained with."""
+    from paperlib.experiments.records import provenance
+
+    return {key: str(value) for key, value in provenance(device).items() if key in ("commit", "torch", "device")}
 
 
 def _loss_bar(run, total: int, desc: str):

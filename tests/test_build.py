@@ -130,3 +130,27 @@ def test_run_lengths_are_cocos(kind):
     assert sum(lengths["counts"]) == 35 and np.array_equal(filled(lengths, 5, 7), mask)
     packed = rle_tools.frPyObjects(lengths, 5, 7)
     assert packed["counts"] == rle_tools.encode(np.asfortranarray(mask.astype(np.uint8)))["counts"]
+
+
+def test_a_set_of_other_drawings_is_drawn_again_and_a_strangers_folder_left_alone(tmp_path, monkeypatch):
+    from paperlib.data import sets
+    drawn = []
+
+    def draw(name, folder, jobs=None):
+        drawn.append(name)
+        (folder / "version").write_text(builder.version(name) + "\n")
+
+    monkeypatch.setenv("PAPERLIB_DATA", str(tmp_path))
+    monkeypatch.setattr(builder, "build", draw)
+    for _ in range(2):
+        assert sets.ensure("minivoc") == tmp_path / "minivoc"
+    assert drawn == ["minivoc"]                                         # drawn on first use, then found
+    (tmp_path / "minivoc" / "version").write_text("000000000000\n")
+    sets.ensure("minivoc")
+    assert drawn == ["minivoc"] * 2
+    assert (tmp_path / "minivoc" / "version").read_text().strip() == builder.version("minivoc")
+    (tmp_path / "minicoco").mkdir()                                     # no stamp: not ours to replace
+    sets.ensure("minicoco")
+    assert len(drawn) == 2 and not list(tmp_path.glob(".mini*-*"))
+    with pytest.raises(KeyError, match="no embedded data set 'maxicoco'"):
+        sets.ensure("maxicoco")

@@ -127,12 +127,3 @@ def test_identity_follows_the_drawings_and_the_first_weights_without_drawing(tmp
     monkeypatch.undo()
     key()
     assert not (tmp_path / "none").exists()
-
-
-def test_a_set_drawn_by_other_code_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setenv("PAPERLIB_RESULTS", str(tmp_path / "results"))
-    monkeypatch.setenv("PAPERLIB_DATA", str(tmp_path))
-    (tmp_path / "minicoco").mkdir()
-    (tmp_path / "minicoco" / "version").write_text("000000000000\n")
-    with pytest.raises(ValueError, match="drawn by version 000000000000"):
-        tables.run(TABLE, budget("smoke"), ROWS)

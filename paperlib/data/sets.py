@@ -75,24 +75,34 @@ def resolve(name_or_path: str | Path) -> Path:
 
 
 def ensure(name: str, jobs: int | None = None) -> Path:
-    """The folder of an embedded set, drawn under a lock into a temporary folder that is renamed when complete."""
+    """The folder of an embedded set, drawn under a lock into a temporary folder that is renamed when complete.
+
+    A folder that an older version of the drawings made is replaced: it holds other pictures than today's results.
+    """
+    from paperlib.data import build  # late: drawing needs OpenCV, reading other sets does not
     if name not in EMBEDDED:
         raise KeyError(f"no embedded data set {name!r}; there are {', '.join(EMBEDDED)}")
     folder = data_folder() / name
-    if folder.is_dir():
+    if _is_current(folder, build.version(name)):
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.parent / f".{name}.lock"):
-        if not folder.is_dir():
-            from paperlib.data import build  # late: drawing needs OpenCV, reading does not
+        if not _is_current(folder, build.version(name)):
             part = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=folder.parent))
             try:
                 build.build(name, part, jobs)
                 part.chmod(0o755)
+                shutil.rmtree(folder, ignore_errors=True)
                 part.rename(folder)
             finally:
                 shutil.rmtree(part, ignore_errors=True)
     return folder
+
+
+def _is_current(folder: Path, version: str) -> bool:
+    """Whether a set is there and not of another version; a folder without a stamp is its owner's business."""
+    stamp = folder / "version"
+    return folder.is_dir() and (not stamp.is_file() or stamp.read_text().strip() == version)
 
 
 def _choose(path: Path, split: str | None, there: list[str]) -> str:

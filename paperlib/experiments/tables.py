@@ -12,8 +12,7 @@ import torch
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from paperlib.data import build
-from paperlib.data.images import data_folder
-from paperlib.data.sets import EMBEDDED, load
+from paperlib.data.sets import EMBEDDED, ensure, load
 from paperlib.device import pick_device, progress
 from paperlib.experiments import records
 from paperlib.experiments.configs import Budget, Recipe, budget, digest, override, system_config, to_dict
@@ -82,14 +81,6 @@ def _data_version(name: str, split: str) -> tuple[str, int]:
         return build.version(name), build.WORLDS[name].categories
     dataset = load(name, split)
     return dataset.version, len(dataset.classes)
-
-
-def _check_drawing(name: str) -> None:
-    """Errors: ValueError if the drawn set on disk is of another version: a run would learn from other pictures."""
-    stamp = data_folder() / name / "version"
-    if name in EMBEDDED and stamp.is_file() and (found := stamp.read_text().strip()) != build.version(name):
-        raise ValueError(f"{stamp.parent}: drawn by version {found}, but this is {build.version(name)} of the "
-                         "drawings; delete the folder, it is drawn again when it is needed")
 
 
 @cache
@@ -174,10 +165,10 @@ def run(
     """
     plan = plan if isinstance(plan, Budget) else budget(plan)
     done = records.latest(records.read(table, plan.name))
-    for name in {job.recipe.data for job in jobs_of(table, plan, rows, seeds)}:
-        _check_drawing(name)
     keyed = [(job, identity(job)) for job in jobs_of(table, plan, rows, seeds)]
     todo = [(job, key) for job, key in keyed if done.get((job.row, job.seed), {}).get("hash") != key]
+    for name in {job.recipe.data for job, _ in todo} & set(EMBEDDED):
+        ensure(name)  # here, with every core, and once; not in each worker
     new, attempts = [], 0
     with progress(total=len(todo), desc=f"{table} at {plan.name}", unit="run") as bar:
         while todo:
