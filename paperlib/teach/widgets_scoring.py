@@ -102,7 +102,7 @@ def curve_explorer(gt, results: list[dict]):
             precision = curves(columns, kept, (100,))[0][t, :, k, 0, 0]
             colour = PALETTE["black" if style == "--" else "blue"]
             ax.plot(RECALLS, precision, style, color=colour, label=f"{name}: AP {precision.mean():.2f}")
-        ax.set(xlim=(0, 1), ylim=(0, 1.05), xlabel="recall", ylabel=f"precision at IoU {IOUS[t]:.2f}")
-        ax.legend(loc="upper right", fontsize=8)
+        ax.set(xlim=(0, 1), ylim=(0, 1.2), xlabel="recall", ylabel=f"precision at IoU {IOUS[t]:.2f}")
+        ax.legend(loc="upper right", fontsize=8, frameon=True, facecolor="white", edgecolor="none")
 
     return picture
