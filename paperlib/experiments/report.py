@@ -32,7 +32,7 @@ def frame(table: str, plan: str | Budget | None = None, metric: str = "AP") -> p
     """The table as the paper prints it beside ours: means, deltas to the baseline row, intervals, verdict, cost.
 
     Units: published as printed; ours in points (x 100); intervals are 95%. A delta is a row minus the table's baseline,
-    ours paired over seeds.
+    ours paired over seeds; a single seed has no interval.
     """
     body, ours, base = tables.runnable(table), measured(table, plan), tables.runnable(table)["baseline"]
     printed = {row["label"]: row["values"].get(metric) for row in body["rows"]}
@@ -67,9 +67,9 @@ def _line(label: str, base: str, printed: dict, points: dict, mine: dict) -> lis
         paper,
         delta,
         mean and mean.mean,
-        mean and (mean.high - mean.low) / 2,
+        (mean and mean.n > 1 and (mean.high - mean.low) / 2) or None,
         difference and difference.mean,
-        (difference.low, difference.high) if difference else None,
+        (difference.low, difference.high) if difference and difference.n > 1 else None,
         "baseline" if label == base else verdict(difference, delta),
         len(values),
         sum(mine.get("seconds", [])) / 60 or None,
