@@ -44,13 +44,12 @@ def timed(race: Race, repeats: int, device: torch.device) -> tuple[list[float], 
     """The claimed number of each repeat, and the seconds of each part; every repeat runs all parts in turn."""
     seconds: dict[str, list[float]] = {name: [] for name in race.parts}
     values = []
-    with torch.no_grad():
-        for repeat in range(-1, repeats):  # the first round warms up and does not count
-            now = {name: _seconds(part, device) for name, part in race.parts.items()}
-            if repeat >= 0:
-                values.append(race.value(now))
-                for name, s in now.items():
-                    seconds[name].append(s)
+    for repeat in range(-1, repeats):  # the first round warms up and does not count
+        now = {name: _seconds(part, device) for name, part in race.parts.items()}
+        if repeat >= 0:
+            values.append(race.value(now))
+            for name, s in now.items():
+                seconds[name].append(s)
     return values, seconds
 
 
@@ -79,8 +78,9 @@ def measure(claim: str, repeats: int = 9, device: str | None = None, shrink: int
     target, start, load = pick_device(device), time.process_time(), os.getloadavg()[0]
     shrink = shrink or (1 if target.type == "cuda" else SHRINK)
     seed_all(0)
-    race = races()[claim](target, shrink)
-    values, seconds = timed(race, repeats, target)
+    with torch.no_grad():
+        race = races()[claim](target, shrink)
+        values, seconds = timed(race, repeats, target)
     middle = {name: median_interval(s).mean for name, s in seconds.items()}
     return {
         "table": TABLE, "row": claim, "seed": 0, "budget": BUDGET, "hash": identity(claim), "status": "ok",
@@ -124,17 +124,21 @@ def interval(record: dict) -> Difference:
     return median_interval(record["values"])
 
 
+def _absolute(claim: dict) -> bool:
+    return claim["unit"] in ("s", "ms") or claim["unit"].startswith("%")
+
+
 def sizes(claim: dict) -> list[float]:
     """The published numbers that a timing is compared with; [] where the paper gives a direction only."""
-    bound, stated = claim["judge"].get("value"), claim["published"]
-    if bound not in (None, 1):
-        return [float(bound)]
+    asked, stated = claim["judge"], claim["published"]
+    if asked.get("value", 1) != 1 and (asked["direction"] == ">" or _absolute(claim)):
+        return [float(asked["value"])]
     return [float(v) for v in (stated if isinstance(stated, list) else [stated]) if claim["unit"] == "times"]
 
 
 def judge(claim: dict, found: Difference) -> tuple[str, str]:
     """The verdict on a claim by `timing_verdict`, and a sentence where the direction holds but not the size."""
-    asked, absolute = claim["judge"], claim["unit"] in ("s", "ms") or claim["unit"].startswith("%")
+    asked, absolute = claim["judge"], _absolute(claim)
     says = timing_verdict(found, asked["direction"], asked.get("value"), sizes(claim), absolute)
     if says == "unresolved" and not absolute and asked["direction"] == ">" and found.low > 1:
         nearest = min(sizes(claim), key=lambda v: abs(v - found.mean))

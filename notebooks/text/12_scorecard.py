@@ -1,0 +1,440 @@
+# %% [markdown]
+# # 12 The scorecard: what held, what did not, and how we know
+#
+# **Sources.** All seven papers; their tables and claims are in `data/published` and `data/claims`, our measurements in
+# `data/results`. **Before this:** any one of notebooks 03 to 11, to know what a row of a table is.
+# **Needs:** a CPU; nothing is trained here, everything is read from the records.
+#
+# <!-- minutes -->CPU: not measured yet; GPU: not measured yet<!-- /minutes -->
+
+# %% tags=["parameters"]
+import os
+
+BUDGET = os.environ.get("PAPERLIB_BUDGET", "mini")  # whose records are judged; smoke reads those of mini
+SEED = 0
+DEVICE = None                                       # not used: nothing is trained
+DATA = "minicoco"                                   # not used: the records name their data
+RERUN = False                                       # True: time the claims on speed again, about five minutes
+
+# %%
+import sys
+if "google.colab" in sys.modules:  # fetch the course and what Colab lacks; leave Colab's own torch and NumPy alone
+    address = os.environ.get("PAPERLIB_REPOSITORY") or input("Address of the repository of this notebook: ")
+    # !git clone -q --depth 1 {address} course
+    # %pip install -q pycocotools safetensors
+    # %cd -q course/notebooks
+    sys.path.insert(0, "..")
+
+# %% [markdown]
+# ## After this you can
+#
+# - say of any claim of the seven papers whether it held here, from how many runs, and how sure that is;
+# - turn two lists of scores into an interval and a verdict, and say why the lists must be paired;
+# - plan how many seeds an effect of a given size needs;
+# - tell a claim that is wrong from a claim that this experiment could not decide.
+#
+# **A question before you read on.** You train two variants five times each. The better one wins in four of the five
+# pairs. Is the difference real?
+
+# %%
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+from paperlib.experiments import judge, ratios, report
+from paperlib.experiments.claims import VERDICTS, counts, judged
+from paperlib.experiments.published import claims
+from paperlib.experiments.scorecard import NAMES
+from paperlib.teach import draw
+from paperlib.teach.checks import check, predict, reveal, score
+from paperlib.teach.widgets import explore, frames
+
+draw.style()
+plan = "mini" if BUDGET == "smoke" else BUDGET
+if RERUN:
+    ratios.bench()
+lines = judged(plan)
+frame = pd.DataFrame(lines).set_index("id")
+print(f"{len(lines)} claims, {(frame.verdict != 'not run').sum()} of them judged so far; budget {plan!r}")
+
+# %% [markdown]
+# ## All verdicts in one picture
+#
+# Every sentence of the papers that can be tested is a **claim** in `data/claims`. There are four kinds. An *exact* claim
+# follows from arithmetic or from a network's shape, and a test computes it. A *ratio* compares two times, and is timed with
+# random weights. A *trend* compares two trained systems, or asks for the shape of a curve. An *external* one needs
+# something that nobody can re-run here, such as a closed leaderboard.
+
+# %%
+tally = pd.DataFrame(counts(lines)).T.rename(NAMES)
+colors = [draw.PALETTE[c] for c in ("green", "vermillion", "black", "orange")] + ["#d9d9d9", "#ffffff"]
+fig, ax = plt.subplots(figsize=(8.5, 3.6))
+left = np.zeros(len(tally))
+for verdict, color, hatch in zip(VERDICTS, colors, ("", "xx", "..", "//", "", "\\\\")):
+    bars = ax.barh(tally.index, tally[verdict], left=left, color=color, hatch=hatch, edgecolor="#666666", label=verdict)
+    inside = "white" if color in (draw.PALETTE["black"], draw.PALETTE["green"]) else "black"
+    ax.bar_label(bars, [n or "" for n in tally[verdict]], label_type="center", color=inside, fontsize=9,
+                 bbox=None if inside == "white" or not hatch else {"facecolor": "white", "pad": 1, "linewidth": 0})
+    left += tally[verdict]
+ax.invert_yaxis()
+ax.grid(False)
+ax.set(xlabel="claims")
+fig.legend(loc="outside upper center", ncols=6)
+told = "; ".join(f"{paper}: " + ", ".join(f"{n} {v}" for v, n in row.items() if n) for paper, row in tally.iterrows())
+draw.show(fig, f"Bars of claims by paper, divided by verdict. {told}.")
+
+# %%
+by_kind = pd.crosstab([frame.kind, frame.tier], frame.verdict).reindex(columns=VERDICTS, fill_value=0)
+draw.table(by_kind.reset_index(), "Claims by kind, tier (1 is the core) and verdict")
+
+# %% [markdown]
+# "Not run" is an honest answer too: its system is built in another notebook, or its rows wait for a machine. The same
+# list with filters, formulas and all tables is the page that `paperlib scorecard` writes to `build/scorecard.html`.
+#
+# ## How a verdict is made
+#
+# Take a claim about two rows of a table, say "row A beats row B". We train both rows with seeds $s = 1 \dots n$. A seed
+# fixes the first weights and the order of the images, for both rows alike. Let $a_s$ and $b_s$ be their scores. The
+# paired differences, their mean and its standard error are
+#
+# $$d_s = a_s - b_s, \qquad \bar d = \frac1n \sum_s d_s, \qquad
+#   \mathrm{se} = \sqrt{\frac{\sum_s (d_s - \bar d)^2}{n\,(n-1)}},$$
+#
+# and the 95% interval is $\bar d \pm t_{n-1}\,\mathrm{se}$, where $t_{n-1}$ is the 97.5th percentile of Student's
+# distribution with $n - 1$ degrees of freedom.
+#
+# | symbol | variable | meaning |
+# |---|---|---|
+# | $a_s, b_s$ | `ours`, `baseline` | scores by seed, points (AP x 100) |
+# | $\bar d$ | `mean` | what the scorecard prints under "here" |
+# | $n$ | `n` | pairs of runs |
+# | $t_{n-1}$ | `t` | how far small samples must reach |
+
+# %% tags=["derive"]
+from scipy import stats
+
+ours = {0: 31.24, 1: 30.13, 2: 32.97, 3: 29.52, 4: 31.88}
+baseline = {0: 29.83, 1: 29.94, 2: 31.46, 3: 28.12, 4: 31.17}
+d = [ours[s] - baseline[s] for s in ours]
+n = len(d)
+mean = sum(d) / n
+se = (sum((x - mean) ** 2 for x in d) / (n * (n - 1))) ** 0.5
+t = stats.t.ppf(0.975, n - 1)
+print(f"differences {[round(x, 1) for x in d]}: mean {mean:.2f}, interval [{mean - t * se:.2f}, {mean + t * se:.2f}]")
+
+# %% tags=["agree"]
+found = judge.paired(ours, baseline)
+np.testing.assert_allclose([found.mean, found.low, found.high], [mean, mean - t * se, mean + t * se])
+print(judge.verdict(found, published=+1), "if the paper says A is better;", judge.verdict(found, published=-1), "if it says B")
+draw.source(judge.verdict)
+
+# %% [markdown]
+# ## Why pairs?
+#
+# Some seeds are lucky for both rows: their images come in a kind order, their first weights are good. That luck is
+# shared, so it cancels in $d_s$. Simulate it: each seed has a luck of its own, each run a little noise on top.
+
+# %%
+def runs(n, effect, luck=2.5, noise=0.4, seed=SEED):
+    """Scores of two rows over n seeds: shared luck, own noise, and `effect` points for the first row."""
+    rng = np.random.default_rng(seed)
+    shared = 30 + luck * rng.standard_normal(n)
+    return shared + effect + noise * rng.standard_normal(n), shared + noise * rng.standard_normal(n)
+
+
+def unpaired(a, b):
+    """The interval of the difference of two means when nobody knows which runs belong together (Welch)."""
+    test = stats.ttest_ind(a, b, equal_var=False).confidence_interval(0.95)
+    return judge.Difference(a.mean() - b.mean(), test.low, test.high, len(a))
+
+
+a, b = runs(5, effect=1.0, seed=SEED + 3)
+fig, (left, right) = plt.subplots(1, 2, figsize=(8.5, 3.2), width_ratios=[1.2, 1])
+for s, pair in enumerate(zip(b, a)):
+    left.plot([0, 1], pair, "o-", label=f"seed {s}")
+left.set(xticks=[0, 1], xticklabels=["row B", "row A"], xlim=(-0.3, 1.3), ylabel="score, points", title="five seeds")
+both = {"paired": judge.mean_interval(list(a - b)), "unpaired": unpaired(a, b)}
+for y, found in enumerate(both.values()):
+    right.plot([found.low, found.high], [y, y], lw=3)
+    right.plot(found.mean, y, "ko")
+right.axvline(0, color="black", lw=0.8, ls=":")
+right.set(yticks=[0, 1], yticklabels=both, ylim=(-0.6, 1.6), xlabel="A - B, points", title="the same ten runs")
+draw.show(fig, f"Left: five lines, one a seed, {(a > b).sum()} of them rising from row B to row A, at very different heights. "
+               + "Right: " + "; ".join(f"the {name} interval is [{v.low:.1f}, {v.high:.1f}]" for name, v in both.items()) + ".")
+
+# %% [markdown]
+# ## Turn the dials
+#
+# How many seeds, how much noise, how large an effect? Each choice is one experiment, drawn as its paired differences with
+# their interval; the word is the verdict on "A is better".
+
+# %%
+def draw_experiment(ax, seeds, noise, effect, draw_again=0):
+    a, b = runs(seeds, effect, noise=noise, seed=SEED + draw_again)
+    found = judge.mean_interval(list(a - b))
+    ax.plot(a - b, np.zeros(seeds), "o", color=draw.PALETTE["blue"], alpha=0.6)
+    ax.plot(np.clip([found.low, found.high], -9, 9), [1, 1], lw=4, color=draw.PALETTE["vermillion"])
+    ax.plot(found.mean, 1, "k|", ms=14)
+    ax.axvline(0, color="black", lw=0.8, ls=":")
+    ax.set(yticks=[0, 1], yticklabels=["pairs", "interval"], ylim=(-0.6, 2.1), xlim=(-4, 4))
+    ax.text(0.5, 0.93, judge.verdict(found, +1), transform=ax.transAxes, ha="center", va="top", weight="bold")
+
+
+explore(draw_experiment, "Paired differences, their interval and the verdict", seeds=(2, 20, 1, 5), noise=(0.1, 2.0, 0.1, 0.4),
+        effect=(-1.0, 2.0, 0.1, 0.6), draw_again=(0, 50))
+
+# %%
+states = [{"seeds": n, "noise": noise, "effect": e} for e, noise in ((0.6, 0.4), (0.6, 1.2), (0.0, 0.4)) for n in (2, 5, 20)]
+draw.show(frames(draw_experiment, states, share=True), "Nine small experiments. With an effect of 0.6 and little noise, two "
+          "pairs leave the interval wide, more pairs settle it; with much noise even more are needed; with no effect the "
+          "interval straddles zero.")
+
+# %% [markdown]
+# ## How often does a verdict mislead?
+#
+# Suppose there is **no** difference. A 95% interval still misses zero once in twenty experiments, half the time on the
+# paper's side.
+
+# %%
+predict("Of 100 true 'no difference' pairs, how many will be called 'holds' by luck alone?", "luck")
+
+# %%
+def shares(effect, n, noise=0.4, trials=2000):
+    """The share of each verdict over many simulated experiments, in vectorised form."""
+    rng = np.random.default_rng(SEED + n)
+    d = effect + noise * 2**0.5 * rng.standard_normal((trials, n))
+    half = stats.t.ppf(0.975, n - 1) * d.std(1, ddof=1) / n**0.5
+    return {"holds": (d.mean(1) > half).mean(), "contradicted": (d.mean(1) < -half).mean()}
+
+
+reveal("luck", round(100 * shares(0.0, 5, trials=20_000)["holds"], 1), "Half of five in a hundred; as many are called 'contradicted'.")
+trained = frame[(frame.kind == "trend") & frame.n.gt(1)]
+print(f"{len(trained)} trends are judged so far: expect about {0.05 * len(trained):.1f} verdicts by luck alone among those "
+      "where truly nothing differs.")
+
+# %%
+fig, ax = plt.subplots(figsize=(7, 3.4))
+seeds = [2, 3, 4, 5, 7, 10, 15, 20]
+for effect in (0.0, 0.3, 0.6, 1.2):
+    ax.plot(seeds, [shares(effect, n)["holds"] for n in seeds], marker="o", label=f"true effect {effect:g}")
+ax.set(xlabel="pairs of runs", ylabel="share called 'holds'", ylim=(-0.03, 1.03), title="noise of a run: 0.4 points",
+       xticks=seeds)
+fig.legend(loc="outside right center")
+draw.show(fig, "Share of experiments with the verdict 'holds' against the number of pairs: about 2.5% without an effect, whatever "
+               f"the number; with an effect of 0.6 points, {shares(0.6, 5)['holds']:.0%} at five pairs and "
+               f"{shares(0.6, 10)['holds']:.0%} at ten.")
+
+# %% [markdown]
+# An *unresolved* claim is therefore not a refuted one: five seeds see an effect of the size of the noise only in part of all
+# cases. The interval says what was ruled out.
+#
+# Claims of **no difference** are judged the other way round: the whole interval must lie inside a margin that the register
+# states beforehand. Too few runs can never make such a claim hold.
+
+# %% [markdown]
+# ## Trends: the paper's difference and ours
+#
+# Now the real thing. Each point is a claim about two rows that were both trained here. Across, the difference that the
+# paper prints; upwards, ours with its interval. On the diagonal we would measure the paper's own number; nobody expects
+# that of small networks on drawn images. What the claim says is the *side*: a point above zero on the right half, below
+# zero on the left, agrees.
+
+# %%
+MARKS = {"holds": ("o", "green"), "contradicted": ("X", "vermillion"), "unresolved": ("D", "black")}
+pairs = frame[frame.delta.notna() & frame.measured.notna() & frame.verdict.isin(MARKS)]
+named = pairs if len(pairs) <= 12 else pairs[pairs.verdict == "contradicted"]
+
+
+def draw_pairs(ax):
+    for verdict, part in pairs.groupby("verdict"):
+        marker, color = MARKS[verdict]
+        bounds = [b or (m, m) for b, m in zip(part.interval, part.measured)]
+        error = [[m - b[0] for m, b in zip(part.measured, bounds)], [b[1] - m for m, b in zip(part.measured, bounds)]]
+        ax.errorbar(part.delta.astype(float), part.measured.astype(float), yerr=error, fmt=marker, capsize=3,
+                    color=draw.PALETTE[color], label=verdict)
+    for name, row in named.iterrows():
+        ax.annotate(name, (row.delta, row.measured), xytext=(5, 4), textcoords="offset points", fontsize=8)
+
+
+# %%
+fig, ax = plt.subplots(figsize=(7, 5.4))
+draw_pairs(ax)
+ticks = [-30, -10, -3, -1, 0, 1, 3, 10, 30]
+for axis in (ax.xaxis, ax.yaxis):
+    axis.axes.set(**{f"{axis.axis_name}scale": "symlog", f"{axis.axis_name}lim": (-40, 40)})
+    axis.set_ticks(ticks, [f"{v:+d}" if v else "0" for v in ticks])
+ax.plot([-40, 40], [-40, 40], color="#888888", lw=1, ls="--")
+ax.axhline(0, color="black", lw=0.8)
+ax.axvline(0, color="black", lw=0.8)
+ax.set(xlabel="difference that the paper prints, points", ylabel="difference measured here, points")
+ax.set_title("" if len(pairs) else "no pair of rows is recorded yet")
+if len(pairs):
+    ax.legend(loc="lower right")
+draw.show(fig, f"Scatter of printed against measured differences of {len(pairs)} claims, with intervals and the diagonal. "
+               + "; ".join(f"{i}: printed {r.delta:+.1f}, ours {r.measured:+.1f}, {r.verdict}" for i, r in pairs.iterrows()))
+
+# %%
+shown = frame[(frame.kind == "trend") & ~frame.verdict.isin(["not run", "external"])]
+columns = {"paper": shown.paper.map(NAMES), "metric": shown.how, "printed delta": shown.delta, "our delta": shown.measured,
+           "interval": shown.interval.map(lambda b: tuple(b) if isinstance(b, list) else (None, None)), "pairs": shown.n,
+           "verdict": shown.verdict, "minutes": shown.cost}
+draw.table(pd.DataFrame(columns).astype({"printed delta": float, "our delta": float, "minutes": float}),
+           "Trends that were run: the printed and the measured difference, in points")
+
+# %% [markdown]
+# ## Times: the paper's ratio and ours
+#
+# Claims on speed need no training: a forward pass takes as long with random weights. Both ways of doing a thing run in one
+# process, in turns, several times. What is compared is a quotient, so that the machine cancels out, as far as it does: a
+# CPU core and the graphics card of ten years ago do not slow down by the same factor everywhere. So we ask for less:
+# **the direction, and the size within a factor of two** (the grey band).
+
+# %%
+register = {claim["id"]: claim for claim in claims()}
+timed = frame[(frame.kind == "ratio") & frame.measured.notna() & frame.verdict.isin(MARKS)]
+ranges = {name: ratios.sizes(register[name]) for name in timed.index}
+sized = [name for name in timed.index if ranges[name]]
+fig, ax = plt.subplots(figsize=(8, 1.4 + 0.28 * len(sized)))
+ax.axvspan(0.5, 2, color="#e6e6e6")
+for y, name in enumerate(sized):
+    row, near = timed.loc[name], min(ranges[name], key=lambda v: abs(np.log(v / timed.loc[name].measured)))
+    marker, color = MARKS[row.verdict]
+    low, high = row.interval or (row.measured, row.measured)
+    ax.plot([low / near, high / near], [y, y], color=draw.PALETTE[color], lw=2)
+    ax.plot(row.measured / near, y, marker, color=draw.PALETTE[color])
+    ax.text(1.02, y, f"{near:g} → {row.measured:.3g}", transform=ax.get_yaxis_transform(), va="center", fontsize=8)
+ax.set(yticks=range(len(sized)), yticklabels=sized, xlabel="measured / published (numbers: paper → here)", xscale="log",
+       ylim=(-0.6, len(sized) - 0.4))
+ax.set_xticks([0.25, 0.5, 1, 2, 4], ["1/4", "1/2", "1", "2", "4"], minor=False)
+ax.set_xticks([], minor=True)
+ax.axvline(1, color="black", lw=0.8)
+handles = [plt.Line2D([], [], marker=m, ls="", color=draw.PALETTE[c], label=v) for v, (m, c) in MARKS.items()]
+fig.legend(handles=handles, loc="outside upper center", ncols=3)
+draw.show(fig, "Measured over published size of each timed claim, on a logarithmic axis with a band from one half to two. "
+               + "; ".join(f"{i}: {timed.measured[i]:.3g}, {timed.verdict[i]}" for i in sized))
+
+# %% [markdown]
+# On one CPU core, time is nearly proportional to multiplications, and the two large layers behind VGG16 take a larger
+# share of it than on the papers' graphics cards: that share is itself a claim, `frcn-fc-45pct`. Whatever happens outside
+# those layers, convolutions shared or repeated at five scales, then counts for less: such points lie left of the band.
+# A point right of it can mean that the paper's two systems ran different networks where ours runs one both ways. The notes
+# in the table below say what was timed.
+#
+# ## What did not hold, and why
+#
+# All claims that are contradicted or unresolved, with what the register and the measurement say about them.
+
+# %%
+failed = frame[frame.verdict.isin(["contradicted", "unresolved", "stale"])].sort_values(["verdict", "kind"])
+shown = failed[["verdict", "kind", "say", "published", "unit", "measured", "note"]].astype({"published": str, "measured": float})
+draw.table(shown, "Claims that did not hold here, or not clearly", digits=2)
+
+# %% [markdown]
+# ## What it cost
+#
+# Every record holds its seconds. A table is charged for each run that its rows needed; claims share rows, so the sum over
+# claims would count runs several times.
+
+# %%
+spent = pd.DataFrame([(name, *found) for name, found in report.cost(plan).items()], columns=["table", "runs", "core-minutes"])
+clock = frame[frame.kind.eq("ratio")].cost.sum()
+spent.loc[len(spent)] = ["timings", int((frame.kind.eq("ratio") & frame.cost.notna()).sum()), clock]
+draw.table(spent, f"Runs and minutes on one core: {spent['core-minutes'].sum():.0f} minutes in all")
+
+# %% [markdown]
+# ## What to doubt
+#
+# - **The world.** Trends are measured on drawn images with small networks. A claim that fails here may hold on photographs,
+#   and the other way round; notebook 13 turns the dials of the world one at a time.
+# - **Many claims, one level.** Each verdict is at 95% by itself. Some of them are luck; the simulation above says how many.
+# - **Shared rows.** Claims about one table lean on the same baseline runs. If those were lucky, all of them are wrong together.
+# - **Readings.** Where a paper says "slightly" or "no difference", a margin had to be chosen. It stands in the register, and was
+#   chosen before the rows were run.
+# - **Student's interval** assumes that differences are roughly normal. A diverged run, recorded as zero, is not; the note of
+#   a claim says when that happened.
+# - **A factor of two** is a convention, not a law.
+
+# %% [markdown]
+# ## Exercises
+#
+# **1. Predict.** The noise of a run halves (longer training, more test images). By which factor does the number of pairs
+# fall that an effect needs?
+
+# %%
+predict("Half the noise: how many times fewer pairs?", "pairs", guess=None)
+
+# %%
+reveal("pairs", 4, "The interval shrinks with noise / sqrt(n), so n falls with the square.")
+
+# %% [markdown]
+# **2. Implement.** The paired interval from two dictionaries of scores by seed; seeds that only one of them has do not
+# count. Return (mean, low, high).
+
+# %% tags=["exercise"]
+def my_paired(ours, baseline):
+    ...
+
+
+# %%
+def paired_spec(ours, baseline):
+    found = judge.paired(ours, baseline)
+    return found.mean, found.low, found.high
+
+
+check("paired", my_paired, paired_spec, [(ours, baseline), ({1: 3.0, 2: 4.0, 7: 9.0}, {2: 1.0, 1: 2.5}), (baseline, ours)])
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# def my_paired(ours, baseline):
+#     d = np.array([ours[s] - baseline[s] for s in ours if s in baseline])
+#     half = stats.t.ppf(0.975, len(d) - 1) * d.std(ddof=1) / len(d) ** 0.5
+#     return d.mean(), d.mean() - half, d.mean() + half
+# ```
+# </details>
+#
+# **3. Implement.** The verdict on "no difference" from an interval and a margin: "holds", "contradicted" or "unresolved".
+
+# %% tags=["exercise"]
+def my_equal(low, high, margin):
+    ...
+
+
+# %%
+cases = [(-0.2, 0.3, 0.5), (-0.2, 0.7, 0.5), (0.6, 0.9, 0.5), (-3.0, -0.8, 0.5), (-2.0, 2.0, 0.5)]
+check("equal", my_equal, lambda low, high, margin: judge.verdict(judge.Difference((low + high) / 2, low, high, 5), None, margin), cases)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# def my_equal(low, high, margin):
+#     if -margin < low and high < margin:
+#         return "holds"
+#     return "contradicted" if low > margin or high < -margin else "unresolved"
+# ```
+# </details>
+#
+# **4. Investigate.** Choose an unresolved trend from the table above. From its interval and $n$, work out its standard error,
+# and from that how many pairs would settle it if the mean stayed what it is. Then look at its minutes: is it worth it?
+# `paperlib table ID --seeds N` runs the missing seeds only.
+#
+# <details><summary>What to look for</summary>
+#
+# Half the interval is $t_{n-1}\,\mathrm{se}$, and $\mathrm{se}\,\sqrt n$ is the spread $\sigma$ of a difference. With many pairs $t$ is near 2, so
+# $n \approx (2\sigma / \bar d)^2$. The mean will not stay what it is: it was the noisy part.
+# </details>
+
+# %%
+score()
+
+# %% [markdown]
+# ## In three lines
+#
+# A verdict compares pairs of runs that share their seed, because shared luck cancels. An interval that includes zero says
+# "not decided", not "no effect". What did not hold is listed with its reason, and every number comes from a sealed record.
+#
+# **Next:** notebook 13 asks in which worlds a claim holds.
+#
+# **References.** Student's paired interval: any book on statistics. The claims' places are in the register: `paperlib claims`.
