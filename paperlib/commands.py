@@ -156,8 +156,10 @@ def published(args) -> None:
 
 def claims(args) -> None:
     """Every claim of the papers with what was measured here and the verdict."""
-    from paperlib.experiments.claims import counts, judged
+    from paperlib.experiments.claims import VERDICTS, counts, judged
 
+    if args.verdict not in (None, *VERDICTS):
+        raise ValueError(f"unknown verdict {args.verdict!r}; expected one of {', '.join(VERDICTS)}")
     lines = [c for c in judged(args.budget or "mini")
              if args.paper in (None, c["paper"]) and args.verdict in (None, c["verdict"])]
     if args.json:

@@ -124,6 +124,8 @@ def test_the_command_line(results, capsys):
     assert main(["claims", "--json", "--paper", "coco", "--verdict", "external"]) == 0
     some = json.loads(capsys.readouterr().out)
     assert some and {(line["paper"], line["verdict"]) for line in some} == {("coco", "external")}
+    assert main(["claims", "--verdict", "maybe"]) == 2
+    assert "unknown verdict 'maybe'" in capsys.readouterr().err
     assert main(["claims", "--paper", "coco"]) == 0
     text = capsys.readouterr().out
     assert "coco-worker-hours" in text and text.splitlines()[-1].startswith("coco ")

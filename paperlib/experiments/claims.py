@@ -154,9 +154,8 @@ def _alpha_falls_with_gamma(claim: dict, trained: _Trained) -> dict:
     found = paired(*best)
     if found is None:
         return {}
-    says = "holds" if found.mean >= 0 and found.low == found.high else verdict(found, 1)
+    says = "holds" if found.low >= 0 else "contradicted" if found.high < 0 else "unresolved"
     return _interval(found) | {"verdict": says, "remark": "Measured: the best alpha at gamma 0 minus that at gamma 2."}
-
 
 
 CURVES = {"focal-alpha-falls-with-gamma": _alpha_falls_with_gamma}
