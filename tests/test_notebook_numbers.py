@@ -8,7 +8,10 @@ from paperlib.experiments.published import claims, published
 from paperlib.teach.twins import NOTEBOOKS, names, twin_path
 
 NUMBER = re.compile(r"(?<![\w.])\d+\.\d+(?![\w.]*\w)")
-PLACE = re.compile(r"^#.*$|(?:Secs?|Figs?|Tables?|Eqs?|eqs?|App|chapters?)\.?\s*[\d., a-z-]*\d", re.MULTILINE)
+# headings, references, and the numbers of sections, figures and equations
+PLACE = re.compile(r"^#[^\n]*$|\*\*(?:References|Sources?|Paper)[.:]?\*\*.*?(?=\n\n|\Z)"
+                   r"|(?:Secs?|[Ss]ections?|Figs?|Tables?|Eqs?|eqs?|App|chapters?)\.?\s*[\d.]+(?:,?\s+(?:and|to)?\s*[\d.]+)*",
+                   re.MULTILINE | re.DOTALL)
 SIZE = re.compile(r"(?:figsize|size)=\([^)]*\)")
 SMALLEST_SCORE = 10  # smaller decimals in code are sizes and settings
 
@@ -65,6 +68,7 @@ def test_the_lint_finds_what_it_should():
     focal = {"focal_loss"}
     assert typed("Focal loss gains 2.9 AP over 31.1.", focal, code=False) == ["2.9", "31.1"]
     assert typed("gamma 0.5, arXiv 1708.02002v2, Sec. 3.2 and 3.7, v34.0", focal, code=False) == []
+    assert typed("**References.** Sec. 3.2 (loss), 2.9 (more)", focal, code=False) == []
     assert typed("## 3.2 Loss\n3.2 points", focal, code=False) == ["3.2"]
     assert typed("best = 34.0 - 0.25", focal, code=True) == []               # whole numbers are no evidence
     assert typed("best = 32.9", focal, code=True) == ["32.9"]
