@@ -137,7 +137,7 @@ def _rows(claim: dict, trained: _Trained) -> dict:
         remark += f" {stale} stale runs are left out."
     seconds = sum(sum(row["seconds"]) for row in mine)
     return _interval(found) | {"verdict": "stale" if found is None and stale else says, "delta": delta,
-                               "cost": round(seconds / 60, 2) if seconds else None, "remark": remark.strip()}
+                               "cost": round(seconds / 60, 2) if found else None, "remark": remark.strip()}
 
 
 def _alpha_falls_with_gamma(claim: dict, trained: _Trained) -> dict:
