@@ -75,7 +75,7 @@ BREAKS = {
     "rcnn-minibatch-mix": (matching, "sample", lambda label, num, share, g: label),
     "rcnn-rel-61": (facts_rcnn, "printed", tampered("rcnn/2", "DPM v5", "mAP", 34.3)),
     "rcnn-seg-11of21": (facts_rcnn, "printed", tampered("rcnn/6", "O2P", "car", 59.0)),
-    "frcn-svd-two-layers": (facts_fast_rcnn, "compressed", lambda layer, kept: nn.Sequential(
+    "frcn-svd-two-layers": (facts_fast_rcnn, "truncated", lambda layer, kept: nn.Sequential(
         nn.Linear(40, kept, bias=False, dtype=torch.float64), nn.Linear(kept, 24, dtype=torch.float64))),
     "frcn-smooth-l1": (losses, "smooth_l1", lambda pred, target, beta=1.0: (pred - target) ** 2 / 2),
     "frcn-roipool-backward": (facts_fast_rcnn.ops, "roi_pool", lambda x, rois, size: facts_fast_rcnn.ops.roi_align(

@@ -10,6 +10,7 @@ from torchvision import ops
 from paperlib.experiments import geometry
 from paperlib.experiments.facts import agrees, printed, stated
 from paperlib.parts import losses
+from paperlib.parts.heads import truncated
 
 
 def _svd_sizes(layer: nn.Linear, kept: int) -> list[float]:
@@ -28,21 +29,11 @@ def svd_fc7():
     return sizes, fits and sizes[0] == 8 * sizes[1], "u v and 256 (u + v), u = v = 4096"
 
 
-def compressed(layer: nn.Linear, kept: int) -> nn.Sequential:
-    """Two linear layers in place of one: Sigma V^T without bias, then U with the bias (Fast R-CNN Sec. 3.1)."""
-    u, sigma, vt = torch.linalg.svd(layer.weight.detach(), full_matrices=False)
-    first = nn.Linear(layer.in_features, kept, bias=False, dtype=layer.weight.dtype)
-    second = nn.Linear(kept, layer.out_features, dtype=layer.weight.dtype)
-    first.weight.data, second.weight.data = sigma[:kept, None] * vt[:kept], u[:, :kept].clone()
-    second.bias.data = layer.bias.detach().clone()
-    return nn.Sequential(first, second)
-
-
 def svd_two_layers():
     torch.manual_seed(0)
     layer, x = nn.Linear(40, 24, dtype=torch.float64), torch.randn(32, 40, dtype=torch.float64)
-    full = (compressed(layer, 24)(x) - layer(x)).abs().max().item()
-    pair = compressed(layer, 8)
+    full = (truncated(layer, 24)(x) - layer(x)).abs().max().item()
+    pair = truncated(layer, 8)
     lost = torch.linalg.matrix_norm(pair[1].weight @ pair[0].weight - layer.weight).item()
     tail = torch.linalg.svdvals(layer.weight)[8:].square().sum().sqrt().item()
     return full, max(full, abs(lost - tail)) < 1e-9, "x V Sigma U^T + b = x W^T + b; error = norm of the dropped values"

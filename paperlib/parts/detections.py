@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from paperlib.parts import boxes
+from paperlib.parts import boxes, rois
+from paperlib.parts.rois import DeltaConfig
 
 
 @dataclass(frozen=True)
@@ -47,3 +48,33 @@ def _candidates(logits: Tensor, deltas: Tensor, anchors: Tensor, cfg: DetectConf
 
 def _logit(p: float) -> float:
     return -math.inf if p <= 0 else math.inf if p >= 1 else math.log(p / (1 - p))
+
+
+@dataclass(frozen=True)
+class RoIDetectConfig:
+    score: float = 0.05  # detections must score higher (the authors' code of Fast R-CNN)
+    nms: float = 0.3  # IoU above which a better detection of the same class removes one (R-CNN's code)
+    keep: int = 100  # detections an image
+    boxes: bool = True  # move the RoIs by the deltas; False: they stay as proposed (Fast R-CNN Table 6)
+
+
+def select_rois(scores: Tensor, deltas: Tensor, given: Tensor, sizes: Tensor, code: DeltaConfig,
+                cfg: RoIDetectConfig = RoIDetectConfig()) -> list[dict[str, Tensor]]:
+    """Detections of a batch of RoIs: every class's own box and score, NMS per image and class.
+
+    Source: Fast R-CNN Sec. 3.
+    Shapes: scores (R, K), without background; deltas (R, K, 4) or (R, 1, 4), normalised by `code`; given (R, 5);
+            sizes (N, 2) -> N dicts {"boxes" (D, 4), "scores" (D,), "labels" (D,) in 1..K}, best first, D <= keep.
+    Units:  sizes are (h, w) px of the images without padding; boxes are clipped to them before NMS.
+    """
+    roi, column = (scores > cfg.score).nonzero(as_tuple=True)
+    image, found, scores = given[roi, 0].long(), given[roi, 1:], scores[roi, column]
+    if cfg.boxes:
+        found = rois.decode(found, deltas[roi, column.clamp(max=deltas.shape[1] - 1)], code)
+    found = boxes.clip(found, sizes.to(found.device)[image])
+    kept = boxes.nms(found, scores, image * (1 + int(column.max())) + column if len(column) else column, cfg.nms)
+    results = []
+    for i in range(len(sizes)):
+        mine = kept[image[kept] == i][: cfg.keep]
+        results.append({"boxes": found[mine], "scores": scores[mine], "labels": column[mine] + 1})
+    return results

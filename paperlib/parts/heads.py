@@ -2,6 +2,7 @@
 import math
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from paperlib.parts.convs import Pointwise
@@ -55,3 +56,57 @@ class DenseHead(nn.Module):
         n, _, h, w = x.shape
         x = x.permute(0, 2, 3, 1)  # (N, H, W, A K)
         return x.reshape(n, h * w * self.num_anchors, *shape)  # no copy if the memory is channels-last
+
+
+@dataclass(frozen=True)
+class BoxHeadConfig:
+    widths: tuple[int, ...] = (4096, 4096)  # outputs of fc6 and fc7 (VGG16; FPN Sec. 5.2: 1024 each)
+    dropout: float = 0.0  # share of fc6's and fc7's outputs that training zeroes (.5 in the papers' networks)
+    class_agnostic: bool = False  # one box per RoI; False: one per RoI and class (Fast R-CNN Sec. 2.1)
+    cls_std: float = 0.01  # of the initial weights of the class layer (Fast R-CNN Sec. 2.3)
+    box_std: float = 0.001  # of the initial weights of the box layer (Fast R-CNN Sec. 2.3)
+
+
+class BoxHead(nn.Module):
+    """Two fully connected layers, fc6 and fc7, and two sibling layers, for the class and for the box.
+
+    Source: Fast R-CNN (arXiv 1504.08083v2) Sec. 2.1-2.3.
+    Shapes: pooled (R, C, side, side) -> logits (R, K + 1), background first; deltas (R, K, 4), or (R, 1, 4) if
+            class_agnostic, normalised (`rois.DeltaConfig`).
+    """
+
+    def __init__(self, dim: int, side: int, num_classes: int, cfg: BoxHeadConfig = BoxHeadConfig()):
+        super().__init__()
+        self.fc6 = nn.Linear(dim * side * side, cfg.widths[0])
+        self.fc7 = nn.Linear(*cfg.widths)
+        self.cls = nn.Linear(cfg.widths[1], num_classes + 1)
+        self.box = nn.Linear(cfg.widths[1], 4 if cfg.class_agnostic else 4 * num_classes)
+        self.dropout = nn.Dropout(cfg.dropout)
+        for layer, std in ((self.cls, cfg.cls_std), (self.box, cfg.box_std)):
+            nn.init.normal_(layer.weight, std=std)
+            nn.init.zeros_(layer.bias)
+
+    def features(self, pooled: Tensor) -> Tensor:
+        """fc7 of every RoI after its ReLU, (R, widths[1])."""
+        x = self.dropout(self.fc6(pooled.flatten(1)).relu())
+        return self.dropout(self.fc7(x).relu())
+
+    def forward(self, pooled: Tensor) -> tuple[Tensor, Tensor]:
+        x = self.features(pooled)
+        return self.cls(x), self.box(x).unflatten(1, (-1, 4))
+
+
+def truncated(layer: nn.Linear, kept: int) -> nn.Sequential:
+    """Two linear layers in place of one, of `kept` singular values: Sigma V^T without bias, then U with the bias.
+
+    Source: Fast R-CNN Sec. 3.1, Eq. 5: u v weights become kept (u + v).
+    Errors: ValueError for more values than the layer's rank allows, or none.
+    """
+    if not 1 <= kept <= (most := min(layer.weight.shape)):
+        raise ValueError(f"{kept} singular values of a layer of {tuple(layer.weight.shape)}: expected 1 to {most}")
+    u, sigma, vt = torch.linalg.svd(layer.weight.detach(), full_matrices=False)
+    like = {"dtype": layer.weight.dtype, "device": layer.weight.device}
+    first, second = nn.Linear(layer.in_features, kept, bias=False, **like), nn.Linear(kept, layer.out_features, **like)
+    first.weight.data, second.weight.data = sigma[:kept, None] * vt[:kept], u[:, :kept].clone()
+    second.bias.data = layer.bias.detach().clone()
+    return nn.Sequential(first, second)

@@ -1,0 +1,179 @@
+import math
+
+import pytest
+import torch
+from test_boxes import DEVICES, nms_slow, random_boxes
+from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
+from torchvision.models.detection.roi_heads import fastrcnn_loss
+from torchvision.ops import MultiScaleRoIAlign
+
+from paperlib.parts import boxes, rois
+from paperlib.parts.detections import RoIDetectConfig, select_rois
+from paperlib.parts.heads import BoxHead, BoxHeadConfig, truncated
+from paperlib.parts.rois import RoIConfig, RoISampleConfig, level_of, pool, sample_rois, to_rois
+
+
+def pool_slow(x, given, side, stride):
+    """Fast R-CNN Sec. 2.1 and Eq. 4, cell by cell: x (N, C, H, W), given (R, 5) px -> (R, C, side, side)."""
+    cells = []
+    for image, *box in given.tolist():
+        left, top, right, bottom = (math.floor((v - last) / stride + 0.5) for v, last in zip(box, (0, 0, 1, 1)))
+        h, w = max(bottom - top + 1, 1) / side, max(right - left + 1, 1) / side
+        for i in range(side):
+            for j in range(side):
+                window = x[int(image), :, max(top + math.floor(i * h), 0):max(top + math.ceil((i + 1) * h), 0),
+                           max(left + math.floor(j * w), 0):max(left + math.ceil((j + 1) * w), 0)]
+                cells.append(window.amax((1, 2)) if window.numel() else x.new_zeros(x.shape[1]))
+    return torch.stack(cells).view(len(given), side, side, -1).permute(0, 3, 1, 2)
+
+
+def case(dtype=torch.float64, num=12):
+    given = torch.cat([torch.arange(num)[:, None] % 2, boxes.clip(random_boxes(num), (96, 112))], 1).to(dtype)
+    x = torch.randn(2, 3, 12, 14, generator=torch.Generator().manual_seed(0), dtype=dtype)
+    return x, given
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_pooling_and_its_gradient_equal_the_definition(device):
+    x, given = case()
+    grads = []
+    for run in (lambda x: pool({3: x}, given.to(x.device), RoIConfig(side=5)), lambda x: pool_slow(x, given, 5, 8)):
+        x = x.detach().to(device if not grads else "cpu").requires_grad_()
+        out = run(x)
+        weight = torch.randn(out.shape, generator=torch.Generator().manual_seed(1), dtype=x.dtype).to(x.device)
+        grads.append((out.detach().cpu(), torch.autograd.grad((out * weight).sum(), x)[0].cpu()))
+    torch.testing.assert_close(*grads, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["max", "align", "warp"])
+def test_gradients_of_the_features(kind):
+    x, given = case(num=3)
+    assert torch.autograd.gradcheck(lambda x: pool({3: x}, given, RoIConfig(kind, side=3)), x.requires_grad_())
+
+
+def test_warp_is_align_and_moves_boxes():
+    x, given = case()
+    align, warp = (pool({3: x}, given, RoIConfig(kind)) for kind in ("align", "warp"))
+    torch.testing.assert_close(align, warp)
+    box = (given[:2, 1:] + 0.37).requires_grad_()
+    image = given[:2, :1]
+    assert torch.autograd.gradcheck(lambda b: pool({3: x}, torch.cat([image, b], 1), RoIConfig("warp", 3)), box)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_levels_equal_torchvision(device):
+    features = {level: torch.randn(2, 4, 256 >> level, 256 >> level, device=device) for level in (2, 3, 4, 5)}
+    given = torch.rand(40, 4, generator=torch.Generator().manual_seed(0)).to(device)
+    given = torch.cat([given[:, :2] * 100, given[:, :2] * 100 + given[:, 2:] * 150 + 1], 1)
+    theirs = MultiScaleRoIAlign(["2", "3", "4", "5"], 7, 2, canonical_scale=64, canonical_level=4)
+    want = theirs({str(k): v for k, v in features.items()}, [given[:25], given[25:]], [(256, 256)] * 2)
+    got = pool(features, to_rois([given[:25], given[25:]]), RoIConfig("align", canonical_size=64.0))
+    torch.testing.assert_close(got, want)
+
+
+def test_levels_by_hand():
+    sides = torch.tensor([1.0, 56, 111, 112, 223, 224, 448, 4000])
+    b = torch.stack([sides * 0, sides * 0, sides, sides], 1)
+    assert level_of(b, (2, 3, 4, 5)).tolist() == [2, 2, 2, 3, 3, 4, 5, 5]
+    assert level_of(b, (4,)).tolist() == [4] * 8
+
+
+def test_no_rois_and_unknown_kinds():
+    x, given = case()
+    assert pool({3: x, 4: x}, given[:0]).shape == (0, 3, 7, 7)
+    with pytest.raises(ValueError, match=r"roi.kind 'mean'.*'align'"):
+        pool({3: x}, given, RoIConfig("mean"))
+
+
+def test_normalised_deltas_go_back():
+    src, dst = random_boxes(9), random_boxes(9, seed=1)
+    torch.testing.assert_close(rois.decode(src, rois.encode(src, dst)), dst, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(rois.encode(src, dst), boxes.encode(src, dst) * torch.tensor([10.0, 10, 5, 5]))
+
+
+def targets():
+    flags = torch.zeros(2, dtype=torch.bool)
+    one = {"boxes": torch.tensor([[10.0, 10, 50, 50], [60, 60, 90, 90]]), "labels": torch.tensor([3, 7]),
+           "crowd": flags, "difficult": flags}
+    return [one, {k: v[:0] for k, v in one.items()}]
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_sampled_rois_follow_the_rules(device):
+    given = [random_boxes(400, seed=s).to(device) for s in (0, 1)]
+    found, labels, goals = sample_rois(given, [{k: v.to(device) for k, v in t.items()} for t in targets()])
+    assert (found[:, 0] == 0).all()                            # the image without objects has no IoU above .1
+    assert len(found) == 64 and 2 < (labels > 0).sum() <= 16
+    best, gt = boxes.iou(found[:, 1:], targets()[0]["boxes"].to(device)).max(1)
+    positive = labels > 0
+    assert (best[positive] >= 0.5).all() and ((best[~positive] >= 0.1) & (best[~positive] < 0.5)).all()
+    assert (labels[positive] == torch.tensor([3, 7], device=device)[gt[positive]]).all()
+    assert (goals[positive] == targets()[0]["boxes"].to(device)[gt[positive]]).all()
+    background = sample_rois(given, targets() if device == "cpu" else
+                             [{k: v.to(device) for k, v in t.items()} for t in targets()],
+                             RoISampleConfig(background=(0.0, 0.5)))
+    assert (background[0][:, 0] == 1).sum() == 64              # all background
+
+
+def test_truth_is_a_proposal_unless_switched_off_or_difficult():
+    far = [torch.tensor([[0.0, 0, 5, 5]])] * 2
+    found, labels, _ = sample_rois(far, targets())
+    assert found[:, 1:].tolist() == targets()[0]["boxes"].tolist() and labels.tolist() == [3, 7]
+    assert not len(sample_rois(far, targets(), RoISampleConfig(add_truth=False))[0])
+    hard = targets()
+    hard[0] = {**hard[0], "difficult": torch.tensor([True, False])}
+    assert sample_rois(far, hard)[1].tolist() == [3, 7]
+    assert sample_rois(far, hard, RoISampleConfig(difficult=False))[1].tolist() == [7]
+
+
+def test_head_equals_torchvision():
+    head, mlp, out = BoxHead(8, 3, 5, BoxHeadConfig((16, 12))), TwoMLPHead(72, 16), FastRCNNPredictor(12, 6)
+    mlp.fc6.load_state_dict(head.fc6.state_dict())
+    mlp.fc7 = head.fc7
+    out.cls_score.load_state_dict(head.cls.state_dict())
+    out.bbox_pred.weight.data[4:], out.bbox_pred.bias.data[4:] = head.box.weight, head.box.bias
+    x = torch.randn(6, 8, 3, 3)
+    logits, deltas = head(x)
+    want = out(mlp(x))
+    torch.testing.assert_close(logits, want[0])
+    torch.testing.assert_close(deltas, want[1].view(6, 6, 4)[:, 1:])
+    assert head.cls.weight.std().item() == pytest.approx(0.01, rel=0.3)
+    assert head.box.weight.std().item() == pytest.approx(0.001, rel=0.3)
+
+
+def test_truncated_layer():
+    layer, x = torch.nn.Linear(40, 24), torch.randn(8, 40)
+    torch.testing.assert_close(truncated(layer, 24)(x), layer(x), rtol=1e-4, atol=1e-5)
+    assert sum(p.numel() for p in truncated(layer, 5).parameters()) == 5 * (40 + 24) + 24
+    with pytest.raises(ValueError, match=r"25 singular values.*expected 1 to 24"):
+        truncated(layer, 25)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_detections_equal_the_slow_spec(device):
+    g = torch.Generator().manual_seed(0)
+    given = to_rois([random_boxes(30), random_boxes(20, seed=1)])
+    scores, deltas = torch.rand(50, 4, generator=g), torch.randn(50, 4, 4, generator=g)
+    sizes, cfg = torch.tensor([[90, 100], [50, 60]]), RoIDetectConfig(0.3, keep=15)
+    got = select_rois(*(t.to(device) for t in (scores, deltas, given, sizes)), rois.DeltaConfig(), cfg)
+    for i, size in enumerate(sizes):
+        rows = [(scores[r, k], k + 1, boxes.clip(rois.decode(given[r, 1:], deltas[r, k]), size))
+                for r in range(50) for k in range(4) if given[r, 0] == i and scores[r, k] > 0.3]
+        s, labels, found = (torch.stack([torch.as_tensor(row[n]) for row in rows]) for n in range(3))
+        keep = nms_slow(found, s, labels, 0.3)[:15]
+        for a, b in zip(got[i].values(), (found[keep], s[keep], labels[keep])):
+            torch.testing.assert_close(a.cpu(), b)
+    still = select_rois(scores, deltas, given, sizes, rois.DeltaConfig(), RoIDetectConfig(0.3, boxes=False))
+    assert (still[0]["boxes"][:, None] == boxes.clip(given[:, 1:], (90, 100))).all(-1).any(1).all()
+    assert [len(d["boxes"]) for d in select_rois(scores * 0, deltas, given, sizes, rois.DeltaConfig())] == [0, 0]
+
+
+def test_losses_of_the_head_equal_torchvision():
+    """The normaliser that later systems share: the mean over all sampled RoIs, background too."""
+    g = torch.Generator().manual_seed(0)
+    logits, deltas = torch.randn(20, 4, generator=g), torch.randn(20, 3, 4, generator=g)
+    labels, goals = torch.randint(0, 4, (20,), generator=g), torch.randn(20, 4, generator=g)
+    with_background = torch.cat([torch.zeros(20, 1, 4), deltas], 1).flatten(1)
+    cls, box = fastrcnn_loss(logits, with_background, [labels], [goals])
+    got = rois.losses(logits, deltas, labels, goals, beta=1 / 9)
+    torch.testing.assert_close((got["cls"], got["box"]), (cls, box))
