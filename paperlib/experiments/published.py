@@ -10,7 +10,7 @@ NOT_PRINTED, UNREADABLE = "-", "?"
 
 TABLE_NEEDS = {"id": str, "caption": str, "place": str, "line": str, "data": str, "columns": list, "row": list}
 TABLE_MAY = {"thesis": str, "baseline": str, "version": str, "note": str, "in_source": bool, "run": dict,
-             "variants": str}
+             "variants": str, "measures": dict}
 ROW_NEEDS = {"label": str, "values": list, "ours": bool}
 ROW_MAY = {"settings": str, "line": str, "unit": str, "version": str, "note": str, "in_source": bool, "set": dict,
            "better": str}

@@ -5,7 +5,15 @@ import pandas as pd
 from paperlib.experiments import records, tables
 from paperlib.experiments.configs import Budget, budget
 from paperlib.experiments.judge import mean_interval, paired, verdict
-from paperlib.experiments.published import published
+from paperlib.experiments.published import by_variant, published
+
+MAIN = ("AP", "mAP", "AR1k", "R50 AP")  # the column by which a table's rows are compared, where it has one of these
+
+
+def main_metric(table: str) -> str:
+    """The column that a table is about."""
+    names = {c["name"]: c["better"] for c in by_variant(published()[table])["columns"]}
+    return next((m for m in (*MAIN, *(n for n, better in names.items() if better == "higher")) if m in names), "AP")
 
 
 def measured(table: str, plan: str | Budget | None = None) -> dict[str, dict]:
@@ -25,16 +33,21 @@ def measured(table: str, plan: str | Budget | None = None) -> dict[str, dict]:
         entry["diverged"] += record["status"] != "ok"
         for metric, value in record["metrics"].items():
             entry["metrics"].setdefault(metric, {})[seed] = value
+    for printed, ours in tables.runnable(table).get("measures", {}).items():
+        for entry in rows.values():
+            if ours in entry["metrics"]:
+                entry["metrics"][printed] = entry["metrics"][ours]
     return rows
 
 
-def frame(table: str, plan: str | Budget | None = None, metric: str = "AP") -> pd.DataFrame:
+def frame(table: str, plan: str | Budget | None = None, metric: str | None = None) -> pd.DataFrame:
     """The table as the paper prints it beside ours: means, deltas to the baseline row, intervals, verdict, cost.
 
     Units: published as printed; ours in points (x 100); intervals are 95%. A delta is a row minus the table's baseline,
-    ours paired over seeds; a single seed has no interval.
+    ours paired over seeds; a single seed has no interval. `metric` None: the table's main one.
     """
     body, ours, base = tables.runnable(table), measured(table, plan), tables.runnable(table)["baseline"]
+    metric = metric or main_metric(table)
     printed = {row["label"]: row["values"].get(metric) for row in body["rows"]}
     printed |= dict.fromkeys(tables.variants(table))
     points = {label: {s: 100 * v for s, v in mine["metrics"].get(metric, {}).items()} for label, mine in ours.items()}

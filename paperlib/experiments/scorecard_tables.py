@@ -32,7 +32,7 @@ def tables_section(plan: Budget) -> str:
     made = []
     for name, body in published().items():
         run = "run" in body and records.path_of(name, plan.name).exists()
-        metric = next((c["name"] for c in by_variant(body)["columns"] if c["better"] == "higher"), "AP")
+        metric = report.main_metric(name)
         table = _table(name, body, report.frame(name, plan, metric) if run else None, metric)
         made.append(f'<details class=table-of id="t-{anchor(name)}"><summary><b>{name}</b> {escape(body["caption"])}'
                     f"{' – with ours' if run else ''}</summary>{table}</details>\n")

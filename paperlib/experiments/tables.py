@@ -127,7 +127,8 @@ def run_job(job: Job, key: str, device: str | None = None, threads: int | None =
         )
     except FloatingPointError as error:
         status = "diverged: " + str(error).split(";")[0]
-        metrics = dict.fromkeys(("AP", "AP50", "AP75", "APs", "APm", "APl"), 0.0)
+        printed = [c["name"] for c in runnable(job.table)["columns"] if c["better"] == "higher"]
+        metrics = dict.fromkeys(["AP", "AP50", "AP75", "APs", "APm", "APl", *printed], 0.0)
     checkpoint.unlink(missing_ok=True)
     return {
         "table": job.table,

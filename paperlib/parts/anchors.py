@@ -24,6 +24,13 @@ class AnchorConfig:
         return len(self.ratios) * (len(self.sizes[0]) if self.sizes else len(self.scales))
 
 
+def check_levels(cfg: AnchorConfig, levels: tuple[int, ...]) -> None:
+    """Errors: ValueError naming the anchors' levels that a pyramid of `levels` does not make."""
+    if absent := set(cfg.levels) - set(levels):
+        raise ValueError(f"anchors.levels {cfg.levels} has {sorted(absent)}, which pyramid.levels {levels} does not "
+                         "make")
+
+
 def base_anchors(cfg: AnchorConfig, level: int) -> Tensor:
     """The shapes of one position, centred on (0, 0): (shapes, 4) float64 px; ratios outside, sides inside."""
     sides = [cfg.size_per_stride * 2**level * s for s in cfg.scales]

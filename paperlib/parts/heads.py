@@ -3,6 +3,7 @@ import math
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from paperlib.parts.convs import Pointwise
@@ -49,13 +50,36 @@ class DenseHead(nn.Module):
 
     def forward(self, features: dict[int, Tensor]) -> tuple[list[Tensor], list[Tensor]]:
         levels = [features[level] for level in sorted(features)]
-        logits = [self._per_anchor(self.cls(x), self.cls_shape) for x in levels]
-        return logits, [self._per_anchor(self.box(x), self.box_shape) for x in levels]
+        logits = [_per_anchor(self.cls(x), self.num_anchors, self.cls_shape) for x in levels]
+        return logits, [_per_anchor(self.box(x), self.num_anchors, self.box_shape) for x in levels]
 
-    def _per_anchor(self, x: Tensor, shape: tuple) -> Tensor:
-        n, _, h, w = x.shape
-        x = x.permute(0, 2, 3, 1)  # (N, H, W, A K)
-        return x.reshape(n, h * w * self.num_anchors, *shape)  # no copy if the memory is channels-last
+
+def _per_anchor(x: Tensor, num_anchors: int, shape: tuple) -> Tensor:
+    n, _, h, w = x.shape
+    return x.permute(0, 2, 3, 1).reshape(n, h * w * num_anchors, *shape)  # no copy if the memory is channels-last
+
+
+class ProposalHead(nn.Module):
+    """RPN's network on one map: a 3x3 layer, then objectness and box of each anchor as sibling 1x1 layers.
+
+    Source: Faster R-CNN (arXiv 1506.01497v3) Sec. 3.1, Fig. 3; weights drawn as in Sec. 3.1.3.
+    Shapes: (N, c_in, H, W) -> logits (N, H W A), deltas (N, H W A, 4), in the order of `anchors_for`.
+    Differs: one logit per anchor instead of a softmax over two, which the paper's footnote 4 allows.
+    """
+
+    def __init__(self, c_in: int, num_anchors: int, dim: int | None = None, std: float = 0.01,
+                 hidden_std: float = 0.01):
+        super().__init__()
+        self.num_anchors, dim = num_anchors, dim or c_in
+        self.conv = nn.Conv2d(c_in, dim, 3, padding=1)
+        self.cls, self.box = Pointwise(dim, num_anchors), Pointwise(dim, 4 * num_anchors)
+        for layer in (self.conv, self.cls, self.box):
+            nn.init.normal_(layer.weight, std=hidden_std if layer is self.conv else std)
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        x = F.relu(self.conv(x), inplace=True)
+        return _per_anchor(self.cls(x), self.num_anchors, ()), _per_anchor(self.box(x), self.num_anchors, (4,))
 
 
 @dataclass(frozen=True)

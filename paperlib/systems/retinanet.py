@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from paperlib.parts import boxes
-from paperlib.parts.anchors import AnchorConfig, anchors_for
+from paperlib.parts.anchors import AnchorConfig, anchors_for, check_levels
 from paperlib.parts.detections import DetectConfig, select
 from paperlib.parts.heads import DenseHead, HeadConfig
 from paperlib.parts.losses import KINDS, ClassLossConfig, class_loss, ohem, smooth_l1, value_and_slope
@@ -154,6 +154,4 @@ def _check(cfg: RetinaNetConfig) -> None:
         raise ValueError(f"loss.kind {cfg.loss.kind!r}: expected one of {KINDS}")
     if cfg.loss.normaliser not in ("image", "batch", "running"):
         raise ValueError(f"loss.normaliser {cfg.loss.normaliser!r}: expected 'image', 'batch' or 'running'")
-    if absent := set(cfg.anchors.levels) - set(cfg.pyramid.levels):
-        raise ValueError(f"anchors.levels {cfg.anchors.levels} has {sorted(absent)}, which pyramid.levels "
-                         f"{cfg.pyramid.levels} does not make")
+    check_levels(cfg.anchors, cfg.pyramid.levels)

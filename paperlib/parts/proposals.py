@@ -1,0 +1,55 @@
+"""From the dense outputs of a region proposal network to a short list of boxes that may hold an object."""
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from paperlib.parts import boxes
+
+
+@dataclass(frozen=True)
+class ProposalConfig:
+    pre_nms: int = 6000  # best anchors of each level that are decoded (not in the papers; the released code: 6000)
+    nms: float | None = 0.7  # IoU above which a better proposal of the same level removes one; None: none go (Sec. 3.3)
+    keep: int = 1000  # proposals an image, over all levels (Faster R-CNN Sec. 4.1: 300; FPN Sec. 5.2: 1000)
+    min_size: float = 1e-3  # px; proposals with a shorter side go (not in the paper; the released code: 16, later 0)
+    scored: bool = True  # False: any `keep` of all anchors, at random, without NMS (Table 2, "no cls")
+    regressed: bool = True  # False: the anchors themselves (Table 2, "no reg")
+
+
+@torch.no_grad()
+def propose(logits: list[Tensor], deltas: list[Tensor], anchors: list[Tensor], sizes: Tensor,
+            cfg: ProposalConfig = ProposalConfig()) -> list[dict[str, Tensor]]:
+    """Proposals of a batch: a level's best anchors, moved, clipped and thinned by NMS; of all levels the best `keep`.
+
+    Source: Faster R-CNN (arXiv 1506.01497v3) Sec. 3.3; FPN (arXiv 1612.03144v2) Sec. 4.1.
+    Shapes: lists over levels of logits (N, A_l), deltas (N, A_l, 4), anchors (A_l, 4); sizes (N, 2)
+            -> N dicts {"boxes" (P, 4) px, "scores" (P,)}, best first, P <= keep.
+    Units:  sizes are (h, w) px of the images without padding; scores are the sigmoid of the logits.
+    Differs: the papers do not say whether NMS looks across levels; here each level is alone, as in the authors' code.
+    """
+    sizes = sizes.to(anchors[0].device)
+    found = [_level(*level, sizes, cfg) for level in zip(logits, deltas, anchors)]
+    moved, logit = (torch.cat(parts, 1) for parts in zip(*found))  # (N, P, 4), (N, P)
+    level = torch.cat([torch.full_like(x[0], i) for i, (_, x) in enumerate(found)])
+    wide_enough = (moved[..., 2:] - moved[..., :2]).amin(-1) >= cfg.min_size
+    results = []
+    for box, x, valid in zip(moved, logit, wide_enough):
+        box, x, at = box[valid], x[valid], level[valid]
+        if cfg.scored and cfg.nms is not None:
+            order = boxes.nms(box, x, at if len(found) > 1 else None, cfg.nms)
+        else:
+            order = x.argsort(descending=True) if cfg.scored else torch.randperm(len(x)).to(x.device)
+        kept = order[: cfg.keep]
+        results.append({"boxes": box[kept], "scores": x[kept].sigmoid()})
+    return results
+
+
+def _level(logits: Tensor, deltas: Tensor, anchors: Tensor, sizes: Tensor, cfg: ProposalConfig) -> tuple:
+    """Boxes (N, P, 4) and logits (N, P) of one level's best anchors, or of all when nothing ranks them."""
+    logits = logits.to(anchors.dtype)
+    if cfg.scored and cfg.pre_nms < logits.shape[1]:
+        logits, order = logits.topk(cfg.pre_nms, dim=1)
+        deltas, anchors = deltas.gather(1, order[..., None].expand(-1, -1, 4)), anchors[order]
+    moved = boxes.decode(anchors, deltas.to(anchors.dtype)) if cfg.regressed else anchors.expand(*logits.shape, 4)
+    return boxes.clip(moved, sizes[:, None]), logits

@@ -1,0 +1,162 @@
+"""The region proposal network: which boxes of an image are likely to hold an object, of whatever class."""
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from paperlib.parts import boxes
+from paperlib.parts.anchors import AnchorConfig, anchors_for, check_levels, inside
+from paperlib.parts.heads import ProposalHead
+from paperlib.parts.losses import smooth_l1
+from paperlib.parts.matching import MatchConfig, ignore_crowds, match, pad_targets, sample
+from paperlib.parts.proposals import ProposalConfig, propose
+from paperlib.parts.pyramids import PyramidConfig, pyramid
+from paperlib.parts.trunks import TrunkConfig, trunk
+
+
+@dataclass(frozen=True)
+class ProposerConfig:
+    anchors: AnchorConfig = field(
+        default_factory=lambda: AnchorConfig(levels=(2, 3, 4, 5, 6), size_per_stride=8.0, scales=(1.0,)))
+    dim: int | None = None  # channels of the 3x3 layer; None: those of the maps (Faster R-CNN Sec. 3.1: 256 or 512)
+    apart: bool = False  # one head per level instead of one for all (FPN Sec. 4.1, 5.1.1)
+    std: float = 0.01  # of the initial weights of the two output layers (Faster R-CNN Sec. 3.1.3)
+    hidden_std: float = 0.01  # of the initial weights of the 3x3 layer (Faster R-CNN Sec. 3.1.3)
+    match: MatchConfig = field(default_factory=lambda: MatchConfig(0.7, 0.3, True))
+    border: float | None = None  # px by which anchors that train may cross the edge; None: any (FPN); 0: Sec. 3.3
+    samples: int | None = 256  # anchors an image in the loss; None: all that have a label (Faster R-CNN Sec. 3.1.3)
+    positive_fraction: float = 0.5  # of the samples at most (Faster R-CNN Sec. 3.1.3)
+    box_weight: float = 1.0  # lambda of Eq. 1 (Faster R-CNN: 10)
+    locations: float = 1.0  # N_reg / N_cls of Eq. 1 (Faster R-CNN: 2400 / 256; the later code: 1)
+    box_beta: float = 1 / 9  # deltas' size where smooth L1 turns linear (not in the paper; the released code)
+    train: ProposalConfig = field(default_factory=lambda: ProposalConfig(pre_nms=12000, keep=2000))  # Sec. 3.3
+    test: ProposalConfig = field(default_factory=ProposalConfig)  # FPN Sec. 5.1: 1000 proposals
+
+
+class Proposer(nn.Module):
+    """The head, the loss and the proposals of an RPN, on maps that somebody else has computed.
+
+    Source: Faster R-CNN (arXiv 1506.01497v3) Sec. 3.1 and 3.3; on a pyramid, FPN (arXiv 1612.03144v2) Sec. 4.1.
+    """
+
+    def __init__(self, channels: int, cfg: ProposerConfig):
+        super().__init__()
+        self.cfg = cfg
+        self.heads = nn.ModuleList(
+            ProposalHead(channels, cfg.anchors.shapes_per_position, cfg.dim, cfg.std, cfg.hidden_std)
+            for _ in (cfg.anchors.levels if cfg.apart else [0]))
+
+    def forward(self, features: dict[int, Tensor], image_size: tuple[int, int]) -> tuple[list, list, list]:
+        """Per level, fine to coarse: logits [(N, A_l)], deltas [(N, A_l, 4)], anchors [(A_l, 4)] px."""
+        levels = sorted(self.cfg.anchors.levels)
+        outputs = [self.heads[i if self.cfg.apart else 0](features[level]) for i, level in enumerate(levels)]
+        logits, deltas = map(list, zip(*outputs))
+        shapes = {level: tuple(features[level].shape[-2:]) for level in levels}
+        anchors = anchors_for(self.cfg.anchors, shapes, logits[0].device, image_size)
+        return logits, deltas, list(anchors.split([x.shape[1] for x in logits]))
+
+    @torch.no_grad()
+    def assign(self, anchors: Tensor, targets: list[dict], sizes: Tensor) -> tuple[Tensor, Tensor]:
+        """What every anchor should say: anchors (A, 4) -> labels (N, A) in {1, 0, -1}, boxes (N, A, 4) to move to.
+
+        Source: Faster R-CNN Sec. 3.1.2 (IoU .7 and .3, best anchor) and Sec. 3.3 (the image's border).
+        """
+        gt_boxes, _, valid, crowd = pad_targets(targets, anchors.device)
+        overlaps, rule = boxes.iou(gt_boxes, anchors), self.cfg.match
+        if self.cfg.border is not None:
+            within = torch.stack([inside(anchors, size, self.cfg.border) for size in sizes.tolist()])  # (N, A)
+            overlaps = overlaps.masked_fill(~within[:, None], -1.0)  # an object's best anchor is one that trains
+        gt, label = match(overlaps, rule.hi, rule.lo, rule.best, valid)
+        if crowd.any():
+            label = ignore_crowds(label, boxes.coverage(anchors, gt_boxes), crowd)
+        if self.cfg.border is not None:
+            label = label.masked_fill(~within, -1)
+        if not gt_boxes.shape[1]:
+            return label, anchors.expand(len(targets), -1, 4)
+        return label, gt_boxes.gather(1, gt[..., None].expand(-1, -1, 4))
+
+    def losses(self, outputs: tuple[list, list, list], targets: list[dict], sizes: Tensor) -> dict[str, Tensor]:
+        """{"objectness", "proposal"}: Eq. 1's two terms, the mean over images, from what `forward` gave.
+
+        Source: Faster R-CNN Eq. 1; N_cls is the number of sampled anchors, N_reg cfg.locations times that.
+        """
+        cfg = self.cfg
+        logits, deltas, anchors = torch.cat(outputs[0], 1), torch.cat(outputs[1], 1), torch.cat(outputs[2])
+        label, goal = self.assign(anchors, targets, sizes)
+        if cfg.samples is not None:
+            label = sample(label, cfg.samples, cfg.positive_fraction)
+        scale = 1 / ((label >= 0).sum(1).clamp(min=1) * len(label))  # (N,): 1 / (N_cls N)
+        image, anchor = (label >= 0).nonzero(as_tuple=True)
+        truth = label[image, anchor].to(torch.float32)
+        cls = F.binary_cross_entropy_with_logits(logits[image, anchor].float(), truth, reduction="none")
+        positive = truth == 1
+        at, anchor = image[positive], anchor[positive]
+        goal = boxes.encode(anchors[anchor], goal[at, anchor])
+        box = smooth_l1(deltas[at, anchor].to(goal.dtype), goal, cfg.box_beta).sum(1)
+        weight = cfg.box_weight / cfg.locations
+        return {"objectness": (cls * scale[image]).sum(), "proposal": weight * (box * scale[at]).sum()}
+
+    def propose(self, outputs: tuple[list, list, list], sizes: Tensor) -> list[dict[str, Tensor]]:
+        """Proposals by cfg.train or cfg.test, as the module's mode says; they carry no gradient."""
+        return propose(*outputs, sizes, self.cfg.train if self.training else self.cfg.test)
+
+
+@dataclass(frozen=True)
+class RPNConfig:
+    num_classes: int = 80  # only for the common contract: an RPN tells objects from background, whatever their class
+    trunk: TrunkConfig = field(default_factory=TrunkConfig)
+    pyramid: PyramidConfig = field(default_factory=lambda: PyramidConfig(levels=(2, 3, 4, 5, 6), extra="pool"))
+    rpn: ProposerConfig = field(default_factory=ProposerConfig)
+
+
+class RPN(nn.Module):
+    """Trunk, pyramid (or one map) and proposer: a proposal method of its own, scored by recall.
+
+    Source: Faster R-CNN Sec. 3.1; on a pyramid, FPN Sec. 4.1 and Table 1.
+    """
+
+    revision = 1
+    scored_by = "recall"
+
+    def __init__(self, cfg: RPNConfig):
+        super().__init__()
+        check_levels(cfg.rpn.anchors, cfg.pyramid.levels)
+        self.cfg = cfg
+        self.trunk = trunk(cfg.trunk)
+        self.pyramid = pyramid(cfg.pyramid, self.trunk.channels)
+        self.rpn = Proposer(self.pyramid.dim, cfg.rpn)
+        self.to(memory_format=torch.channels_last)
+
+    def predict_levels(self, images: Tensor) -> tuple[list, list, list]:
+        """What `Proposer.forward` gives for images (N, 3, H, W), uint8 or float in [0, 1]."""
+        return self.rpn(self.pyramid(self.trunk(images)), tuple(images.shape[-2:]))
+
+    def predict(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Raw outputs: logits (N, A), deltas (N, A, 4), anchors (A, 4) px."""
+        logits, deltas, anchors = self.predict_levels(images)
+        return torch.cat(logits, 1), torch.cat(deltas, 1), torch.cat(anchors)
+
+    def losses(self, images: Tensor, targets: list[dict]) -> dict[str, Tensor]:
+        """{"objectness", "proposal"}: see `Proposer.losses`. `targets`: dicts with "boxes" (G, 4) px[, "size", ...]."""
+        return self.rpn.losses(self.predict_levels(images), targets, target_sizes(images, targets))
+
+    @torch.no_grad()
+    def detect(self, images: Tensor, sizes: Tensor | None = None) -> list[dict[str, Tensor]]:
+        """Per image {"boxes" (P, 4) px, "scores" (P,) objectness, "labels" (P,), all 1}, best first."""
+        sizes = image_sizes(images) if sizes is None else sizes
+        found = propose(*self.predict_levels(images), sizes, self.cfg.rpn.test)
+        return [{**one, "labels": torch.ones(len(one["scores"]), dtype=torch.int64, device=images.device)}
+                for one in found]
+
+
+def image_sizes(images: Tensor) -> Tensor:
+    """(N, 2) h, w px of a batch without padding."""
+    return torch.tensor([images.shape[-2:]] * len(images), device=images.device)
+
+
+def target_sizes(images: Tensor, targets: list[dict]) -> Tensor:
+    """(N, 2) h, w px of the images without padding, as their targets say; the whole canvas if they do not."""
+    if not all("size" in t for t in targets):
+        return image_sizes(images)
+    return torch.stack([t["size"] for t in targets])
