@@ -114,6 +114,7 @@ class Recipe:
     weight_decay: float = 1e-4
     clip: float | None = 10.0  # largest gradient norm; None: no clipping
     flip: bool = True  # horizontal flips
+    bf16: bool = True  # train with bfloat16 products where the device is fast at them (device.half)
     set: dict = field(default_factory=dict)  # overrides of the preset that the budget itself asks for
 
 

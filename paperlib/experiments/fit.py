@@ -2,7 +2,6 @@
 
 import json
 import os
-import time
 import zipfile
 from collections.abc import Iterator
 from dataclasses import asdict, replace
@@ -13,7 +12,7 @@ from torch import Tensor, nn
 
 from paperlib.data.loader import Batches, loader
 from paperlib.data.sets import load
-from paperlib.device import pick_device, seed_all
+from paperlib.device import busy, half, keep_memory, pick_device, seed_all
 from paperlib.experiments.configs import Recipe, system_config, to_dict
 from paperlib.systems import SYSTEMS
 
@@ -41,12 +40,15 @@ def fit(
 ) -> Iterator[dict]:
     """Train in place; yield {"step", "lr", "loss", "seconds", one entry a loss part} after each iteration.
 
+    "seconds" are core-seconds on a CPU (device.busy).
+
     Source:  SGD with momentum, as in every paper here (e.g. Focal Loss, Sec. 4.1), or AdamW; the caller owns the bar.
     `batches[s]` is (images (N,3,H,W), targets) of iteration s and depends on s alone; with `checkpoint`, the state is
     written every `every` iterations and at the end. An existing file is continued, on CPU to bit-identical weights; the
     records of the iterations that it holds are yielded again first, so that the caller sees one whole history.
     Errors:  FloatingPointError naming the images whose loss is not finite; ValueError for a checkpoint of another run.
     """
+    keep_memory()
     system.to(device).train()
     optimiser = _optimiser([p for p in system.parameters() if p.requires_grad], recipe)
     identity = {"system": type(system).__name__, "config": to_dict(system.cfg), "recipe": asdict(recipe), "seed": seed}
@@ -57,12 +59,12 @@ def fit(
     yield from list(history)
     start = len(history)
     for step, (images, targets) in zip(range(start, recipe.steps), loader(batches, start, recipe.steps, workers)):
-        clock = time.perf_counter()
+        clock = busy(device)
         torch.manual_seed(seed * 1_000_003 + step)  # any sampling inside `losses` repeats on resume
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(step, recipe)
         record = _iterate(system, optimiser, images.to(device), to_device(targets, device), recipe, step)
-        history.append({**record, "seconds": time.perf_counter() - clock})
+        history.append({**record, "seconds": busy(device) - clock})
         if checkpoint and ((step + 1) % every == 0 or step + 1 == recipe.steps):
             _write(
                 checkpoint,
@@ -78,16 +80,17 @@ def fit(
 
 def _optimiser(parameters: list, recipe: Recipe) -> torch.optim.Optimizer:
     """Errors: ValueError for a name that is neither "sgd" nor "adamw"."""
+    fused = parameters[0].device.type in ("cpu", "cuda")
     if recipe.optimiser == "sgd":
-        return torch.optim.SGD(parameters, recipe.lr, recipe.momentum, weight_decay=recipe.weight_decay, foreach=True)
+        return torch.optim.SGD(parameters, recipe.lr, recipe.momentum, weight_decay=recipe.weight_decay, fused=fused)
     if recipe.optimiser == "adamw":
-        return torch.optim.AdamW(parameters, recipe.lr, weight_decay=recipe.weight_decay, foreach=True)
+        return torch.optim.AdamW(parameters, recipe.lr, weight_decay=recipe.weight_decay, fused=fused)
     raise ValueError(f"recipe.optimiser is {recipe.optimiser!r}, expected 'sgd' or 'adamw'")
 
 
 def _iterate(system, optimiser, images, targets, recipe: Recipe, step: int) -> dict:
     """One forward, backward and update."""
-    with torch.autocast(images.device.type, torch.bfloat16, enabled=images.device.type == "cuda"):
+    with half(images.device, recipe.bf16):
         parts = system.losses(images, targets)
     loss = sum(parts.values())
     if not torch.isfinite(loss):

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import time
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -13,7 +12,7 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from paperlib.data import build
 from paperlib.data.sets import EMBEDDED, ensure, load
-from paperlib.device import pick_device, progress
+from paperlib.device import busy, pick_device, progress
 from paperlib.experiments import records
 from paperlib.experiments.configs import Budget, Recipe, budget, digest, override, system_config, to_dict
 from paperlib.experiments.evaluate import evaluate
@@ -118,10 +117,10 @@ def run_job(job: Job, key: str, device: str | None = None, threads: int | None =
         torch.set_num_threads(threads)
     target = pick_device(device)
     checkpoint = Path("runs") / job.budget / job.table.replace("/", "_") / f"{digest([job.row, key])}-{job.seed}.pt"
-    start, status, metrics, history = time.perf_counter(), "ok", {}, []
+    start, status, metrics, history = busy(target), "ok", {}, []
     try:
         system, history = train(job.system, job.recipe, job.seed, job.changes, target, checkpoint)
-        start = time.perf_counter()
+        start = busy(target)
         metrics = evaluate(
             system, load(job.recipe.data, job.recipe.test, limit=job.recipe.test_images), target, **sides(job.recipe)
         )
@@ -138,7 +137,7 @@ def run_job(job: Job, key: str, device: str | None = None, threads: int | None =
         "hash": key,
         "status": status,
         "metrics": {k: round(float(v), 6) for k, v in metrics.items() if isinstance(v, (int, float)) and v == v},
-        "seconds": round(sum(h["seconds"] for h in history) + time.perf_counter() - start, 2),
+        "seconds": round(sum(h["seconds"] for h in history) + busy(target) - start, 2),
         "set": job.changes,
         "curve": _thin([h["loss"] for h in history]),
         "provenance": records.provenance(target),

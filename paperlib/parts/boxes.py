@@ -16,8 +16,8 @@ def area(b: Tensor) -> Tensor:
 def _intersection(a: Tensor, b: Tensor) -> Tensor:
     ax1, ay1, ax2, ay2 = a.unsqueeze(-2).unbind(-1)  # each (…, N, 1)
     bx1, by1, bx2, by2 = b.unsqueeze(-3).unbind(-1)  # each (…, 1, M)
-    width = (torch.minimum(ax2, bx2) - torch.maximum(ax1, bx1)).clamp(min=0)
-    return width * (torch.minimum(ay2, by2) - torch.maximum(ay1, by1)).clamp(min=0)
+    width = torch.minimum(ax2, bx2).sub_(torch.maximum(ax1, bx1)).clamp_(min=0)
+    return width.mul_(torch.minimum(ay2, by2).sub_(torch.maximum(ay1, by1)).clamp_(min=0))
 
 
 def iou(a: Tensor, b: Tensor) -> Tensor:
@@ -27,8 +27,8 @@ def iou(a: Tensor, b: Tensor) -> Tensor:
     Units:  xyxy pixels, width = x2 - x1. Two boxes without area overlap by 0, not by 0 / 0.
     """
     both = _intersection(a, b)
-    union = area(a).unsqueeze(-1) + area(b).unsqueeze(-2) - both
-    return both / union.clamp(min=torch.finfo(union.dtype).tiny)
+    union = (area(a).unsqueeze(-1) + area(b).unsqueeze(-2)).sub_(both)
+    return both.div_(union.clamp_(min=torch.finfo(union.dtype).tiny))
 
 
 def coverage(a: Tensor, b: Tensor) -> Tensor:

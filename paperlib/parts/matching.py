@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from paperlib.parts import boxes
+
 
 @dataclass(frozen=True)
 class MatchConfig:
@@ -46,6 +48,25 @@ def ignore_crowds(label: Tensor, covered: Tensor, crowd: Tensor, threshold: floa
     """
     hidden = ((covered > threshold) & crowd.unsqueeze(-2)).any(dim=-1)
     return label.masked_fill((label == 0) & hidden, -1)
+
+
+def assign(anchors: Tensor, target: dict, rule: MatchConfig) -> tuple[Tensor, Tensor]:
+    """`match` for the anchors of one image; crowd and difficult objects hide background and are never matched.
+
+    Shapes: anchors (A, 4), target {"boxes" (G, 4) px[, "crowd", "difficult" (G,) bool]}
+            -> index into the target's boxes (A,), label (A,) in {1, 0, -1}.
+    One image at a time: a batch padded to its fullest image would compute three times as many overlaps.
+    """
+    gt = target["boxes"]
+    crowd = target.get("crowd", torch.zeros(len(gt), dtype=torch.bool, device=gt.device))
+    if "difficult" in target:
+        crowd = crowd | target["difficult"]
+    if not crowd.any():
+        return match(boxes.iou(gt, anchors), rule.hi, rule.lo, rule.best)
+    real = (~crowd).nonzero().squeeze(1)
+    chosen, label = match(boxes.iou(gt[real], anchors), rule.hi, rule.lo, rule.best)
+    label = ignore_crowds(label, boxes.coverage(anchors, gt[crowd]), crowd[crowd])
+    return real[chosen] if len(real) else chosen, label
 
 
 def _ranks(keys: Tensor) -> Tensor:

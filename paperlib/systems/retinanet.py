@@ -9,7 +9,7 @@ from paperlib.parts.anchors import AnchorConfig, anchors_for, check_levels
 from paperlib.parts.detections import DetectConfig, select
 from paperlib.parts.heads import DenseHead, HeadConfig
 from paperlib.parts.losses import KINDS, ClassLossConfig, class_loss, ohem, smooth_l1, value_and_slope
-from paperlib.parts.matching import MatchConfig, ignore_crowds, match, pad_targets
+from paperlib.parts.matching import MatchConfig, assign
 from paperlib.parts.pyramids import PyramidConfig, pyramid
 from paperlib.parts.trunks import TrunkConfig, trunk
 
@@ -77,19 +77,18 @@ class RetinaNet(nn.Module):
                 in the order of `labels > 0`.
         Errors: ValueError naming the first image with a label outside 1..K.
         """
-        gt_boxes, gt_labels, valid, crowd = pad_targets(targets, anchors.device)
-        if (bad := valid & ((gt_labels < 1) | (gt_labels > self.cfg.num_classes))).any():
-            i, j = bad.nonzero()[0].tolist()
-            raise ValueError(f"target {i} (image {targets[i].get('image_id', 'without id')}) has label "
-                             f"{int(gt_labels[i, j])}: expected 1 to num_classes = {self.cfg.num_classes}")
-        rule = self.cfg.match
-        gt, label = match(boxes.iou(gt_boxes, anchors), rule.hi, rule.lo, rule.best, valid)
-        if crowd.any():
-            label = ignore_crowds(label, boxes.coverage(anchors, gt_boxes), crowd)
-        image, anchor = (label > 0).nonzero(as_tuple=True)
-        chosen = gt[image, anchor]
-        label[image, anchor] = gt_labels[image, chosen]
-        return label, gt_boxes[image, chosen]
+        labels, matched = [], []
+        for i, target in enumerate(targets):
+            known = target["labels"]
+            if (bad := (known < 1) | (known > self.cfg.num_classes)).any():
+                raise ValueError(f"target {i} (image {target.get('image_id', 'without id')}) has label "
+                                 f"{int(known[bad][0])}: expected 1 to num_classes = {self.cfg.num_classes}")
+            gt, label = assign(anchors, target, self.cfg.match)
+            at = (label > 0).nonzero().squeeze(1)
+            label[at] = known[gt[at]]
+            labels.append(label)
+            matched.append(target["boxes"][gt[at]])
+        return torch.stack(labels), torch.cat(matched)
 
     def losses(self, images: Tensor, targets: list[dict]) -> dict[str, Tensor]:
         """{"cls", "box"}: summed over anchors, divided by the number of positive anchors (loss.normaliser).
