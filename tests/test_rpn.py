@@ -124,7 +124,7 @@ def test_sampling_balances_and_costs_no_more_than_it_says():
     outputs = net.predict_levels(images)
     grads = torch.autograd.grad(net.rpn.losses(outputs, targets, sizes)["objectness"], outputs[0])
     touched = torch.cat(grads, 1) != 0
-    assert (touched.sum(1) == 64).all() and ((touched & (label == 1)).sum(1) <= 32).all()
+    assert (touched.sum(1) == 128).all() and ((touched & (label == 1)).sum(1) <= 64).all()
     assert not (touched & (label == -1)).any()
 
 

@@ -11,13 +11,13 @@ LEVELS = (2, 3, 4, 5, 6)
 def rpn_tiny(num_classes: int = 36) -> RPNConfig:
     """For 128 px images on a CPU core: tiny trunk, P2-P6 of 64 channels, one anchor scale a level, 8 to 128 px.
 
-    Differs: 64 sampled anchors an image, since there are 4,092 in all, where the paper's 256 are of 20,000 or 200,000.
+    Differs: 128 sampled anchors an image of 4,092, where the papers have 256 of 20,000 or of 200,000.
     """
     return RPNConfig(
         num_classes=num_classes,
         trunk=TrunkConfig("tiny"),
         pyramid=PyramidConfig(levels=LEVELS, dim=64, extra="pool"),
-        rpn=ProposerConfig(AnchorConfig(levels=LEVELS, size_per_stride=2.0, scales=(1.0,)), samples=64,
+        rpn=ProposerConfig(AnchorConfig(levels=LEVELS, size_per_stride=2.0, scales=(1.0,)), samples=128,
                            hidden_std=0.03, train=ProposalConfig(pre_nms=400, keep=200)),
     )
 
