@@ -119,8 +119,8 @@ def test_sampling_balances_and_costs_no_more_than_it_says():
     net, (images, targets) = model(), scenes()
     _, _, anchors = net.predict(images)
     sizes = torch.tensor([[128, 128]] * 4)
-    label, goal = net.rpn.assign(anchors, targets, sizes)
-    assert goal.shape == (4, 4092, 4) and ((label == 1).sum(1) > 0).all()
+    gt, label = net.rpn.assign(anchors, targets, sizes)
+    assert gt.shape == (4, 4092) and ((label == 1).sum(1) > 0).all()
     outputs = net.predict_levels(images)
     grads = torch.autograd.grad(net.rpn.losses(outputs, targets, sizes)["objectness"], outputs[0])
     touched = torch.cat(grads, 1) != 0
@@ -132,10 +132,10 @@ def test_border_crossing_anchors_take_no_part():
     net, (images, targets) = model(**{"rpn.border": 0.0}), scenes()
     _, _, anchors = net.predict(images)
     sizes = torch.tensor([[128, 128], [128, 128], [100, 128], [128, 128]])
-    label, _ = net.rpn.assign(anchors, targets, sizes)
+    _, label = net.rpn.assign(anchors, targets, sizes)
     for row, size in zip(label, sizes.tolist()):
         assert (row[~inside(anchors, size)] == -1).all() and (row == 1).any()
-    free, _ = model().rpn.assign(anchors, targets, sizes)
+    _, free = model().rpn.assign(anchors, targets, sizes)
     assert (free[0][~inside(anchors, (128, 128))] >= 0).any()
 
 
@@ -143,8 +143,8 @@ def test_crowds_are_neither_found_nor_background():
     net, (images, targets) = model(), scenes(1)
     _, _, anchors = net.predict(images)
     sizes = torch.tensor([[128, 128]])
-    label, _ = net.rpn.assign(anchors, [{**targets[0], "crowd": torch.tensor([True, False, False])}], sizes)
-    rest, _ = net.rpn.assign(anchors, [{k: v[1:] for k, v in targets[0].items()}], sizes)
+    _, label = net.rpn.assign(anchors, [{**targets[0], "crowd": torch.tensor([True, False, False])}], sizes)
+    _, rest = net.rpn.assign(anchors, [{k: v[1:] for k, v in targets[0].items()}], sizes)
     hidden = boxes.coverage(anchors, targets[0]["boxes"][:1])[:, 0] > 0.5
     assert (label > 0).equal(rest > 0) and (label[0][hidden & (rest[0] == 0)] == -1).all()
 

@@ -9,7 +9,7 @@ from paperlib.parts import boxes
 from paperlib.parts.anchors import AnchorConfig, anchors_for, check_levels, inside
 from paperlib.parts.heads import ProposalHead
 from paperlib.parts.losses import smooth_l1
-from paperlib.parts.matching import MatchConfig, ignore_crowds, match, pad_targets, sample
+from paperlib.parts.matching import MatchConfig, assign, sample
 from paperlib.parts.proposals import ProposalConfig, propose
 from paperlib.parts.pyramids import PyramidConfig, pyramid
 from paperlib.parts.trunks import TrunkConfig, trunk
@@ -58,23 +58,22 @@ class Proposer(nn.Module):
 
     @torch.no_grad()
     def assign(self, anchors: Tensor, targets: list[dict], sizes: Tensor) -> tuple[Tensor, Tensor]:
-        """What every anchor should say: anchors (A, 4) -> labels (N, A) in {1, 0, -1}, boxes (N, A, 4) to move to.
+        """What every anchor should say: anchors (A, 4) -> index into its image's objects, label in {1, 0, -1}, (N, A).
 
         Source: Faster R-CNN Sec. 3.1.2 (IoU .7 and .3, best anchor) and Sec. 3.3 (the image's border).
         """
-        gt_boxes, _, valid, crowd = pad_targets(targets, anchors.device)
-        overlaps, rule = boxes.iou(gt_boxes, anchors), self.cfg.match
-        if self.cfg.border is not None:
-            within = torch.stack([inside(anchors, size, self.cfg.border) for size in sizes.tolist()])  # (N, A)
-            overlaps = overlaps.masked_fill(~within[:, None], -1.0)  # an object's best anchor is one that trains
-        gt, label = match(overlaps, rule.hi, rule.lo, rule.best, valid)
-        if crowd.any():
-            label = ignore_crowds(label, boxes.coverage(anchors, gt_boxes), crowd)
-        if self.cfg.border is not None:
-            label = label.masked_fill(~within, -1)
-        if not gt_boxes.shape[1]:
-            return label, anchors.expand(len(targets), -1, 4)
-        return label, gt_boxes.gather(1, gt[..., None].expand(-1, -1, 4))
+        found = [self._assign_image(anchors, target, size) for target, size in zip(targets, sizes.tolist())]
+        gt, label = map(torch.stack, zip(*found))
+        return gt, label
+
+    def _assign_image(self, anchors: Tensor, target: dict, size: list[int]) -> tuple[Tensor, Tensor]:
+        if self.cfg.border is None:
+            return assign(anchors, target, self.cfg.match)
+        within = inside(anchors, size, self.cfg.border)
+        gt = torch.zeros(len(anchors), dtype=torch.int64, device=anchors.device)
+        label = torch.full_like(gt, -1)
+        gt[within], label[within] = assign(anchors[within], target, self.cfg.match)  # the best is one that trains
+        return gt, label
 
     def losses(self, outputs: tuple[list, list, list], targets: list[dict], sizes: Tensor) -> dict[str, Tensor]:
         """{"objectness", "proposal"}: Eq. 1's two terms, the mean over images, from what `forward` gave.
@@ -83,16 +82,16 @@ class Proposer(nn.Module):
         """
         cfg = self.cfg
         logits, deltas, anchors = torch.cat(outputs[0], 1), torch.cat(outputs[1], 1), torch.cat(outputs[2])
-        label, goal = self.assign(anchors, targets, sizes)
+        gt, label = self.assign(anchors, targets, sizes)
         if cfg.samples is not None:
             label = sample(label, cfg.samples, cfg.positive_fraction)
         scale = 1 / ((label >= 0).sum(1).clamp(min=1) * len(label))  # (N,): 1 / (N_cls N)
         image, anchor = (label >= 0).nonzero(as_tuple=True)
         truth = label[image, anchor].to(torch.float32)
         cls = F.binary_cross_entropy_with_logits(logits[image, anchor].float(), truth, reduction="none")
-        positive = truth == 1
-        at, anchor = image[positive], anchor[positive]
-        goal = boxes.encode(anchors[anchor], goal[at, anchor])
+        objects = torch.cat([t["boxes"][g[x == 1]] for t, g, x in zip(targets, gt, label)])  # (P, 4)
+        at, anchor = image[truth == 1], anchor[truth == 1]  # (P,)
+        goal = boxes.encode(anchors[anchor], objects)
         box = smooth_l1(deltas[at, anchor].to(goal.dtype), goal, cfg.box_beta).sum(1)
         weight = cfg.box_weight / cfg.locations
         return {"objectness": (cls * scale[image]).sum(), "proposal": weight * (box * scale[at]).sum()}
