@@ -32,16 +32,18 @@ def test_equals_torchvision(extra_from):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("lateral, top_down", [(True, True), (True, False), (False, True)])
-def test_switches_equal_the_recursion(lateral, top_down):
-    net, x = pyramid(PyramidConfig((2, 3, 4, 5), 12, lateral, top_down, extra=None), CHANNELS), features()
-    top = net.lateral["5"](x[5])
+@pytest.mark.parametrize("lateral, top_down, relu", [
+    (True, True, False), (True, False, False), (False, True, False), (True, True, True)])
+def test_switches_equal_the_recursion(lateral, top_down, relu):
+    net, x = pyramid(PyramidConfig((2, 3, 4, 5), 12, lateral, top_down, extra=None, relu=relu), CHANNELS), features()
+    act = F.relu if relu else torch.clone
+    top = act(net.lateral["5"](x[5]))
     merged = {5: top}
     for level in (4, 3, 2):
         up = F.interpolate(merged[level + 1], scale_factor=2, mode="nearest")
-        merged[level] = (up if top_down else 0) + (net.lateral[str(level)](x[level]) if lateral else 0)
+        merged[level] = (up if top_down else 0) + (act(net.lateral[str(level)](x[level])) if lateral else 0)
     for level, got in net(x).items():
-        torch.testing.assert_close(got, net.smooth[str(level)](merged[level]))
+        torch.testing.assert_close(got, act(net.smooth[str(level)](merged[level])))
     out = sum(v.sum() for v in net(x).values())
     assert all(g is not None for g in torch.autograd.grad(out, list(net.parameters())))  # nothing is left unused
 

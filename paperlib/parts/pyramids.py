@@ -15,6 +15,7 @@ class PyramidConfig:
     top_down: bool = True  # add the upsampled coarser map (FPN Table 1 d is without)
     extra: str | None = "conv"  # "conv": 3x3 stride 2 (RetinaNet Sec. 4) | "pool": every second pixel (FPN Sec. 4.1)
     extra_from: str = "C"  # the first extra conv reads the top "C" (RetinaNet Sec. 4) or "P" (torchvision's v1)
+    relu: bool = False  # after each lateral and each 3x3 layer (FPN Sec. 3 has none and found that it matters little)
     kind: str = "fpn"  # "fpn" | "single": one trunk level as it is (Faster R-CNN; FPN Table 1 a, b)
 
 
@@ -48,6 +49,7 @@ class FPN(nn.Module):
         self.lateral = nn.ModuleDict({str(level): Pointwise(channels[level], cfg.dim)
                                       for level in self.inner if cfg.lateral or level == top})
         self.smooth = nn.ModuleDict({str(level): nn.Conv2d(cfg.dim, cfg.dim, 3, padding=1) for level in self.inner})
+        self.act = nn.ReLU() if cfg.relu else nn.Identity()
         self.down = nn.ModuleDict()
         if cfg.extra == "conv":
             first = channels[top] if cfg.extra_from == "C" else cfg.dim
@@ -61,12 +63,12 @@ class FPN(nn.Module):
     def forward(self, features: dict[int, Tensor]) -> dict[int, Tensor]:
         merged, above = {}, None
         for level in reversed(self.inner):  # coarse to fine
-            x = self.lateral[str(level)](features[level]) if str(level) in self.lateral else None
+            x = self.act(self.lateral[str(level)](features[level])) if str(level) in self.lateral else None
             if above is not None and self.cfg.top_down:
                 up = F.interpolate(above, size=features[level].shape[-2:], mode="nearest")
                 x = up if x is None else x + up
             merged[level] = above = x
-        out = {level: self.smooth[str(level)](merged[level]) for level in self.inner}
+        out = {level: self.act(self.smooth[str(level)](merged[level])) for level in self.inner}
         x = features[self.inner[-1]] if self.cfg.extra_from == "C" and self.down else out[self.inner[-1]]
         for i, level in enumerate(self.extra):
             # P7 reads relu(P6); without convolutions a level is every second pixel of the one below
