@@ -115,6 +115,33 @@ def test_the_best_alpha_falls_with_gamma(results):
     assert line["verdict"] == "holds" and line["measured"] == pytest.approx(0.5) and line["n"] == 3
 
 
+SHARES = {f"{name}_{g:g}": value for g in (0, 0.5, 1, 2) for name, value in
+          {"top20_pos": 0.45, "top1_neg": 0.1 + 0.2 * g, "cdf_gap": 0.3 + 0.1 * g, "easy_loss": 0.9 - 0.3 * g,
+           "easy_slope": 0.95 - 0.3 * g}.items()}
+
+
+@pytest.mark.parametrize(("claim", "changed", "measured"), [
+    ("focal-cdf-positive", {"top20_pos_2": 0.60}, 5), ("focal-cdf-negative", {"top1_neg_0": 0.6}, -10),
+    ("focal-cdf-gamma0-similar", {"cdf_gap_0": 0.45}, 5), ("focal-imbalance-overwhelms", {"easy_slope_0": 0.45}, -5)])
+def test_claims_on_the_shares_of_the_loss(results, claim, changed, measured):
+    assert of(claim)["verdict"] == "not run"
+    for seed in range(3):
+        drift = {name: value + 0.001 * seed for name, value in (SHARES | changed).items()}
+        record("gamma 2", seed, 0.2, metrics={"AP": 0.2, **drift})
+    line = of(claim)
+    assert line["measured"] == pytest.approx(measured, abs=0.15) and line["n"] == 3
+    assert line["verdict"] == ("holds" if measured > 0 else "contradicted")
+
+
+def test_shapes_that_discount_easy_examples(results):
+    for job in tables.jobs_of("focal_loss/3", budget("mini"), seeds=3):
+        if job.row.startswith("FL*"):
+            record(job.row, job.seed, 0.3 if job.changes["loss.gamma"] > 1 else 0.2, "focal_loss/3")
+    line = of("focal-flstar-effective-shape")
+    assert line["verdict"] == "unresolved" or line["measured"] == pytest.approx(8.0)  # gamma 1, beta 1 discounts too
+    assert line["n"] == 3
+
+
 def test_the_command_line(results, capsys):
     assert main(["claims", "--json"]) == 0
     lines = json.loads(capsys.readouterr().out)

@@ -33,6 +33,7 @@ def test_override_replaces_only_what_is_named():
 def test_override_takes_none_only_where_the_field_does():
     assert override(Outer(), ["loss.top=7"]).loss.top == 7
     assert override(Outer(Inner(top=7)), ["loss.top=none"]).loss.top is None
+    assert override(Outer(Inner(top=7)), {"loss.top": "none"}).loss.top is None  # as TOML has to write it
     with pytest.raises(ValueError, match=r"'loss\.gamma'.*NoneType.*float"):
         override(Outer(), ["loss.gamma=none"])
 

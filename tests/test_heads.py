@@ -50,3 +50,12 @@ def test_switches_and_shapes():
     assert [tuple(x.shape) for x in deltas] == [(2, 8 * 16 * 3, 7, 4), (2, 4 * 8 * 3, 7, 4)]
     logits, _ = DenseHead(16, 3, 7)(features(n=0))
     assert logits[0].shape == (0, 8 * 16 * 3, 7)
+
+
+def test_a_shared_head_has_its_hidden_layers_once():
+    apart, shared = (DenseHead(16, 3, 7, HeadConfig(convs=2, shared=shared)) for shared in (False, True))
+    hidden = 2 * (16 * 16 * 9 + 16)
+    count = [sum(p.numel() for p in head.parameters()) for head in (apart, shared)]
+    assert count[0] - count[1] == hidden
+    x = torch.rand(1, 16, 4, 4)
+    assert shared.cls[:-1](x).equal(shared.box[:-1](x)) and not apart.cls[:-1](x).equal(apart.box[:-1](x))

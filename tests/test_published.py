@@ -5,7 +5,8 @@ from operator import attrgetter
 
 import pytest
 
-from paperlib.experiments.configs import override
+from paperlib.experiments import tables
+from paperlib.experiments.configs import budget, override
 from paperlib.experiments.published import PAPERS, citations, claims, published, published_json
 from paperlib.systems import PRESETS
 
@@ -69,22 +70,20 @@ def test_a_printed_mean_follows_from_its_classes(name, label):
     assert sum(values.values()) / len(values) == pytest.approx(mean, abs=0.06)  # all were rounded to 0.1
 
 
-def changes_of_rows() -> list[tuple[str, str, dict]]:
-    found = [(name, row["label"], row["set"])
-             for name, table in published().items() for row in table["rows"] if "set" in row]
-    found += [(c["judge"]["table"], c["id"], c["judge"][side]) for c in claims() for side in ("set_better", "set_worse")
-              if side in c["judge"]]
-    return found
-
-
-def test_every_change_fits_the_system_that_runs_the_table():
-    changes = changes_of_rows()
-    assert len(changes) >= 40
-    for name, what, change in changes:
-        default = next(iter(PRESETS[published()[name]["run"]["system"]].values()))()
-        changed = override(default, change)  # refuses a key that the system lacks, or a value of another type
-        for key, value in change.items():
-            assert attrgetter(key)(changed) == (tuple(value) if isinstance(value, list) else value), f"{name}: {what}"
+@pytest.mark.parametrize("plan", ["mini", "paper"])
+def test_every_change_fits_the_system_that_runs_the_table(plan):
+    seen = 0
+    for name in [name for name, table in published().items() if "run" in table]:
+        if published()[name]["run"]["system"] not in budget(plan).recipes:
+            continue
+        for job in tables.jobs_of(name, budget(plan), seeds=1):
+            default = PRESETS[job.system][job.recipe.preset]()
+            changed = override(default, job.changes)  # refuses a key that the system lacks, or another type
+            for key, value in job.changes.items():
+                value = tuple(value) if isinstance(value, list) else None if value == "none" else value
+                assert attrgetter(key)(changed) == value, f"{name}: {job.row}"
+            seen += 1
+    assert seen >= 70
 
 
 def test_json_form_keeps_every_cell():

@@ -127,3 +127,31 @@ def test_identity_follows_the_drawings_and_the_first_weights_without_drawing(tmp
     monkeypatch.undo()
     key()
     assert not (tmp_path / "none").exists()
+
+
+def test_a_row_may_change_its_images_and_its_schedule_by_preset():
+    mine = {job.row: job for job in tables.jobs_of("focal_loss/1e", budget("mini"), seeds=1)}
+    assert mine["50-400"].recipe.size == (64, 64) and mine["101-800"].recipe.size == (192, 192)
+    assert mine["101-800"].changes == {"trunk.name": "tiny_deep"} and mine["50-600"].changes == {}
+    real = {job.row: job for job in tables.jobs_of("focal_loss/1e", budget("paper"), seeds=1)}
+    assert real["50-400"].recipe.size == (400, 667) and real["101-800"].recipe.size == (800, 1333)
+    assert real["101-800"].changes == {"trunk.name": "resnet101"} and real["50-400"].recipe.data == "coco2017"
+    longer = {job.row: job for job in tables.jobs_of("focal_loss/2", budget("paper"), seeds=1)}
+    assert longer["RetinaNet-101"].recipe.steps == 135000 and longer["RetinaNet-101"].recipe.jitter == (0.8, 1.0)
+    assert "RetinaNet-X101" not in {job.row for job in tables.jobs_of("focal_loss/2", budget("mini"), seeds=1)}
+
+
+def test_equal_rows_of_two_tables_are_measured_once(plan):
+    (first,) = tables.run(TABLE, plan, ["gamma 0"])
+    (copy,) = tables.run("focal_loss/1a", plan, ["alpha 0.75"])
+    assert copy["measured_as"] == [TABLE, "gamma 0"] and copy["metrics"] == first["metrics"]
+    assert tables.run("focal_loss/1a", plan, ["alpha 0.75"]) == []
+    assert report.measured("focal_loss/1a", plan)["alpha 0.75"]["stale"] == 0
+    spent = report.cost(plan)
+    assert spent[TABLE][1] > 0 and spent["focal_loss/1a"] == (1, 0)
+
+
+def test_the_row_that_a_figure_needs_is_looked_at_more_closely(plan):
+    new = {r["row"]: r for r in tables.run(TABLE, plan, ROWS)}
+    assert "easy_loss_0" in new["gamma 2"]["metrics"] and "easy_loss_0" not in new["gamma 0"]["metrics"]
+    assert [step for step, _ in new["gamma 0"]["ap_curve"]] == [1, 2]

@@ -1,13 +1,16 @@
 """Every claim of the papers beside what was measured here: value, interval, verdict, and what it cost."""
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from paperlib.experiments import ratios, records, report, tables
+import torch
+
+from paperlib.experiments import probes, ratios, records, report, tables
 from paperlib.experiments.configs import Budget, budget
 from paperlib.experiments.facts import all_facts
 from paperlib.experiments.judge import Difference, paired, verdict
 from paperlib.experiments.published import by_variant, claims, published
+from paperlib.parts.losses import cross_entropy, focal_star
 
 VERDICTS = ("holds", "contradicted", "unresolved", "stale", "not run", "external")
 NOTHING = {"measured": None, "interval": None, "n": 0, "verdict": "not run", "cost": None, "delta": None, "remark": ""}
@@ -158,4 +161,48 @@ def _alpha_falls_with_gamma(claim: dict, trained: _Trained) -> dict:
     return _interval(found) | {"verdict": says, "remark": "Measured: the best alpha at gamma 0 minus that at gamma 2."}
 
 
-CURVES = {"focal-alpha-falls-with-gamma": _alpha_falls_with_gamma}
+def _shares(margins: Callable, told: str) -> Callable:
+    """A claim about Fig. 4: it holds as far as the smallest of `margins(share)` is above 0, seed by seed.
+
+    `share(name)` is a number that `probes.loss_shares` measured of the row that the claim's judge names.
+    """
+    def judge(claim: dict, trained: _Trained) -> dict:
+        row = trained.rows(claim["judge"]["table"]).get(claim["judge"]["row"], {"metrics": {}, "stale": 0})
+        runs = {seed for name, found in row["metrics"].items() if name.startswith("easy_") for seed in found}
+        shares = {seed: lambda name, seed=seed: 100 * row["metrics"][name][seed] for seed in runs}
+        found = paired({seed: min(margins(share)) for seed, share in shares.items()}, dict.fromkeys(runs, 0.0))
+        if found is None:
+            return {"verdict": "stale"} if row["stale"] else {}
+        return _interval(found) | {"verdict": verdict(found, 1), "remark": f"Measured, in points: {told}."}
+    return judge
+
+
+def _effective_shapes(claim: dict, trained: _Trained) -> dict:
+    """Mean AP of the settings of FL* that discount what is easy minus that of the others, seed by seed."""
+    table, sides = claim["judge"]["table"], {True: [], False: []}
+    for job in tables.jobs_of(table, trained.plan, seeds=1):
+        if job.changes["loss.kind"] == "focal_star":
+            x_t, yes = torch.tensor(2.0), torch.tensor(1.0)
+            loss = focal_star(x_t, yes, job.changes["loss.gamma"], job.changes["loss.beta"], None)
+            sides[bool(loss < cross_entropy(x_t, yes) / 2)].append(trained.points(table, job.row, "AP"))
+    means = [{seed: sum(row[seed] for row in rows) / len(rows) for seed in set.intersection(*map(set, rows))}
+             for rows in (sides[True], sides[False])]
+    found = paired(*means)
+    return _interval(found) | ({"verdict": verdict(found, 1)} if found else {})
+
+
+CURVES = {
+    "focal-alpha-falls-with-gamma": _alpha_falls_with_gamma,
+    "focal-flstar-effective-shape": _effective_shapes,
+    "focal-cdf-positive": _shares(
+        lambda share: [15 - abs(share(f"top20_pos_{g:g}") - 50) for g in probes.GAMMAS],
+        "15 minus the largest distance from 50%, over the gammas"),
+    "focal-cdf-negative": _shares(
+        lambda share: [share("top1_neg_2") - share("top1_neg_0")], "share at gamma 2 minus share at gamma 0"),
+    "focal-cdf-gamma0-similar": _shares(
+        lambda share: [share("cdf_gap_2") - share("cdf_gap_0")], "gap at gamma 2 minus gap at gamma 0"),
+    "focal-imbalance-overwhelms": _shares(
+        lambda share: [v for kind in ("loss", "slope") for v in (
+            share(f"easy_{kind}_0") - 50, share(f"easy_{kind}_0") - share(f"easy_{kind}_2"))],
+        "the smallest of both shares at gamma 0 less 50, and of their falls to gamma 2"),
+}

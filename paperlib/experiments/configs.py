@@ -63,8 +63,10 @@ def _replace(cfg, key: str, whole: str, value):
 
 
 def _fit_type(value, hint, key: str):
-    """`value` if it is of the type that the field declares; ints become floats and lists become tuples."""
+    """`value` if it is of the type that the field declares; ints become floats, lists tuples, "none" None."""
     options = typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else (hint,)
+    if value == "none" and type(None) in options:  # TOML has no null
+        return None
     for option in options:
         kind = typing.get_origin(option) or option
         if kind is type(None) and value is None:
@@ -115,6 +117,9 @@ class Recipe:
     clip: float | None = 10.0  # largest gradient norm; None: no clipping
     flip: bool = True  # horizontal flips
     bf16: bool = True  # train with bfloat16 products where the device is fast at them (device.half)
+    jitter: tuple[float, ...] | None = None  # (low, high) of a random factor on a training image's size
+    checks: int = 0  # even points of a run, the end among them, at which AP is measured; the scores do not depend on it
+    check_images: int = 200  # on the first so many test images
     set: dict = field(default_factory=dict)  # overrides of the preset that the budget itself asks for
 
 

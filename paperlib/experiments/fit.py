@@ -179,7 +179,7 @@ def prepare(name: str, recipe: Recipe, seed: int = 0, changes: dict | list[str] 
     cfg = system_config(name, recipe, len(dataset.classes), changes)
     seed_all(seed)
     system = SYSTEMS[name](cfg)
-    return system, Batches(dataset, recipe.batch, seed, size=recipe.size, flip=recipe.flip)
+    return system, Batches(dataset, recipe.batch, seed, size=recipe.size, flip=recipe.flip, jitter=recipe.jitter)
 
 
 def train(
@@ -191,10 +191,17 @@ def train(
     checkpoint: Path | None = None,
     steps: int | None = None,
     bar=lambda it, **_: it,
+    watch=lambda system, record: None,
 ) -> tuple[nn.Module, list[dict]]:
-    """Train one system to the end; return it with its history. `steps` shortens the recipe's schedule."""
+    """Train one system to the end; return it with its history. `steps` shortens the recipe's schedule.
+
+    `watch(system, record)` sees every step's record, and may add to it.
+    """
     recipe = replace(recipe, steps=steps or recipe.steps)
     system, batches = prepare(name, recipe, seed, changes)
     run = fit(system, batches, recipe, device or pick_device(), seed, checkpoint)
-    history = list(bar(run, total=recipe.steps, desc=name))
+    history = []
+    for record in bar(run, total=recipe.steps, desc=name):
+        watch(system, record)
+        history.append(record)
     return system.eval(), history

@@ -13,7 +13,7 @@ TABLE_MAY = {"thesis": str, "baseline": str, "version": str, "note": str, "in_so
              "variants": str, "measures": dict}
 ROW_NEEDS = {"label": str, "values": list, "ours": bool}
 ROW_MAY = {"settings": str, "line": str, "unit": str, "version": str, "note": str, "in_source": bool, "set": dict,
-           "better": str}
+           "better": str, "see": str}
 CLAIM_NEEDS = {"id": str, "place": str, "line": str, "kind": str, "tier": int, "say": str,
                "published": (int, float, str, list), "unit": str, "judge": dict}
 CLAIM_MAY = {"notebook": str, "note": str, "formula": str, "version": str}
@@ -21,7 +21,8 @@ CLAIM_MAY = {"notebook": str, "note": str, "formula": str, "version": str}
 JUDGES = {"exact": ("test",), "ratio": ("measure",), "trend": ("rows", "curve"), "external": ("external",)}
 JUDGE_NEEDS = {"test": (), "measure": ("direction",), "rows": ("table", "better", "worse", "metric"),
                "curve": ("property",), "external": ("why",)}
-JUDGE_MAY = {"measure": ("value", "low", "high"), "rows": ("margin", "set_better", "set_worse"), "curve": ("figure",)}
+JUDGE_MAY = {"measure": ("value", "low", "high"), "rows": ("margin", "set_better", "set_worse"),
+             "curve": ("figure", "table", "row", "rows")}
 CITE = re.compile(r"(\d{3}):(\d+)(?:-(\d+))?")
 
 
@@ -187,11 +188,13 @@ def _judge(claim: dict, where: str) -> None:
     allowed = {"by", *JUDGE_NEEDS[by], *JUDGE_MAY.get(by, ())}
     if set(judge) - allowed or set(JUDGE_NEEDS[by]) - set(judge):
         raise ValueError(f"{where}: judge {judge!r} needs {JUDGE_NEEDS[by]} and may have {JUDGE_MAY.get(by, ())}")
-    if by != "rows":
+    if "table" not in judge:
         return
     table = published().get(judge["table"])
     if table is None:
         raise ValueError(f"{where}: no published table {judge['table']!r}")
+    if by != "rows":
+        return
     turned = by_variant(table)
     names = {column["name"] for column in turned["columns"]}
     known = {row["label"] for row in turned["rows"]} | (names if names != {"value"} else {judge["metric"]})

@@ -25,11 +25,12 @@ def measured(table: str, plan: str | Budget | None = None) -> dict[str, dict]:
     fresh = {(j.row, j.seed): tables.identity(j) for j in tables.jobs_of(table, plan, seeds=max(seeds, plan.seeds))
              if (j.row, j.seed) in recorded}
     for (row, seed), record in recorded.items():
-        entry = rows.setdefault(row, {"metrics": {}, "seconds": [], "stale": 0, "diverged": 0})
+        entry = rows.setdefault(row, {"metrics": {}, "seconds": [], "stale": 0, "diverged": 0, "copied": 0.0})
         if (row, seed) not in fresh or fresh[row, seed] != record["hash"]:
             entry["stale"] += 1
             continue
         entry["seconds"].append(record["seconds"])
+        entry["copied"] += record["seconds"] if "measured_as" in record else 0.0
         entry["diverged"] += record["status"] != "ok"
         for metric, value in record["metrics"].items():
             entry["metrics"].setdefault(metric, {})[seed] = value
@@ -96,5 +97,6 @@ def cost(plan: str | Budget | None = None) -> dict[str, tuple[int, float]]:
     plan = plan if isinstance(plan, Budget) else budget(plan)
     there = [name for name, body in published().items()
              if "run" in body and records.path_of(name, plan.name).exists()]
-    seconds = {name: [s for row in measured(name, plan).values() for s in row["seconds"]] for name in there}
-    return {name: (len(found), sum(found) / 60) for name, found in seconds.items()}
+    rows = {name: measured(name, plan).values() for name in there}
+    return {name: (sum(len(row["seconds"]) for row in found),
+                   sum(sum(row["seconds"]) - row["copied"] for row in found) / 60) for name, found in rows.items()}

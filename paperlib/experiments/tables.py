@@ -13,13 +13,13 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from paperlib.data import build
 from paperlib.data.sets import EMBEDDED, ensure, load
 from paperlib.device import busy, pick_device, progress
-from paperlib.experiments import records
+from paperlib.experiments import probes, records
 from paperlib.experiments.configs import Budget, Recipe, budget, digest, override, system_config, to_dict
 from paperlib.experiments.evaluate import evaluate
 from paperlib.experiments.fit import sides, train
 from paperlib.experiments.published import claims, published
 from paperlib.parts.trunks import weights_folder
-from paperlib.systems import SYSTEMS
+from paperlib.systems import PRESETS, SYSTEMS
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class Job:
     system: str
     recipe: Recipe
     changes: dict
+    shares: bool = False  # also measure how the trained model's loss is shared out (RetinaNet Fig. 4)
 
 
 def runnable(table: str) -> dict:
@@ -52,25 +53,48 @@ def jobs_of(table: str, plan: Budget, rows: list[str] | None = None, seeds: int 
     Errors: KeyError for a row that the table does not have.
     """
     body = runnable(table)
+    run, judges = body["run"], [c["judge"] for c in claims() if c["judge"].get("table") == table]
+    recipe = plan.recipe(run["system"])
+    kept = () if recipe.data in EMBEDDED else ("data",)  # a budget of real photographs keeps its set
+    recipe = override(recipe, {k: v for k, v in run.items() if k not in ("system", *kept)})
     mine = {row["label"]: row["set"] for row in body["rows"] if "set" in row} | variants(table)
+    mine = {label: found for label, changes in mine.items() if (found := _changes(changes, run["system"], recipe))}
     if unknown := set(rows or ()) - mine.keys():
         raise KeyError(
             f"table {table!r} has no runnable row {sorted(unknown)[0]!r}; it has {', '.join(map(repr, mine))}"
         )
-    run = body["run"]
-    recipe = override(plan.recipe(run["system"]), {k: v for k, v in run.items() if k != "system"})
+    shares = {judge["row"] for judge in judges if "row" in judge}
     return [
-        Job(table, label, seed, plan.name, run["system"], recipe, changes)
+        Job(table, label, seed, plan.name, run["system"], own, changes, label in shares)
         for seed in range(seeds or plan.seeds)
-        for label, changes in mine.items()
+        for label, (own, changes) in mine.items()
         if not rows or label in rows
     ]
+
+
+def _changes(changes: dict, system: str, recipe: Recipe) -> tuple[Recipe, dict] | None:
+    """A row's recipe and its changes of the system, from its `set`; None if it has none for the recipe's preset.
+
+    `set` is one table, or one for each preset. Its keys `recipe.scale` (a factor of the images' sides),
+    `recipe.stretch` (of the steps) and `recipe.jitter` are what the papers ablate of the training itself.
+    """
+    if changes.keys() & PRESETS[system].keys():
+        if recipe.preset not in changes:
+            return None
+        changes = changes[recipe.preset]
+    own = {key.removeprefix("recipe."): value for key, value in changes.items() if key.startswith("recipe.")}
+    if (scale := own.pop("scale", 1)) != 1:
+        stored = 2 * [build.WORLDS[recipe.data].size] if recipe.data in EMBEDDED else []
+        own["size"] = [round(side * scale) for side in recipe.size or stored] or None
+    own["steps"] = round(recipe.steps * own.pop("stretch", 1))
+    return override(recipe, own), {key: value for key, value in changes.items() if not key.startswith("recipe.")}
 
 
 def variants(table: str) -> dict[str, dict]:
     """{label: what it changes} of the rows that a claim compares although the paper's table does not print them."""
     judges = [c["judge"] for c in claims() if c["judge"].get("table") == table]
-    return {j[side]: j[f"set_{side}"] for j in judges for side in ("better", "worse") if f"set_{side}" in j}
+    pairs = {j[side]: j[f"set_{side}"] for j in judges for side in ("better", "worse") if f"set_{side}" in j}
+    return pairs | {label: changes for j in judges for label, changes in j.get("rows", {}).items()}
 
 
 @cache
@@ -95,20 +119,12 @@ def identity(job: Job) -> str:
     train_version, classes = _data_version(job.recipe.data, job.recipe.train)
     cfg = system_config(job.system, job.recipe, classes, job.changes)
     start = getattr(cfg, "trunk", None)
-    recipe = {k: v for k, v in asdict(job.recipe).items() if k not in ("set", "preset")}  # both are in cfg already
-    return digest(
-        json.loads(
-            json.dumps(
-                {
-                    "config": to_dict(cfg),
-                    "recipe": recipe,
-                    "revision": SYSTEMS[job.system].revision,
-                    "data": [train_version, _data_version(job.recipe.data, job.recipe.test)[0]],
-                    "weights": start and _weights_version(start.weights, start.name),
-                }
-            )
-        )
-    )
+    elsewhere = ("set", "preset", "checks", "check_images")  # two are in cfg already, two decide no number
+    recipe = {k: v for k, v in asdict(job.recipe).items() if k not in elsewhere}
+    parts = {"config": to_dict(cfg), "recipe": recipe, "revision": SYSTEMS[job.system].revision,
+             "data": [train_version, _data_version(job.recipe.data, job.recipe.test)[0]],
+             "weights": start and _weights_version(start.weights, start.name)}
+    return digest(json.loads(json.dumps(parts)))
 
 
 def run_job(job: Job, key: str, device: str | None = None, threads: int | None = 1) -> dict:
@@ -118,12 +134,13 @@ def run_job(job: Job, key: str, device: str | None = None, threads: int | None =
     target = pick_device(device)
     checkpoint = Path("runs") / job.budget / job.table.replace("/", "_") / f"{digest([job.row, key])}-{job.seed}.pt"
     start, status, metrics, history = busy(target), "ok", {}, []
+    test = load(job.recipe.data, job.recipe.test, limit=job.recipe.test_images)
+    watch = probes.ApCurve(job.recipe, test, target)
     try:
-        system, history = train(job.system, job.recipe, job.seed, job.changes, target, checkpoint)
+        system, history = train(job.system, job.recipe, job.seed, job.changes, target, checkpoint, watch=watch)
         start = busy(target)
-        metrics = evaluate(
-            system, load(job.recipe.data, job.recipe.test, limit=job.recipe.test_images), target, **sides(job.recipe)
-        )
+        metrics = evaluate(system, test, target, **sides(job.recipe))
+        metrics |= probes.loss_shares(system, test, target, **sides(job.recipe)) if job.shares else {}
     except FloatingPointError as error:
         status = "diverged: " + str(error).split(";")[0]
         printed = [c["name"] for c in runnable(job.table)["columns"] if c["better"] == "higher"]
@@ -140,6 +157,7 @@ def run_job(job: Job, key: str, device: str | None = None, threads: int | None =
         "seconds": round(sum(h["seconds"] for h in history) + busy(target) - start, 2),
         "set": job.changes,
         "curve": _thin([h["loss"] for h in history]),
+        "ap_curve": [[h["step"] + 1, round(h["AP"], 6)] for h in history if "AP" in h],
         "provenance": records.provenance(target),
     }
 
@@ -150,14 +168,23 @@ def _thin(values: list[float], points: int = 20) -> list[float]:
     return [round(sum(values[i : i + n]) / n, 5) for i in range(0, len(values) - n + 1, n)]
 
 
-def run(
-    table: str,
-    plan: str | Budget | None = None,
-    rows: list[str] | None = None,
-    seeds: int | None = None,
-    jobs: int = 1,
-    device: str | None = None,
-) -> list[dict]:
+def _measured_elsewhere(table: str, plan: Budget, todo: list[tuple[Job, str]]) -> list[dict]:
+    """Record what another table has measured already: the paper's default row stands in five of its tables."""
+    others = [name for name, body in published().items() if "run" in body and name != table]
+    known = {(r["hash"], r["seed"]): r for name in others for r in records.read(name, plan.name)}
+    new = []
+    for job, key in todo:
+        twin = known.get((key, job.seed))
+        if twin and not job.shares:
+            source = twin.get("measured_as") or [twin["table"], twin["row"]]
+            new.append({**twin, "table": table, "row": job.row, "set": job.changes, "measured_as": source})
+            del new[-1]["sha256"]
+            records.append(new[-1])
+    return new
+
+
+def run(table: str, plan: str | Budget | None = None, rows: list[str] | None = None, seeds: int | None = None,
+        jobs: int = 1, device: str | None = None) -> list[dict]:
     """Run what a table lacks, `jobs` processes of one thread each; write each record the moment it is there.
 
     Runs that are recorded and not stale are skipped. Interrupt it at will: finished runs are on disk, the others go on
@@ -167,9 +194,10 @@ def run(
     done = records.latest(records.read(table, plan.name))
     keyed = [(job, identity(job)) for job in jobs_of(table, plan, rows, seeds)]
     todo = [(job, key) for job, key in keyed if done.get((job.row, job.seed), {}).get("hash") != key]
+    new, attempts = _measured_elsewhere(table, plan, todo), 0
+    todo = [(j, k) for j, k in todo if (j.row, j.seed) not in {(r["row"], r["seed"]) for r in new}]
     for name in {job.recipe.data for job, _ in todo} & set(EMBEDDED):
         ensure(name)  # here, with every core, and once; not in each worker
-    new, attempts = [], 0
     with progress(total=len(todo), desc=f"{table} at {plan.name}", unit="run") as bar:
         while todo:
             work = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(

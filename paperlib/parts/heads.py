@@ -17,6 +17,7 @@ class HeadConfig:
     std: float = 0.01  # of the initial weights of the output layers (RetinaNet Sec. 4.1)
     hidden_std: float = 0.01  # of the initial weights of the other layers (RetinaNet Sec. 4.1)
     out_kernel: int = 3  # side of the output layers' kernels (RetinaNet Sec. 4)
+    shared: bool = False  # both subnets use the same hidden layers (RPN does; RetinaNet Sec. 4 advises against it)
 
 
 def _subnet(dim: int, outputs: int, cfg: HeadConfig) -> nn.Sequential:
@@ -46,6 +47,8 @@ class DenseHead(nn.Module):
         self.box_shape = (4,) if cfg.class_agnostic else (num_classes, 4)
         self.cls = _subnet(dim, num_anchors * num_classes, cfg)
         self.box = _subnet(dim, num_anchors * math.prod(self.box_shape), cfg)
+        for i in range(len(self.cls) - 1 if cfg.shared else 0):
+            self.box[i] = self.cls[i]
         nn.init.constant_(self.cls[-1].bias, -math.log((1 - cfg.prior) / cfg.prior))
 
     def forward(self, features: dict[int, Tensor]) -> tuple[list[Tensor], list[Tensor]]:

@@ -10,12 +10,12 @@ import torchvision
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-TINY_WIDTHS = {2: 32, 3: 48, 4: 64, 5: 96}  # channels of the tiny trunk's level l; multiples of 16 fill a vector
+TINY_WIDTHS = {1: 16, 2: 32, 3: 48, 4: 64, 5: 96}  # channels of the tiny trunk's level l; multiples of 16 fill a vector
 
 
 @dataclass(frozen=True)
 class TrunkConfig:
-    name: str = "resnet50"  # tiny | resnet18 | resnet50 | resnet101
+    name: str = "resnet50"  # tiny | tiny_deep | resnet18 | resnet50 | resnet101 | resnext101_32x8d
     weights: str | None = None  # None: random | "imagenet" | "mininet" | path of a .safetensors or .pth state dict
     frozen_stages: int = 0  # leading stages that do not learn: 1 the stem, 2 also level 2, ... (Fast R-CNN Sec. 4.5)
     frozen_norm: bool = False  # batch norm as a fixed affine map of its stored statistics (RetinaNet starts so)
@@ -74,8 +74,9 @@ class Trunk(nn.Module):
         x = (images.to(self.mean.dtype) - self.mean * scale) / (self.std * scale)
         x = x.contiguous(memory_format=torch.channels_last)
         stem, *levels = self.stages()
-        x, features = stem(x), {}
-        for level, stage in zip(self.channels, levels):
+        x = stem(x)
+        features = {1: x} if 1 in self.channels else {}
+        for level, stage in enumerate(levels, 2):
             features[level] = x = stage(x)  # (N, C_l, H / 2**l, W / 2**l)
         return features
 
@@ -94,14 +95,19 @@ class Trunk(nn.Module):
 
 
 class Tiny(Trunk):
-    """A residual net of nine 3x3 layers, 0.2 M parameters, levels 2 to 5; ours, for the embedded sets."""
+    """A residual net of nine 3x3 layers, 0.2 M parameters, levels 1 to 5; ours, for the embedded sets.
+
+    "tiny_deep" has a second block at each level, 17 layers in all: it stands to "tiny" as ResNet-101 to ResNet-50.
+    """
 
     def __init__(self, cfg: TrunkConfig):
         super().__init__(cfg, dict(TINY_WIDTHS))
-        widths = [16, *TINY_WIDTHS.values()]
-        self.stem = nn.Sequential(ConvNorm(3, 16, 3, 2, cfg.frozen_norm, cfg.norm_eps), nn.ReLU(inplace=True))
-        self.blocks = nn.ModuleList(
-            Block(a, b, 2, cfg.frozen_norm, cfg.norm_eps) for a, b in pairwise(widths))
+        norm = cfg.frozen_norm, cfg.norm_eps
+        self.stem = nn.Sequential(ConvNorm(3, TINY_WIDTHS[1], 3, 2, *norm), nn.ReLU(inplace=True))
+        self.blocks = nn.ModuleList(Block(a, b, 2, *norm) for a, b in pairwise(TINY_WIDTHS.values()))
+        if cfg.name == "tiny_deep":
+            self.blocks = nn.ModuleList(nn.Sequential(first, Block(c, c, 1, *norm))
+                                        for first, c in zip(self.blocks, list(TINY_WIDTHS.values())[1:]))
 
     def stages(self) -> list[nn.Module]:
         return [self.stem, *self.blocks]
@@ -126,7 +132,8 @@ class ResNet(Trunk):
         return [nn.Sequential(b.conv1, b.bn1, b.relu, b.maxpool), b.layer1, b.layer2, b.layer3, b.layer4]
 
 
-TRUNKS = {"tiny": Tiny, "resnet18": ResNet, "resnet50": ResNet, "resnet101": ResNet}
+TRUNKS = {"tiny": Tiny, "tiny_deep": Tiny, "resnet18": ResNet, "resnet50": ResNet, "resnet101": ResNet,
+          "resnext101_32x8d": ResNet}
 
 
 def trunk(cfg: TrunkConfig) -> Trunk:

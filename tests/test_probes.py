@@ -1,0 +1,68 @@
+"""What is measured beside a run's scores: the AP curve, resumed or not, and the shares of a trained model's loss."""
+from dataclasses import replace
+
+import pytest
+import torch
+
+from paperlib.data.sets import load
+from paperlib.experiments import probes
+from paperlib.experiments.configs import budget
+from paperlib.experiments.fit import prepare, train
+from paperlib.parts.losses import focal
+
+CPU = torch.device("cpu")
+
+
+def small(scenes, **changes):
+    return replace(budget("smoke").recipe("retinanet"), data=str(scenes), train=None, test=None, steps=4, batch=2,
+                   checks=2, check_images=2, **changes)
+
+
+def test_the_ap_curve_has_even_points_and_does_not_change_the_run(scenes):
+    recipe = small(scenes)
+    watch = probes.ApCurve(recipe, load(str(scenes), None), CPU)
+    watched, history = train("retinanet", recipe, device=CPU, watch=watch)
+    plain, _ = train("retinanet", recipe, device=CPU)
+    assert [h["step"] + 1 for h in history if "AP" in h] == [2, 4] and not watched.training
+    for a, b in zip(watched.state_dict().values(), plain.state_dict().values()):
+        assert a.equal(b)
+
+
+def test_a_resumed_run_keeps_the_points_that_it_had(scenes, tmp_path):
+    recipe, file = small(scenes), tmp_path / "run.pt"
+    train("retinanet", recipe, device=CPU, checkpoint=file, watch=lambda system, h: h.update(AP=float(h["step"])))
+    watch = probes.ApCurve(recipe, load(str(scenes), None), CPU)
+    _, history = train("retinanet", recipe, device=CPU, checkpoint=file, watch=watch)
+    assert [h["AP"] for h in history[:-1]] == [0.0, 1.0, 2.0]  # the file was written before the last was added
+    assert history[-1]["AP"] <= 1
+
+
+def test_cumulative_share():
+    loss, at = torch.tensor([3.0, 1.0, 0.0, 4.0]), torch.tensor([0.0, 0.5, 0.75, 1.0])
+    torch.testing.assert_close(probes.cumulative(loss, at), torch.tensor([0.0, 1 / 8, 4 / 8, 1.0]))
+
+
+def test_loss_shares_are_those_of_the_plain_losses(scenes):
+    dataset = load(str(scenes), None)
+    system, _ = prepare("retinanet", small(scenes))
+    for parameter in system.head.cls[-1].parameters():
+        torch.nn.init.normal_(parameter, std=0.5)
+    found = probes.loss_shares(system, dataset, CPU)
+    yes, no = (torch.cat(part) for part in zip(*probes.anchor_logits(system, dataset, CPU)))
+    assert len(yes) and len(no)
+    for gamma in probes.GAMMAS:
+        positive = focal(yes, torch.ones_like(yes), gamma, None).double()
+        every = focal(no, torch.zeros_like(no), gamma, None).double()
+        easy = every[no < 0].sum() / (every.sum() + positive.sum())
+        assert found[f"easy_loss_{gamma:g}"] == pytest.approx(float(easy), rel=1e-4)
+        hardest = every.sum(1).sort(descending=True).values
+        share = hardest[: round(0.01 * len(hardest))].sum() / hardest.sum()
+        assert found[f"top1_neg_{gamma:g}"] == pytest.approx(float(share), rel=2e-2)
+    assert found["easy_loss_2"] < found["easy_loss_0"] and found["top1_neg_2"] > found["top1_neg_0"]
+
+
+def test_resized_images_bring_their_boxes_along(scenes):
+    dataset = load(str(scenes), None)
+    system, _ = prepare("retinanet", small(scenes))
+    wide = list(probes.anchor_logits(system, dataset, CPU, short=128, long=128))
+    assert sum(len(yes) for yes, _ in wide) > 0 and wide[0][1].shape[0] > 8 * 64 * 64
