@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     command(run.info, device)
     command(
         run.data,
-        arg("action", choices=["build", "download", "check"]),
+        arg("action", choices=["build", "download", "check", "statistics"]),
         arg("name", help="name or path of a data set"),
         split,
     )

@@ -23,7 +23,7 @@ def info(args) -> None:
 
 
 def data(args) -> int:
-    """Draw, download or validate a data set."""
+    """Draw, download, validate or describe a data set."""
     if args.action == "check":
         from paperlib.data.check import check
 
@@ -32,6 +32,12 @@ def data(args) -> int:
             print(fault)
         print(f"{args.name}: {len(faults)} fault(s), {sum(f.fatal for f in faults)} of them fatal")
         return int(any(f.fatal for f in faults))
+    if args.action == "statistics":
+        from paperlib.data.sets import load, splits
+        from paperlib.data.statistics import summary
+
+        print(summary([load(args.name, s) for s in ([args.split] if args.split else splits(args.name))]).T.round(2))
+        return 0
     if args.action == "build":
         from paperlib.data.sets import ensure
 

@@ -80,7 +80,7 @@ def plan(world, scene: Scene, rng) -> list[Entry]:
             zone, sociable = list(scene.zones)[rng.integers(len(scene.zones))], 0.8
         if INDEX[name] in out:
             continue
-        number = rng.lognormal(np.log(world.per_kind * sociable) - 0.3, 0.75)
+        number = rng.lognormal(np.log(world.per_kind * sociable ** world.herd) - 0.3, 0.75)
         many, flock = flock and sociable >= 1.1, flock and sociable < 1.1
         number = rng.uniform(18, 44) if many else min(number, 2) if subject else number
         out[INDEX[name]] = Entry(INDEX[name], zone, max(1, round(number)), subject and not many, many)

@@ -4,7 +4,21 @@ Much of it repeats marks that look like things: windows, leaves, planks, and abo
 and the same drawing of a category. A print is told from an object by its neighbours, not by itself.
 """
 import numpy as np
-from cv2 import INTER_CUBIC, LINE_AA, boundingRect, ellipse, fillPoly, line, rectangle, resize
+from cv2 import (
+    CV_8U,
+    CV_16S,
+    INTER_CUBIC,
+    LINE_AA,
+    GaussianBlur,
+    add,
+    boundingRect,
+    ellipse,
+    fillPoly,
+    line,
+    rectangle,
+    resize,
+    subtract,
+)
 
 from paperlib.data.drawings import render
 
@@ -188,3 +202,12 @@ def prints(image, rng, drawing, box, size: int, step: float, fog: float, air) ->
             image[v:v + side, u:u + side][mask] = colours[mask]
             marks.append((u + x, v + y, w, h))
     return marks
+
+
+def soften(image: np.ndarray, before: np.ndarray, box, sigma: float) -> None:
+    """Blur, in place, what was drawn in `box` (xywh px) since `before`; what lay there stays as sharp as it was."""
+    if sigma > 0.2 and min(box[2:]) > 0:
+        x, y, w, h = box
+        spot = slice(max(0, y - 4), y + h + 4), slice(max(0, x - 4), x + w + 4)
+        change = subtract(image[spot], before[spot], dtype=CV_16S)
+        image[spot] = add(before[spot], GaussianBlur(change, (0, 0), sigma), dtype=CV_8U)

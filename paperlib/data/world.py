@@ -14,7 +14,7 @@ from paperlib.data.drawings import CATEGORIES, render
 from paperlib.data.placing import INDEX, Placed, arrange, choose_scene, pick, plan, portrait
 from paperlib.data.scenes import Scene
 
-VERSION = 1  # raise it whenever the same seed gives another picture or other annotations
+VERSION = 2  # raise it whenever the same seed gives another picture or other annotations
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,8 @@ class World:
     size: int = 128                                 # px, height and width; 128 gives 12k anchors from stride 4, cheaply
     categories: int = len(CATEGORIES)               # the first n of CATEGORIES may appear; 20 is PASCAL VOC's list
     kinds: float = 4.35                             # mean number of categories, in images that have more than one
-    per_kind: float = 2.2                           # typical number of things of one category that stand together
+    per_kind: float = 2.3                           # typical number of things of one category that stand together
+    herd: float = 1.8                               # power of a scene's sociabilities: who comes in groups, who alone
     single: float = 0.06                            # images planned with one category
     empty: float = 0.01                             # images planned with none
     context: float = 0.96                           # things that are where they belong; others are anything, anywhere
@@ -36,16 +37,18 @@ class World:
     depth: tuple[float, float] = (0.7, 0.7)         # Beta law of nearness (0 far, 1 near, in log size); < 1: both ends
     zoom: tuple[float, float] = (1.0, 0.4)          # the camera's zoom: median, standard deviation of its log
     subject: float = 0.95                           # images taken of something close by
-    subject_size: tuple[float, float] = (0.45, 1.0) # longest side of a subject, fraction of the image
+    subject_size: tuple[float, float] = (0.48, 1.0) # longest side of a subject, fraction of the image
     occlusion: float = 0.3                          # things placed without looking whether they hide others
     truncation: float = 0.15                        # things that the image's edge may cut
     crowding: float = 0.17                          # images where one category comes in a flock of 18 to 44
     crowd_after: tuple[int, int] = (10, 15)         # things of a category annotated singly; the rest is one crowd
-    stuff: float = 0.7                              # mean number of printed regions (rows of one drawing) an image
+    stuff: float = 1.0                              # mean number of printed regions (rows of one drawing) an image
     clutter: float = 2.0                            # mean number of things of no category an image
-    light: float = 0.12                             # spread of exposure, tint and side light
-    haze: float = 0.5                               # how much of the far things' contrast the air takes
-    blur: tuple[float, float] = (0.5, 1.2)          # px, standard deviation of the lens blur: far things are blobs
+    light: float = 0.12                             # spread of exposure and side light
+    tint: float = 0.06                              # spread of the light's colour
+    haze: float = 0.6                               # how much of the far things' contrast the air takes
+    focus: float = 2.0                              # px, standard deviation of the blur of far things: they are blobs
+    blur: tuple[float, float] = (0.5, 1.2)          # px, standard deviation of the lens blur
     noise: float = 8.0                              # grey levels, largest standard deviation of the sensor noise
     min_pixels: int = 16                            # fewer visible pixels: not annotated
     min_visible: float = 0.25                       # less of what lies in the image visible: not annotated
@@ -107,19 +110,22 @@ def _backdrop(world: World, scene: Scene, rng) -> tuple[np.ndarray, list, np.nda
     for _ in range(rng.poisson(world.stuff)):
         name = names[pick(rng, weights)]
         zone = scene.zones[scene.things[name][1]]
-        wide, high = rng.uniform(0.6, 1.0) * world.size, rng.uniform(0.45, 0.75) * world.size
+        wide, high = rng.uniform(0.7, 1.1) * world.size, rng.uniform(0.35, 0.7) * world.size
         x = rng.uniform(-0.1, 1.1) * (world.size - wide)
-        y = rng.uniform(zone.top - 0.1, zone.bottom) * world.size - high / 3
+        y = (zone.top + rng.uniform(-0.1, 0.5) * (zone.bottom - zone.top)) * world.size - high / 3
         box = tuple(int(min(max(v, 0), world.size)) for v in (x, y, x + wide, y + high))
-        size = round(np.exp(rng.uniform(np.log(7), np.log(13))) * unit)
-        fog = _fog(world, size)
-        marks += stuff.prints(image, rng, CATEGORIES[INDEX[name]].draw, box, size, rng.uniform(15, 20) * unit, fog, air)
+        size = round(np.exp(rng.uniform(np.log(6), np.log(12))) * unit)
+        far, before = _far(world, size), image.copy()
+        fog = world.haze * far
+        marks += stuff.prints(image, rng, CATEGORIES[INDEX[name]].draw, box, size, rng.uniform(17, 22) * unit, fog, air)
+        region = box[0], box[1], box[2] - box[0], box[3] - box[1]
+        stuff.soften(image, before, region, world.focus * far * unit)
     return image, marks, air
 
 
-def _fog(world: World, side: float) -> float:
-    """How much of its contrast a thing of `side` px has lost to the air."""
-    return world.haze * max(0.0, 1 - side / (0.3 * world.size))
+def _far(world: World, side: float) -> float:
+    """How far away a thing of `side` px is: 1 at the horizon, 0 where the air takes nothing."""
+    return max(0.0, 1 - side / (0.3 * world.size))
 
 
 def _paint(world: World, image: np.ndarray, placed: list[Placed], air) -> tuple[np.ndarray, list[int]]:
@@ -127,14 +133,16 @@ def _paint(world: World, image: np.ndarray, placed: list[Placed], air) -> tuple[
     owner = np.zeros(image.shape[:2], np.uint16)
     full = []
     for k, item in enumerate(placed, 1):
+        far = _far(world, max(item.wide, item.high))
+        before = image.copy() if far else image
         mask = render(image, item.parts, item.matrix)
-        fog = _fog(world, max(item.wide, item.high))
-        x, y, w, h = boundingRect(mask.view(np.uint8))
+        box = x, y, w, h = boundingRect(mask.view(np.uint8))
         window = slice(y, y + h), slice(x, x + w)
         mask = mask[window]
-        if fog > 0.02:
-            spot = image[window]
+        if far and w:
+            fog, spot = world.haze * far, image[window]
             spot[mask] = (spot[mask] * (1 - fog) + air * fog).astype(np.uint8)
+            stuff.soften(image, before, box, world.focus * far * world.size / 128)
         owner[window][mask] = k
         full.append(int(np.count_nonzero(mask)))
     return owner, full
@@ -197,7 +205,7 @@ def _sensor(size: int) -> np.ndarray:
 
 def _photograph(world: World, image: np.ndarray, rng) -> np.ndarray:
     """Exposure, tint and side light; lens blur; sensor noise."""
-    gain = np.exp(np.clip(rng.normal(0, world.light), -0.3, 0.15)) * np.exp(rng.normal(0, world.light / 3, 3))
+    gain = np.exp(np.clip(rng.normal(0, world.light) + rng.normal(0, world.tint, 3), -0.4, 0.2))
     side = np.linspace(-1, 1, world.size) * rng.normal(0, world.light)
     if (sigma := rng.uniform(*world.blur)) > 0.2:
         image = GaussianBlur(image, (0, 0), sigma)
