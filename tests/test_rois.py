@@ -172,8 +172,12 @@ def test_losses_of_the_head_equal_torchvision():
     """The normaliser that later systems share: the mean over all sampled RoIs, background too."""
     g = torch.Generator().manual_seed(0)
     logits, deltas = torch.randn(20, 4, generator=g), torch.randn(20, 3, 4, generator=g)
-    labels, goals = torch.randint(0, 4, (20,), generator=g), torch.randn(20, 4, generator=g)
+    labels, src, dst = torch.randint(0, 4, (20,), generator=g), random_boxes(20), random_boxes(20, seed=1)
     with_background = torch.cat([torch.zeros(20, 1, 4), deltas], 1).flatten(1)
-    cls, box = fastrcnn_loss(logits, with_background, [labels], [goals])
-    got = rois.losses(logits, deltas, labels, goals, beta=1 / 9)
+    cls, box = fastrcnn_loss(logits, with_background, [labels], [rois.encode(src, dst)])
+    got = rois.losses(logits, deltas, to_rois([src]), labels, dst, beta=1 / 9)
     torch.testing.assert_close((got["cls"], got["box"]), (cls, box))
+    plain = rois.losses(logits, deltas, to_rois([src]), labels, dst, beta=math.inf)["box"]
+    torch.testing.assert_close(plain, rois.losses(logits, deltas, to_rois([src]), labels, dst, beta=1e6)["box"] * 1e6)
+    nothing = rois.losses(logits, deltas, to_rois([src]), labels * 0, dst * 0)["box"]
+    assert nothing == 0

@@ -33,6 +33,7 @@ class DetectionSet:
     area_ranges: dict[str, tuple[float, float]]            # px^2
     skipped: list[Fault] = field(default_factory=list)     # dropped on load
     clipped: list[Fault] = field(default_factory=list)     # boxes cut at the image's border on load
+    proposals: list[Tensor] | None = field(default=None, repr=False)  # (P, 4) px an image (`proposals.with_proposals`)
     _labels: dict[int, int] = field(init=False, repr=False)
     _has_difficult: bool = field(init=False, repr=False)
     _origin: "tuple[DetectionSet, list[int]] | None" = field(default=None, repr=False)
@@ -60,7 +61,8 @@ class DetectionSet:
         """What there is to find in image i.
 
         Shapes: boxes (G, 4) float32 xyxy px, labels (G,) int64 1..K, crowd (G,) bool, area (G,) float32 px^2,
-            image_id int, size (2,) int64 (height, width), [masks (G, H, W) bool], [difficult (G,) bool] in VOC sets.
+            image_id int, size (2,) int64 (height, width), [masks (G, H, W) bool], [difficult (G,) bool] in VOC sets,
+            [proposals (P, 4) float32 xyxy px] where the set has them.
         Errors: ValueError naming the annotation that has no mask, when masks are asked for.
         """
         image = self.images[i]
@@ -76,6 +78,8 @@ class DetectionSet:
             "image_id": image["id"], "size": torch.tensor(size)}
         if self._has_difficult:
             target["difficult"] = torch.tensor([bool(a.get("difficult")) for a in anns], dtype=torch.bool)
+        if self.proposals is not None:
+            target["proposals"] = self.proposals[i]
         if masks:
             stack = [self._mask(a, *size) for a in anns]
             target["masks"] = torch.from_numpy(np.stack(stack)) if stack else torch.zeros(0, *size, dtype=torch.bool)
@@ -100,7 +104,8 @@ class DetectionSet:
         picked = list(range(min(chosen, len(self)))) if isinstance(chosen, int) else [int(i) for i in chosen]
         images = [self.images[i] for i in picked]
         kept = {image["id"]: self.annotations.get(image["id"], []) for image in images}
-        return dataclasses.replace(self, images=images, annotations=kept, _origin=(self, picked))
+        given = None if self.proposals is None else [self.proposals[i] for i in picked]
+        return dataclasses.replace(self, images=images, annotations=kept, proposals=given, _origin=(self, picked))
 
     def coco_dict(self) -> dict:
         """The set as a fresh COCO dict, every mask in a form that pycocotools reads."""

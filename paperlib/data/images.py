@@ -83,15 +83,20 @@ def cached_pixels(root: Path, images: list[dict], version: str) -> np.memmap | N
         except FileNotFoundError:
             raise FileNotFoundError(f"{root / image['file_name']}: image file is missing") from None
         stamp.update(f"{image['file_name']} {info.st_size} {info.st_mtime_ns}".encode())
-    ours = root.resolve().is_relative_to(data_folder().resolve())
-    folder = root if ours else Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "paperlib"
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / f".pixels-{version}-{stamp.hexdigest()[:12]}.npy"
+    file = cache_folder(root) / f".pixels-{version}-{stamp.hexdigest()[:12]}.npy"
     if not file.exists():
         with FileLock(f"{file}.lock"):
             if not file.exists():
                 _write_pixels(file, root, images, (len(images), 3, height, width))
     return np.load(file, mmap_mode="r")
+
+
+def cache_folder(root: Path) -> Path:
+    """Where what is derived from a set is kept: beside the images of our own sets, else in the user's cache folder."""
+    ours = root.resolve().is_relative_to(data_folder().resolve())
+    folder = root if ours else Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "paperlib"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def _write_pixels(file: Path, root: Path, images: list[dict], shape: tuple[int, ...]) -> None:

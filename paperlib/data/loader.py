@@ -126,14 +126,14 @@ class Batches(Dataset):
         record, (h, w) = self.dataset.images[i], self._resized(i, zoom)
         scale = torch.tensor((w / record["width"], h / record["height"]))
         target = {**self._targets[i], "scale": scale}
-        boxes = target["boxes"]
+        for name in {"boxes", "proposals"} & target.keys():
+            boxes = target[name] * scale.repeat(2)
+            if flip:
+                boxes = boxes[:, [2, 1, 0, 3]] * FLIP
+                boxes[:, ::2] += w
+            target[name] = boxes
         if (h, w) != (record["height"], record["width"]):
-            boxes = boxes * scale.repeat(2)
             target["area"], target["size"] = target["area"] * scale.prod(), torch.tensor((h, w))
-        if flip:
-            boxes = boxes[:, [2, 1, 0, 3]] * FLIP
-            boxes[:, ::2] += w
-        target["boxes"] = boxes
         if self.masks:
             masks = self.dataset.target(i, masks=True)["masks"]
             if masks.shape[1:] != (h, w):

@@ -10,6 +10,7 @@ import torch
 from torchvision.transforms.v2 import functional as T
 
 from paperlib.data.loader import pad_images
+from paperlib.data.proposals import asks_for_proposals, with_proposals
 from paperlib.device import progress
 from paperlib.experiments.columns import found, truth
 from paperlib.experiments.scorer import curves
@@ -99,9 +100,11 @@ def detect_all(system, dataset, device, batch: int = 16, short: int | None = Non
     """Detections of `system` on every image of `dataset`, as COCO result records with boxes on the original images.
 
     `short`, `long`: resize so that the shorter side is `short` px, unless the longer would pass `long`; None keeps the
-    size. Images of a batch are padded as in training.
+    size. Images of a batch are padded as in training. A system that asks for proposals gets them with the images.
     """
     system.to(device).eval()
+    asks = asks_for_proposals(system)
+    dataset = with_proposals(dataset, system.cfg.proposals) if asks and dataset.proposals is None else dataset
     results, pixels = [], dataset.pixels() if short is None and long is None else None
     for first in progress(range(0, len(dataset), batch), desc="detect"):
         records = dataset.images[first:first + batch]
@@ -110,7 +113,9 @@ def detect_all(system, dataset, device, batch: int = 16, short: int | None = Non
         else:
             images = [resize(dataset.image(first + n), short, long) for n in range(len(records))]
         sizes = torch.tensor([i.shape[-2:] for i in images], device=device)
-        for record, size, found_ in zip(records, sizes, system.detect(pad_images(images).to(device), sizes)):
+        given = {"proposals": [(b / _scale(*pair)).float().to(device) for b, *pair in
+                               zip(dataset.proposals[first:], records, sizes)]} if asks else {}
+        for record, size, found_ in zip(records, sizes, system.detect(pad_images(images).to(device), sizes, **given)):
             results += _records(record, size, found_, dataset.categories)
     return results
 
@@ -124,10 +129,14 @@ def resize(image: torch.Tensor, short: int | None, long: int | None) -> torch.Te
     return image if scale == 1 else T.resize(image, size, antialias=True)
 
 
+def _scale(image: dict, size) -> torch.Tensor:
+    """What boxes on the input of `size` (h, w) are multiplied by to lie on the image as stored."""
+    return torch.tensor([image["width"] / int(size[1]), image["height"] / int(size[0])] * 2, dtype=torch.float64)
+
+
 def _records(image: dict, size, output: dict, categories: list[dict]) -> list[dict]:
     """COCO records of one image's detections, scaled from the input `size` (h, w) back to the image's own."""
-    scale = torch.tensor([image["width"] / int(size[1]), image["height"] / int(size[0])] * 2, dtype=torch.float64)
-    boxes = output["boxes"].double().cpu() * scale
+    boxes = output["boxes"].double().cpu() * _scale(image, size)
     boxes[:, 2:] -= boxes[:, :2]
     return [{"image_id": image["id"], "category_id": categories[label - 1]["id"], "bbox": box, "score": score}
             for label, box, score in zip(output["labels"].tolist(), boxes.tolist(), output["scores"].tolist())]

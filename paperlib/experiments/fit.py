@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from paperlib.data.loader import Batches, loader
+from paperlib.data.proposals import asks_for_proposals, with_proposals
 from paperlib.data.sets import load
 from paperlib.device import busy, half, keep_memory, pick_device, seed_all
 from paperlib.experiments.configs import Recipe, system_config, to_dict
@@ -179,6 +180,8 @@ def prepare(name: str, recipe: Recipe, seed: int = 0, changes: dict | list[str] 
     cfg = system_config(name, recipe, len(dataset.classes), changes)
     seed_all(seed)
     system = SYSTEMS[name](cfg)
+    if asks_for_proposals(system):
+        dataset = with_proposals(dataset, cfg.proposals)
     return system, Batches(dataset, recipe.batch, seed, size=recipe.size, flip=recipe.flip, jitter=recipe.jitter)
 
 

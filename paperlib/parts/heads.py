@@ -113,6 +113,21 @@ class BoxHead(nn.Module):
             nn.init.normal_(layer.weight, std=std)
             nn.init.zeros_(layer.bias)
 
+    def take_over(self, trunk: nn.Module) -> None:
+        """Start from the fc6 and fc7 that the trunk was trained with, if it has them (Fast R-CNN Sec. 2.2).
+
+        Errors: ValueError for layers of other sizes.
+        """
+        if trunk.fc is None:
+            return
+        for name, layer in trunk.fc.items():
+            mine, theirs = getattr(self, name).weight.shape, layer.weight.shape
+            if mine != theirs:
+                raise ValueError(f"{name} of the head is {tuple(mine)}, that of trunk {trunk.cfg.name!r} "
+                                 f"{tuple(theirs)}: expected the trunk's head.widths, roi.side and a single map")
+            getattr(self, name).load_state_dict(layer.state_dict())
+        trunk.fc = None
+
     def features(self, pooled: Tensor) -> Tensor:
         """fc7 of every RoI after its ReLU, (R, widths[1])."""
         x = self.dropout(self.fc6(pooled.flatten(1)).relu())

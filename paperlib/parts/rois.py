@@ -2,6 +2,7 @@
 
 RoIs of a batch are one tensor (R, 5): image index in the batch, then xyxy px of the input images.
 """
+import math
 from dataclasses import dataclass
 
 import torch
@@ -156,15 +157,24 @@ def sample_rois(proposals: list[Tensor], targets: list[dict], cfg: RoISampleConf
     return rois, label[image, at] * gt_labels[image, chosen], gt[image, chosen]
 
 
-def losses(logits: Tensor, deltas: Tensor, labels: Tensor, goals: Tensor, beta: float = 1.0) -> dict[str, Tensor]:
+def losses(logits: Tensor, deltas: Tensor, given: Tensor, labels: Tensor, goals: Tensor,
+           code: DeltaConfig = DeltaConfig(), beta: float = 1.0) -> dict[str, Tensor]:
     """{"cls", "box"} of sampled RoIs, each the sum over RoIs divided by the number of all of them.
 
     Source: Fast R-CNN Eqs. 1-3: log loss of the softmax; smooth L1 of the true class's four outputs, if u >= 1.
-    Shapes: logits (R, K + 1), deltas (R, K, 4) or (R, 1, 4), labels (R,) in 0..K, goals (R, 4): `encode`d, of use where
-            labels > 0.
+    Shapes: logits (R, K + 1), deltas (R, K, 4) or (R, 1, 4), normalised by `code`; given, labels and goals of
+            `sample_rois`. `beta` inf is the plain L2 loss, half the squared difference.
     """
     cls = F.cross_entropy(logits.to(goals.dtype), labels, reduction="sum")
     at = (labels > 0).nonzero().squeeze(1)
-    own = deltas[at, (labels[at] - 1).clamp(max=deltas.shape[1] - 1)]
-    box = smooth_l1(own.to(goals.dtype), goals[at], beta).sum()
-    return {"cls": cls / max(len(labels), 1), "box": box / max(len(labels), 1)}
+    own = deltas[at, (labels[at] - 1).clamp(max=deltas.shape[1] - 1)].to(goals.dtype)
+    want = encode(given[at, 1:], goals[at], code)
+    box = (own - want).square() / 2 if beta == math.inf else smooth_l1(own, want, beta)
+    return {"cls": cls / max(len(labels), 1), "box": box.sum() / max(len(labels), 1)}
+
+
+@dataclass(frozen=True)
+class ProposalSource:
+    kind: str = "selective_search"  # selective_search | quality | dense | nearest_dense | path of a proposal file
+    keep: int = 1000  # the best so many of each image (Fast R-CNN Sec. 3: 2000)
+    dense: int = 0  # boxes of the dense grid, drawn at random, that are added (Fast R-CNN Sec. 5.5)

@@ -15,7 +15,7 @@ TINY_WIDTHS = {1: 16, 2: 32, 3: 48, 4: 64, 5: 96}  # channels of the tiny trunk'
 
 @dataclass(frozen=True)
 class TrunkConfig:
-    name: str = "resnet50"  # tiny | tiny_deep | resnet18 | resnet50 | resnet101 | resnext101_32x8d
+    name: str = "resnet50"  # tiny | tiny_deep | small | medium | large | resnet18, 50, 101 | resnext101_32x8d
     weights: str | None = None  # None: random | "imagenet" | "mininet" | path of a .safetensors or .pth state dict
     frozen_stages: int = 0  # leading stages that do not learn: 1 the stem, 2 also level 2, ... (Fast R-CNN Sec. 4.5)
     frozen_norm: bool = False  # batch norm as a fixed affine map of its stored statistics (RetinaNet starts so)
@@ -57,11 +57,13 @@ class Block(nn.Module):
 
 
 class Trunk(nn.Module):
-    """Shared by all trunks: normalises the images, runs the stages in turn, keeps what each level gave."""
+    """Shared by all trunks: normalises the images, runs the stages in turn, keeps what each level gave last."""
 
-    def __init__(self, cfg: TrunkConfig, channels: dict[int, int]):
+    def __init__(self, cfg: TrunkConfig, channels: dict[int, int], levels: tuple[int, ...] = ()):
         super().__init__()
         self.cfg, self.channels = cfg, channels
+        self.levels = levels or tuple(level for level in channels if level > 1)  # of each stage after the stem
+        self.fc = None  # fc6 and fc7, of trunks that are trained with them; a box head takes them over
         self.register_buffer("mean", torch.tensor(cfg.mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(cfg.std).view(3, 1, 1), persistent=False)
 
@@ -76,7 +78,7 @@ class Trunk(nn.Module):
         stem, *levels = self.stages()
         x = stem(x)
         features = {1: x} if 1 in self.channels else {}
-        for level, stage in enumerate(levels, 2):
+        for level, stage in zip(self.levels, levels):
             features[level] = x = stage(x)  # (N, C_l, H / 2**l, W / 2**l)
         return features
 
@@ -132,8 +134,41 @@ class ResNet(Trunk):
         return [nn.Sequential(b.conv1, b.bn1, b.relu, b.maxpool), b.layer1, b.layer2, b.layer3, b.layer4]
 
 
-TRUNKS = {"tiny": Tiny, "tiny_deep": Tiny, "resnet18": ResNet, "resnet50": ResNet, "resnet101": ResNet,
-          "resnext101_32x8d": ResNet}
+PLANS = {  # of five groups: channels, number of layers, kernel side
+    "small": ((24, 48, 64, 64, 64), (1, 1, 1, 1, 1), (5, 5, 3, 3, 3)),
+    "medium": ((32, 64, 88, 88, 88), (1, 1, 1, 1, 1), (7, 5, 3, 3, 3)),
+    "large": ((16, 32, 56, 72, 72), (2, 2, 3, 3, 3), (3, 3, 3, 3, 3)),
+}
+FC_SIDE, FC_WIDTH = 6, 192  # cells along the window that their fc6 reads; outputs of fc6 and fc7
+
+
+class Plain(Trunk):
+    """AlexNet, VGG-M and VGG16 in the small: five groups of convolutions, pooled after two; fc6 and fc7.
+
+    Source: Fast R-CNN (arXiv 1504.08083v2) Sec. 4.1, models S, M and L.
+    Differs: the last map has stride 8, for 128 px images (16 in the paper); batch norm in place of local response
+             normalisation; half a million weights each.
+    """
+
+    def __init__(self, cfg: TrunkConfig):
+        widths, depths, sides = PLANS[cfg.name]
+        super().__init__(cfg, {2: widths[1], 3: widths[-1]}, (2, 3, 3, 3))
+        self.groups, c_in = nn.ModuleList(), 3
+        for group, (width, depth, side) in enumerate(zip(widths, depths, sides)):
+            layers = [nn.MaxPool2d(2)] if group in (1, 2) else []
+            for i in range(depth):
+                stride = 2 if group == i == 0 else 1
+                layers += [ConvNorm(c_in, width, side, stride, cfg.frozen_norm, cfg.norm_eps), nn.ReLU(inplace=True)]
+                c_in = width
+            self.groups.append(nn.Sequential(*layers))
+        self.fc = nn.ModuleDict({"fc6": nn.Linear(c_in * FC_SIDE**2, FC_WIDTH), "fc7": nn.Linear(FC_WIDTH, FC_WIDTH)})
+
+    def stages(self) -> list[nn.Module]:
+        return list(self.groups)
+
+
+TRUNKS = {"tiny": Tiny, "tiny_deep": Tiny, **dict.fromkeys(PLANS, Plain), "resnet18": ResNet,
+          "resnet50": ResNet, "resnet101": ResNet, "resnext101_32x8d": ResNet}
 
 
 def trunk(cfg: TrunkConfig) -> Trunk:

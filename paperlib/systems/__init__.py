@@ -1,10 +1,12 @@
 """Whole detectors; each file wires parts and states its targets, losses and test-time steps."""
-from paperlib.systems import faster_rcnn_configs
+from paperlib.systems import fast_rcnn_configs, faster_rcnn_configs
+from paperlib.systems.fast_rcnn import FastRCNN
 from paperlib.systems.retinanet import RetinaNet
 from paperlib.systems.retinanet_configs import resnet50, resnet101, tiny, torchvision_resnet50
 from paperlib.systems.rpn import RPN
 
-SYSTEMS = {"retinanet": RetinaNet, "rpn": RPN}
+SYSTEMS = {"retinanet": RetinaNet, "fast_rcnn": FastRCNN, "rpn": RPN}
 PRESETS = {"retinanet": {"tiny": tiny, "resnet50": resnet50, "resnet101": resnet101,
                          "torchvision_resnet50": torchvision_resnet50},
+           "fast_rcnn": {name: getattr(fast_rcnn_configs, name) for name in ("small", "tiny", "resnet50")},
            "rpn": {"tiny": faster_rcnn_configs.rpn_tiny, "resnet50": faster_rcnn_configs.rpn_resnet50}}

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from paperlib.parts.trunks import TrunkConfig, trunk
+from paperlib.parts.trunks import FC_SIDE, TrunkConfig, trunk
 
 
 @dataclass(frozen=True)
@@ -15,9 +15,10 @@ class ClassifierConfig:
 
 
 class Classifier(nn.Module):
-    """Trunk, mean over the coarsest map, one linear layer.
+    """Trunk, mean over the coarsest map (or the trunk's own fc6 and fc7), one linear layer.
 
-    Source: He et al. (arXiv 1512.03385) Fig. 3. What it learns in `.trunk` is what detectors start from.
+    Source: He et al. (arXiv 1512.03385) Fig. 3; with fc6 and fc7: AlexNet, VGG16. What it learns in `.trunk` is what
+            detectors start from.
     """
 
     revision = 1
@@ -26,12 +27,17 @@ class Classifier(nn.Module):
         super().__init__()
         self.cfg = cfg
         self.trunk = trunk(cfg.trunk)
-        self.linear = nn.Linear(self.trunk.channels[max(self.trunk.channels)], cfg.num_classes)
+        fc, channels = self.trunk.fc, self.trunk.channels
+        self.linear = nn.Linear(fc["fc7"].out_features if fc else channels[max(channels)], cfg.num_classes)
 
     def predict(self, images: Tensor) -> Tensor:
         """Logits (N, K) of images (N, 3, H, W), uint8 or float in [0, 1]."""
         features = self.trunk(images)
-        return self.linear(features[max(features)].mean(dim=(2, 3)))
+        x = features[max(features)]
+        if self.trunk.fc is None:
+            return self.linear(x.mean(dim=(2, 3)))
+        x = F.adaptive_max_pool2d(x, FC_SIDE).flatten(1)  # as RoI pooling of the whole image
+        return self.linear(self.trunk.fc["fc7"](self.trunk.fc["fc6"](x).relu()).relu())
 
     def losses(self, images: Tensor, targets: Tensor | list[dict]) -> dict[str, Tensor]:
         """{"cls"}: mean softmax cross entropy; targets are labels (N,) in 0..K-1, or dicts with "labels" (1,).

@@ -1,0 +1,122 @@
+"""Fast R-CNN: one feature map an image, one small head for every proposal, one loss for class and box."""
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from paperlib.parts import boxes, rois
+from paperlib.parts.detections import RoIDetectConfig, select_rois
+from paperlib.parts.heads import BoxHead, BoxHeadConfig, truncated
+from paperlib.parts.pyramids import PyramidConfig, pyramid
+from paperlib.parts.rois import DeltaConfig, ProposalSource, RoIConfig, RoISampleConfig, sample_rois, to_rois
+from paperlib.parts.trunks import TrunkConfig, trunk
+
+
+@dataclass(frozen=True)
+class AfterConfig:
+    stage_wise: bool = False  # train the box layer alone, all else frozen; box_weight is 0 before (Sec. 5.1)
+    svm: bool = False  # linear SVMs on fc7 in place of the softmax (Sec. 5.4)
+    svd: tuple[int, ...] = ()  # singular values that fc6 and fc7 keep (Sec. 3.1: 1024, 256); (): all
+
+
+@dataclass(frozen=True)
+class FastRCNNConfig:
+    num_classes: int = 20  # K, without background (20 on PASCAL VOC)
+    trunk: TrunkConfig = field(default_factory=TrunkConfig)
+    pyramid: PyramidConfig = field(default_factory=lambda: PyramidConfig(levels=(4,), kind="single"))
+    roi: RoIConfig = field(default_factory=RoIConfig)
+    head: BoxHeadConfig = field(default_factory=BoxHeadConfig)
+    sample: RoISampleConfig = field(default_factory=RoISampleConfig)
+    deltas: DeltaConfig = field(default_factory=DeltaConfig)
+    detect: RoIDetectConfig = field(default_factory=RoIDetectConfig)
+    proposals: ProposalSource = field(default_factory=ProposalSource)
+    box_weight: float = 1.0  # lambda of Eq. 1; 0: classification only (Sec. 5.1)
+    box_beta: float = 1.0  # normalised deltas' size where smooth L1 turns linear (Eq. 3); inf: L2
+    scales: tuple[float, ...] = (1.0,)  # factors on the images' size (Sec. 5.2: 480 to 1200 of 600)
+    scale_size: float = 224.0  # px, square root of the area that a RoI should have at its scale (Sec. 3)
+    after: AfterConfig = field(default_factory=AfterConfig)
+
+
+class FastRCNN(nn.Module):
+    """Trunk, RoI pooling, and a head of two fully connected layers on proposals that come with the images.
+
+    Source: Fast R-CNN (arXiv 1504.08083v2) Sec. 2 and 3; on a pyramid, FPN (arXiv 1612.03144v2) Sec. 4.2.
+    `targets` hold "proposals" (P, 4) px besides boxes and labels; `detect` takes them as a list of (P, 4).
+    """
+
+    revision = 1
+
+    def __init__(self, cfg: FastRCNNConfig):
+        super().__init__()
+        self.cfg = cfg
+        self.trunk = trunk(cfg.trunk)
+        self.pyramid = pyramid(cfg.pyramid, self.trunk.channels)
+        self.head = BoxHead(self.pyramid.dim, cfg.roi.side, cfg.num_classes, cfg.head)
+        self.head.take_over(self.trunk)
+        self.svm: nn.Linear | None = None  # fc7 -> one margin a class, once trained (cfg.after.svm)
+        self.to(memory_format=torch.channels_last)
+
+    def pooled(self, images: Tensor, given: Tensor) -> Tensor:
+        """The window (R, C, side, side) of every RoI (R, 5)."""
+        return rois.pool(self.pyramid(self.trunk(images)), given, self.cfg.roi)
+
+    def windows(self, images: Tensor, given: Tensor) -> Tensor:
+        """As `pooled`, each RoI at the scale of cfg.scales that brings its area closest to scale_size squared."""
+        if self.cfg.scales == (1.0,):
+            return self.pooled(images, given)
+        factors = given.new_tensor(self.cfg.scales)
+        areas = boxes.area(given[:, 1:])[:, None] * factors.square()
+        chosen = (areas - self.cfg.scale_size**2).abs().argmin(1)  # (R,)
+        parts = [(chosen == i).nonzero().squeeze(1) for i in range(len(factors))]
+        found = [self.pooled(*resized(images, given[at], f)) for at, f in zip(parts, self.cfg.scales) if len(at)]
+        return torch.cat(found)[torch.cat(parts).argsort()] if found else self.pooled(images, given)
+
+    def predict(self, images: Tensor, proposals: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        """Raw outputs for all proposals of a batch: logits (R, K + 1), deltas (R, K, 4), RoIs (R, 5)."""
+        given = to_rois(proposals)
+        return *self.head(self.windows(images, given)), given
+
+    def losses(self, images: Tensor, targets: list[dict]) -> dict[str, Tensor]:
+        """{"cls", "box"}: the multi-task loss of Eq. 1 over the sampled RoIs.
+
+        Differs: with several scales, the images of a batch share one that is drawn at random.
+        """
+        cfg = self.cfg
+        given, labels, goals = sample_rois([t["proposals"] for t in targets], targets, cfg.sample)
+        at = given
+        if cfg.scales != (1.0,):
+            images, at = resized(images, given, cfg.scales[int(torch.randint(len(cfg.scales), ()))])
+        logits, deltas = self.head(self.pooled(images, at))
+        parts = rois.losses(logits, deltas, given, labels, goals, cfg.deltas, cfg.box_beta)
+        return {"cls": parts["cls"], "box": cfg.box_weight * parts["box"]}
+
+    @torch.no_grad()
+    def detect(self, images: Tensor, sizes: Tensor | None = None, proposals: list[Tensor] = ()) -> list[dict]:
+        """Per image {"boxes" (D, 4) px, "scores" (D,), "labels" (D,)}, best first.
+
+        `sizes` (N, 2) h, w px of the images without padding, to which boxes are clipped; the whole tensor's if None.
+        Errors: ValueError unless there are proposals for every image.
+        """
+        if len(proposals) != len(images):
+            raise ValueError(f"{len(images)} images and {len(proposals)} lists of proposals: expected one an image")
+        if sizes is None:
+            sizes = torch.tensor([images.shape[-2:]] * len(images))
+        given = to_rois(proposals)
+        x = self.head.features(self.windows(images, given))
+        scores = self.head.cls(x).float().softmax(1)[:, 1:] if self.svm is None else self.svm(x).sigmoid()
+        deltas = self.head.box(x).unflatten(1, (-1, 4))
+        return select_rois(scores, deltas, given, sizes, self.cfg.deltas, self.cfg.detect)
+
+    def compress(self, kept: tuple[int, int]) -> None:
+        """Give fc6 and fc7 two thin layers each in place of one (Sec. 3.1); not to be trained again."""
+        self.head.fc6, self.head.fc7 = (truncated(layer, t) for layer, t in
+                                        zip((self.head.fc6, self.head.fc7), kept, strict=True))
+
+
+def resized(images: Tensor, given: Tensor, factor: float, multiple: int = 32) -> tuple[Tensor, Tensor]:
+    """Images (N, 3, H, W) and their RoIs (R, 5), scaled so that the sides are multiples of `multiple` px."""
+    old = images.shape[-2:]
+    h, w = (max(1, round(side * factor / multiple)) * multiple for side in old)
+    factors = given.new_tensor((1.0, w / old[1], h / old[0], w / old[1], h / old[0]))
+    return F.interpolate(images, (h, w), mode="bilinear", antialias=True), given * factors

@@ -1,0 +1,98 @@
+"""Proposals given with the images: selective search on disk, a grid, files of others, and how batches get them."""
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from paperlib.data import proposals
+from paperlib.data.coco import read_coco
+from paperlib.data.loader import Batches
+from paperlib.data.proposals import dense_boxes, read_proposals, save_proposals, selective_search, with_proposals
+from paperlib.experiments.configs import Recipe
+from paperlib.experiments.evaluate import detect_all
+from paperlib.experiments.fit import prepare
+from paperlib.parts import boxes
+from paperlib.parts.rois import ProposalSource
+
+
+@pytest.fixture
+def dataset(scenes, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return read_coco(scenes / "instances.json")
+
+
+def test_the_search_finds_the_object_and_repeats_itself(dataset):
+    for quality in (False, True):
+        picture = dataset.image(0).permute(1, 2, 0).numpy()
+        first, again = (selective_search(picture, quality, seed=3) for _ in range(2))
+        assert np.array_equal(first, again) and len(np.unique(first, axis=0)) == len(first)
+        assert boxes.iou(torch.from_numpy(first), dataset.target(0)["boxes"]).max() > 0.9
+    large = np.kron(picture, np.ones((5, 5, 1), np.uint8))               # 320 px: OpenCV's own settings
+    assert boxes.iou(torch.from_numpy(selective_search(large)), dataset.target(0)["boxes"] * 5).max() > 0.9
+
+
+def test_what_was_found_is_read_again_and_a_stopped_search_goes_on(dataset, monkeypatch):
+    calls, real = [], proposals.selective_search
+    monkeypatch.setattr(proposals, "selective_search", lambda *a: calls.append(1) or real(*a))
+    monkeypatch.setattr(proposals, "CHUNK", 1)
+    first = with_proposals(dataset.subset(2), ProposalSource(), jobs=1)
+    assert len(calls) == 2
+    whole = with_proposals(dataset, ProposalSource(), jobs=1)
+    assert len(calls) == 4 and with_proposals(dataset, ProposalSource(), jobs=1).proposals and len(calls) == 4
+    assert all(a.equal(b) for a, b in zip(first.proposals, whole.proposals))
+    assert whole.subset([3]).target(0)["proposals"].equal(whole.target(3)["proposals"])
+    (file,) = (dataset.root.parents[1] / "cache").rglob("*.npz")
+    file.write_bytes(b"cut short")
+    with pytest.raises(ValueError, match=r"\.npz: not a file of proposals"):
+        with_proposals(dataset, ProposalSource())
+
+
+def test_kinds(dataset):
+    grid = dense_boxes((64, 64))
+    assert with_proposals(dataset, ProposalSource("dense", keep=10_000)).proposals[0].equal(grid)
+    few = with_proposals(dataset, ProposalSource(keep=3, dense=5)).proposals
+    assert [len(b) for b in few] == [8] * 4
+    assert all((b[3:, None] == grid).all(-1).any(1).all() for b in few) and not few[0][3:].equal(few[1][3:])
+    near = with_proposals(dataset, ProposalSource("nearest_dense", keep=3)).proposals[0]
+    assert (boxes.iou(few[0][:3], near).diag() == boxes.iou(few[0][:3], grid).amax(1)).all()
+    with pytest.raises(ValueError, match=r"proposals.kind 'edges': expected 'selective_search'"):
+        with_proposals(dataset, ProposalSource("edges"))
+
+
+def test_files_of_others_must_fit_the_set(dataset, tmp_path):
+    found = [torch.rand(n + 1, 4) for n in range(4)]
+    path = save_proposals(tmp_path / "rpn.npz", dataset, found, method="rpn")
+    got = with_proposals(dataset, ProposalSource(str(path))).proposals
+    assert all(a.equal(b) for a, b in zip(found, got))
+    with pytest.raises(FileNotFoundError, match="no such file"):
+        read_proposals(tmp_path / "none.npz", dataset)
+    with pytest.raises(ValueError, match=r"rpn\.npz: proposals of .* expected .* version other"):
+        read_proposals(path, dataclasses.replace(dataset, version="other"))
+    save_proposals(path, dataset.subset(2), found[:2])
+    with pytest.raises(ValueError, match=r"2 images; expected .* with 3\.png and 1 others that lack"):
+        read_proposals(path, dataset)
+
+
+def test_proposals_move_with_the_pixels(dataset):
+    exact = dataclasses.replace(dataset, proposals=[dataset.target(i)["boxes"] for i in range(4)])
+    for size in (None, 128):
+        batches = Batches(exact, 4, size=size)
+        targets = [t for step in range(4) for t in batches[step][1]]
+        assert all(t["proposals"].equal(t["boxes"]) for t in targets)
+        places = {(t["image_id"], float(t["boxes"][0, 0])) for t in targets}
+        assert len(places) > 4                                           # some were flipped
+
+
+def test_training_and_testing_get_them(scenes, dataset):
+    recipe = Recipe(data=str(scenes), train=None, test=None, preset="small", steps=1, batch=2, size=(128, 128))
+    system, batches = prepare("fast_rcnn", recipe, changes={"proposals.kind": "dense"})
+    images, targets = batches[0]
+    assert sum(system.losses(images, targets).values()).isfinite()
+    seen = []
+    system.detect = lambda images, sizes, proposals: seen.extend(proposals) or \
+        [{"boxes": b[:1], "scores": b[:1, 0], "labels": b[:1, 0].long() * 0 + 1} for b in proposals]
+    found = detect_all(system, dataset, torch.device("cpu"), short=128)
+    torch.testing.assert_close(seen[0], dense_boxes((64, 64)) * 2)
+    x1, y1, x2, y2 = dense_boxes((64, 64))[0].tolist()
+    assert found[0]["bbox"] == pytest.approx([x1, y1, x2 - x1, y2 - y1])
