@@ -11,7 +11,8 @@ from paperlib.device import pick_device, progress, seed_all
 from paperlib.experiments.configs import budget
 from paperlib.experiments.fit import fit
 from paperlib.experiments.weights import save_weights
-from paperlib.parts.trunks import TrunkConfig, weights_folder
+from paperlib.parts.trunk_weights import weights_folder
+from paperlib.parts.trunks import TrunkConfig
 from paperlib.systems.classifier import Classifier, ClassifierConfig
 
 

@@ -18,7 +18,7 @@ from paperlib.experiments.configs import Budget, Recipe, budget, digest, overrid
 from paperlib.experiments.evaluate import evaluate
 from paperlib.experiments.fit import sides, train
 from paperlib.experiments.published import claims, published
-from paperlib.parts.trunks import weights_folder
+from paperlib.parts.trunk_weights import weights_folder
 from paperlib.systems import PRESETS, SYSTEMS
 
 

@@ -1,0 +1,50 @@
+"""Where a trunk's weights come from: a file of this repository, torchvision's ImageNet weights, or any state dict."""
+import os
+from pathlib import Path
+
+import torch
+import torchvision
+from safetensors.torch import load_file
+from torch import nn
+
+
+def weights_folder() -> Path:
+    """Where the weights pre-trained on MiniNet lie: PAPERLIB_WEIGHTS, else data/weights of this repository."""
+    return Path(os.environ.get("PAPERLIB_WEIGHTS") or Path(__file__).parents[2] / "data" / "weights")
+
+
+def load_weights(module: nn.Module, cfg) -> None:
+    """Fill a trunk from the source that cfg.weights names; None leaves it as it is."""
+    if cfg.weights is None:
+        return
+    if cfg.weights == "imagenet":
+        state = {f"body.{k}": v for k, v in _imagenet(cfg.name).items() if not k.startswith("fc.")}
+        source = f"torchvision's ImageNet weights of {cfg.name}"
+    else:
+        source = weights_folder() / f"{cfg.name}.safetensors" if cfg.weights == "mininet" else Path(cfg.weights)
+        if not source.is_file():
+            raise FileNotFoundError(f"trunk.weights {cfg.weights!r}: no file {source}; expected a state dict there")
+        state = load_file(source) if source.suffix == ".safetensors" else torch.load(source, weights_only=True)
+    missing, unexpected = module.load_state_dict(_fitting(module, state, source), strict=False)
+    missing = [k for k in missing if not k.endswith("num_batches_tracked")]
+    if missing or unexpected:
+        raise ValueError(f"{source} does not fit trunk {cfg.name!r}: "
+                         f"missing {missing[:3]}, unexpected {unexpected[:3]}")
+
+
+def _fitting(module: nn.Module, state: dict, source) -> dict:
+    own = module.state_dict()
+    for key, value in state.items():
+        if key in own and own[key].shape != value.shape:
+            raise ValueError(f"{source}: {key} has shape {tuple(value.shape)}, expected {tuple(own[key].shape)}")
+    return state
+
+
+def _imagenet(name: str) -> dict:
+    if not name.startswith("res"):
+        raise ValueError(f"trunk.weights 'imagenet': there are none for {name!r}; expected a resnet, or 'mininet'")
+    try:
+        return torchvision.models.get_model_weights(name)["IMAGENET1K_V1"].get_state_dict(progress=False)
+    except OSError as error:
+        raise FileNotFoundError(
+            f"trunk.weights 'imagenet': {name} is not in torch's cache and the download failed ({error})") from None
