@@ -18,8 +18,8 @@ def known_sets() -> dict[str, str]:
     how = {**dict.fromkeys(EMBEDDED, "drawn on first use"),
            **{name: f"not here; `paperlib data download {name}`" for name in DOWNLOADED}}
     folder = data_folder()
-    found = {p.name for p in folder.iterdir() if p.is_dir() and (_json_splits(p) or (p / "Annotations").is_dir())} \
-        if folder.is_dir() else set()
+    found = {p.name for p in folder.iterdir() if p.is_dir() and (
+        _json_splits(p) or (p / "Annotations").is_dir() or (p / "version").is_file())} if folder.is_dir() else set()
     return {name: str(folder / name) if name in found else how[name] for name in sorted(how | dict.fromkeys(found, ""))}
 
 
