@@ -112,8 +112,8 @@ def _parser() -> argparse.ArgumentParser:
     command(run.scorecard, plan, arg("--out", default="build/scorecard.html"))
     command(
         run.bench,
-        arg("what", nargs="?", choices=["claims"], default="claims"),
-        arg("--ids", help="claims, comma-separated; default: all that can be timed"),
+        arg("what", nargs="?", choices=["claims", "world"], default="claims"),
+        arg("--ids", help="claims, or probes of the drawn world, comma-separated; default: all that there are"),
         arg("--repeats", type=int, default=9),
         device,
     )

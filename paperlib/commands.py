@@ -187,7 +187,13 @@ def scorecard(args) -> None:
 
 
 def bench(args) -> None:
-    """Time what the papers claim about time, and record it."""
+    """Time what the papers claim about time, or probe the drawn world, and record it."""
+    if args.what == "world":
+        from paperlib.experiments.world_probes import bench as probe
+
+        for record in probe(args.ids.split(",") if args.ids else None):
+            print(f"{record['row']}: " + ", ".join(f"{k} {100 * v:.1f}%" for k, v in record["metrics"].items()))
+        return
     from paperlib.experiments.ratios import bench as run
 
     for record in run(args.ids.split(",") if args.ids else None, args.repeats, args.device):

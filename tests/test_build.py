@@ -1,4 +1,5 @@
 """The three sets on disk: the same bytes from any number of processes, read by everyone's readers, masks exact."""
+import dataclasses
 import json
 from pathlib import Path
 
@@ -154,3 +155,19 @@ def test_a_set_of_other_drawings_is_drawn_again_and_a_strangers_folder_left_alon
     assert len(drawn) == 2 and not list(tmp_path.glob(".mini*-*"))
     with pytest.raises(KeyError, match="no embedded data set 'maxicoco'"):
         sets.ensure("maxicoco")
+
+
+def test_a_name_may_turn_dials(tmp_path, monkeypatch):
+    from paperlib.data import sets
+    monkeypatch.setenv("PAPERLIB_DATA", str(tmp_path))
+    monkeypatch.setattr(builder, "TURNED", {"train": 6, "val": 4})
+    name = "minicoco?categories=20&size_range=(12,60)"
+    assert builder.world_of(name) == dataclasses.replace(World(), categories=20, size_range=(12, 60))
+    drawn = sets.load(name, "val")
+    assert len(drawn) == 4 and len(drawn.classes) == 20
+    assert (tmp_path / "minicoco-categories=20-size_range=-12-60" / "version").read_text().strip() == builder.version(name)
+    assert len({builder.version(n) for n in (name, "minicoco", "minicoco?stuff=0", "minicoco?stuff=1")}) == 4
+    with pytest.raises(KeyError, match="no dial 'stuf'; there are size,"):
+        sets.load("minicoco?stuf=0", "val")
+    with pytest.raises(ValueError, match="stuff=much is no number"):
+        builder.world_of("minicoco?stuff=much")

@@ -13,6 +13,11 @@ EMBEDDED = ("minicoco", "mininet", "minivoc")              # drawn by `build`; m
 DOWNLOADED = ("coco2014", "coco2017", "voc2007", "voc2012")
 
 
+def is_drawn(name: str | Path) -> bool:
+    """Whether a name is that of an embedded set, a dial turned or not: "minicoco", "minicoco?stuff=0"."""
+    return str(name).partition("?")[0] in EMBEDDED
+
+
 def known_sets() -> dict[str, str]:
     """Every set that has a name, and where it is or how to get it."""
     how = {**dict.fromkeys(EMBEDDED, "drawn on first use"),
@@ -69,7 +74,7 @@ def splits(name_or_path: str | Path) -> list[str | None]:
 def resolve(name_or_path: str | Path) -> Path:
     """The path of a set; an embedded one is drawn first if it is missing."""
     name = str(name_or_path)
-    if name in EMBEDDED:
+    if is_drawn(name):
         return ensure(name)
     return data_folder() / name if name in known_sets() else Path(name_or_path)
 
@@ -80,15 +85,15 @@ def ensure(name: str, jobs: int | None = None) -> Path:
     A folder that an older version of the drawings made is replaced: it holds other pictures than today's results.
     """
     from paperlib.data import build  # late: drawing needs OpenCV, reading other sets does not
-    if name not in EMBEDDED:
+    if not is_drawn(name):
         raise KeyError(f"no embedded data set {name!r}; there are {', '.join(EMBEDDED)}")
-    folder = data_folder() / name
+    folder = data_folder() / build.folder_of(name)
     if _is_current(folder, build.version(name)):
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.parent / f".{name}.lock"):
+    with FileLock(folder.parent / f".{folder.name}.lock"):
         if not _is_current(folder, build.version(name)):
-            part = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=folder.parent))
+            part = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
             try:
                 build.build(name, part, jobs)
                 part.chmod(0o755)

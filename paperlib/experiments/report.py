@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from paperlib.experiments import records, tables
+from paperlib.experiments import dials, records, tables
 from paperlib.experiments.configs import Budget, budget
 from paperlib.experiments.judge import mean_interval, paired, verdict
 from paperlib.experiments.published import by_variant, published
@@ -12,7 +12,7 @@ MAIN = ("AP", "mAP", "AR1k", "R50 AP")  # the column by which a table's rows are
 
 def main_metric(table: str) -> str:
     """The column that a table is about."""
-    names = {c["name"]: c["better"] for c in by_variant(published()[table])["columns"]}
+    names = {c["name"]: c["better"] for c in by_variant(tables.runnable(table))["columns"]}
     return next((m for m in (*MAIN, *(n for n, better in names.items() if better == "higher")) if m in names), "AP")
 
 
@@ -100,3 +100,25 @@ def cost(plan: str | Budget | None = None) -> dict[str, tuple[int, float]]:
     rows = {name: measured(name, plan).values() for name in there}
     return {name: (sum(len(row["seconds"]) for row in found),
                    sum(sum(row["seconds"]) - row["copied"] for row in found) / 60) for name, found in rows.items()}
+
+
+def dial_curve(table: str, plan: str | Budget | None = None) -> pd.DataFrame:
+    """A dial's curve: at each value the AP of both sides, their difference with its 95% interval, and pairs of seeds.
+
+    Units: points. A value without a fresh pair of runs has n 0; one pair has no interval.
+    """
+    dial, ours = dials.dials()[table], measured(table, plan)
+
+    def points(value, side):
+        found = ours.get(dials.row_of(dial, value, side), {}).get("metrics", {}).get("AP", {})
+        return {seed: 100 * ap for seed, ap in found.items()}
+
+    lines = {}
+    for value in dial["values"]:
+        both = [points(value, side) for side in ("better", "worse")]
+        means = [mean_interval(list(side.values())).mean if side else None for side in both]
+        delta = paired(*both)
+        interval = (delta.low, delta.high) if delta and delta.n > 1 else None
+        lines[dials.say(value)] = [*means, delta and delta.mean, interval, delta.n if delta else 0]
+    labels = [dial[side]["label"] for side in ("better", "worse")]
+    return pd.DataFrame.from_dict(lines, "index", columns=[*labels, "delta", "interval", "n"]).rename_axis(dial["dial"])

@@ -11,9 +11,9 @@ import torch
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from paperlib.data import build
-from paperlib.data.sets import EMBEDDED, ensure, load
+from paperlib.data.sets import ensure, is_drawn, load
 from paperlib.device import busy, pick_device, progress
-from paperlib.experiments import probes, records
+from paperlib.experiments import dials, probes, records
 from paperlib.experiments.configs import Budget, Recipe, budget, digest, override, system_config, to_dict
 from paperlib.experiments.evaluate import evaluate
 from paperlib.experiments.fit import sides, train
@@ -38,7 +38,7 @@ class Job:
 
 def runnable(table: str) -> dict:
     """The published table, if this project has a system for it. Errors: KeyError listing the tables that can be run."""
-    tables = published()
+    tables = published() | dials.tables()
     if table not in tables:
         raise KeyError(f"unknown table {table!r}; expected one of {', '.join(tables)}")
     if "run" not in tables[table]:
@@ -55,7 +55,7 @@ def jobs_of(table: str, plan: Budget, rows: list[str] | None = None, seeds: int 
     body = runnable(table)
     run, judges = body["run"], [c["judge"] for c in claims() if c["judge"].get("table") == table]
     recipe = plan.recipe(run["system"])
-    kept = () if recipe.data in EMBEDDED else ("data",)  # a budget of real photographs keeps its set
+    kept = () if is_drawn(recipe.data) else ("data",)  # a budget of real photographs keeps its set
     recipe = override(recipe, {k: v for k, v in run.items() if k not in ("system", *kept)})
     mine = {row["label"]: row["set"] for row in body["rows"] if "set" in row} | variants(table)
     mine = {label: found for label, changes in mine.items() if (found := _changes(changes, run["system"], recipe))}
@@ -84,7 +84,7 @@ def _changes(changes: dict, system: str, recipe: Recipe) -> tuple[Recipe, dict] 
         changes = changes[recipe.preset]
     own = {key.removeprefix("recipe."): value for key, value in changes.items() if key.startswith("recipe.")}
     if (scale := own.pop("scale", 1)) != 1:
-        stored = 2 * [build.WORLDS[recipe.data].size] if recipe.data in EMBEDDED else []
+        stored = 2 * [build.world_of(recipe.data).size] if is_drawn(recipe.data) else []
         own["size"] = [round(side * scale) for side in recipe.size or stored] or None
     own["steps"] = round(recipe.steps * own.pop("stretch", 1))
     return override(recipe, own), {key: value for key, value in changes.items() if not key.startswith("recipe.")}
@@ -100,8 +100,8 @@ def variants(table: str) -> dict[str, dict]:
 @cache
 def _data_version(name: str, split: str) -> tuple[str, int]:
     """(version, number of classes) of a split. A drawn set's version is its generator's, so it need not be drawn."""
-    if name in EMBEDDED:
-        return build.version(name), build.WORLDS[name].categories
+    if is_drawn(name):
+        return build.version(name), build.world_of(name).categories
     dataset = load(name, split)
     return dataset.version, len(dataset.classes)
 
@@ -196,7 +196,7 @@ def run(table: str, plan: str | Budget | None = None, rows: list[str] | None = N
     todo = [(job, key) for job, key in keyed if done.get((job.row, job.seed), {}).get("hash") != key]
     new, attempts = _measured_elsewhere(table, plan, todo), 0
     todo = [(j, k) for j, k in todo if (j.row, j.seed) not in {(r["row"], r["seed"]) for r in new}]
-    for name in {job.recipe.data for job, _ in todo} & set(EMBEDDED):
+    for name in filter(is_drawn, {job.recipe.data for job, _ in todo}):
         ensure(name)  # here, with every core, and once; not in each worker
     with progress(total=len(todo), desc=f"{table} at {plan.name}", unit="run") as bar:
         while todo:

@@ -1,0 +1,47 @@
+"""The tables of notebook 13: one dial of the drawn world turned at a time, two systems compared at each value."""
+import tomllib
+from functools import cache
+
+from paperlib.experiments.published import DATA
+
+NEEDS = {"id", "dial", "values", "title", "claim", "system", "better", "worse"}
+STRETCH = 0.5  # of the recipe's steps: the sets are small, and only differences count
+
+
+@cache
+def dials() -> dict[str, dict]:
+    """The experiments of `data/dials.toml` by id. Errors: ValueError naming the one that lacks a key."""
+    found = tomllib.loads((DATA / "dials.toml").read_text(encoding="utf-8"))["dial"]
+    for dial in found:
+        if wrong := NEEDS ^ dial.keys():
+            raise ValueError(f"dials.toml: dial {dial.get('id')!r} lacks or should not have {', '.join(sorted(wrong))}")
+    return {dial["id"]: dial for dial in found}
+
+
+def set_name(dial: dict, value) -> str:
+    """The drawn set in which the dial stands at `value`."""
+    return f"minicoco?{dial['dial']}={value}".replace(" ", "")
+
+
+def row_of(dial: dict, value, side: str) -> str:
+    """The label of the row that runs `side` ("better" or "worse") at `value`."""
+    return f"{dial['dial']} {say(value)}: {dial[side]['label']}"
+
+
+def say(value) -> str:
+    """A dial's value in a label: a pair as from-to."""
+    return "-".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+@cache
+def tables() -> dict[str, dict]:
+    """The experiments as tables that `tables.run` can run, without published values."""
+    return {name: _table(dial) for name, dial in dials().items()}
+
+
+def _table(dial: dict) -> dict:
+    rows = [{"label": row_of(dial, value, side), "values": {"AP": None}, "ours": True, "set": {"tiny": {
+                "recipe.data": set_name(dial, value), "recipe.stretch": STRETCH, **dial[side]["set"]}}}
+            for value in dial["values"] for side in ("better", "worse")]
+    return {"id": dial["id"], "caption": dial["title"], "columns": [{"name": "AP", "unit": "%", "better": "higher"}],
+            "rows": rows, "baseline": rows[0]["label"], "run": {"system": dial["system"], "data": "minicoco"}}

@@ -1,0 +1,218 @@
+"""What the drawn world asks of a network, measured: context, objectness, depth, and that colour names nothing."""
+from collections.abc import Callable, Iterable
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torchvision.ops import roi_align
+
+from paperlib.data import build
+from paperlib.data.world import Drawing, World, compose
+from paperlib.device import busy, pick_device, progress, seed_all
+from paperlib.experiments import records
+from paperlib.experiments.configs import digest
+from paperlib.parts.trunks import TrunkConfig, trunk, weights_folder
+
+TABLE, BUDGET = "world", "bench"
+REVISION = 1  # raise it when a probe below changes what it measures
+GREY = 116  # of what a network is not shown
+FIRST = {"train": 50_000_000, "val": 60_000_000}  # seeds of scenes that no set holds
+SCENES = {"train": 6000, "val": 1500}
+STEPS, BATCH, RATE = 2000, 64, 3e-3
+
+
+def scenes(world: World, split: str, share: float) -> Iterable[Drawing]:
+    """Fresh scenes of `world`, drawn as they are asked for; `share` of SCENES."""
+    return (compose(world, FIRST[split] + k) for k in progress(range(round(share * SCENES[split])), desc=split))
+
+
+def window(image: np.ndarray, box, side: float, out: int) -> np.ndarray:
+    """The square of `side` px around the middle of `box` (xywh px), `out` px large; grey outside the image."""
+    x, y, w, h = box
+    scale = out / side
+    shift = [scale * (side / 2 - middle + 0.5) - 0.5 for middle in (x + w / 2, y + h / 2)]
+    matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]], np.float32)
+    return cv2.warpAffine(image, matrix, (out, out), flags=cv2.INTER_LINEAR, borderValue=(GREY,) * 3)
+
+
+def only(crop: np.ndarray, wide: float, high: float) -> np.ndarray:
+    """The middle of a crop, `wide` x `high` px; grey around it."""
+    out, n = np.full_like(crop, GREY), len(crop)
+    rows, columns = (slice(round((n - side) / 2), round((n + side) / 2)) for side in (high, wide))
+    out[rows, columns] = crop[rows, columns]
+    return out
+
+
+def small_things(world: World, split: str, share: float, out: int = 36) -> list[tuple]:
+    """(tight crop, the same with three times its side in view, label) of every small thing."""
+    found = []
+    for drawing in scenes(world, split, share):
+        for thing in drawing.instances:
+            if not thing["crowd"] and thing["area"] < build.AREA_BOUNDS[0] ** 2:
+                w, h = thing["bbox"][2:]
+                wide = window(drawing.image, thing["bbox"], 3 * max(w, h), out)
+                tight = only(wide, *(out / 3 * side / max(w, h) for side in (w, h)))
+                found.append((tight, wide, thing["category"] - 1))
+    return found
+
+
+def things_and_marks(world: World, split: str, share: float, near: int = 24, far: int = 64) -> list[tuple]:
+    """(window of 24 px, window of 64 px, 1 for a thing and 0 for a printed mark): as many of each, equal in size.
+
+    Things are whole, in full view and not of a crowd, as the marks are.
+    """
+    things, found, rng = {}, [], np.random.default_rng(0)
+    for drawing in scenes(world, split, share):
+        for t in drawing.instances:
+            if not (t["crowd"] or t["truncated"]) and t["visible"] > 0.9:
+                things.setdefault(max(t["bbox"][2:]), []).append((drawing.image, t["bbox"]))
+        found += [(drawing.image, mark) for mark in drawing.marks.tolist()]
+    out = []
+    for image, mark in found:
+        if pool := things.get(max(mark[2:])):
+            pair = (pool.pop(rng.integers(len(pool))), 1), ((image, mark), 0)
+            for (picture, box), yes in pair:
+                wide = window(picture, box, far, far)
+                out.append((only(wide, near, near), wide, yes))
+    return out
+
+
+class Namer(nn.Module):
+    """The tiny trunk to stride 16, all of its cells, one linear layer."""
+
+    def __init__(self, side: int, num_classes: int):
+        super().__init__()
+        self.trunk = trunk(TrunkConfig("tiny"))
+        self.linear = nn.Linear(self.trunk.channels[4] * (-(-side // 16)) ** 2, num_classes)
+
+    def forward(self, images):
+        return self.linear(F.dropout(self.trunk(images)[4].flatten(1), 0.3, self.training))
+
+
+def learn(crops: list, labels: list, test: list, truth: list, num_classes: int, steps: int, seed: int) -> float:
+    """Accuracy on `test` of a `Namer` trained from scratch on (H, W, 3) uint8 crops."""
+    seed_all(seed)
+    x, v = (torch.from_numpy(np.stack(group)).permute(0, 3, 1, 2).contiguous() for group in (crops, test))
+    y, rng, net = torch.tensor(labels), np.random.default_rng(seed), Namer(x.shape[-1], num_classes)
+    optimiser = torch.optim.AdamW(net.parameters(), RATE, weight_decay=0.05)
+    plan = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=steps)
+    for _ in progress(range(steps), desc="naming"):
+        chosen = rng.integers(0, len(x), BATCH)
+        images = x[chosen].flip(3) if rng.random() < 0.5 else x[chosen]
+        loss = F.cross_entropy(net(images), y[chosen])
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+        plan.step()
+    net.eval()
+    with torch.no_grad():
+        named = torch.cat([net(part).argmax(1) for part in v.split(256)])
+    return float((named == torch.tensor(truth)).float().mean())
+
+
+def _pair(find: Callable, names: tuple[str, str], classes: int) -> Callable:
+    """A probe: the same network on two views of the same places."""
+    def probe(world: World, seeds: int, share: float) -> dict[str, list[float]]:
+        (a, b, labels), (u, v, truth) = (list(zip(*find(world, split, share))) for split in ("train", "val"))
+        steps = max(2, round(share * STEPS))
+        return {name: [learn(x, labels, t, truth, classes, steps, seed) for seed in range(seeds)]
+                for name, x, t in zip(names, (a, b), (u, v))}
+    return probe
+
+
+def linear(train: np.ndarray, labels: np.ndarray, test: np.ndarray, truth: np.ndarray, seed: int = 0) -> float:
+    """Accuracy of a linear classifier of features (n, d), each scaled to unit spread."""
+    torch.manual_seed(seed)
+    middle, spread = train.mean(0), train.std(0) + 1e-3
+    x, v = (torch.from_numpy((a - middle) / spread).float() for a in (train, test))
+    y, layer = torch.from_numpy(labels), nn.Linear(x.shape[1], int(labels.max()) + 1)
+    optimiser = torch.optim.AdamW(layer.parameters(), 0.02, weight_decay=0.05)
+    for _ in range(300):
+        chosen = torch.randint(len(x), (1024,))
+        loss = F.cross_entropy(layer(x[chosen]), y[chosen])
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    return float((layer(v).argmax(1).numpy() == truth).mean())
+
+
+@torch.no_grad()
+def level_features(world: World, split: str, share: float, sides=(12, 24)) -> tuple[dict[int, np.ndarray], np.ndarray]:
+    """{stride: (n, 4 C) features of the MiniNet trunk in things of `sides` px, cut 2 x 2} and their labels (n,)."""
+    body, out, labels = trunk(TrunkConfig("tiny", "mininet", frozen_norm=True)).eval(), {}, []
+    for drawing in scenes(world, split, share):
+        things = [t for t in drawing.instances if not t["crowd"] and sides[0] <= max(t["bbox"][2:]) < sides[1]]
+        if not things:
+            continue
+        image = torch.from_numpy(drawing.image).permute(2, 0, 1)[None]
+        x, y, w, h = torch.tensor([t["bbox"] for t in things], dtype=torch.float32).T
+        boxes = torch.stack([x, y, x + w, y + h], 1)
+        for level, features in body(image).items():
+            cells = roi_align(features.contiguous(), [boxes], (2, 2), 2.0 ** -level, 2, aligned=True)
+            out.setdefault(2 ** level, []).append(cells.flatten(1).numpy())
+        labels += [t["category"] - 1 for t in things]
+    return {stride: np.concatenate(rows) for stride, rows in out.items()}, np.array(labels)
+
+
+def depth(world: World, seeds: int, share: float) -> dict[str, list[float]]:
+    """Linear probes of the MiniNet trunk's levels, on things of the finest level's size."""
+    (train, labels), (test, truth) = (level_features(world, split, share / 3) for split in ("train", "val"))
+    return {f"stride {stride}": [linear(train[stride], labels, test[stride], truth, seed) for seed in range(seeds)]
+            for stride in train}
+
+
+def colours(split: str, share: float) -> tuple[np.ndarray, np.ndarray]:
+    """Mean colour, spread and histogram (n, 70) of portraits of every category in turn, and their labels."""
+    world, rows, labels = build.WORLDS["mininet"], [], []
+    for k in range(round(share * SCENES[split])):
+        _, label = divmod(k, world.categories)
+        drawing = compose(world, FIRST[split] + k, label + 1)
+        for thing in (t for t in drawing.instances if t["category"] == label + 1):
+            pixels = drawing.image[thing["mask"]]
+            bins = np.histogramdd(pixels, (4, 4, 4), ((0, 256),) * 3)[0].ravel() / len(pixels)
+            rows.append(np.concatenate([pixels.mean(0) / 255, pixels.std(0) / 255, bins]))
+            labels.append(label)
+    return np.array(rows), np.array(labels)
+
+
+def colour(world: World, seeds: int, share: float) -> dict[str, list[float]]:
+    """A linear probe of colour alone on portraits, where every category is as frequent; and chance."""
+    (train, labels), (test, truth) = (colours(split, share / 2) for split in ("train", "val"))
+    return {"colour alone": [linear(train, labels, test, truth, seed) for seed in range(seeds)],
+            "chance": [1 / world.categories] * seeds}
+
+
+PROBES = {"context": _pair(small_things, ("tight crop", "three times the side"), World().categories),
+          "objectness": _pair(things_and_marks, ("24 px window", "64 px window"), 2), "depth": depth, "colour": colour}
+
+
+def identity(name: str) -> str:
+    """A hash of what a probe measures: the drawings, the probe, and for depth the trunk's weights."""
+    weights = weights_folder() / "tiny.safetensors"
+    used = [weights.stat().st_size, digest(list(weights.read_bytes()[-4096:]))] if name == "depth" else []
+    versions = [build.version("mininet" if name == "colour" else "minicoco"), REVISION, STEPS, SCENES]
+    return digest([name, *versions, *used])
+
+
+def bench(names: Iterable[str] | None = None, seeds: int = 3, share: float = 1.0) -> list[dict]:
+    """Run the probes and record each; the new records. `share` of the scenes and steps: below 1 is no record."""
+    new = []
+    for name in names or PROBES:
+        if name not in PROBES:
+            raise KeyError(f"no probe {name!r} of the world; there are {', '.join(PROBES)}")
+        device = pick_device("cpu")
+        start = busy(device)
+        found = PROBES[name](World(), seeds, share)
+        new.append({"table": TABLE, "row": name, "seed": 0, "budget": BUDGET, "hash": identity(name), "status": "ok",
+                    "metrics": {key: float(np.mean(values)) for key, values in found.items()}, "values": found,
+                    "seconds": round(busy(device) - start, 1), "provenance": records.provenance(device)})
+        if share == 1:
+            records.append(new[-1])
+    return new
+
+
+def measured() -> dict[str, dict]:
+    """{probe: its newest record}, with "stale" where the drawings or the probe have changed since."""
+    return {r["row"]: r | {"stale": r["hash"] != identity(r["row"])} for r in records.read(TABLE, BUDGET)}

@@ -1,0 +1,54 @@
+"""Dials of the world as tables: every row runs, and a curve is what its records say."""
+from dataclasses import asdict
+
+import pytest
+
+from paperlib.data import build
+from paperlib.data.world import World
+from paperlib.experiments import dials, records, report, tables
+from paperlib.experiments.configs import budget
+from paperlib.experiments.published import claims
+
+
+@pytest.fixture
+def plan(tmp_path, monkeypatch):
+    monkeypatch.setenv("PAPERLIB_RESULTS", str(tmp_path / "results"))
+    monkeypatch.setenv("PAPERLIB_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(build, "TURNED", {"train": 8, "val": 4})
+    tables._data_version.cache_clear()
+    yield budget("smoke")
+    tables._data_version.cache_clear()
+
+
+@pytest.mark.parametrize("name", dials.dials())
+def test_every_row_can_be_run_on_a_set_of_its_own(name):
+    dial, jobs = dials.dials()[name], tables.jobs_of(name, budget("mini"), seeds=1)
+    assert len(jobs) == 2 * len(dial["values"]) and len({job.row for job in jobs}) == len(jobs)
+    assert {job.recipe.data for job in jobs} == {dials.set_name(dial, value) for value in dial["values"]}
+    assert len({tables.identity(job) for job in jobs}) == len(jobs)
+    for job in jobs:
+        assert getattr(build.world_of(job.recipe.data), dial["dial"]) in dial["values"]
+        assert job.recipe.steps == budget("mini").recipe(dial["system"]).steps * dials.STRETCH
+    assert dial["claim"] in {"", *(claim["id"] for claim in claims())} and dial["dial"] in asdict(World())
+
+
+def test_a_curve_says_what_its_records_say(plan):
+    name = "dials/stuff"
+    for job in tables.jobs_of(name, plan, seeds=2):
+        better, zero = job.row.endswith(": top-down"), "stuff 0" in job.row
+        ap = 0.3 + 0.02 * better * (1 + zero) + 0.01 * job.seed
+        records.append({"table": name, "row": job.row, "seed": job.seed, "budget": plan.name,
+                        "hash": tables.identity(job), "status": "ok", "metrics": {"AP": ap},
+                        "seconds": 1.0, "provenance": {}})
+    curve = report.dial_curve(name, plan)
+    assert list(curve.index) == ["0", "1", "3"] and curve["n"].tolist() == [2, 2, 2]
+    assert curve["delta"].tolist() == pytest.approx([4, 2, 2]) and curve.loc["1", "no top-down"] == pytest.approx(30.5)
+    assert report.dial_curve("dials/size", plan)["n"].tolist() == [0, 0, 0]
+
+
+def test_a_row_runs_and_is_recorded_once(plan):
+    rows = ["size_range 40-60: pyramid", "size_range 40-60: one level"]
+    assert [r["row"] for r in tables.run("dials/size", plan, rows, seeds=1)] == rows
+    assert tables.run("dials/size", plan, rows, seeds=1) == []
+    assert report.dial_curve("dials/size", plan)["n"].tolist() == [1, 0, 0]
+    assert (report.frame("dials/size", plan)[("cost", "seeds")] > 0).sum() == 2

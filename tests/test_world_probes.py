@@ -1,0 +1,55 @@
+"""Probes of the drawn world: what they show a network, and that their records are found again."""
+import numpy as np
+import pytest
+
+from paperlib.data.world import World
+from paperlib.experiments import records, world_probes
+
+
+def test_a_window_keeps_the_middle_and_greys_what_lies_outside():
+    image = np.zeros((20, 20, 3), np.uint8)
+    image[8:12, 6:10] = 200
+    same = world_probes.window(image, (6, 8, 4, 4), 12, 12)
+    assert (same[4:8, 4:8] == 200).all() and (same == 200).sum() == 48
+    larger = world_probes.window(image, (0, 0, 2, 2), 40, 40)
+    assert (larger[:15] == world_probes.GREY).all()
+    tight = world_probes.only(same, 4, 2)
+    assert (tight[5:7, 4:8] == 200).all() and (tight != world_probes.GREY).sum() == 24
+
+
+def test_context_crops_show_the_same_thing_at_the_same_size(monkeypatch):
+    monkeypatch.setattr(world_probes, "SCENES", {"train": 10, "val": 10})
+    found = world_probes.small_things(World(), "val", 1.0)
+    assert len(found) > 10
+    for tight, wide, label in found:
+        shown = (tight != world_probes.GREY).any(2)
+        assert shown[18, 18] and np.array_equal(tight[shown], wide[shown]) and shown.mean() < 0.12 and 0 <= label < 36
+
+
+def test_marks_and_things_come_in_pairs_of_one_size(monkeypatch):
+    monkeypatch.setattr(world_probes, "SCENES", {"train": 30, "val": 30})
+    found = world_probes.things_and_marks(World(), "val", 1.0)
+    assert len(found) > 10 and [yes for *_, yes in found] == [1, 0] * (len(found) // 2)
+
+
+def test_linear_probe_learns_what_is_linear():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(600, 4))
+    y = (x[:, 0] > 0).astype(int)
+    assert world_probes.linear(x[:400], y[:400], x[400:], y[400:]) > 0.9
+    assert world_probes.linear(x[:400, 1:], y[:400], x[400:, 1:], y[400:]) < 0.65
+
+
+def test_probes_run_are_recorded_and_go_stale(monkeypatch, tmp_path):
+    monkeypatch.setenv("PAPERLIB_RESULTS", str(tmp_path))
+    monkeypatch.setattr(world_probes, "SCENES", {"train": 30, "val": 20})
+    monkeypatch.setattr(world_probes, "STEPS", 2)
+    new = world_probes.bench(seeds=1)
+    assert [r["row"] for r in new] == list(world_probes.PROBES)
+    assert all(0 <= v <= 1 for r in new for v in r["metrics"].values())
+    assert not any(r["stale"] for r in world_probes.measured().values())
+    monkeypatch.setattr(world_probes, "REVISION", 99)
+    assert all(r["stale"] for r in world_probes.measured().values())
+    assert len(records.read("world", "bench")) == 4
+    with pytest.raises(KeyError, match="no probe 'taste'"):
+        world_probes.bench(["taste"])
