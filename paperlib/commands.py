@@ -188,15 +188,12 @@ def scorecard(args) -> None:
 
 def bench(args) -> None:
     """Time what the papers claim about time, or probe the drawn world, and record it."""
-    if args.what == "world":
-        from paperlib.experiments.world_probes import bench as probe
+    from paperlib.experiments import ratios, world_probes
 
-        for record in probe(args.ids.split(",") if args.ids else None):
-            print(f"{record['row']}: " + ", ".join(f"{k} {100 * v:.1f}%" for k, v in record["metrics"].items()))
-        return
-    from paperlib.experiments.ratios import bench as run
-
-    for record in run(args.ids.split(",") if args.ids else None, args.repeats, args.device):
+    ids = args.ids.split(",") if args.ids else None
+    for record in world_probes.bench(ids) if args.what == "world" else ():
+        print(f"{record['row']}: " + ", ".join(f"{k} {100 * v:.1f}%" for k, v in record["metrics"].items()))
+    for record in ratios.bench(ids, args.repeats, args.device) if args.what == "claims" else ():
         seconds = ", ".join(f"{name} {s:.3g} s" for name, s in record["parts"].items())
         print(f"{record['row']}: {record['metrics']['value']:.3g} ({seconds})")
 

@@ -165,7 +165,8 @@ def test_a_name_may_turn_dials(tmp_path, monkeypatch):
     assert builder.world_of(name) == dataclasses.replace(World(), categories=20, size_range=(12, 60))
     drawn = sets.load(name, "val")
     assert len(drawn) == 4 and len(drawn.classes) == 20
-    assert (tmp_path / "minicoco-categories=20-size_range=-12-60" / "version").read_text().strip() == builder.version(name)
+    stamp = tmp_path / "minicoco-categories=20-size_range=-12-60" / "version"
+    assert stamp.read_text().strip() == builder.version(name)
     assert len({builder.version(n) for n in (name, "minicoco", "minicoco?stuff=0", "minicoco?stuff=1")}) == 4
     with pytest.raises(KeyError, match="no dial 'stuf'; there are size,"):
         sets.load("minicoco?stuf=0", "val")

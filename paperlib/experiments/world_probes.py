@@ -13,7 +13,8 @@ from paperlib.data.world import Drawing, World, compose
 from paperlib.device import busy, pick_device, progress, seed_all
 from paperlib.experiments import records
 from paperlib.experiments.configs import digest
-from paperlib.parts.trunks import TrunkConfig, trunk, weights_folder
+from paperlib.parts.trunk_weights import weights_folder
+from paperlib.parts.trunks import TrunkConfig, trunk
 
 TABLE, BUDGET = "world", "bench"
 REVISION = 1  # raise it when a probe below changes what it measures
