@@ -35,12 +35,12 @@ class DetectionSet:
     clipped: list[Fault] = field(default_factory=list)     # boxes cut at the image's border on load
     proposals: list[Tensor] | None = field(default=None, repr=False)  # (P, 4) px an image (`proposals.with_proposals`)
     _labels: dict[int, int] = field(init=False, repr=False)
-    _has_difficult: bool = field(init=False, repr=False)
+    has_difficult: bool = field(init=False, repr=False)    # a PASCAL set: objects may be flagged difficult
     _origin: "tuple[DetectionSet, list[int]] | None" = field(default=None, repr=False)
 
     def __post_init__(self):
         self._labels = {category["id"]: k for k, category in enumerate(self.categories, 1)}
-        self._has_difficult = any("difficult" in ann for anns in self.annotations.values() for ann in anns)
+        self.has_difficult = any("difficult" in ann for anns in self.annotations.values() for ann in anns)
 
     @property
     def classes(self) -> list[str]:
@@ -76,7 +76,7 @@ class DetectionSet:
             "crowd": torch.tensor([bool(a["iscrowd"]) for a in anns], dtype=torch.bool),
             "area": torch.tensor([a["area"] for a in anns], dtype=torch.float32),
             "image_id": image["id"], "size": torch.tensor(size)}
-        if self._has_difficult:
+        if self.has_difficult:
             target["difficult"] = torch.tensor([bool(a.get("difficult")) for a in anns], dtype=torch.bool)
         if self.proposals is not None:
             target["proposals"] = self.proposals[i]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 
 import torch
 
-from paperlib.experiments import probes, ratios, records, report, tables
+from paperlib.experiments import curves_fast_rcnn, probes, ratios, records, report, tables
 from paperlib.experiments.configs import Budget, budget
 from paperlib.experiments.facts import all_facts
 from paperlib.experiments.judge import Difference, paired, verdict
@@ -191,7 +191,16 @@ def _effective_shapes(claim: dict, trained: _Trained) -> dict:
     return _interval(found) | ({"verdict": verdict(found, 1)} if found else {})
 
 
+def _told(judge: Callable) -> Callable:
+    """A judge that gives (difference, verdict, remark), or None, in the form of the others."""
+    def outcome(claim: dict, trained: _Trained) -> dict:
+        found = judge(claim, trained)
+        return _interval(found[0]) | {"verdict": found[1], "remark": found[2]} if found else {}
+    return outcome
+
+
 CURVES = {
+    **{name: _told(judge) for name, judge in curves_fast_rcnn.CURVES.items()},
     "focal-alpha-falls-with-gamma": _alpha_falls_with_gamma,
     "focal-flstar-effective-shape": _effective_shapes,
     "focal-cdf-positive": _shares(

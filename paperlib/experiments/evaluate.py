@@ -15,6 +15,7 @@ from paperlib.device import progress
 from paperlib.experiments.columns import found, truth
 from paperlib.experiments.scorer import curves
 from paperlib.experiments.voc_metric import voc_ap
+from paperlib.parts.boxes import iou
 
 __all__ = ["average_recall", "coco_metrics", "detect_all", "evaluate", "score_files", "voc_ap"]
 
@@ -145,13 +146,30 @@ def _records(image: dict, size, output: dict, categories: list[dict]) -> list[di
 def evaluate(system, dataset, device, batch: int = 16, short: int | None = None, long: int | None = None) -> dict:
     """The numbers that `system` is scored by on `dataset`: COCO's, with "per_category": {name: AP}, or recall.
 
-    A proposal method (`scored_by = "recall"`) gets those of `average_recall` at PROPOSALS: the papers' counts, and 2
-    and 20, the same shares of the 4,092 anchors of a 128 px image as 100 and 1000 are of FPN's 200,000.
+    PASCAL sets also have "mAP" by the rule of 2007, systems on given proposals "given_AR" of those. A proposal method
+    (`scored_by = "recall"`) gets the numbers of `average_recall` at PROPOSALS: the papers' counts, and 2 and 20, the
+    same shares of the 4,092 anchors of a 128 px image as 100 and 1000 are of FPN's 200,000.
     """
+    asks = asks_for_proposals(system)
+    dataset = with_proposals(dataset, system.cfg.proposals) if asks and dataset.proposals is None else dataset
     results = detect_all(system, dataset, device, batch, short, long)
     if getattr(system, "scored_by", "coco") == "recall":
         return average_recall(dataset, results, PROPOSALS)
-    return coco_metrics(dataset, results, per_category=True)
+    metrics = coco_metrics(dataset, results, per_category=True)
+    metrics |= {"mAP": voc_ap(dataset, results, 2007)["mAP"]} if dataset.has_difficult else {}
+    return metrics | ({"given_AR": covered(dataset)} if asks else {})
+
+
+def covered(dataset) -> float:
+    """The share of objects that some given proposal overlaps enough, mean over IoU .5 to .95 (average recall).
+
+    Differs: two objects may be found by one proposal; it is about proposals before any system has seen them.
+    """
+    best = []
+    for given, target in zip(dataset.proposals, map(dataset.target, range(len(dataset)))):
+        wanted = target["boxes"][~(target["crowd"] | target.get("difficult", target["crowd"]))]
+        best.append(iou(wanted, given).amax(1) if len(given) else wanted.new_zeros(len(wanted)))
+    return float((torch.cat(best)[:, None] >= torch.arange(0.5, 1, 0.05)).float().mean())
 
 
 def read_json(path) -> object:

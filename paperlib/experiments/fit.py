@@ -14,6 +14,7 @@ from paperlib.data.loader import Batches, loader
 from paperlib.data.proposals import asks_for_proposals, with_proposals
 from paperlib.data.sets import load
 from paperlib.device import busy, half, keep_memory, pick_device, seed_all
+from paperlib.experiments.after import finish
 from paperlib.experiments.configs import Recipe, system_config, to_dict
 from paperlib.systems import SYSTEMS
 
@@ -207,4 +208,6 @@ def train(
     for record in bar(run, total=recipe.steps, desc=name):
         watch(system, record)
         history.append(record)
+    device = device or pick_device()
+    history += finish(system, batches, device, lambda: fit(system, batches, recipe, device, seed))
     return system.eval(), history

@@ -84,9 +84,9 @@ def by_variant(table: dict) -> dict:
     if table.get("variants") != "columns":
         return table
     metrics = [{"name": r["label"], "unit": r["unit"], "better": r["better"]} for r in table["rows"]]
-    rows = [{"label": c["name"], "ours": c["ours"],
+    rows = [{"label": c["name"], **{k: c[k] for k in ("ours", "set") if k in c},
              "values": {r["label"]: r["values"][c["name"]] for r in table["rows"]}} for c in table["columns"]]
-    return {**table, "columns": metrics, "rows": rows}
+    return {**table, "variants": "rows", "columns": metrics, "rows": rows}
 
 
 def _files(folder: Path) -> list[Path]:
@@ -127,7 +127,7 @@ def _keys(record: dict, needs: dict, may: dict, where: str) -> None:
 
 def _columns(columns: list, where: str) -> list[str]:
     for column in columns:
-        if not isinstance(column, dict) or set(column) - {"ours"} != {"name", "unit", "better"}:
+        if not isinstance(column, dict) or set(column) - {"ours", "set"} != {"name", "unit", "better"}:
             raise ValueError(f"{where}: column {column!r} needs exactly name, unit, better")
         if column["better"] not in ("", "higher", "lower"):
             raise ValueError(f'{where}: column {column["name"]}: better is "", "higher" or "lower"')

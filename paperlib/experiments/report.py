@@ -47,7 +47,7 @@ def frame(table: str, plan: str | Budget | None = None, metric: str | None = Non
     Units: published as printed; ours in points (x 100); intervals are 95%. A delta is a row minus the table's baseline,
     ours paired over seeds; a single seed has no interval. `metric` None: the table's main one.
     """
-    body, ours, base = tables.runnable(table), measured(table, plan), tables.runnable(table)["baseline"]
+    body, ours, base = tables.runnable(table), measured(table, plan), tables.runnable(table).get("baseline")
     metric = metric or main_metric(table)
     printed = {row["label"]: row["values"].get(metric) for row in body["rows"]}
     printed |= dict.fromkeys(tables.variants(table))

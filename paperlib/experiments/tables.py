@@ -17,7 +17,7 @@ from paperlib.experiments import dials, probes, records
 from paperlib.experiments.configs import Budget, Recipe, budget, digest, override, system_config, to_dict
 from paperlib.experiments.evaluate import evaluate
 from paperlib.experiments.fit import sides, train
-from paperlib.experiments.published import claims, published
+from paperlib.experiments.published import by_variant, claims, published
 from paperlib.parts.trunk_weights import weights_folder
 from paperlib.systems import PRESETS, SYSTEMS
 
@@ -44,7 +44,7 @@ def runnable(table: str) -> dict:
     if "run" not in tables[table]:
         ready = [name for name, body in tables.items() if "run" in body]
         raise KeyError(f"table {table!r} cannot be run yet; these can: {', '.join(ready)}")
-    return tables[table]
+    return by_variant(tables[table])
 
 
 def jobs_of(table: str, plan: Budget, rows: list[str] | None = None, seeds: int | None = None) -> list[Job]:
@@ -76,7 +76,8 @@ def _changes(changes: dict, system: str, recipe: Recipe) -> tuple[Recipe, dict] 
     """A row's recipe and its changes of the system, from its `set`; None if it has none for the recipe's preset.
 
     `set` is one table, or one for each preset. Its keys `recipe.scale` (a factor of the images' sides),
-    `recipe.stretch` (of the steps) and `recipe.jitter` are what the papers ablate of the training itself.
+    `recipe.stretch` (of the steps), `recipe.images` (of the training images) and `recipe.jitter` are what the papers
+    ablate of the training itself.
     """
     if changes.keys() & PRESETS[system].keys():
         if recipe.preset not in changes:
@@ -86,6 +87,8 @@ def _changes(changes: dict, system: str, recipe: Recipe) -> tuple[Recipe, dict] 
     if (scale := own.pop("scale", 1)) != 1:
         stored = 2 * [build.world_of(recipe.data).size] if is_drawn(recipe.data) else []
         own["size"] = [round(side * scale) for side in recipe.size or stored] or None
+    if recipe.train_images:
+        own["train_images"] = round(recipe.train_images * own.pop("images", 1))
     own["steps"] = round(recipe.steps * own.pop("stretch", 1))
     return override(recipe, own), {key: value for key, value in changes.items() if not key.startswith("recipe.")}
 
@@ -144,7 +147,7 @@ def run_job(job: Job, key: str, device: str | None = None, threads: int | None =
     except FloatingPointError as error:
         status = "diverged: " + str(error).split(";")[0]
         printed = [c["name"] for c in runnable(job.table)["columns"] if c["better"] == "higher"]
-        metrics = dict.fromkeys(["AP", "AP50", "AP75", "APs", "APm", "APl", *printed], 0.0)
+        metrics = dict.fromkeys(["AP", "AP50", "AP75", "APs", "APm", "APl", "mAP", *printed], 0.0)
     checkpoint.unlink(missing_ok=True)
     return {
         "table": job.table,

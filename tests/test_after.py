@@ -1,0 +1,128 @@
+"""What is done to a trained Fast R-CNN: the box layer alone, SVMs on fc7, compression; how curves are judged."""
+import copy
+
+import numpy as np
+import pytest
+import torch
+
+from paperlib.data.coco import read_coco
+from paperlib.data.proposals import with_proposals
+from paperlib.experiments import curves_fast_rcnn
+from paperlib.experiments.configs import Recipe, budget, override
+from paperlib.experiments.evaluate import covered, evaluate
+from paperlib.experiments.fit import train
+from paperlib.experiments.published import claims
+from paperlib.experiments.svms import train_svms
+from paperlib.experiments.tables import jobs_of
+from paperlib.parts.rois import ProposalSource
+from paperlib.systems import fast_rcnn_configs
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def recipe(scenes, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return Recipe(data=str(scenes), train=None, test=None, preset="small", steps=4, batch=2, lr=1e-3, optimiser="adamw",
+                  warmup=0)
+
+
+def test_stage_wise_training_moves_the_box_layer_alone(recipe):
+    first, _ = train("fast_rcnn", recipe, changes={"box_weight": 0.0}, device=CPU)
+    both, history = train("fast_rcnn", recipe, changes={"box_weight": 0.0, "after.stage_wise": True}, device=CPU)
+    assert len(history) == 8 and history[3]["box"] == 0 and history[4]["box"] > 0
+    before, after = first.state_dict(), both.state_dict()
+    assert {k for k in before if not before[k].equal(after[k])} == {"head.box.weight", "head.box.bias"}
+
+
+def test_svms_and_compression_take_the_place_of_layers(recipe, scenes):
+    dataset = read_coco(scenes / "instances.json")
+    system, _ = train("fast_rcnn", recipe, changes={"after.svm": True, "after.svd": [48, 12]}, device=CPU)
+    assert system.svm.weight.shape == (1, 192) and system.head.fc6[0].weight.shape == (48, 2304)
+    metrics = evaluate(system, dataset, torch.device("cpu"))
+    assert 0 <= metrics["AP"] <= 1 and metrics["given_AR"] > 0.5 and "mAP" not in metrics
+    softmax = copy.deepcopy(system)
+    softmax.svm = None
+    images, given = dataset.image(0)[None], with_proposals(dataset, ProposalSource()).proposals[:1]
+    assert not torch.equal(*(s.detect(images, proposals=given)[0]["scores"][:1] for s in (system, softmax)))
+
+
+def test_svms_find_what_separates_the_classes():
+    rng, centres = np.random.default_rng(0), np.eye(4)[:3] * 4
+
+    def pages(n=60):
+        for _ in range(n):
+            labels = np.r_[1, 2, np.zeros(20, int)]
+            features = rng.normal(size=(22, 4)) + np.r_[centres[[0, 1]], np.repeat(centres[2:], 20, 0)]
+            overlaps = np.zeros((22, 3))
+            overlaps[[0, 1], [0, 1]] = 1
+            yield features, labels, overlaps
+    weights, biases = train_svms(pages(), 3)
+    features, labels = (np.concatenate(parts) for parts in list(zip(*pages(20)))[:2])
+    margins = features @ weights.T + biases
+    for k in (0, 1):
+        assert np.median(margins[labels == k + 1, k]) > 0 > np.percentile(margins[labels != k + 1, k], 95)
+    assert (weights[2] == 0).all() and biases[2] == -1
+
+
+def test_covered_is_the_mean_recall_over_thresholds(scenes):
+    dataset = read_coco(scenes / "instances.json")
+    exact = [dataset.target(i)["boxes"] for i in range(4)]
+    shifted = [b + torch.tensor([0.0, 0, 6, 0]) for b in exact]          # IoU 24 / 30 = .8: 7 of 10 thresholds
+    dataset.proposals = exact[:2] + shifted[2:]
+    assert covered(dataset) == pytest.approx((2 + 2 * 0.7) / 4)
+
+
+def test_every_row_is_a_configuration_and_its_claims_have_rows():
+    plan = budget("smoke")
+    for table in ("1", "4", "5", "6", "7", "8", "text"):
+        for job in jobs_of(f"fast_rcnn/{table}", plan, seeds=1):
+            override(fast_rcnn_configs.small(), job.changes)
+    more = {job.row: job.recipe for job in jobs_of("fast_rcnn/1", plan, seeds=1)}["FRCN, 07+12"]
+    assert (more.train_images, more.steps) == (3 * 32, 9)
+    turned = {job.row: job.changes for job in jobs_of("fast_rcnn/6", plan, seeds=1)}
+    assert turned["S cls only"] == {"box_weight": 0.0, "detect.boxes": False}
+    assert turned["L stage-wise"]["trunk.name"] == "large"
+    tables = {f"fast_rcnn/{t}": {j.row for j in jobs_of(f"fast_rcnn/{t}", plan, seeds=1)} for t in
+              ("1", "4", "5", "6", "7", "8", "text")}
+    for claim in claims():
+        judge = claim["judge"]
+        if claim["paper"] == "fast_rcnn" and judge["by"] == "rows" and "R-CNN" not in judge["worse"]:
+            assert {judge["better"], judge["worse"]} <= tables[judge["table"]], claim["id"]
+
+
+class Runs:
+    """What `claims` knows of recorded runs, made up."""
+
+    def __init__(self, mAP, recall=None, diverged=None):
+        self.mAP, self.recall, self.diverged = mAP, recall or {}, diverged or {}
+
+    def points(self, table, row, metric):
+        return dict(enumerate({"mAP": self.mAP, "given_AR": self.recall}[metric].get(row, ())))
+
+    def rows(self, table):
+        return {row: {"diverged": n, "seconds": [1.0] * 5} for row, n in self.diverged.items()}
+
+
+def of(name):
+    return next(c for c in claims() if c["id"] == name)
+
+
+def test_curves_are_judged():
+    counts = ("125", "250", "500", "1000", "2000")
+    labels = [f"{n} proposals" for n in counts]
+    hill = {label: [m, m + 0.3, m - 0.2] for label, m in zip(labels, (50, 55, 57, 54, 52))}
+    climb = {label: [m, m + 0.3, m - 0.2] for label, m in zip(labels, (50, 55, 57, 59, 61))}
+    recall = {label: [m] * 3 for label, m in zip(labels, (40, 50, 55, 58, 60))}
+    rise, misleads = curves_fast_rcnn.rise_then_fall, curves_fast_rcnn.recall_misleads
+    claim = of("frcn-more-proposals")
+    assert rise(claim, Runs(hill, recall))[1] == "holds" and rise(claim, Runs(climb, recall))[1] == "contradicted"
+    assert rise(claim, Runs({}, {})) is None
+    assert misleads(claim, Runs(hill, recall))[1] == "holds"
+    assert misleads(claim, Runs(climb, recall))[1] == "contradicted"
+    l2 = of("frcn-smooth-l1-stable")
+    none = dict.fromkeys(l2["judge"]["rows"], 0)
+    bad = none | {row: 5 for row in none if row.startswith("L2") and row.endswith("0.16")}
+    assert curves_fast_rcnn.only_l2_diverges(l2, Runs({}, diverged=none))[1] == "contradicted"
+    assert curves_fast_rcnn.only_l2_diverges(l2, Runs({}, diverged=bad))[1] == "holds"
+    assert curves_fast_rcnn.only_l2_diverges(l2, Runs({})) is None
