@@ -1,4 +1,4 @@
-"""The claims of Fast R-CNN about whole curves: `CURVES[id](claim, trained)` is (difference, verdict, remark) or None."""
+"""Claims of Fast R-CNN about whole curves: `CURVES[id](claim, trained)` is (difference, verdict, remark) or None."""
 from collections.abc import Callable
 
 from paperlib.experiments.judge import Difference, mean_interval, paired, verdict
