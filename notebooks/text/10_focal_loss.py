@@ -308,7 +308,7 @@ draw.show(fig, "Two curves over training steps: the classification loss and the 
 
 # %%
 from paperlib.experiments.weights import load_weights
-from paperlib.parts.trunks import weights_folder
+from paperlib.parts.trunk_weights import weights_folder
 
 trained = load_weights(weights_folder() / "retinanet.safetensors").to(device)
 chosen = [i for i in range(len(val)) if 3 <= len(val.annotations[val.images[i]["id"]]) <= 7][:4]

@@ -64,11 +64,11 @@ RENAMED = (
 )
 
 
-def from_torchvision(state: dict[str, Tensor], num_anchors: int = 9) -> dict[str, Tensor]:
+def from_torchvision(state: dict[str, Tensor], num_anchors: int = 9, classes: list[int] | None = None):
     """torchvision's `retinanet_resnet50_fpn` state dict under our names, for RetinaNet(torchvision_resnet50(K)).
 
     torchvision gives background a column of its own that nothing uses; ours starts at class 1, so the column goes:
-    with its 91 columns, K is 90.
+    with its 91 columns, K is 90. `classes` keeps these columns only: COCO's category ids, of which 80 are in use.
     Errors: KeyError naming a key that is not of that model.
     """
     ours = {}
@@ -80,13 +80,14 @@ def from_torchvision(state: dict[str, Tensor], num_anchors: int = 9) -> dict[str
         else:
             raise KeyError(f"{key!r} is not a key of torchvision's retinanet_resnet50_fpn")
         if renamed.startswith("head.cls.8."):
-            value = value.unflatten(0, (num_anchors, -1))[:, 1:].flatten(0, 1)
+            value = value.unflatten(0, (num_anchors, -1))
+            value = (value[:, 1:] if classes is None else value[:, classes]).flatten(0, 1)
         ours[renamed] = value
     return ours
 
 
-def load_torchvision(model: RetinaNet, state: dict[str, Tensor]) -> RetinaNet:
+def load_torchvision(model: RetinaNet, state: dict[str, Tensor], classes: list[int] | None = None) -> RetinaNet:
     """Fill our RetinaNet(torchvision_resnet50(...)) with torchvision's weights, and return it."""
-    ours = from_torchvision(state) | {"positives": model.positives}
+    ours = from_torchvision(state, classes=classes) | {"positives": model.positives}
     model.load_state_dict({k: v for k, v in ours.items() if not k.endswith("num_batches_tracked")})
     return model
