@@ -7,6 +7,7 @@ from filelock import FileLock
 
 from paperlib.data.coco import DetectionSet, read_coco
 from paperlib.data.images import data_folder
+from paperlib.data.lists import read_list
 from paperlib.data.voc import read_voc, splits_of
 
 EMBEDDED = ("minicoco", "mininet", "minivoc")              # drawn by `build`; mininet holds crops, without boxes
@@ -30,10 +31,15 @@ def known_sets() -> dict[str, str]:
 
 def load(name_or_path: str | Path, split: str | None = None, limit: int | None = None) -> DetectionSet:
     """A detection set: an embedded or downloaded name ("minicoco", "minicoco/val"), a COCO JSON file or folder, or
-    a VOC folder. `limit` keeps the first so many images.
+    a VOC folder. A COCO folder's split may also be a list of images, `annotations/<split>.txt` (`lists.read_list`).
+    `limit` keeps the first so many images.
 
     Errors: KeyError for a name that is no set and no path, and for a split that the set lacks, each with what there is.
     """
+    if split and (listed := resolve(name_or_path) / "annotations" / f"{split}.txt").is_file():
+        files = _json_splits(listed.parent.parent).values()
+        found = read_list(listed, [f for f in files if f.stem.startswith("instances")], f"{_top(listed).name}/{split}")
+        return found if limit is None else found.subset(limit)
     kind, place, split = locate(name_or_path, split)
     if kind == "coco":
         title = f"{_top(place).name}/{split}" if split else _top(place).name

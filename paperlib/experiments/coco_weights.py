@@ -1,4 +1,4 @@
-"""torchvision's RetinaNet, trained on COCO, in our model: its AP on a user's own copy of COCO, beside what it states."""
+"""torchvision's RetinaNet, trained on COCO, in our model: its AP on a user's own COCO, beside the one it states."""
 
 import torch
 from torch import Tensor
@@ -24,7 +24,8 @@ def coco_detector(classes: list[int], state: dict[str, Tensor] | None = None) ->
     try:
         state = state or WEIGHTS.get_state_dict(progress=False, check_hash=True)
     except OSError as error:
-        raise FileNotFoundError(f"torchvision's RetinaNet is not in torch's cache, nor could it be fetched: {error}") from None
+        raise FileNotFoundError(
+            f"torchvision's RetinaNet is not in torch's cache, nor could it be fetched ({error})") from None
     return load_torchvision(RetinaNet(torchvision_resnet50(len(classes), norm_eps=0.0)), state, classes).eval()
 
 
