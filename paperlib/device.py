@@ -20,6 +20,8 @@ def pick_device(name: str | None = None) -> torch.device:
     name = name or os.environ.get("PAPERLIB_DEVICE") or None
     if name is None:
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    if name == "cuda" and "LOCAL_RANK" in os.environ:  # under torchrun
+        name = f"cuda:{os.environ['LOCAL_RANK']}"
     try:
         device = torch.device(name)
         torch.empty(1, device=device)
@@ -59,6 +61,29 @@ def keep_memory() -> None:
         libc, trim_threshold, mmap_threshold = ctypes.CDLL(None), -1, -3
         libc.mallopt(mmap_threshold, 1 << 30)
         libc.mallopt(trim_threshold, (1 << 31) - 1)
+
+
+def ranks() -> tuple[int, int]:
+    """(rank, number of processes) of this process under `torchrun`; (0, 1) on its own."""
+    dist = torch.distributed
+    together = dist.is_available() and dist.is_initialized()
+    return (dist.get_rank(), dist.get_world_size()) if together else (0, 1)
+
+
+def join_ranks(device: torch.device) -> None:
+    """Meet the other processes that `torchrun` started, if it started any: nccl between GPUs, gloo between CPUs."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not torch.distributed.is_initialized():
+        torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+
+
+def mean_over_ranks(*tensors: torch.Tensor) -> None:
+    """Replace tensors by their mean over all processes, in place and in one exchange."""
+    if ranks()[1] == 1 or not tensors:
+        return
+    flat = torch.cat([t.detach().reshape(-1).float() for t in tensors])
+    torch.distributed.all_reduce(flat)
+    for t, mean in zip(tensors, (flat / ranks()[1]).split([t.numel() for t in tensors])):
+        t.detach().copy_(mean.view_as(t))
 
 
 def seed_all(seed: int) -> None:

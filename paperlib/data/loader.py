@@ -33,12 +33,12 @@ def fit_size(height: int, width: int, size: Size, zoom: float = 1.0) -> tuple[in
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
-def pad_images(images: list[Tensor], multiple: int = 32, at_least: int = 0) -> Tensor:
+def pad_images(images: list[Tensor], multiple: int = 32, at_least: tuple[int, int] = (0, 0)) -> Tensor:
     """One uint8 batch (N, 3, H, W) of images (3, h, w), each at the top left on the mean colour.
 
-    H and W are the largest h and w (and `at_least`), rounded up to a `multiple`.
+    H and W are the largest h and w (and those of `at_least`), rounded up to a `multiple`.
     """
-    sides = (max(at_least, *(image.shape[d] for image in images)) for d in (1, 2))
+    sides = (max(at_least[d - 1], *(image.shape[d] for image in images)) for d in (1, 2))
     h, w = (-(-side // multiple) * multiple for side in sides)
     batch = torch.tensor(PAD, dtype=torch.uint8)[:, None, None].expand(len(images), 3, h, w).contiguous()
     for slot, image in zip(batch, images):
@@ -55,18 +55,24 @@ class Batches(Dataset):
         the shorter side to `short` unless the longer would exceed `long` (left out: no limit). `jitter` (lo, hi) is the
         range of a random factor on that. Images are padded (`pad_images`) to the square for an int size without
         jitter, else to the largest of the batch, and then to a multiple of `multiple` px.
+    `share` is (rank, number of processes): a process gets its part of a batch, on the canvas of the whole.
     Tensors of a target are shared by all steps that show the image: do not change them in place.
     Errors: ValueError for an empty set or a size that is none of these.
     """
 
     def __init__(self, dataset: DetectionSet, batch_size: int, seed: int = 0, size: Size = None, flip: bool = True,
-                 jitter: tuple[float, float] | None = None, masks: bool = False, multiple: int = 32):
+                 jitter: tuple[float, float] | None = None, masks: bool = False, multiple: int = 32,
+                 share: tuple[int, int] = (0, 1)):
         if not len(dataset) or batch_size < 1:
             raise ValueError(f"{dataset.name}: {len(dataset)} images and batch_size {batch_size}; expected 1 or more")
         sides = [] if size is None else np.atleast_1d(size).tolist()
         if len(sides) > 2 or not all(isinstance(side, int) and side > 0 for side in sides):
             raise ValueError(f"size {size!r}: expected None, a number of px, (short,) or (short, long) in px")
         self.dataset, self.batch_size, self.seed, self.size = dataset, batch_size, seed, size
+        rank, world = share
+        if batch_size % world:
+            raise ValueError(f"batch_size {batch_size} for {world} processes: expected a multiple")
+        self.share = slice(rank * batch_size // world, (rank + 1) * batch_size // world)
         self.flip, self.jitter, self.masks, self.multiple = flip, jitter, masks, multiple
         self._targets: dict[int, dict] = {}
         sizes = [self._resized(i) for i in range(len(dataset))]
@@ -97,12 +103,15 @@ class Batches(Dataset):
         rng = np.random.default_rng((self.seed, 1, step))
         flips = (rng.random(len(picks)) < 0.5) & self.flip
         zooms = rng.uniform(*self.jitter, len(picks)) if self.jitter else [1.0] * len(picks)
+        square = self.size if isinstance(self.size, int) and not self.jitter else 0
+        sizes = [(square, square), *(self._resized(i, z) for i, z in zip(picks, zooms))]
+        canvas = tuple(map(max, zip(*sizes)))  # of the whole batch, whatever this process's share of it
+        picks, flips, zooms = picks[self.share], flips[self.share], zooms[self.share]
         if self._pixels is not None:
             images = torch.from_numpy(self._pixels[picks])
             images[flips] = images[flips].flip(-1)
         else:
-            square = self.size if isinstance(self.size, int) and not self.jitter else 0
-            images = pad_images([self._image(i, z, f) for i, f, z in zip(picks, flips, zooms)], self.multiple, square)
+            images = pad_images([self._image(i, z, f) for i, f, z in zip(picks, flips, zooms)], self.multiple, canvas)
         return images, [self._target(i, z, f, images.shape[-2:]) for i, f, z in zip(picks, flips, zooms)]
 
     def _resized(self, i: int, zoom: float = 1.0) -> tuple[int, int]:

@@ -106,9 +106,11 @@ def with_proposals(dataset: DetectionSet, source: ProposalSource, jobs: int | No
     return dataclasses.replace(dataset, proposals=found)
 
 
-def asks_for_proposals(system) -> bool:
-    """Whether a system is trained and tested on proposals that come with the images."""
-    return isinstance(getattr(getattr(system, "cfg", None), "proposals", None), ProposalSource)
+def asks_for_proposals(system, training: bool = False) -> bool:
+    """Whether a system is tested (or trained) on proposals that come with the images, not on its own."""
+    cfg = getattr(system, "cfg", None)
+    wanted = getattr(cfg, "train_on" if training else "test_on", "given")
+    return wanted == "given" and isinstance(getattr(cfg, "proposals", None), ProposalSource)
 
 
 def _some(grid: Tensor, num: int, seed: int) -> Tensor:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from paperlib.data.loader import Batches, loader
 from paperlib.data.proposals import asks_for_proposals, with_proposals
 from paperlib.data.sets import load
-from paperlib.device import busy, half, keep_memory, pick_device, seed_all
+from paperlib.device import busy, half, join_ranks, keep_memory, mean_over_ranks, pick_device, ranks, seed_all
 from paperlib.experiments.after import finish
 from paperlib.experiments.configs import Recipe, system_config, to_dict
 from paperlib.systems import SYSTEMS
@@ -48,6 +48,8 @@ def fit(
     `batches[s]` is (images (N,3,H,W), targets) of iteration s and depends on s alone; with `checkpoint`, the state is
     written every `every` iterations and at the end. An existing file is continued, on CPU to bit-identical weights; the
     records of the iterations that it holds are yielded again first, so that the caller sees one whole history.
+    Under `torchrun` gradients and losses are means over all processes (synchronous SGD): give each its share of the
+    images (`Batches`). Two processes then do what one does with twice the images; the first one writes.
     Errors:  FloatingPointError naming the images whose loss is not finite; ValueError for a checkpoint of another run.
     """
     keep_memory()
@@ -67,7 +69,7 @@ def fit(
             group["lr"] = learning_rate(step, recipe)
         record = _iterate(system, optimiser, images.to(device), to_device(targets, device), recipe, step)
         history.append({**record, "seconds": busy(device) - clock})
-        if checkpoint and ((step + 1) % every == 0 or step + 1 == recipe.steps):
+        if checkpoint and ranks()[0] == 0 and ((step + 1) % every == 0 or step + 1 == recipe.steps):
             _write(
                 checkpoint,
                 {
@@ -95,7 +97,9 @@ def _iterate(system, optimiser, images, targets, recipe: Recipe, step: int) -> d
     with half(images.device, recipe.bf16):
         parts = system.losses(images, targets)
     loss = sum(parts.values())
-    if not torch.isfinite(loss):
+    told = {name: part.detach().clone() for name, part in {"loss": loss, **parts}.items()}
+    mean_over_ranks(*told.values())
+    if not torch.isfinite(told["loss"]):
         raise FloatingPointError(
             f"step {step}: {_blame(system, images, targets)}; parts: "
             f"{ {k: float(v.detach()) for k, v in parts.items()} }. Lower the learning rate, warm up longer, "
@@ -103,14 +107,14 @@ def _iterate(system, optimiser, images, targets, recipe: Recipe, step: int) -> d
         )
     optimiser.zero_grad(set_to_none=True)
     loss.backward()
+    mean_over_ranks(*(p.grad for p in system.parameters() if p.grad is not None))
     if recipe.clip is not None:
         nn.utils.clip_grad_norm_(system.parameters(), recipe.clip)
     optimiser.step()
     return {
         "step": step,
         "lr": optimiser.param_groups[0]["lr"],
-        "loss": loss.item(),
-        **{name: part.item() for name, part in parts.items()},
+        **{name: part.item() for name, part in told.items()},
     }
 
 
@@ -181,9 +185,10 @@ def prepare(name: str, recipe: Recipe, seed: int = 0, changes: dict | list[str] 
     cfg = system_config(name, recipe, len(dataset.classes), changes)
     seed_all(seed)
     system = SYSTEMS[name](cfg)
-    if asks_for_proposals(system):
+    if asks_for_proposals(system, training=True):
         dataset = with_proposals(dataset, cfg.proposals)
-    return system, Batches(dataset, recipe.batch, seed, size=recipe.size, flip=recipe.flip, jitter=recipe.jitter)
+    return system, Batches(dataset, recipe.batch, seed, size=recipe.size, flip=recipe.flip, jitter=recipe.jitter,
+                           share=ranks())
 
 
 def train(
@@ -201,13 +206,23 @@ def train(
 
     `watch(system, record)` sees every step's record, and may add to it.
     """
+    device = device or pick_device()
+    join_ranks(device)
     recipe = replace(recipe, steps=steps or recipe.steps)
     system, batches = prepare(name, recipe, seed, changes)
-    run = fit(system, batches, recipe, device or pick_device(), seed, checkpoint)
+    run = _course(system)(system, batches, recipe, device, seed, checkpoint)
     history = []
     for record in bar(run, total=recipe.steps, desc=name):
         watch(system, record)
         history.append(record)
-    device = device or pick_device()
     history += finish(system, batches, device, lambda: fit(system, batches, recipe, device, seed))
     return system.eval(), history
+
+
+def _course(system):
+    """How a system is trained: at once, or in stages (which are themselves trained by `fit`)."""
+    if getattr(system.cfg, "training", "joint") in ("alternating", "separate"):
+        from paperlib.experiments.stages import fit_stages
+
+        return fit_stages
+    return fit

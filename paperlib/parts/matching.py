@@ -2,11 +2,13 @@
 
 Labels of a match are 1 (object), 0 (background), -1 (takes no part in the loss).
 """
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from paperlib.device import ranks
 from paperlib.parts import boxes
 
 
@@ -73,14 +75,24 @@ def _ranks(keys: Tensor) -> Tensor:
     return keys.argsort(dim=-1, descending=True).argsort(dim=-1)
 
 
+def _keys(shape: torch.Size, generator: torch.Generator | None) -> Tensor:
+    """Uniform numbers of `shape` (…, A), a stream for each row; this process's rows of what all processes draw."""
+    rank, world = ranks()
+    rows = math.prod(shape[:-1])
+    device = "cpu" if generator is None else generator.device
+    seeds = torch.randint(2**62, (world, rows), generator=generator, device=device)[rank].tolist()
+    streams = [torch.rand(shape[-1], generator=torch.Generator().manual_seed(seed)) for seed in seeds]
+    return torch.stack(streams).view(shape) if streams else torch.zeros(shape)
+
+
 def sample(label: Tensor, num: int, positive_fraction: float, generator: torch.Generator | None = None) -> Tensor:
     """Keep `num` random anchors of each image, at most `positive_fraction` of them positive; the rest become -1.
 
     Source: Faster R-CNN Sec. 3.1.3: 256 an image, up to half positive, padded with negatives.
     Shapes: label (…, A) -> (…, A). `generator` may live on another device than `label`.
+    Each image has a stream of its own, so that its draw is the same in a batch of two processes as in one of one.
     """
-    device = generator.device if generator is not None else label.device
-    keys = torch.rand(label.shape, generator=generator, device=device).to(label.device)
+    keys = _keys(label.shape, generator).to(label.device)
     positive, negative = label == 1, label == 0
     keep_pos = positive & (_ranks(keys.masked_fill(~positive, -1)) < int(num * positive_fraction))
     room = num - keep_pos.sum(dim=-1, keepdim=True)

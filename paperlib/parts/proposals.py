@@ -17,7 +17,6 @@ class ProposalConfig:
     regressed: bool = True  # False: the anchors themselves (Table 2, "no reg")
 
 
-@torch.no_grad()
 def propose(logits: list[Tensor], deltas: list[Tensor], anchors: list[Tensor], sizes: Tensor,
             cfg: ProposalConfig = ProposalConfig()) -> list[dict[str, Tensor]]:
     """Proposals of a batch: a level's best anchors, moved, clipped and thinned by NMS; of all levels the best `keep`.
@@ -25,7 +24,8 @@ def propose(logits: list[Tensor], deltas: list[Tensor], anchors: list[Tensor], s
     Source: Faster R-CNN (arXiv 1506.01497v3) Sec. 3.3; FPN (arXiv 1612.03144v2) Sec. 4.1.
     Shapes: lists over levels of logits (N, A_l), deltas (N, A_l, 4), anchors (A_l, 4); sizes (N, 2)
             -> N dicts {"boxes" (P, 4) px, "scores" (P,)}, best first, P <= keep.
-    Units:  sizes are (h, w) px of the images without padding; scores are the sigmoid of the logits.
+    Units:  sizes are (h, w) px of the images without padding; scores are the sigmoid of the logits. Which anchors are
+            kept has no gradient, where they are moved has one.
     Differs: the papers do not say whether NMS looks across levels; here each level is alone, as in the authors' code.
     """
     sizes = sizes.to(anchors[0].device)
@@ -37,7 +37,7 @@ def propose(logits: list[Tensor], deltas: list[Tensor], anchors: list[Tensor], s
     for box, x, valid in zip(moved, logit, wide_enough):
         box, x, at = box[valid], x[valid], level[valid]
         if cfg.scored and cfg.nms is not None:
-            order = boxes.nms(box, x, at if len(found) > 1 else None, cfg.nms)
+            order = boxes.nms(box.detach(), x, at if len(found) > 1 else None, cfg.nms)
         else:
             order = x.argsort(descending=True) if cfg.scored else torch.randperm(len(x)).to(x.device)
         kept = order[: cfg.keep]

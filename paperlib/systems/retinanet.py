@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from paperlib.device import mean_over_ranks
 from paperlib.parts import boxes
 from paperlib.parts.anchors import AnchorConfig, anchors_for, check_levels
 from paperlib.parts.detections import DetectConfig, select
@@ -117,6 +118,7 @@ class RetinaNet(nn.Module):
         if self.cfg.loss.normaliser == "image":
             return 1 / (count.clamp(min=1) * len(count))
         total = count.sum()
+        mean_over_ranks(total)
         if self.cfg.loss.normaliser == "running":
             if self.training:
                 self.positives.mul_(0.99).add_(torch.stack([total, torch.ones_like(total)]), alpha=0.01)

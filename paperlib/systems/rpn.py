@@ -96,9 +96,9 @@ class Proposer(nn.Module):
         weight = cfg.box_weight / cfg.locations
         return {"objectness": (cls * scale[image]).sum(), "proposal": weight * (box * scale[at]).sum()}
 
-    def propose(self, outputs: tuple[list, list, list], sizes: Tensor) -> list[dict[str, Tensor]]:
-        """Proposals by cfg.train or cfg.test, as the module's mode says; they carry no gradient."""
-        return propose(*outputs, sizes, self.cfg.train if self.training else self.cfg.test)
+    def propose(self, outputs: tuple[list, list, list], sizes: Tensor, training: bool) -> list[dict[str, Tensor]]:
+        """Proposals by cfg.train, for a detector to learn from, or by cfg.test: N dicts {"boxes" (P, 4), "scores"}."""
+        return propose(*outputs, sizes, self.cfg.train if training else self.cfg.test)
 
 
 @dataclass(frozen=True)
@@ -141,10 +141,15 @@ class RPN(nn.Module):
         return self.rpn.losses(self.predict_levels(images), targets, target_sizes(images, targets))
 
     @torch.no_grad()
+    def proposals(self, images: Tensor, sizes: Tensor, training: bool = False) -> list[Tensor]:
+        """Boxes [(P, 4)] px, best first: as many as a detector is tested on, or with `training` trained on."""
+        return [found["boxes"] for found in self.rpn.propose(self.predict_levels(images), sizes, training)]
+
+    @torch.no_grad()
     def detect(self, images: Tensor, sizes: Tensor | None = None) -> list[dict[str, Tensor]]:
         """Per image {"boxes" (P, 4) px, "scores" (P,) objectness, "labels" (P,), all 1}, best first."""
         sizes = image_sizes(images) if sizes is None else sizes
-        found = propose(*self.predict_levels(images), sizes, self.cfg.rpn.test)
+        found = self.rpn.propose(self.predict_levels(images), sizes, training=False)
         return [{**one, "labels": torch.ones(len(one["scores"]), dtype=torch.int64, device=images.device)}
                 for one in found]
 
