@@ -55,7 +55,7 @@ def jobs_of(table: str, plan: Budget, rows: list[str] | None = None, seeds: int 
     body = runnable(table)
     run, judges = body["run"], [c["judge"] for c in claims() if c["judge"].get("table") == table]
     recipe = plan.recipe(run["system"])
-    kept = () if is_drawn(recipe.data) else ("data",)  # a budget of real photographs keeps its set
+    kept = () if is_drawn(recipe.data) else ("data", "train", "test", "preset")  # real photographs stay
     recipe = override(recipe, {k: v for k, v in run.items() if k not in ("system", *kept)})
     mine = {row["label"]: row["set"] for row in body["rows"] if "set" in row} | variants(table)
     mine = {label: found for label, changes in mine.items() if (found := _changes(changes, run["system"], recipe))}
@@ -148,7 +148,8 @@ def run_job(job: Job, key: str, device: str | None = None, threads: int | None =
         status = "diverged: " + str(error).split(";")[0]
         printed = [c["name"] for c in runnable(job.table)["columns"] if c["better"] == "higher"]
         metrics = dict.fromkeys(["AP", "AP50", "AP75", "APs", "APm", "APl", "mAP", *printed], 0.0)
-    checkpoint.unlink(missing_ok=True)
+    for file in checkpoint.parent.glob(f"{checkpoint.stem}.*"):
+        file.unlink()
     return {
         "table": job.table,
         "row": job.row,

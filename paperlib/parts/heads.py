@@ -1,4 +1,5 @@
 """Heads: small networks that read predictions off feature maps."""
+import copy
 import math
 from dataclasses import dataclass
 
@@ -90,6 +91,7 @@ class BoxHeadConfig:
     widths: tuple[int, ...] = (4096, 4096)  # outputs of fc6 and fc7 (VGG16; FPN Sec. 5.2: 1024 each)
     dropout: float = 0.0  # share of fc6's and fc7's outputs that training zeroes (.5 in the papers' networks)
     class_agnostic: bool = False  # one box per RoI; False: one per RoI and class (Fast R-CNN Sec. 2.1)
+    kind: str = "fc"  # "fc": fc6 and fc7 | "stage": the trunk's last stage, as on C4 (FPN Sec. 5.2.1)
     cls_std: float = 0.01  # of the initial weights of the class layer (Fast R-CNN Sec. 2.3)
     box_std: float = 0.001  # of the initial weights of the box layer (Fast R-CNN Sec. 2.3)
 
@@ -106,9 +108,12 @@ class BoxHead(nn.Module):
         super().__init__()
         self.fc6 = nn.Linear(dim * side * side, cfg.widths[0])
         self.fc7 = nn.Linear(*cfg.widths)
-        self.cls = nn.Linear(cfg.widths[1], num_classes + 1)
-        self.box = nn.Linear(cfg.widths[1], 4 if cfg.class_agnostic else 4 * num_classes)
         self.dropout = nn.Dropout(cfg.dropout)
+        self._siblings(cfg.widths[1], num_classes, cfg)
+
+    def _siblings(self, width: int, num_classes: int, cfg: BoxHeadConfig) -> None:
+        self.cls = nn.Linear(width, num_classes + 1)
+        self.box = nn.Linear(width, 4 if cfg.class_agnostic else 4 * num_classes)
         for layer, std in ((self.cls, cfg.cls_std), (self.box, cfg.box_std)):
             nn.init.normal_(layer.weight, std=std)
             nn.init.zeros_(layer.bias)
@@ -136,6 +141,39 @@ class BoxHead(nn.Module):
     def forward(self, pooled: Tensor) -> tuple[Tensor, Tensor]:
         x = self.features(pooled)
         return self.cls(x), self.box(x).unflatten(1, (-1, 4))
+
+
+class StageHead(BoxHead):
+    """The last stage of a trunk on every window, its mean, and the two sibling layers.
+
+    Source: FPN (arXiv 1612.03144v2) Sec. 5.2.1, after He et al.: conv5 on 14x14 windows of C4.
+    """
+
+    def __init__(self, trunk: nn.Module, num_classes: int, cfg: BoxHeadConfig):
+        nn.Module.__init__(self)
+        self.stage = copy.deepcopy(trunk.stages()[-1])  # with the weights that the trunk starts from
+        self._siblings(trunk.channels[max(trunk.channels)], num_classes, cfg)
+
+    def features(self, pooled: Tensor) -> Tensor:
+        """The mean over each window of what the stage makes of it, (R, C_5)."""
+        return self.stage(pooled.contiguous(memory_format=torch.channels_last)).mean(dim=(2, 3))
+
+
+def box_head(cfg: BoxHeadConfig, trunk: nn.Module, dim: int, side: int, num_classes: int) -> BoxHead:
+    """The head that `cfg` names, with the layers that the trunk was trained with, where it has them.
+
+    Errors: ValueError for an unknown kind, or for a stage that does not fit the map.
+    """
+    if cfg.kind == "stage":
+        below = sorted(trunk.channels)[-2]
+        if dim != trunk.channels[below]:
+            raise ValueError(f"head.kind 'stage' reads level {below} of {trunk.channels[below]} channels, found {dim}")
+        return StageHead(trunk, num_classes, cfg)
+    if cfg.kind != "fc":
+        raise ValueError(f"head.kind {cfg.kind!r}: expected 'fc' or 'stage'")
+    head = BoxHead(dim, side, num_classes, cfg)
+    head.take_over(trunk)
+    return head
 
 
 def truncated(layer: nn.Linear, kept: int) -> nn.Sequential:

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchvision import ops
 
+from paperlib.device import mean_over_ranks
 from paperlib.parts import boxes
 from paperlib.parts.losses import smooth_l1
 from paperlib.parts.matching import ignore_crowds, match, pad_targets, sample
@@ -20,6 +21,7 @@ class RoIConfig:
     kind: str = "max"  # "max": RoI pooling (Fast R-CNN Sec. 2.1) | "align": RoIAlign | "warp": that moves boxes
     side: int = 7  # H = W of the pooled window (Fast R-CNN Sec. 2.1; VGG16)
     samples: int = 2  # of "align" and "warp": points averaged along each side of a cell (Mask R-CNN Sec. 3)
+    levels: tuple[int, ...] | None = None  # the maps that RoIs are read from (FPN Sec. 5.2: not P6); None: all
     canonical_level: int = 4  # k0: the level that a RoI of canonical_size is read from (FPN Eq. 1)
     canonical_size: float = 224.0  # px, square root of the area (FPN Eq. 1: ImageNet's side)
 
@@ -51,6 +53,8 @@ def pool(features: dict[int, Tensor], rois: Tensor, cfg: RoIConfig = RoIConfig()
     """
     if cfg.kind not in KINDS:
         raise ValueError(f"roi.kind {cfg.kind!r}: expected one of {sorted(KINDS)}")
+    if cfg.levels is not None:
+        features = {level: x for level, x in features.items() if level in cfg.levels}
     if len(features) == 1:
         (level, x), = features.items()
         return _pool_level(x, rois, level, cfg)
@@ -127,7 +131,6 @@ class RoISampleConfig:
     difficult: bool = True  # PASCAL's difficult objects are objects (Fast R-CNN Sec. 4.3); False: they are ignored
 
 
-@torch.no_grad()
 def sample_rois(proposals: list[Tensor], targets: list[dict], cfg: RoISampleConfig = RoISampleConfig(),
                 generator: torch.Generator | None = None) -> tuple[Tensor, Tensor, Tensor]:
     """The RoIs that train a head, what each shows, and the object's box.
@@ -135,7 +138,7 @@ def sample_rois(proposals: list[Tensor], targets: list[dict], cfg: RoISampleConf
     Source: Fast R-CNN Sec. 2.3, "Mini-batch sampling": R / N RoIs of each image, 25% foreground.
     Shapes: [(P_i, 4)], targets -> rois (R, 5), labels (R,) in 0..K, goals (R, 4) px (of use where label > 0).
     RoIs come image by image; an image with few candidates gives fewer than `num`. Crowds are never shown; background
-    RoIs mostly inside one are left out.
+    RoIs mostly inside one are left out. The choice has no gradient; RoIs have that of their proposals.
     """
     if cfg.difficult:
         targets = [{k: v for k, v in t.items() if k != "difficult"} for t in targets]
@@ -144,17 +147,24 @@ def sample_rois(proposals: list[Tensor], targets: list[dict], cfg: RoISampleConf
     if cfg.add_truth:
         given, real = torch.cat([given.to(gt.dtype), gt], 1), torch.cat([real, valid], 1)
     gt, gt_labels, valid = F.pad(gt, (0, 0, 0, 1)), F.pad(gt_labels, (0, 1)), F.pad(valid, (0, 1))  # one at least
+    index, label = _shown(given.detach(), real, gt, valid, crowd, cfg)
+    label = sample(label, cfg.num, cfg.positive, generator)
+    image, at = (label >= 0).nonzero(as_tuple=True)
+    rois = torch.cat([image[:, None].to(given.dtype), given[image, at]], 1)
+    chosen = index[image, at]
+    return rois, label[image, at] * gt_labels[image, chosen], gt[image, chosen]
+
+
+@torch.no_grad()
+def _shown(given: Tensor, real: Tensor, gt: Tensor, valid: Tensor, crowd: Tensor, cfg: RoISampleConfig):
+    """Which object each candidate (N, P, 4) overlaps most, and whether it shows it: 1, 0, or -1, both (N, P)."""
     overlaps = boxes.iou(gt, given).masked_fill(~valid[..., None], 0)  # (N, G, P)
     low, high = cfg.background
     index, label = match(overlaps, cfg.hi, high)
     label = label.masked_fill(~real | ((label == 0) & (overlaps.amax(1) < low)), -1)
     if crowd.any():
         label = ignore_crowds(label, boxes.coverage(given, gt[:, :-1]), crowd)
-    label = sample(label, cfg.num, cfg.positive, generator)
-    image, at = (label >= 0).nonzero(as_tuple=True)
-    rois = torch.cat([image[:, None].to(given.dtype), given[image, at]], 1)
-    chosen = index[image, at]
-    return rois, label[image, at] * gt_labels[image, chosen], gt[image, chosen]
+    return index, label
 
 
 def losses(logits: Tensor, deltas: Tensor, given: Tensor, labels: Tensor, goals: Tensor,
@@ -170,7 +180,9 @@ def losses(logits: Tensor, deltas: Tensor, given: Tensor, labels: Tensor, goals:
     own = deltas[at, (labels[at] - 1).clamp(max=deltas.shape[1] - 1)].to(goals.dtype)
     want = encode(given[at, 1:], goals[at], code)
     box = (own - want).square() / 2 if beta == math.inf else smooth_l1(own, want, beta)
-    return {"cls": cls / max(len(labels), 1), "box": box.sum() / max(len(labels), 1)}
+    count = torch.full((), max(len(labels), 1.0), device=labels.device)
+    mean_over_ranks(count)
+    return {"cls": cls / count, "box": box.sum() / count}
 
 
 @dataclass(frozen=True)

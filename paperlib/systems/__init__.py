@@ -1,12 +1,15 @@
 """Whole detectors; each file wires parts and states its targets, losses and test-time steps."""
 from paperlib.systems import fast_rcnn_configs, faster_rcnn_configs
 from paperlib.systems.fast_rcnn import FastRCNN
+from paperlib.systems.faster_rcnn import FasterRCNN
 from paperlib.systems.retinanet import RetinaNet
 from paperlib.systems.retinanet_configs import resnet50, resnet101, tiny, torchvision_resnet50
 from paperlib.systems.rpn import RPN
 
-SYSTEMS = {"retinanet": RetinaNet, "fast_rcnn": FastRCNN, "rpn": RPN}
+SYSTEMS = {"retinanet": RetinaNet, "fast_rcnn": FastRCNN, "rpn": RPN, "faster_rcnn": FasterRCNN}
 PRESETS = {"retinanet": {"tiny": tiny, "resnet50": resnet50, "resnet101": resnet101,
                          "torchvision_resnet50": torchvision_resnet50},
            "fast_rcnn": {name: getattr(fast_rcnn_configs, name) for name in ("small", "tiny", "resnet50")},
-           "rpn": {"tiny": faster_rcnn_configs.rpn_tiny, "resnet50": faster_rcnn_configs.rpn_resnet50}}
+           "rpn": {name: getattr(faster_rcnn_configs, f"rpn_{name}") for name in ("small", "tiny", "resnet50")},
+           "faster_rcnn": {name: getattr(faster_rcnn_configs, name) for name in (
+               "small", "tiny", "resnet50", "torchvision_resnet50")}}

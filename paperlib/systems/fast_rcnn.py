@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from paperlib.parts import boxes, rois
 from paperlib.parts.detections import RoIDetectConfig, select_rois
-from paperlib.parts.heads import BoxHead, BoxHeadConfig, truncated
+from paperlib.parts.heads import BoxHeadConfig, box_head, truncated
 from paperlib.parts.pyramids import PyramidConfig, pyramid
 from paperlib.parts.rois import DeltaConfig, ProposalSource, RoIConfig, RoISampleConfig, sample_rois, to_rois
 from paperlib.parts.trunks import TrunkConfig, trunk
@@ -52,8 +52,7 @@ class FastRCNN(nn.Module):
         self.cfg = cfg
         self.trunk = trunk(cfg.trunk)
         self.pyramid = pyramid(cfg.pyramid, self.trunk.channels)
-        self.head = BoxHead(self.pyramid.dim, cfg.roi.side, cfg.num_classes, cfg.head)
-        self.head.take_over(self.trunk)
+        self.head = box_head(cfg.head, self.trunk, self.pyramid.dim, cfg.roi.side, cfg.num_classes)
         self.svm: nn.Linear | None = None  # fc7 -> one margin a class, once trained (cfg.after.svm)
         self.to(memory_format=torch.channels_last)
 

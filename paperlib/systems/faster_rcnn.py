@@ -1,5 +1,5 @@
 """Faster R-CNN: a Fast R-CNN whose proposals come from a region proposal network on the same features."""
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
 import torch
 from torch import Tensor
@@ -22,7 +22,9 @@ class FasterRCNNConfig(FastRCNNConfig):
     alternations: int = 1  # how often steps 3 and 4 are done (Sec. 3.2: more gain nothing)
     train_on: str = "rpn"  # what the detector is trained on: "rpn", or "given": cfg.proposals (Table 2)
     test_on: str = "rpn"  # what it is tested on: "rpn" or "given"
-    rpn_pyramid: PyramidConfig | None = None  # of the RPN's own trunk ("separate"); None: as the detector's
+    rpn_trunk: str = ""  # name of the RPN's own trunk ("separate"); "": as the detector's (Table 2, last row)
+    own_pyramid: bool = False  # "separate": the RPN has rpn_pyramid, whatever the detector has (FPN Table 2)
+    rpn_pyramid: PyramidConfig = field(default_factory=lambda: PyramidConfig(levels=(2, 3, 4, 5, 6), extra="pool"))
 
 
 class FasterRCNN(FastRCNN):
@@ -30,7 +32,7 @@ class FasterRCNN(FastRCNN):
 
     Source: Faster R-CNN (arXiv 1506.01497v3) Sec. 3; on a pyramid, FPN (arXiv 1612.03144v2) Sec. 5.2.2.
     `losses` is approximate joint training; with training "exact" proposals keep their gradient, which needs roi.kind
-    "warp". "alternating" and "separate" are trained in stages (experiments.stages), which set `part` and `fix_features`.
+    "warp". "alternating" and "separate" are trained in stages (experiments.stages) by `part` and `fix_features`.
     """
 
     revision = 1
@@ -93,27 +95,31 @@ class FasterRCNN(FastRCNN):
 
     def predict(self, images: Tensor, proposals: list[Tensor] | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Raw outputs of the second stage: logits (R, K + 1), deltas (R, K, 4), RoIs (R, 5)."""
-        return self._predict(images, image_sizes(images), proposals)
-
-    def _predict(self, images: Tensor, sizes: Tensor, proposals: list[Tensor] | None) -> tuple[Tensor, Tensor, Tensor]:
+        if proposals is not None:
+            return super().predict(images, proposals)
         features = self.pyramid(self.trunk(images))
-        given = to_rois(self.propose(images, features, sizes, False)[1] if proposals is None else proposals)
+        given = to_rois(self.propose(images, features, image_sizes(images), False)[1])
         return *self.head(rois.pool(features, given, self.cfg.roi)), given
 
     @torch.no_grad()
     def detect(self, images: Tensor, sizes: Tensor | None = None, proposals: list[Tensor] | None = None) -> list[dict]:
-        """Per image {"boxes" (D, 4) px, "scores" (D,), "labels" (D,)}, best first; its own proposals unless given.
+        """Per image {"boxes" (D, 4) px, "scores" (D,), "labels" (D,)}, best first; on its own proposals unless given.
 
         `sizes` (N, 2) h, w px of the images without padding, to which boxes are clipped; the whole tensor's if None.
         """
         sizes = image_sizes(images) if sizes is None else sizes
-        logits, deltas, given = self._predict(images, sizes, proposals)
+        if proposals is not None:
+            return super().detect(images, sizes, proposals)
+        features = self.pyramid(self.trunk(images))
+        given = to_rois(self.propose(images, features, sizes, False)[1])
+        logits, deltas = self.head(rois.pool(features, given, self.cfg.roi))
         return select_rois(logits.float().softmax(1)[:, 1:], deltas, given, sizes, self.cfg.deltas, self.cfg.detect)
 
 
 def rpn_config(cfg: FasterRCNNConfig) -> RPNConfig:
     """The RPN of a Faster R-CNN as a system of its own: step 1 of alternating training."""
-    return RPNConfig(cfg.num_classes, cfg.trunk, cfg.rpn_pyramid or cfg.pyramid, cfg.rpn)
+    own = replace(cfg.trunk, name=cfg.rpn_trunk or cfg.trunk.name)
+    return RPNConfig(cfg.num_classes, own, cfg.rpn_pyramid if cfg.own_pyramid else cfg.pyramid, cfg.rpn)
 
 
 def detector_config(cfg: FasterRCNNConfig) -> FastRCNNConfig:
@@ -129,4 +135,6 @@ def _check(cfg: FasterRCNNConfig) -> None:
         raise ValueError(f"training 'exact' needs roi.kind 'warp', which moves boxes; found {cfg.roi.kind!r}")
     if cfg.train_on == "given" and cfg.training != "separate":
         raise ValueError(f"train_on 'given' needs training 'separate', found {cfg.training!r}")
-    check_levels(cfg.rpn.anchors, (cfg.rpn_pyramid or cfg.pyramid).levels)
+    if cfg.own_pyramid and cfg.training != "separate":
+        raise ValueError(f"own_pyramid needs training 'separate', found {cfg.training!r}")
+    check_levels(cfg.rpn.anchors, rpn_config(cfg).pyramid.levels)

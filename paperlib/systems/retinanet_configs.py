@@ -71,18 +71,26 @@ def from_torchvision(state: dict[str, Tensor], num_anchors: int = 9, classes: li
     with its 91 columns, K is 90. `classes` keeps these columns only: COCO's category ids, of which 80 are in use.
     Errors: KeyError naming a key that is not of that model.
     """
+    ours = renamed(state, RENAMED, "retinanet_resnet50_fpn")
+    kept = slice(1, None) if classes is None else classes
+    return {key: value.unflatten(0, (num_anchors, -1))[:, kept].flatten(0, 1) if key.startswith("head.cls.8.")
+            else value for key, value in ours.items()}
+
+
+def renamed(state: dict[str, Tensor], rules: tuple, model: str) -> dict[str, Tensor]:
+    """A state dict of torchvision's `model` under our names, by the first of (pattern, name) that fits each key.
+
+    Errors: KeyError naming a key that no rule fits.
+    """
     ours = {}
     for key, value in state.items():
-        for pattern, name in RENAMED:
-            renamed, hits = re.subn("^" + pattern, name, key)
+        for pattern, name in rules:
+            new, hits = re.subn("^" + pattern, name, key)
             if hits:
                 break
         else:
-            raise KeyError(f"{key!r} is not a key of torchvision's retinanet_resnet50_fpn")
-        if renamed.startswith("head.cls.8."):
-            value = value.unflatten(0, (num_anchors, -1))
-            value = (value[:, 1:] if classes is None else value[:, classes]).flatten(0, 1)
-        ours[renamed] = value
+            raise KeyError(f"{key!r} is not a key of torchvision's {model}")
+        ours[new] = value
     return ours
 
 

@@ -123,6 +123,7 @@ class RPN(nn.Module):
         check_levels(cfg.rpn.anchors, cfg.pyramid.levels)
         self.cfg = cfg
         self.trunk = trunk(cfg.trunk)
+        self.trunk.fc = None
         self.pyramid = pyramid(cfg.pyramid, self.trunk.channels)
         self.rpn = Proposer(self.pyramid.dim, cfg.rpn)
         self.to(memory_format=torch.channels_last)

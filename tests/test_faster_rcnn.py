@@ -1,0 +1,202 @@
+"""Faster R-CNN: joint training, training in stages, and torchvision's weights."""
+from dataclasses import replace
+
+import pytest
+import torch
+import torchvision
+from test_boxes import DEVICES
+from test_retinanet import scenes
+
+from paperlib.data.sets import load
+from paperlib.experiments.configs import budget, override
+from paperlib.experiments.evaluate import evaluate
+from paperlib.experiments.fit import train
+from paperlib.parts import boxes
+from paperlib.systems import PRESETS, SYSTEMS
+from paperlib.systems.faster_rcnn import FasterRCNN
+from paperlib.systems.faster_rcnn_configs import load_torchvision, tiny, torchvision_resnet50
+
+CPU = torch.device("cpu")
+
+
+def model(preset="tiny", **changes):
+    torch.manual_seed(0)
+    return FasterRCNN(override(PRESETS["faster_rcnn"][preset](3), changes))
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("preset", ["tiny", "small"])
+def test_contract(preset, device):
+    net, (images, targets) = model(preset).to(device), scenes()
+    images, targets = images.to(device), [{k: v.to(device) for k, v in t.items()} for t in targets]
+    losses = net.losses(images, targets)
+    assert set(losses) == {"objectness", "proposal", "cls", "box"} and all(v.shape == () for v in losses.values())
+    sum(losses.values()).backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in net.parameters() if p.requires_grad)
+    logits, deltas, given = net.eval().predict(images)
+    assert logits.shape == (len(given), 4) and deltas.shape == (len(given), 3, 4) and len(given) > 50
+    for found in net.detect(images):
+        assert set(found) == {"boxes", "scores", "labels"} and len(found["boxes"]) == len(found["scores"]) <= 100
+
+
+def test_each_part_of_the_loss_can_be_trained_alone():
+    net, (images, targets) = model(), scenes()
+    torch.manual_seed(1)
+    both = net.losses(images, targets)
+    net.part = "rpn"
+    torch.manual_seed(1)
+    alone = net.losses(images, targets)
+    assert set(alone) == {"objectness", "proposal"}
+    torch.testing.assert_close(alone, {k: both[k] for k in alone})
+    net.part = "detector"
+    given = [{**t, "proposals": t["boxes"] + 2} for t in targets]
+    found = net.losses(images, given)
+    assert set(found) == {"cls", "box"}
+    sum(found.values()).backward()
+    assert all(p.grad is None for p in net.rpn.parameters())
+
+
+def test_only_exact_joint_training_moves_proposals_by_what_the_detector_says():
+    images, targets = scenes()
+    for training, roi in (("joint", "align"), ("exact", "warp")):
+        net = model(training=training, **{"roi.kind": roi})
+        torch.nn.init.normal_(net.head.cls.weight, std=0.5)
+        loss = net.losses(images, targets)["cls"]
+        moves = torch.autograd.grad(loss, net.rpn.heads[0].box.weight, allow_unused=True)[0]
+        assert (moves is not None and moves.abs().sum() > 0) == (training == "exact")
+
+
+def test_fixed_features_stay_as_they_are():
+    net, (images, targets) = model(), scenes()
+    net.fix_features()
+    before = {k: v.clone() for k, v in net.state_dict().items()}
+    opt = torch.optim.SGD([p for p in net.train().parameters() if p.requires_grad], 0.01)
+    sum(net.losses(images, targets).values()).backward()
+    opt.step()
+    changed = {k.split(".")[0] for k, v in net.state_dict().items() if not v.equal(before[k])}
+    assert changed == {"rpn", "head"}
+
+
+def test_given_proposals_are_used_as_they_are():
+    net, (images, targets) = model().eval(), scenes(2)
+    given = [t["boxes"] for t in targets]
+    assert net.predict(images, given)[2][:, 1:].equal(torch.cat(given))
+    assert len(net.detect(images, proposals=given)) == 2
+
+
+@pytest.mark.parametrize("changes, message", [
+    ({"training": "jointly"}, "'jointly'"), ({"training": "exact"}, "roi.kind 'warp'"),
+    ({"train_on": "given"}, "needs training 'separate'"),
+    ({"own_pyramid": True}, "needs training 'separate'"), ({"rpn.anchors.levels": [7]}, r"\[7\]"),
+    ({"head.kind": "stage", "pyramid.dim": 32}, "reads level 4"), ({"head.kind": "conv5"}, "'conv5'")])
+def test_clear_errors(changes, message):
+    with pytest.raises(ValueError, match=message):
+        model(**changes)
+
+
+C4 = {"pyramid.kind": "single", "pyramid.levels": [4], "head.kind": "stage", "roi.side": 10,
+      "rpn.anchors.levels": [4], "rpn.anchors.scales": [0.25, 0.5, 1.0, 2.0, 4.0]}
+
+
+@pytest.mark.parametrize("changes", [C4, {"roi.levels": [2]}, {"training": "separate"}, {"roi.kind": "max"}])
+def test_switches_reach_the_network(changes):
+    net, (images, targets) = model(**changes), scenes(2)
+    sum(net.losses(images, targets).values()).backward()
+    assert len(net.detect(images)) == 2
+
+
+def test_learns_four_scenes_by_heart():
+    net, (images, targets) = model().train(), scenes()
+    opt = torch.optim.AdamW(net.parameters(), 0.002)
+    for _ in range(100):
+        loss = sum(net.losses(images, targets).values())
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+    for found, target in zip(net.eval().detect(images), targets):
+        best = slice(len(target["boxes"]))
+        overlaps = boxes.iou(target["boxes"], found["boxes"][best])
+        same = target["labels"][:, None] == found["labels"][best]
+        assert ((overlaps > 0.6) & same).sum(1).eq(1).all()
+
+
+# training in stages
+
+def staged(folder, data, **changes):
+    recipe = replace(budget("smoke").recipe("faster_rcnn"), data=str(data), train=None, steps=4, batch=2, preset="tiny",
+                     train_images=None)
+    return train("faster_rcnn", recipe, 1, changes, CPU, folder and folder / "table" / "run.pt")
+
+
+def test_four_steps_give_one_network(scenes, tmp_path):
+    net, history = staged(tmp_path, scenes, training="alternating")
+    assert [h["stage"] for h in history] == [1] * 4 + [2] * 4 + [3] * 2 + [4] * 2
+    assert [h["step"] for h in history] == list(range(12))
+    assert {"objectness", "proposal"} <= set(history[0]) & set(history[8]) and "cls" in history[4]
+    assert isinstance(net, FasterRCNN) and not net.own and net.part == "both"
+    assert evaluate(net, load(str(scenes), None), CPU)["AP"] >= 0
+    again, repeated = staged(tmp_path, scenes, training="alternating")
+    assert [h["loss"] for h in repeated] == [h["loss"] for h in history]      # every step from its checkpoint
+    fresh, _ = staged(None, scenes, training="alternating")
+    for other in (again, fresh):
+        assert all(a.equal(b) for a, b in zip(net.state_dict().values(), other.state_dict().values()))
+
+
+def test_runs_share_the_steps_that_they_have_in_common(scenes, tmp_path):
+    first, _ = staged(tmp_path, scenes, training="separate")
+    made = {f.name for f in (tmp_path / "table" / "stages").glob("*.pt")}
+    other, _ = staged(tmp_path, scenes, training="separate", **{"rpn.test.nms": "none", "detect.nms": 0.4})
+    assert {f.name for f in (tmp_path / "table" / "stages").glob("*.pt")} == made and len(made) == 2
+    assert all(a.equal(b) for a, b in zip(first.state_dict().values(), other.state_dict().values()))
+    staged(tmp_path, scenes, training="separate", **{"roi.side": 3})       # another detector, the same RPN
+    assert len(list((tmp_path / "table" / "stages").glob("*.pt"))) == 3
+
+
+def test_a_detector_of_dense_windows_needs_no_rpn(scenes, tmp_path):
+    net, history = staged(tmp_path, scenes, training="separate", train_on="given", test_on="given",
+                          **{"proposals.kind": "dense"})
+    assert {h["stage"] for h in history} == {2}
+    assert evaluate(net, load(str(scenes), None), CPU)["mAP"] >= 0
+
+
+# torchvision's Faster R-CNN
+
+@pytest.fixture(scope="module")
+def pair():
+    torch.manual_seed(0)
+    theirs = torchvision.models.detection.fasterrcnn_resnet50_fpn(
+        weights=None, weights_backbone=None, num_classes=6, min_size=192, max_size=256, box_score_thresh=0.05)
+    for module in theirs.backbone.modules():  # statistics that fit the weights, or the features explode
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = None
+    with torch.no_grad():
+        theirs.train().backbone(torch.randn(2, 3, 128, 128))
+    theirs.eval()
+    for layer in (theirs.rpn.head.cls_logits, theirs.rpn.head.bbox_pred, theirs.roi_heads.box_predictor.cls_score):
+        torch.nn.init.normal_(layer.weight, std=0.05)
+    return theirs, load_torchvision(FasterRCNN(torchvision_resnet50(5)).eval(), theirs.state_dict())
+
+
+def test_torchvisions_weights_give_its_proposals_and_detections(pair):
+    theirs, ours = pair
+    images, seen = torch.rand(2, 3, 192, 256, generator=torch.Generator().manual_seed(2)), []
+    theirs.rpn.register_forward_hook(lambda *found: seen.append(found[2][0]))
+    with torch.no_grad():
+        want = theirs(list(images))
+    for mine, other in zip(ours.proposals(images, torch.tensor([[192, 256]] * 2)), seen[0]):
+        assert len(other) > 100
+        torch.testing.assert_close(mine, other, rtol=1e-3, atol=1e-2)
+    for mine, other in zip(ours.detect(images), want):
+        assert len(other["scores"]) > 10
+        for key in other:
+            torch.testing.assert_close(mine[key], other[key], rtol=1e-3, atol=1e-2)
+
+
+def test_another_models_weights_are_refused():
+    with pytest.raises(KeyError, match=r"'backbone\.extra' is not a key of torchvision's fasterrcnn"):
+        load_torchvision(None, {"backbone.extra": torch.zeros(1)})
+
+
+def test_every_preset_can_be_built():
+    assert set(PRESETS["faster_rcnn"]) >= {"tiny", "small", "resnet50"} and SYSTEMS["faster_rcnn"] is FasterRCNN
+    assert tiny(7).num_classes == 7
