@@ -172,8 +172,9 @@ def pair():
     with torch.no_grad():
         theirs.train().backbone(torch.randn(2, 3, 128, 128))
     theirs.eval()
-    for layer in (theirs.rpn.head.cls_logits, theirs.rpn.head.bbox_pred, theirs.roi_heads.box_predictor.cls_score):
-        torch.nn.init.normal_(layer.weight, std=0.05)
+    head, predictor = theirs.rpn.head, theirs.roi_heads.box_predictor
+    for layer, std in ((head.cls_logits, 0.05), (head.bbox_pred, 0.05), (predictor.cls_score, 0.05)):
+        torch.nn.init.normal_(layer.weight, std=std)
     return theirs, load_torchvision(FasterRCNN(torchvision_resnet50(5)).eval(), theirs.state_dict())
 
 
@@ -184,12 +185,21 @@ def test_torchvisions_weights_give_its_proposals_and_detections(pair):
     with torch.no_grad():
         want = theirs(list(images))
     for mine, other in zip(ours.proposals(images, torch.tensor([[192, 256]] * 2)), seen[0]):
-        assert len(other) > 100
-        torch.testing.assert_close(mine, other, rtol=1e-3, atol=1e-2)
+        assert len(other) > 100 and agree(mine, other)
     for mine, other in zip(ours.detect(images), want):
         assert len(other["scores"]) > 10
-        for key in other:
-            torch.testing.assert_close(mine[key], other[key], rtol=1e-3, atol=1e-2)
+        rows = [torch.cat([d["boxes"], 256 * d["scores"][:, None], 256.0 * d["labels"][:, None]], 1)
+                for d in (mine, other)]
+        assert agree(*rows)
+
+
+def agree(mine, other, tolerance=0.256):
+    """Whether both hold the same rows, to a thousandth of the image's width.
+
+    An overlap that lies at the threshold of NMS but for rounding may keep one box or its neighbour: one in a hundred.
+    """
+    apart = torch.cdist(other, mine, p=torch.inf)
+    return min((apart.amin(d) < tolerance).float().mean() for d in (0, 1)) >= 0.99
 
 
 def test_another_models_weights_are_refused():

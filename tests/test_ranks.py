@@ -47,7 +47,7 @@ def check(system, recipe, changes, folder):
     assert moved > 1e-3  # a hundred times what the two may differ by
 
 
-@pytest.mark.parametrize("system", ["rpn", "retinanet"])
+@pytest.mark.parametrize("system", ["faster_rcnn", "retinanet"])
 def test_two_processes_equal_one(system, scenes, tmp_path):
     check(system, recipe_of(system, scenes), FIXED, tmp_path)
 
@@ -55,7 +55,12 @@ def test_two_processes_equal_one(system, scenes, tmp_path):
 def test_two_processes_equal_one_on_photographs(shared, tmp_path):
     """COCO's photographs are of many sizes: each process pads to the canvas of the whole batch."""
     folder = shared / "data" / "coco128"
-    check("rpn", recipe_of("rpn", folder, size=(128, 160)), FIXED, tmp_path)
+    check("faster_rcnn", recipe_of("faster_rcnn", folder, size=(128, 160)), FIXED, tmp_path)
+
+
+def test_two_processes_equal_one_on_photographs_of_one_size(shared, tmp_path):
+    folder = shared / "data" / "bccd"
+    check("faster_rcnn", recipe_of("faster_rcnn", folder, "train", size=(96, 128)), FIXED, tmp_path)
 
 
 def test_alone_there_is_one_rank_and_nothing_to_average():

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 
 import torch
 
-from paperlib.experiments import curves_fast_rcnn, probes, ratios, records, report, tables
+from paperlib.experiments import curves_fast_rcnn, curves_faster_rcnn, probes, ratios, records, report, tables
 from paperlib.experiments.configs import Budget, budget
 from paperlib.experiments.facts import all_facts
 from paperlib.experiments.judge import Difference, paired, verdict
@@ -200,7 +200,7 @@ def _told(judge: Callable) -> Callable:
 
 
 CURVES = {
-    **{name: _told(judge) for name, judge in curves_fast_rcnn.CURVES.items()},
+    **{name: _told(judge) for name, judge in (curves_fast_rcnn.CURVES | curves_faster_rcnn.CURVES).items()},
     "focal-alpha-falls-with-gamma": _alpha_falls_with_gamma,
     "focal-flstar-effective-shape": _effective_shapes,
     "focal-cdf-positive": _shares(

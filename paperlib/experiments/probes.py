@@ -9,6 +9,7 @@ from paperlib.data.loader import pad_images
 from paperlib.experiments.configs import Recipe
 from paperlib.experiments.evaluate import evaluate, resize
 from paperlib.experiments.fit import sides
+from paperlib.experiments.proposal_probes import proposal_facts
 from paperlib.parts.losses import ClassLossConfig, value_and_slope
 
 GAMMAS = (0.0, 0.5, 1.0, 2.0)  # of RetinaNet's Fig. 4
@@ -27,6 +28,18 @@ class ApCurve:
         if record["step"] + 1 in self.steps and "AP" not in record:  # a resumed run brings what it had measured
             record["AP"] = float(evaluate(system, self.dataset, self.device, **self.sides)["AP"])
             system.train()
+
+
+def thin(values: list[float], points: int = 20) -> list[float]:
+    """A curve of about `points` means over consecutive stretches."""
+    n = max(1, len(values) // points)
+    return [round(sum(values[i : i + n]) / n, 5) for i in range(0, len(values) - n + 1, n)]
+
+
+def facts(system: nn.Module, history: list[dict], dataset, device: torch.device, **sides) -> dict[str, float]:
+    """What a claim wants to know of a trained system beside its scores; `loss_fall` is a share of the first loss."""
+    look, curve = proposal_facts if hasattr(system, "proposals") else loss_shares, thin([h["loss"] for h in history])
+    return look(system, dataset, device, **sides) | {"loss_fall": 1 - curve[-1] / curve[0]}
 
 
 @torch.no_grad()

@@ -143,7 +143,7 @@ def run_job(job: Job, key: str, device: str | None = None, threads: int | None =
         system, history = train(job.system, job.recipe, job.seed, job.changes, target, checkpoint, watch=watch)
         start = busy(target)
         metrics = evaluate(system, test, target, **sides(job.recipe))
-        metrics |= probes.loss_shares(system, test, target, **sides(job.recipe)) if job.shares else {}
+        metrics |= probes.facts(system, history, test, target, **sides(job.recipe)) if job.shares else {}
     except FloatingPointError as error:
         status = "diverged: " + str(error).split(";")[0]
         printed = [c["name"] for c in runnable(job.table)["columns"] if c["better"] == "higher"]
@@ -160,16 +160,10 @@ def run_job(job: Job, key: str, device: str | None = None, threads: int | None =
         "metrics": {k: round(float(v), 6) for k, v in metrics.items() if isinstance(v, (int, float)) and v == v},
         "seconds": round(sum(h["seconds"] for h in history) + busy(target) - start, 2),
         "set": job.changes,
-        "curve": _thin([h["loss"] for h in history]),
+        "curve": probes.thin([h["loss"] for h in history]),
         "ap_curve": [[h["step"] + 1, round(h["AP"], 6)] for h in history if "AP" in h],
         "provenance": records.provenance(target),
     }
-
-
-def _thin(values: list[float], points: int = 20) -> list[float]:
-    """A curve of about `points` means over consecutive stretches."""
-    n = max(1, len(values) // points)
-    return [round(sum(values[i : i + n]) / n, 5) for i in range(0, len(values) - n + 1, n)]
 
 
 def _measured_elsewhere(table: str, plan: Budget, todo: list[tuple[Job, str]]) -> list[dict]:

@@ -143,9 +143,9 @@ def sample_rois(proposals: list[Tensor], targets: list[dict], cfg: RoISampleConf
     if cfg.difficult:
         targets = [{k: v for k, v in t.items() if k != "difficult"} for t in targets]
     gt, gt_labels, valid, crowd = pad_targets(targets, proposals[0].device)
+    if cfg.add_truth:  # to each image's own list: where a candidate stands does not depend on the other images
+        proposals = [torch.cat([b.to(gt.dtype), g[real]]) for b, g, real in zip(proposals, gt, valid)]
     given, _, real, _ = pad_targets([{"boxes": b, "labels": b.new_zeros(len(b))} for b in proposals])
-    if cfg.add_truth:
-        given, real = torch.cat([given.to(gt.dtype), gt], 1), torch.cat([real, valid], 1)
     gt, gt_labels, valid = F.pad(gt, (0, 0, 0, 1)), F.pad(gt_labels, (0, 1)), F.pad(valid, (0, 1))  # one at least
     index, label = _shown(given.detach(), real, gt, valid, crowd, cfg)
     label = sample(label, cfg.num, cfg.positive, generator)
