@@ -186,15 +186,16 @@ def test_torchvisions_weights_give_its_proposals_and_detections(pair):
         want = theirs(list(images))
     for mine, other in zip(ours.proposals(images, torch.tensor([[192, 256]] * 2)), seen[0]):
         assert len(other) > 100 and agree(mine, other)
-    for mine, other in zip(ours.detect(images), want):
+    for mine, other in zip(ours.detect(images, proposals=seen[0]), want):
         assert len(other["scores"]) > 10
-        rows = [torch.cat([d["boxes"], 256 * d["scores"][:, None], 256.0 * d["labels"][:, None]], 1)
-                for d in (mine, other)]
-        assert agree(*rows)
+        for key in other:
+            torch.testing.assert_close(mine[key], other[key], rtol=1e-3, atol=1e-2)
+    for mine, other in zip(ours.detect(images), want):  # random weights: a hair's breadth reorders the weaker ones
+        torch.testing.assert_close(mine["scores"][:5], other["scores"][:5], rtol=0, atol=2e-3)
 
 
 def agree(mine, other, tolerance=0.256):
-    """Whether both hold the same rows, to a thousandth of the image's width.
+    """Whether both hold the same boxes, to a thousandth of the image's width.
 
     An overlap that lies at the threshold of NMS but for rounding may keep one box or its neighbour: one in a hundred.
     """

@@ -12,6 +12,7 @@ from paperlib.experiments.configs import budget
 from paperlib.experiments.fit import prepare, train
 
 FIXED = {"trunk.frozen_norm": True}  # batch norm over half a batch is another function
+CLEAR = {**FIXED, "rpn.std": 0.5, "rpn.train.keep": 20}  # proposals whose order does not hang on the last bit
 
 
 def recipe_of(system, data, split=None, **more):
@@ -49,18 +50,18 @@ def check(system, recipe, changes, folder):
 
 @pytest.mark.parametrize("system", ["faster_rcnn", "retinanet"])
 def test_two_processes_equal_one(system, scenes, tmp_path):
-    check(system, recipe_of(system, scenes), FIXED, tmp_path)
+    check(system, recipe_of(system, scenes), CLEAR if system == "faster_rcnn" else FIXED, tmp_path)
 
 
 def test_two_processes_equal_one_on_photographs(shared, tmp_path):
     """COCO's photographs are of many sizes: each process pads to the canvas of the whole batch."""
     folder = shared / "data" / "coco128"
-    check("faster_rcnn", recipe_of("faster_rcnn", folder, size=(128, 160)), FIXED, tmp_path)
+    check("faster_rcnn", recipe_of("faster_rcnn", folder, size=(128, 160)), CLEAR, tmp_path)
 
 
 def test_two_processes_equal_one_on_photographs_of_one_size(shared, tmp_path):
     folder = shared / "data" / "bccd"
-    check("faster_rcnn", recipe_of("faster_rcnn", folder, "train", size=(96, 128)), FIXED, tmp_path)
+    check("faster_rcnn", recipe_of("faster_rcnn", folder, "train", size=(96, 128)), CLEAR, tmp_path)
 
 
 def test_alone_there_is_one_rank_and_nothing_to_average():

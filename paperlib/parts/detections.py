@@ -55,6 +55,7 @@ class RoIDetectConfig:
     score: float = 0.05  # detections must score higher (the authors' code of Fast R-CNN)
     nms: float = 0.3  # IoU above which a better detection of the same class removes one (R-CNN's code)
     keep: int = 100  # detections an image
+    min_size: float = 0.0  # px; detections with a shorter side go (not in the papers; torchvision: 0.01)
     boxes: bool = True  # move the RoIs by the deltas; False: they stay as proposed (Fast R-CNN Table 6)
 
 
@@ -72,6 +73,8 @@ def select_rois(scores: Tensor, deltas: Tensor, given: Tensor, sizes: Tensor, co
     if cfg.boxes:
         found = rois.decode(found, deltas[roi, column.clamp(max=deltas.shape[1] - 1)], code)
     found = boxes.clip(found, sizes.to(found.device)[image])
+    wide = ((found[:, 2:] - found[:, :2]).amin(1) >= cfg.min_size).nonzero().squeeze(1)
+    image, found, scores, column = image[wide], found[wide], scores[wide], column[wide]
     kept = boxes.nms(found, scores, image * (1 + int(column.max())) + column if len(column) else column, cfg.nms)
     results = []
     for i in range(len(sizes)):

@@ -92,7 +92,7 @@ def torchvision_resnet50(num_classes: int = 90, norm_eps: float = 1e-5) -> Faste
                       fit_image=True)
     return replace(cfg, trunk=TrunkConfig("resnet50", frozen_norm=True, norm_eps=norm_eps),
                    rpn=replace(cfg.rpn, anchors=anchors, test=count),
-                   detect=RoIDetectConfig(score=0.05, nms=0.5, keep=100))
+                   detect=RoIDetectConfig(score=0.05, nms=0.5, keep=100, min_size=0.01))
 
 
 RENAMED = (
