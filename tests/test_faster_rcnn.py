@@ -156,7 +156,7 @@ def test_a_detector_of_dense_windows_needs_no_rpn(scenes, tmp_path):
     net, history = staged(tmp_path, scenes, training="separate", train_on="given", test_on="given",
                           **{"proposals.kind": "dense"})
     assert {h["stage"] for h in history} == {2}
-    assert evaluate(net, load(str(scenes), None), CPU)["mAP"] >= 0
+    assert evaluate(net, load(str(scenes), None), CPU)["AP"] >= 0
 
 
 # torchvision's Faster R-CNN

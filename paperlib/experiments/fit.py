@@ -70,15 +70,8 @@ def fit(
         record = _iterate(system, optimiser, images.to(device), to_device(targets, device), recipe, step)
         history.append({**record, "seconds": busy(device) - clock})
         if checkpoint and ranks()[0] == 0 and ((step + 1) % every == 0 or step + 1 == recipe.steps):
-            _write(
-                checkpoint,
-                {
-                    "identity": identity,
-                    "history": history,
-                    "model": system.state_dict(),
-                    "optimiser": optimiser.state_dict(),
-                },
-            )
+            _write(checkpoint, {"identity": identity, "history": history, "model": system.state_dict(),
+                                "optimiser": optimiser.state_dict()})
         yield history[-1]
 
 
@@ -130,11 +123,8 @@ def _blame(system, images, targets) -> str:
         for image_id, image, target in zip(ids, images, targets)
         if not torch.isfinite(sum(system.losses(image[None], [target]).values()))
     ]
-    return (
-        f"the loss of image(s) {alone} is not finite"
-        if alone
-        else f"the loss is not finite; images of the batch: {ids}"
-    )
+    return f"the loss of image(s) {alone} is not finite" if alone else (
+        f"the loss is not finite; images of the batch: {ids}")
 
 
 def _write(path: Path, state: dict) -> None:
