@@ -6,7 +6,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torchvision.ops import roi_align
 
 from paperlib.data import build
 from paperlib.data.world import Drawing, World, compose
@@ -20,8 +19,8 @@ TABLE, BUDGET = "world", "bench"
 REVISION = 1  # raise it when a probe below changes what it measures
 GREY = 116  # of what a network is not shown
 FIRST = {"train": 50_000_000, "val": 60_000_000}  # seeds of scenes that no set holds
-SCENES = {"train": 6000, "val": 1500}
-STEPS, BATCH, RATE = 2000, 64, 3e-3
+SCENES = {"train": 5000, "val": 1250}
+STEPS, BATCH, RATE = 1500, 64, 3e-3
 
 
 def scenes(world: World, split: str, share: float) -> Iterable[Drawing]:
@@ -139,37 +138,37 @@ def linear(train: np.ndarray, labels: np.ndarray, test: np.ndarray, truth: np.nd
     return float((layer(v).argmax(1).numpy() == truth).mean())
 
 
+def portraits(split: str, share: float) -> Iterable[tuple[Drawing, int]]:
+    """Fresh pictures of MiniNet's world, every category in turn, each with its label 0..K-1; `share` of SCENES."""
+    world = build.WORLDS["mininet"]
+    for k in range(round(share * SCENES[split])):
+        yield compose(world, FIRST[split] + k, k % world.categories + 1), k % world.categories
+
+
 @torch.no_grad()
-def level_features(world: World, split: str, share: float, sides=(12, 24)) -> tuple[dict[int, np.ndarray], np.ndarray]:
-    """{stride: (n, 4 C) features of the MiniNet trunk in things of `sides` px, cut 2 x 2} and their labels (n,)."""
-    body, out, labels = trunk(TrunkConfig("tiny", "mininet", frozen_norm=True)).eval(), {}, []
-    for drawing in scenes(world, split, share):
-        things = [t for t in drawing.instances if not t["crowd"] and sides[0] <= max(t["bbox"][2:]) < sides[1]]
-        if not things:
-            continue
-        image = torch.from_numpy(drawing.image).permute(2, 0, 1)[None]
-        x, y, w, h = torch.tensor([t["bbox"] for t in things], dtype=torch.float32).T
-        boxes = torch.stack([x, y, x + w, y + h], 1)
-        for level, features in body(image).items():
-            cells = roi_align(features.contiguous(), [boxes], (2, 2), 2.0 ** -level, 2, aligned=True)
-            out.setdefault(2 ** level, []).append(cells.flatten(1).numpy())
-        labels += [t["category"] - 1 for t in things]
-    return {stride: np.concatenate(rows) for stride, rows in out.items()}, np.array(labels)
+def level_features(split: str, share: float, side: int = 32) -> tuple[dict[int, np.ndarray], np.ndarray]:
+    """{stride: (n, 4 C) what the MiniNet trunk's level says of portraits of `side` px, in 2 x 2 cells}, labels (n,)."""
+    body, found = trunk(TrunkConfig("tiny", "mininet", frozen_norm=True)).eval(), list(portraits(split, share))
+    images = torch.from_numpy(np.stack([drawing.image for drawing, _ in found])).permute(0, 3, 1, 2)
+    out: dict[int, list] = {}
+    for part in images.split(256):
+        small = F.interpolate(part, (side, side), mode="bilinear", antialias=True)
+        for level, features in body(small).items():
+            out.setdefault(2 ** level, []).append(F.adaptive_avg_pool2d(features, 2).flatten(1))
+    return {stride: torch.cat(rows).numpy() for stride, rows in out.items()}, np.array([label for _, label in found])
 
 
 def depth(world: World, seeds: int, share: float) -> dict[str, list[float]]:
-    """Linear probes of the MiniNet trunk's levels, on things of the finest level's size."""
-    (train, labels), (test, truth) = (level_features(world, split, share / 3) for split in ("train", "val"))
+    """Linear probes of the MiniNet trunk's levels on portraits of 32 px, its smallest: things of 16 to 31 px."""
+    (train, labels), (test, truth) = (level_features(split, share) for split in ("train", "val"))
     return {f"stride {stride}": [linear(train[stride], labels, test[stride], truth, seed) for seed in range(seeds)]
             for stride in train}
 
 
 def colours(split: str, share: float) -> tuple[np.ndarray, np.ndarray]:
-    """Mean colour, spread and histogram (n, 70) of portraits of every category in turn, and their labels."""
-    world, rows, labels = build.WORLDS["mininet"], [], []
-    for k in range(round(share * SCENES[split])):
-        _, label = divmod(k, world.categories)
-        drawing = compose(world, FIRST[split] + k, label + 1)
+    """Mean colour, spread and histogram (n, 70) of the portrayed things' pixels, and their labels (n,)."""
+    rows, labels = [], []
+    for drawing, label in portraits(split, share):
         for thing in (t for t in drawing.instances if t["category"] == label + 1):
             pixels = drawing.image[thing["mask"]]
             bins = np.histogramdd(pixels, (4, 4, 4), ((0, 256),) * 3)[0].ravel() / len(pixels)
@@ -193,7 +192,7 @@ def identity(name: str) -> str:
     """A hash of what a probe measures: the drawings, the probe, and for depth the trunk's weights."""
     weights = weights_folder() / "tiny.safetensors"
     used = [weights.stat().st_size, digest(list(weights.read_bytes()[-4096:]))] if name == "depth" else []
-    versions = [build.version("mininet" if name == "colour" else "minicoco"), REVISION, STEPS, SCENES]
+    versions = [build.version("mininet" if name in ("depth", "colour") else "minicoco"), REVISION, STEPS, SCENES]
     return digest([name, *versions, *used])
 
 
