@@ -2,8 +2,11 @@
 import numpy as np
 import pytest
 
+from paperlib.data import build
+from paperlib.data.sets import load
 from paperlib.data.world import World
-from paperlib.experiments import records, world_probes
+from paperlib.experiments import curves_coco, records, world_probes
+from paperlib.experiments.claims import judged
 
 
 def test_a_window_keeps_the_middle_and_greys_what_lies_outside():
@@ -44,8 +47,7 @@ def test_probes_run_are_recorded_and_go_stale(monkeypatch, tmp_path):
     monkeypatch.setenv("PAPERLIB_RESULTS", str(tmp_path))
     monkeypatch.setattr(world_probes, "SCENES", {"train": 30, "val": 20})
     monkeypatch.setattr(world_probes, "STEPS", 2)
-    new = world_probes.bench(seeds=1)
-    assert [r["row"] for r in new] == list(world_probes.PROBES)
+    new = world_probes.bench(["context", "objectness", "depth", "colour"], seeds=1)
     assert all(0 <= v <= 1 for r in new for v in r["metrics"].values())
     assert not any(r["stale"] for r in world_probes.measured().values())
     monkeypatch.setattr(world_probes, "REVISION", 99)
@@ -53,3 +55,20 @@ def test_probes_run_are_recorded_and_go_stale(monkeypatch, tmp_path):
     assert len(records.read("world", "bench")) == 4
     with pytest.raises(KeyError, match="no probe 'taste'"):
         world_probes.bench(["taste"])
+
+
+def test_claims_about_cocos_figures_are_judged_by_their_records(monkeypatch, tmp_path):
+    monkeypatch.setenv("PAPERLIB_RESULTS", str(tmp_path / "results"))
+    monkeypatch.setenv("PAPERLIB_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(build, "TURNED", {"train": 30, "val": 20})
+    monkeypatch.setattr(curves_coco, "_set", lambda split, share: load("minicoco?stuff=1", split))
+    before = {line["id"]: line["verdict"] for line in judged("smoke") if line["id"] in curves_coco.PROBES}
+    assert set(before.values()) == {"not run"} and len(before) == 3
+    new = {r["row"]: r["values"]["margin"] for r in world_probes.bench(list(curves_coco.PROBES), seeds=2)}
+    assert [len(new[name]) for name in curves_coco.PROBES][:2] == [14, 2]
+    after = {line["id"]: line for line in judged("smoke") if line["id"] in curves_coco.PROBES}
+    for name, margins in new.items():
+        assert after[name]["measured"] == pytest.approx(100 * np.mean(margins), abs=1e-3)
+        assert after[name]["verdict"] in ("holds", "unresolved")
+    monkeypatch.setattr(world_probes, "REVISION", 99)
+    assert {line["verdict"] for line in judged("smoke") if line["id"] in curves_coco.PROBES} == {"stale"}

@@ -30,7 +30,7 @@ def row_of(dial: dict, value, side: str) -> str:
 
 def say(value) -> str:
     """A dial's value in a label: a pair as from-to."""
-    return "-".join(map(str, value)) if isinstance(value, list) else str(value)
+    return "-".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
 @cache

@@ -10,7 +10,7 @@ from torch import nn
 from paperlib.data import build
 from paperlib.data.world import Drawing, World, compose
 from paperlib.device import busy, pick_device, progress, seed_all
-from paperlib.experiments import records
+from paperlib.experiments import curves_coco, records
 from paperlib.experiments.configs import digest
 from paperlib.parts.trunk_weights import weights_folder
 from paperlib.parts.trunks import TrunkConfig, trunk
@@ -185,7 +185,8 @@ def colour(world: World, seeds: int, share: float) -> dict[str, list[float]]:
 
 
 PROBES = {"context": _pair(small_things, ("tight crop", "three times the side"), World().categories),
-          "objectness": _pair(things_and_marks, ("24 px window", "64 px window"), 2), "depth": depth, "colour": colour}
+          "objectness": _pair(things_and_marks, ("24 px window", "64 px window"), 2), "depth": depth, "colour": colour,
+          **curves_coco.PROBES}
 
 
 def identity(name: str) -> str:

@@ -1,0 +1,54 @@
+"""Three claims of the COCO paper about figures, measured on MiniCOCO: unions of workers, pasted shapes, boxes' fill.
+
+Each gives a list of margins, shares of 1; the claim holds as far as their mean is above 0.
+"""
+import numpy as np
+
+from paperlib.data import annotate, shapes
+from paperlib.data.sets import load
+from paperlib.experiments.judge import Difference, mean_interval, verdict
+
+IMAGES, CREWS = 400, 7  # of each split; crews of workers a seed
+
+
+def _set(split: str, share: float):
+    return load("minicoco", split, limit=max(20, round(share * IMAGES)))
+
+
+def union(_, seeds: int, share: float) -> dict[str, list[float]]:
+    """The least of: recall gained from one worker to ten, less by the last than by the second, precision lost."""
+    study = annotate.union_study(_set("val", share), most=10, seeds=CREWS * seeds)  # (crews, 2, 10)
+    recall, precision = study[:, 0], study[:, 1]
+    steps = np.diff(recall, axis=1)
+    margins = np.stack([recall[:, -1] - recall[:, 0], steps[:, 0] - steps[:, -1], precision[:, 0] - precision[:, -1]])
+    return {"margin": margins.min(0).tolist()}
+
+
+def pasted(_, seeds: int, share: float) -> dict[str, list[float]]:
+    """Mean IoU of correct boxes minus that of the average shapes pasted into them."""
+    found = [shapes.shape_mask_overlap(_set("train", share), _set("val", share), seed) for seed in range(seeds)]
+    return {"margin": [float(each.box_iou.mean() - each.mask_iou.mean()) for each in found]}
+
+
+def fill(_, seeds: int, share: float) -> dict[str, list[float]]:
+    """One half minus the share of box pixels on the object, for each class with limbs."""
+    dataset = _set("train", share)
+    found = shapes.box_fill(shapes.cut_out(dataset), dataset.classes)
+    return {"margin": [0.5 - found[name][0] for name in shapes.articulated(dataset) if name in found]}
+
+
+PROBES = {"coco-union-saturates": union, "coco-shape-mask-poor": pasted, "coco-box-crude": fill}
+
+
+def _judge(claim: dict, _) -> tuple[Difference | None, str, str] | None:
+    """A claim whose margins `paperlib bench world` has recorded: difference, verdict, remark."""
+    from paperlib.experiments import world_probes  # late: it builds on this module
+
+    record = world_probes.measured().get(claim["id"])
+    if record is None or record["stale"]:
+        return record and (None, "stale", "")
+    found = mean_interval([100 * margin for margin in record["values"]["margin"]])
+    return found, verdict(found, 1), f"Measured, in points: {PROBES[claim['id']].__doc__}"
+
+
+CURVES = dict.fromkeys(PROBES, _judge)
