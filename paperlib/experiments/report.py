@@ -12,7 +12,7 @@ MAIN = ("AP", "mAP", "AR1k", "R50 AP")  # the column by which a table's rows are
 
 def main_metric(table: str) -> str:
     """The column that a table is about."""
-    names = {c["name"]: c["better"] for c in by_variant(tables.runnable(table))["columns"]}
+    names = {c["name"]: c["better"] for c in by_variant((published() | dials.tables())[table])["columns"]}
     return next((m for m in (*MAIN, *(n for n, better in names.items() if better == "higher")) if m in names), "AP")
 
 
