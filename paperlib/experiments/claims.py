@@ -5,16 +5,7 @@ from collections.abc import Callable, Iterable
 
 import torch
 
-from paperlib.experiments import (
-    curves_coco,
-    curves_fast_rcnn,
-    curves_faster_rcnn,
-    probes,
-    ratios,
-    records,
-    report,
-    tables,
-)
+from paperlib.experiments import curves, probes, ratios, records, report, tables
 from paperlib.experiments.configs import Budget, budget
 from paperlib.experiments.facts import all_facts
 from paperlib.experiments.judge import Difference, paired, verdict
@@ -209,8 +200,7 @@ def _told(judge: Callable) -> Callable:
 
 
 CURVES = {
-    **{name: _told(judge) for part in (curves_coco, curves_fast_rcnn, curves_faster_rcnn)
-       for name, judge in part.CURVES.items()},
+    **{name: _told(judge) for name, judge in curves.CURVES.items()},
     "focal-alpha-falls-with-gamma": _alpha_falls_with_gamma,
     "focal-flstar-effective-shape": _effective_shapes,
     "focal-cdf-positive": _shares(
