@@ -48,7 +48,7 @@ lint: $(READY)
 	$(PY) -m paperlib.teach.notebooks lint
 
 lock:
-	uv pip compile --universal --upgrade --quiet --generate-hashes --no-emit-index-url --custom-compile-command "make lock" pyproject.toml -o requirements.lock
+	uv pip compile --universal --upgrade --quiet --generate-hashes --no-emit-index-url --custom-compile-command "make lock" --extra cluster pyproject.toml -o requirements.lock
 
 clean:
 	rm -rf build .pytest_cache .ruff_cache .hypothesis data/minicoco data/minivoc data/mininet

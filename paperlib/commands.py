@@ -144,11 +144,9 @@ def table(args) -> None:
     from paperlib.experiments.published import published
 
     names = [n for n, body in published().items() if "run" in body] if args.id == "all" else [args.id]
+    if not args.show:
+        tables.run(names, args.budget, args.rows.split(",") if args.rows else None, args.seeds, args.jobs, args.device)
     for name in names:
-        if not args.show:
-            tables.run(
-                name, args.budget, args.rows.split(",") if args.rows else None, args.seeds, args.jobs, args.device
-            )
         with pd.option_context("display.width", 200, "display.max_columns", 30, "display.precision", 1):
             print(f"\n{name}\n{report.frame(name, args.budget)}")
 

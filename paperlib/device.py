@@ -5,7 +5,9 @@ import platform
 import random
 import sys
 import time
+from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -84,6 +86,27 @@ def mean_over_ranks(*tensors: torch.Tensor) -> None:
     torch.distributed.all_reduce(flat)
     for t, mean in zip(tensors, (flat / ranks()[1]).split([t.numel() for t in tensors])):
         t.detach().copy_(mean.view_as(t))
+
+
+def peak_memory(call: Callable, device: torch.device) -> float | None:
+    """MiB that `call` needs at most beyond what is held before it; None where the system does not tell (not Linux)."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        call()
+        return (torch.cuda.max_memory_allocated(device) - before) / 2**20
+    if platform.libc_ver()[0] != "glibc" or not os.access("/proc/self/clear_refs", os.W_OK):
+        return None
+    ctypes.CDLL(None).malloc_trim(0)
+    Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+    before = _memory("VmRSS")
+    call()
+    return _memory("VmHWM") - before
+
+
+def _memory(name: str) -> float:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(name)) / 1024
 
 
 def seed_all(seed: int) -> None:

@@ -1,9 +1,17 @@
 """The table runner on the smoke budget: recording, skipping, resuming, stale records, and the printed frame."""
+import os
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
+from pathlib import Path
 
+import joblib
 import pytest
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-from paperlib.experiments import records, report, tables
+from paperlib.experiments import pool, records, report, tables
 from paperlib.experiments.configs import Budget, budget, system_config
 from paperlib.experiments.published import published
 from paperlib.systems import SYSTEMS
@@ -155,3 +163,74 @@ def test_the_row_that_a_figure_needs_is_looked_at_more_closely(plan):
     new = {r["row"]: r for r in tables.run(TABLE, plan, ROWS)}
     assert "easy_loss_0" in new["gamma 2"]["metrics"] and "easy_loss_0" not in new["gamma 0"]["metrics"]
     assert [step for step, _ in new["gamma 0"]["ap_curve"]] == [1, 2]
+
+
+def test_several_tables_share_one_pool_seed_by_seed(plan, monkeypatch):
+    order, jobs_of, run_job, names = [], tables.jobs_of, tables.run_job, [TABLE, "focal_loss/1a"]
+    rows = dict(zip(names, ["gamma 0", "gamma 5"]))
+    monkeypatch.setattr(tables, "jobs_of", lambda table, *_: [
+        replace(j, table=table) for j in jobs_of(TABLE, plan, [rows[table]], 2)])
+    monkeypatch.setattr(tables, "run_job", lambda job, *r: order.append((job.seed, job.table)) or run_job(job, *r))
+    assert len(tables.run(names, plan)) == 4 and tables.run(names, plan) == []
+    assert order == [(seed, name) for seed in (0, 1) for name in names]
+    rows[names[1]] = rows[names[0]] = "gamma 1"                         # equal rows of one pool are measured once
+    assert [r.get("measured_as") for r in tables.run(names, plan)] == [None, None, *2 * [[TABLE, "gamma 1"]]]
+    assert order[4:] == [(0, TABLE), (1, TABLE)]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+def test_a_killed_workers_tasks_are_started_again(tmp_path):
+    def dies_once(mark, number):  # the first time, as on a machine without memory
+        if not mark.exists():
+            mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return number
+
+    assert sorted(pool.results(dies_once, {n: (tmp_path / "mark", n) for n in range(4)}, 2)) == [0, 1, 2, 3]
+    with pytest.raises(TerminatedWorkerError):
+        list(pool.results(lambda: os.kill(os.getpid(), signal.SIGKILL), {"dies": ()}, 2))
+
+
+RUNS = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+from paperlib.__main__ import main
+from paperlib.experiments import tables
+from paperlib.experiments.configs import Budget, budget
+real, where = tables.runnable, {"system": "retinanet", "data": sys.argv[1], "train": None, "test": None}
+tables.runnable = lambda table: {**real(table), "run": where}
+recipe = replace(budget("smoke").recipe("retinanet"), steps=40, batch=2)
+tables.budget = lambda name: Budget("smoke", 1, {"retinanet": recipe})
+sys.exit(main(["table", "focal_loss/1b", "--budget", "smoke", "--jobs", "2", "--seeds", "2"]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+def test_ctrl_c_keeps_what_is_finished(plan, scenes):
+    """The signal goes to the whole process group, workers included, as a terminal's Ctrl-C does."""
+    command = [sys.executable, "-c", f"import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n{RUNS}",
+               str(scenes)]
+    env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1]), "OMP_NUM_THREADS": "1"}
+    run = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                           start_new_session=True)
+    deadline = time.monotonic() + 900
+    while not (kept := records.read(TABLE, "smoke")) and run.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(run.pid, signal.SIGINT)
+    _, said = run.communicate(timeout=300)
+    assert run.returncode == 130, said
+    assert "what was finished is kept" in said
+    after = records.read(TABLE, "smoke")                                   # every line is whole
+    assert 1 <= len(kept) <= len(after) < len(tables.jobs_of(TABLE, plan, seeds=2))
+
+
+@pytest.mark.slow
+def test_a_table_runs_on_a_dask_cluster(plan):
+    distributed = pytest.importorskip("distributed")
+    with (distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+          distributed.Client(cluster), joblib.parallel_config("dask")):
+        new = tables.run(TABLE, plan, ROWS, seeds=2, jobs=2)
+    assert sorted((r["row"], r["seed"]) for r in new) == [(row, seed) for row in ROWS for seed in (0, 1)]
+    assert {r["status"] for r in new} == {"ok"} and len(records.read(TABLE, "smoke")) == 4

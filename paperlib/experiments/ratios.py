@@ -1,19 +1,20 @@
-"""Claims on time, measured: two ways of doing one thing, in one process, interleaved, with random weights."""
+"""Timings: ways of doing one thing, in one process, interleaved, with random weights: the papers' claims, and ours."""
 import inspect
 import os
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 
-from paperlib.device import pick_device, progress, seed_all
+from paperlib.device import busy, peak_memory, pick_device, progress, seed_all
 from paperlib.experiments import records
 from paperlib.experiments.configs import digest
 from paperlib.experiments.judge import Difference, median_interval, timing_verdict
 from paperlib.systems import SYSTEMS
 
-TABLE, BUDGET = "ratios", "bench"
+TABLE, PEERS, BUDGET = "ratios", "peers", "bench"  # the papers' claims; ours beside the peers; where both are kept
 REVISION = 1  # raise it when the timing below or a network of `ratio_nets` changes what is measured
 SHRINK = 2  # on a CPU the sides of images are halved, and regions quartered, so that a repeat takes seconds
 
@@ -25,19 +26,26 @@ class Race:
     parts: dict[str, Callable[[], object]]
     value: Callable[[dict[str, float]], float]
     note: str  # what was reduced and what stands for what
+    clock: Callable[[], float] | None = None  # seconds; None: `busy`, which other programs cannot lengthen
+    memory: bool = False  # also measure each part's peak memory
 
 
-def races() -> dict[str, Callable[[torch.device, int], Race]]:
-    """{claim id: f(device, shrink)} of the claims that can be timed; `shrink` divides the sides of images."""
-    from paperlib.experiments.races import RACES  # late: it builds on this module
+def races(table: str = TABLE) -> dict[str, Callable[[torch.device, int], Race]]:
+    """{claim id or other row: f(device, shrink)} of what can be timed; `shrink` divides the sides of images."""
+    if table == PEERS:
+        from paperlib.experiments import growth, peers  # late: they build on this module
+
+        return peers.PEERS | growth.GROWTH
+    from paperlib.experiments.races import RACES
 
     return RACES
 
 
-def identity(claim: str) -> str | None:
-    """A hash of what is timed for a claim; None if nothing is."""
-    build = races().get(claim)
-    return build and digest([claim, inspect.getsource(build), REVISION, SYSTEMS["retinanet"].revision])
+def identity(row: str, table: str = TABLE) -> str | None:
+    """A hash of what is timed for a claim or another row; None if nothing is."""
+    build = races(table).get(row)
+    source = inspect.getsource(getattr(build, "func", build)) if build else ""
+    return build and digest([row, source, REVISION, SYSTEMS["retinanet"].revision])
 
 
 def timed(race: Race, repeats: int, device: torch.device) -> tuple[list[float], dict[str, list[float]]]:
@@ -45,7 +53,7 @@ def timed(race: Race, repeats: int, device: torch.device) -> tuple[list[float], 
     seconds: dict[str, list[float]] = {name: [] for name in race.parts}
     values = []
     for repeat in range(-1, repeats):  # the first round warms up and does not count
-        now = {name: _seconds(part, device) for name, part in race.parts.items()}
+        now = {name: _seconds(part, device, race.clock) for name, part in race.parts.items()}
         if repeat >= 0:
             values.append(race.value(now))
             for name, s in now.items():
@@ -53,68 +61,72 @@ def timed(race: Race, repeats: int, device: torch.device) -> tuple[list[float], 
     return values, seconds
 
 
-def _seconds(part: Callable, device: torch.device) -> float:
-    """Seconds of a part; on a CPU those of this process, which other programs cannot lengthen (one thread)."""
-    if device.type != "cuda":
-        start = time.process_time()
-        part()
-        return time.process_time() - start
-    torch.cuda.synchronize(device)
-    start = time.perf_counter()
+def _seconds(part: Callable, device: torch.device, clock: Callable[[], float] | None) -> float:
+    clock = clock or partial(busy, device)
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    start = clock()
     part()
-    torch.cuda.synchronize(device)
-    return time.perf_counter() - start
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return clock() - start
 
 
-def measure(claim: str, repeats: int = 9, device: str | None = None, shrink: int | None = None) -> dict:
-    """Time one claim; its record, unsealed. `shrink` is 1 on a GPU and SHRINK on a CPU if it is not given.
+def measure(row: str, repeats: int = 9, device: str | None = None, shrink: int | None = None,
+            table: str = TABLE) -> dict:
+    """Time one claim or another row; its record, unsealed. `shrink` is 1 on a GPU and SHRINK on a CPU if not given.
 
-    Errors: KeyError listing the claims that can be timed; ValueError for fewer than one repeat.
+    Errors: KeyError listing the rows that can be timed; ValueError for fewer than one repeat.
     """
-    if claim not in races():
-        raise _unknown(claim)
+    known = races(table)
+    if row not in known:
+        raise _unknown(row, known)
     if repeats < 1:
         raise ValueError(f"repeats {repeats}: expected at least 1")
     target, start, load = pick_device(device), time.process_time(), os.getloadavg()[0]
     shrink = shrink or (1 if target.type == "cuda" else SHRINK)
     seed_all(0)
     with torch.no_grad():
-        race = races()[claim](target, shrink)
+        race = known[row](target, shrink)
         values, seconds = timed(race, repeats, target)
+        peaks = {name: peak_memory(part, target) for name, part in race.parts.items()} if race.memory else {}
     middle = {name: median_interval(s).mean for name, s in seconds.items()}
     return {
-        "table": TABLE, "row": claim, "seed": 0, "budget": BUDGET, "hash": identity(claim), "status": "ok",
+        "table": table, "row": row, "seed": 0, "budget": BUDGET, "hash": identity(row, table), "status": "ok",
         "metrics": {"value": round(median_interval(values).mean, 6)}, "values": [round(v, 6) for v in values],
         "parts": {name: round(s, 6) for name, s in middle.items()}, "note": race.note, "shrink": shrink,
+        **({"megabytes": {name: mb and round(mb, 1) for name, mb in peaks.items()}} if peaks else {}),
         "load": round(load, 1), "seconds": round(time.process_time() - start, 1),
         "provenance": records.provenance(target),
     }
 
 
-def _unknown(claim: str) -> KeyError:
-    return KeyError(f"claim {claim!r} cannot be timed; these can: {', '.join(races())}")
+def _unknown(row: str, known: Iterable[str]) -> KeyError:
+    return KeyError(f"{row!r} cannot be timed; these can: {', '.join(known)}")
 
 
-def bench(ids: Iterable[str] | None = None, repeats: int = 9, device: str | None = None) -> list[dict]:
-    """Time the claims, one thread each, and record each as soon as it is there; the new records."""
-    chosen, new = list(ids or races()), []
-    if unknown := [c for c in chosen if c not in races()]:
-        raise _unknown(unknown[0])
+def bench(ids: Iterable[str] | None = None, repeats: int = 9, device: str | None = None, table: str = TABLE,
+          shrink: int | None = None) -> list[dict]:
+    """Time claims or other rows, one thread each, and record each as soon as it is there; the new records."""
+    known = races(table)
+    chosen, new = list(known if ids is None else ids), []
+    if unknown := [row for row in chosen if row not in known]:
+        raise _unknown(unknown[0], known)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        for claim in progress(chosen, desc="timing", unit="claim"):
-            new.append(measure(claim, repeats, device))
+        for row in progress(chosen, desc="timing", unit="row"):
+            new.append(measure(row, repeats, device, shrink, table))
             records.append(new[-1])
     finally:
         torch.set_num_threads(threads)
     return new
 
 
-def measured() -> dict[str, dict[str, dict]]:
-    """{claim id: {"cpu" or "cuda" ...: its newest record}}."""
+def measured(table: str = TABLE) -> dict[str, dict[str, dict]]:
+    """{claim id or other row: {"cpu" or "cuda" ...: its newest record}}."""
     found: dict[str, dict[str, dict]] = {}
-    for record in records.read(TABLE, BUDGET):
+    for record in records.read(table, BUDGET):
         found.setdefault(record["row"], {})[record["provenance"]["device"].split()[0]] = record
     return found
 

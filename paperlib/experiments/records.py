@@ -75,6 +75,23 @@ def latest(records: Iterable[dict]) -> dict[tuple[str, int], dict]:
     return {(r["row"], r["seed"]): r for r in records}
 
 
+def copied(lacking: Iterable[tuple], tables: Iterable[str], budget: str) -> list[dict]:
+    """Record for these (job, identity) what a row of any of the `tables` has measured already; the new records.
+
+    The papers' default row stands in five tables. Jobs that are looked at closely (`shares`) are not copied.
+    """
+    known = {(r["hash"], r["seed"]): r for name in tables for r in read(name, budget)}
+    new = []
+    for job, key in lacking:
+        twin = known.get((key, job.seed))
+        if twin and not job.shares:
+            source = twin.get("measured_as") or [twin["table"], twin["row"]]
+            new.append({**twin, "table": job.table, "row": job.row, "set": job.changes, "measured_as": source})
+            del new[-1]["sha256"]
+            append(new[-1])
+    return new
+
+
 @cache
 def commit() -> str:
     """The commit of the code that runs, with "+" if the package differs from it; "unknown" outside a checkout."""

@@ -2,18 +2,17 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
-import joblib
 import torch
-from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from paperlib.data import build
 from paperlib.data.sets import ensure, is_drawn, load
 from paperlib.device import busy, pick_device, progress
-from paperlib.experiments import dials, probes, records
+from paperlib.experiments import dials, pool, probes, records
 from paperlib.experiments.configs import Budget, Recipe, budget, digest, override, system_config, to_dict
 from paperlib.experiments.evaluate import evaluate
 from paperlib.experiments.fit import sides, train
@@ -166,50 +165,39 @@ def run_job(job: Job, key: str, device: str | None = None, threads: int | None =
     }
 
 
-def _measured_elsewhere(table: str, plan: Budget, todo: list[tuple[Job, str]]) -> list[dict]:
-    """Record what another table has measured already: the paper's default row stands in five of its tables."""
-    others = [name for name, body in published().items() if "run" in body and name != table]
-    known = {(r["hash"], r["seed"]): r for name in others for r in records.read(name, plan.name)}
-    new = []
-    for job, key in todo:
-        twin = known.get((key, job.seed))
-        if twin and not job.shares:
-            source = twin.get("measured_as") or [twin["table"], twin["row"]]
-            new.append({**twin, "table": table, "row": job.row, "set": job.changes, "measured_as": source})
-            del new[-1]["sha256"]
-            records.append(new[-1])
-    return new
-
-
-def run(table: str, plan: str | Budget | None = None, rows: list[str] | None = None, seeds: int | None = None,
-        jobs: int = 1, device: str | None = None) -> list[dict]:
-    """Run what a table lacks, `jobs` processes of one thread each; write each record the moment it is there.
-
-    Runs that are recorded and not stale are skipped. Interrupt it at will: finished runs are on disk, the others go on
-    from their checkpoints. A killed worker's runs are started again. Returns the new records.
-    """
-    plan = plan if isinstance(plan, Budget) else budget(plan)
+def missing(table: str, plan: Budget, rows: list[str] | None = None,
+            seeds: int | None = None) -> list[tuple[Job, str]]:
+    """The runs of a table that have no record, or a stale one, each with its identity."""
     done = records.latest(records.read(table, plan.name))
     keyed = [(job, identity(job)) for job in jobs_of(table, plan, rows, seeds)]
-    todo = [(job, key) for job, key in keyed if done.get((job.row, job.seed), {}).get("hash") != key]
-    new, attempts = _measured_elsewhere(table, plan, todo), 0
-    todo = [(j, k) for j, k in todo if (j.row, j.seed) not in {(r["row"], r["seed"]) for r in new}]
-    for name in filter(is_drawn, {job.recipe.data for job, _ in todo}):
+    return [(job, key) for job, key in keyed if done.get((job.row, job.seed), {}).get("hash") != key]
+
+
+def run(names: str | Iterable[str], plan: str | Budget | None = None, rows: list[str] | None = None,
+        seeds: int | None = None, jobs: int = 1, device: str | None = None) -> list[dict]:
+    """Run what one or several tables lack, in one pool of `jobs` processes of one thread each; the new records.
+
+    Runs that are recorded and not stale are skipped. Each record is written the moment it is there: interrupt at will,
+    finished runs are on disk, the others go on from their checkpoints. A killed worker's runs are started again.
+    On a cluster: inside `with joblib.parallel_config("dask"):` and a client of it, the runs go to its workers.
+    """
+    plan = plan if isinstance(plan, Budget) else budget(plan)
+    names = [names] if isinstance(names, str) else list(names)
+    ready = [name for name, body in published().items() if "run" in body]
+    copies = records.copied([p for name in names for p in missing(name, plan, rows, seeds)], ready, plan.name)
+    new, todo, seen = [], {}, set()
+    lacking = [pair for name in names for pair in missing(name, plan, rows, seeds)]
+    for job, key in sorted(lacking, key=lambda pair: (pair[0].seed, not pair[0].shares)):
+        if job.shares or (key, job.seed) not in seen:  # equal rows are run once
+            todo[job.table, job.row, job.seed] = job, key, device, 1 if jobs > 1 else None
+        seen.add((key, job.seed))
+    for name in filter(is_drawn, {job.recipe.data for job, *_ in todo.values()}):
         ensure(name)  # here, with every core, and once; not in each worker
-    with progress(total=len(todo), desc=f"{table} at {plan.name}", unit="run") as bar:
-        while todo:
-            work = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(
-                joblib.delayed(run_job)(job, key, device, 1 if jobs > 1 else None) for job, key in todo
-            )
-            try:
-                for record in work:
-                    records.append(record)
-                    new.append(record)
-                    todo = [(j, k) for j, k in todo if (j.row, j.seed) != (record["row"], record["seed"])]
-                    bar.update()
-                    bar.set_postfix_str(f"{sum(r['seconds'] for r in new) / 60:.1f} core-min")
-            except TerminatedWorkerError:
-                attempts += 1
-                if attempts == 3:
-                    raise
-    return new
+    with progress(total=len(todo), desc=f"{plan.name} runs", unit="run", smoothing=0) as bar:
+        for record in pool.results(run_job, todo, jobs):
+            records.append(record)
+            new.append(record)
+            bar.set_postfix_str(f"{sum(r['seconds'] for r in new) / 60:.1f} core-min", refresh=False)
+            bar.update()
+    twins = [pair for pair in lacking if (pair[0].table, pair[0].row, pair[0].seed) not in todo]
+    return copies + new + records.copied(twins, ready, plan.name)

@@ -15,3 +15,10 @@ class Pointwise(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.conv2d(x, self.weight, self.bias, dilation=2 if x.device.type == "cpu" else 1)
+
+
+def pointwise(net: nn.Module) -> None:
+    """Make the undilated 1x1 convolutions of somebody else's network `Pointwise`, in place; weights and names stay."""
+    for layer in net.modules():
+        if type(layer) is nn.Conv2d and layer.kernel_size == layer.stride == (1, 1) and layer.groups == 1:
+            layer.__class__ = Pointwise

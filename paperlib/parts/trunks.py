@@ -7,6 +7,7 @@ import torch.nn.functional as F
 import torchvision
 from torch import Tensor, nn
 
+from paperlib.parts.convs import pointwise
 from paperlib.parts.trunk_weights import load_weights
 
 TINY_WIDTHS = {1: 16, 2: 32, 3: 48, 4: 64, 5: 96}  # channels of the tiny trunk's level l; multiples of 16 fill a vector
@@ -125,6 +126,7 @@ class ResNet(Trunk):
 
         body = torchvision.models.get_model(cfg.name, weights=None, norm_layer=norm)
         body.fc = nn.Identity()
+        pointwise(body)
         super().__init__(cfg, {level: body.inplanes >> (5 - level) for level in range(2, 6)})
         self.body = body
 
