@@ -47,7 +47,7 @@ from paperlib.experiments.configs import budget
 from paperlib.experiments.published import published
 from paperlib.experiments.weights import load_weights, read_header
 from paperlib.parts import boxes
-from paperlib.parts.trunks import weights_folder
+from paperlib.parts.trunk_weights import weights_folder
 from paperlib.teach import draw
 from paperlib.teach.checks import check, predict, reveal
 from paperlib.teach.widgets import explore, frames
