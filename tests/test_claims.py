@@ -41,6 +41,7 @@ def test_every_claim_once_and_nothing_drawn(results):
         claim["id"] for claim in claims() if claim["kind"] == "external"}
     assert all(line["measured"] is None and line["interval"] is None and line["n"] == 0 for line in lines)
     assert list(results.iterdir()) == []
+    assert judged(paper="fpn") == [line for line in lines if line["paper"] == "fpn"]
 
 
 def test_rows_are_compared_seed_by_seed(results):

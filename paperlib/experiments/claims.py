@@ -16,12 +16,13 @@ VERDICTS = ("holds", "contradicted", "unresolved", "stale", "not run", "external
 NOTHING = {"measured": None, "interval": None, "n": 0, "verdict": "not run", "cost": None, "delta": None, "remark": ""}
 
 
-def judged(plan: str | Budget | None = "mini") -> list[dict]:
+def judged(plan: str | Budget | None = "mini", paper: str | None = None) -> list[dict]:
     """One record a claim, in the papers' order: what the paper says, what was measured, and the verdict.
 
     Units: "published" as printed, in "unit"; "measured" and "interval" in the unit of what was compared: points
            (x 100) for rows of a table. "delta" is the printed difference of the two rows, where both are printed;
-           "n" the pairs of seeds, or the repeats of a timing; "cost" minutes. `plan` is the trained rows' budget.
+           "n" the pairs of seeds, or the repeats of a timing; "cost" minutes. `plan` is the trained rows' budget;
+           without `paper` the claims of all papers are judged.
     Errors: ValueError naming file and line of a record that was edited by hand.
     """
     plan = plan if isinstance(plan, Budget) else budget(plan)
@@ -34,7 +35,8 @@ def judged(plan: str | Budget | None = "mini") -> list[dict]:
         "curve": lambda claim: CURVES.get(claim["id"], lambda *_: {})(claim, trained),
         "external": lambda claim: {"verdict": "external", "remark": claim["judge"]["why"]},
     }
-    return [_line(claim, judges[claim["judge"]["by"]](claim), plan) for claim in claims()]
+    chosen = [claim for claim in claims() if paper in (None, claim["paper"])]
+    return [_line(claim, judges[claim["judge"]["by"]](claim), plan) for claim in chosen]
 
 
 def counts(lines: Iterable[dict]) -> dict[str, dict[str, int]]:

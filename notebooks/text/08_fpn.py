@@ -1,0 +1,1051 @@
+# %% [markdown]
+# # 08 · Feature pyramid networks
+#
+# **Paper:** Lin, Dollár, Girshick, He, Hariharan and Belongie, *Feature Pyramid Networks for Object Detection*
+# (arXiv 1612.03144v2), Sections 1 and 3 to 5; chapter 4 of Lin's thesis is the same work.
+# **Before this:** anchors, proposals and RoI pooling (notebooks 04 and 05); average recall (notebook 02).
+#
+# <!-- minutes -->CPU: 12 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
+# Everything here runs on a CPU; with a GPU the live training is only faster.
+
+# %% tags=["parameters"]
+import os
+
+BUDGET = os.environ.get("PAPERLIB_BUDGET", "mini")  # "smoke" runs every cell in seconds, without waiting for a good model
+SEED = 0
+DEVICE = None  # "cpu", "cuda", "mps"; None takes the best there is
+DATA = "minicoco"  # an embedded set, or the path of a COCO folder
+RERUN = False  # True: run the rows of Table 1 again instead of showing the recorded ones
+
+# %%
+import sys
+if "google.colab" in sys.modules:  # fetch the course and what Colab lacks; leave Colab's own torch and NumPy alone
+    address = os.environ.get("PAPERLIB_REPOSITORY") or input("Address of the repository of this notebook: ")
+    # !git clone -q --depth 1 {address} course
+    # %pip install -q pycocotools safetensors
+    # %cd -q course/notebooks
+    sys.path.insert(0, "..")
+
+# %% [markdown]
+# ## After this you can
+#
+# - draw the four ways to look for objects of every size, and say what each one pays;
+# - write the top-down pathway in ten lines and take it apart again, because it is linear;
+# - count the anchors of any pyramid, and send any region to the level it belongs to;
+# - measure how much a map "knows" and how far it sees, and use both to explain the paper's ablations;
+# - read Tables 1 to 3 beside our own measurements, and say what did and did not repeat.
+#
+# **A question before you read on.** A map with one value for every 4 pixels has all the detail a small object needs. Why
+# not simply put the detector there?
+
+# %%
+from dataclasses import replace
+
+import matplotlib.pyplot as plt
+import torch
+import torch.nn.functional as F
+from torch.utils.flop_counter import FlopCounterMode
+
+from paperlib.data.loader import Batches, pad_images
+from paperlib.data.sets import load
+from paperlib.device import pick_device, progress, seed_all
+from paperlib.experiments.configs import budget, override, system_config
+from paperlib.experiments.weights import load_weights
+from paperlib.parts.pyramids import FPN, PyramidConfig, pyramid
+from paperlib.parts.trunk_weights import weights_folder
+from paperlib.parts.trunks import TrunkConfig, trunk
+from paperlib.teach import draw
+from paperlib.teach.checks import check, predict, reveal
+from paperlib.teach.widgets import explore, frames
+
+draw.style()
+device, plan = pick_device(DEVICE), budget(BUDGET)
+recipe = override(plan.recipe("rpn"), {"data": DATA})
+smoke = plan.name == "smoke"
+
+# %% [markdown]
+# ## The problem in one picture
+#
+# We need a scene with small and large objects, and a network that has learnt to see. The course has one stored: a
+# RetinaNet that was trained on MiniCOCO. Its trunk gives the maps $C_2$ to $C_5$, its pyramid the maps $P_2$ to $P_5$.
+
+# %%
+train_set = load(recipe.data, recipe.train, limit=recipe.train_images)
+val = load(recipe.data, recipe.test, limit=24 if smoke else 160)
+detector = load_weights(weights_folder() / "retinanet.safetensors").to(device)
+LEVELS, POOLED = (2, 3, 4, 5, 6), (2, 3, 4, 5)
+
+
+def sides(i):
+    """Square roots of the areas of an image's objects, px."""
+    target = val.target(i)
+    wh = target["boxes"][~target["crowd"], 2:] - target["boxes"][~target["crowd"], :2]
+    return wh.prod(1).sqrt()
+
+
+def variety(i):
+    """In how many octaves of size an image has objects; 0 for one that would make a poor picture."""
+    s, b = sides(i), val.target(i)["boxes"]
+    whole = (b.amin(1) > 0) & (b.amax(1) < max(val.image(i).shape[1:]) - 1)
+    good = 5 <= len(s) <= 9 and len(s) == len(b) and s.max() < 100 and whole.float().mean() > 0.6
+    return len(s.log2().floor().unique()) + float(s.max()) / 1000 if good else 0.0
+
+
+scene = max(range(len(val)), key=variety)
+image = pad_images([val.image(scene)]).to(device)  # (1, 3, H, W) uint8
+print(f"image {val.images[scene]['file_name']}: objects of", ", ".join(f"{s:.0f}" for s in sorted(sides(scene).tolist())), "px")
+
+# %% [markdown]
+# What can be *read off* a map? Ask the simplest reader there is, a linear one. We take points in training images; a point
+# carries the class of the object it lies on, or "background". Each map gives the features of the cell around the point,
+# and a least-squares reader learns to name the class from these features alone. It has no neighbours to look at and no
+# hidden layer: what it cannot name, the map does not say plainly. This is our stand-in for the paper's "semantic
+# strength".
+
+# %%
+def points(data, per_object=4, background=12):
+    """(P, 4): image, y, x, label of random points on objects and on background."""
+    found = []
+    for i in range(len(data)):
+        target = data.target(i, masks=True)
+        regions = [(m, int(k)) for m, k, crowd in zip(target["masks"], target["labels"], target["crowd"]) if not crowd]
+        for mask, label in [*regions, (~target["masks"].any(0), 0)]:
+            spots = mask.nonzero()
+            chosen = spots[torch.randint(len(spots), (per_object if label else background,))] if len(spots) else spots
+            found.append(F.pad(F.pad(chosen, (1, 0), value=i), (0, 1), value=label))
+    return torch.cat(found)
+
+
+@torch.no_grad()
+def at_points(net, data, where):
+    """{level: (P, C)}: each map's features at the points."""
+    parts = []
+    for first in range(0, len(data), 16):
+        here = where[(where[:, 0] >= first) & (where[:, 0] < first + 16)]
+        maps = net(pad_images([data.image(i) for i in range(first, min(first + 16, len(data)))]).to(device))
+        parts.append({l: maps[l].cpu()[here[:, 0] - first, :, here[:, 1] >> l, here[:, 2] >> l] for l in POOLED})
+    return {l: torch.cat([part[l] for part in parts]) for l in POOLED}
+
+# %%
+def reader(x, labels, ridge=1e-3):
+    """A linear classifier by least squares, every class counting the same: f(features (…, C)) -> scores (…, K + 1)."""
+    mean, std = x.mean(0), x.std(0) + 1e-6
+    weight = (1 / labels.bincount().clamp(min=1))[labels][:, None]
+
+    def ready(x):
+        return F.pad((x - mean) / std, (0, 1), value=1.0)
+
+    a, goal = ready(x), F.one_hot(labels).float()
+    w = torch.linalg.solve(a.T @ (a * weight) + ridge * torch.eye(a.shape[1]), a.T @ (goal * weight))
+    return lambda x: ready(x) @ w
+
+
+def accuracy(scores, labels):
+    """Share of points named rightly, averaged over the labels, so that common ones do not decide."""
+    right = (scores.argmax(-1) == labels).float()
+    return float(torch.stack([right[labels == k].mean() for k in labels.unique()]).mean())
+
+# %%
+seed_all(SEED)
+known = load(recipe.data, recipe.train, limit=32 if smoke else 300)
+study, exam = points(known), points(val)
+sources = {"C": detector.trunk, "P": lambda x: detector.pyramid(detector.trunk(x))}
+strength, found_out, objectness = {}, {}, {}
+for name, net in sources.items():
+    learnt, asked = at_points(net, known, study), at_points(net, val, exam)
+    for l in POOLED:
+        strength[name, l] = accuracy(reader(learnt[l], study[:, 3])(asked[l]), exam[:, 3])
+        objectness[name, l] = reader(learnt[l], (study[:, 3] > 0).long())  # a reader of two classes, object or not
+        found_out[name, l] = accuracy(objectness[name, l](asked[l]), (exam[:, 3] > 0).long())
+print(f"{len(study):,} points to learn from, {len(exam):,} to be tested on; guessing would name {1 / (1 + len(val.classes)):.1%}")
+for name in sources:
+    print("classes named:       ", *(f"{name}{l} {strength[name, l]:5.1%}  " for l in POOLED))
+    print("object or background:", *(f"{name}{l} {found_out[name, l]:5.1%}  " for l in POOLED))
+
+# %% [markdown]
+# Now Figure 1 of the paper, with real maps of the scene. Bright cells are those that the reader takes for part of an
+# object; the thicker the outline, the more classes the map can tell apart. An image pyramid (a) enlarges the image until
+# $C_4$ has the resolution wanted; a single map (b) is what Fast and Faster R-CNN use; the trunk's own hierarchy (c) costs
+# nothing; the feature pyramid (d) adds a path from the top down.
+
+# %%
+from matplotlib.patches import Polygon
+from matplotlib.transforms import Affine2D
+
+
+def lay(ax, picture, x, y, width, line=1.0, color="black", **kwargs):
+    """A picture (H, W[, 3]) lying on a slanted plane, its lower left corner at (x, y)."""
+    plane = Affine2D().scale(width, 0.42 * width).skew_deg(28, 0).translate(x, y)
+    ax.imshow(picture, extent=(0, 1, 0, 1), transform=plane + ax.transData, **kwargs)
+    corners = plane.transform([(0, 0), (1, 0), (1, 1), (0, 1)])
+    ax.add_patch(Polygon(corners, fill=False, ec=color, lw=line))
+
+
+@torch.no_grad()
+def score_map(name, level, image):
+    """What the reader of one map says of every cell, 0 to 1: background, object."""
+    x = sources[name](image)[level][0].permute(1, 2, 0).cpu()
+    return objectness[name, level](x).softmax(-1)[..., 1]
+
+
+# %%
+WIDTHS, HEIGHTS = {2: 1.0, 3: 0.75, 4: 0.5, 5: 0.33}, {2: 0.62, 3: 1.12, 4: 1.5, 5: 1.78}
+
+
+def stack(ax, name, x, shown=POOLED, kept=POOLED):
+    """The maps of one source above each other, the finest at the bottom; those not `kept` are pale."""
+    for l in shown:
+        lay(ax, score_map(name, l, image), x + (1 - WIDTHS[l]) / 2, HEIGHTS[l], WIDTHS[l], outline(name, l),
+            draw.PALETTE["vermillion"], cmap="cividis", vmin=0.3, vmax=0.7, alpha=1.0 if l in kept else 0.25)
+
+
+def outline(name, level):
+    """Width of a map's outline, points: the more its reader knows, the thicker."""
+    return 0.5 + 3.5 * (strength[name, level] / max(strength.values())) ** 2
+
+# %%
+rgb, arrow = draw.as_rgb(image[0]), {"arrowstyle": "->", "color": "black", "lw": 1.6}
+fig, axes = plt.subplots(1, 4, figsize=(11, 3.3), width_ratios=[2.5, 1.35, 1.35, 2.5])
+for ax, title, right in zip(axes, ("(a) image pyramid", "(b) one map", "(c) the trunk's maps", "(d) feature pyramid"),
+                            (2.75, 1.45, 1.45, 2.75)):
+    ax.set(title=title, xlim=(-0.1, right), ylim=(-0.05, 2.1), aspect="equal")
+    ax.axis("off")
+for zoom, l in ((4, 2), (2, 3), (1, 4), (0.5, 5)):
+    resized = F.interpolate(image.float(), scale_factor=zoom, mode="bilinear", antialias=True).to(torch.uint8)
+    lay(axes[0], draw.as_rgb(resized[0]), (1 - WIDTHS[l]) / 2, HEIGHTS[l] - 0.6, WIDTHS[l])
+    lay(axes[0], score_map("C", 4, resized), 1.3 + (1 - WIDTHS[l]) / 2, HEIGHTS[l] - 0.6, WIDTHS[l],
+        outline("C", 4), draw.PALETTE["vermillion"], cmap="cividis", vmin=0.3, vmax=0.7)
+for ax in axes[1:]:
+    lay(ax, rgb, 0, 0, 1)
+stack(axes[1], "C", 0, kept=(4,))
+stack(axes[2], "C", 0)
+stack(axes[3], "C", 0, kept=())
+stack(axes[3], "P", 1.3)
+for l in POOLED:
+    axes[3].annotate("", (1.31 + (1 - WIDTHS[l]) / 2, HEIGHTS[l] + 0.08), (0.52 + WIDTHS[l] / 2, HEIGHTS[l] + 0.08), arrowprops=arrow)
+    if l < 5:
+        edge = 1.8 + WIDTHS[l + 1] / 2
+        axes[3].annotate("", (edge + 0.2, HEIGHTS[l] + 0.42 * WIDTHS[l]), (edge, HEIGHTS[l + 1] + 0.02), arrowprops=arrow)
+told = ", ".join(f"{name}{l} {value:.0%}" for (name, l), value in strength.items())
+draw.show(fig, "Four slanted stacks of maps over one scene: four sizes of the image with a map each; one map of the trunk; all maps of "
+               f"the trunk; the pyramid's maps beside them with arrows across and down. Share of classes read rightly: {told}.")
+
+# %%
+fig, axes = plt.subplots(1, 2, figsize=(9, 3))
+for ax, values, title in zip(axes, (strength, found_out), ("which class?", "object or background?")):
+    for name, label in (("C", "the trunk's $C_l$"), ("P", "the pyramid's $P_l$")):
+        ax.plot(POOLED, [100 * values[name, l] for l in POOLED], "o-" if name == "P" else "s--", label=label)
+    ax.set(xticks=POOLED, xlabel="level (stride 2^level px)", ylabel="read rightly, %", title=title)
+axes[0].set_ylim(0, None)
+axes[1].axhline(50, color="gray", ls=":", label="guessing")
+axes[1].legend()
+
+
+def by_level(values, name):
+    return ", ".join(f"{values[name, l]:.0%}" for l in POOLED)
+
+
+draw.show(fig, f"Read rightly at levels 2 to 5. Classes: trunk {by_level(strength, 'C')}; pyramid {by_level(strength, 'P')}. Object or "
+               f"background: trunk {by_level(found_out, 'C')}; pyramid {by_level(found_out, 'P')}.")
+
+# %% [markdown]
+# This is the gap that the paper speaks of (its Section 1). The trunk's finest map is sharp and knows little; its coarsest
+# knows most, but one cell of it covers 32 × 32 pixels, more than many objects. The pyramid's maps know about as much at
+# every level. Mind the panel on the right: the question of a proposal network, *object or not*, is easier than the question of
+# a detector, *which class*, and the gap need not be as wide. What does each way cost?
+
+# %%
+def work(run):
+    """Multiply-adds, in millions."""
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        run()
+    return counter.get_total_flops() / 2e6
+
+
+zooms = [F.interpolate(image.float(), scale_factor=zoom).to(torch.uint8) for zoom in (4, 2, 1, 0.5)]
+maps = {l: x for l, x in detector.trunk(image).items() if l in POOLED}
+alone = work(lambda: detector.trunk(image))
+print(f"(b), (c) the trunk once:         {alone:6.1f} million multiply-adds")
+print(f"(a) on four sizes of the image:  {work(lambda: [detector.trunk(z) for z in zooms]) / alone:6.1f} times that")
+print(f"(d) the trunk and the pyramid:   {1 + work(lambda: detector.pyramid(maps)) / alone:6.1f} times that")
+
+# %% [markdown]
+# Our trunk is tiny, so that the pyramid weighs much more beside it than beside a ResNet-50; the bench below has that comparison.
+#
+# ## The mathematics
+#
+# The **bottom-up pathway** is the trunk: $C_l$ is the last output of stride $2^l$. The pyramid (Section 3, Figure 3) makes
+# from it, from the coarsest level down,
+#
+# $$M_5 = L_5\,C_5, \qquad M_l = L_l\,C_l + \mathrm{up}(M_{l+1}) \quad (l = 4, 3, 2), \qquad P_l = S_l * M_l .$$
+#
+# | symbol | variable | meaning |
+# |---|---|---|
+# | $C_l$ | `features[l]` | the trunk's map, $(N, c_l, H/2^l, W/2^l)$ |
+# | $L_l$ | `lateral[l]` | 1 × 1 convolution to $d$ channels, one for each level: the **lateral connection** |
+# | up | `F.interpolate` | each cell becomes 2 × 2 equal cells: the **top-down pathway** |
+# | $M_l$ | `merged[l]` | the sum of both, $(N, d, H/2^l, W/2^l)$ |
+# | $S_l$ | `smooth[l]` | 3 × 3 convolution, which softens the 2 × 2 blocks |
+# | $P_l$ | output | what heads see; the same $d$ for every level, so that one head fits all |
+# | $d$ | `dim` | 256 in the paper, 64 here |
+#
+# $P_6$ takes every second cell of $P_5$; only the proposal network uses it. No layer of the pyramid has a nonlinearity.
+
+# %% [markdown]
+# ## Step by step
+#
+# First the upsampling, as plain as it gets: a cell is copied into a block of two by two. Then the whole pathway, one
+# channel of one cell at a time where that teaches something, and a matrix product where it does not.
+
+# %% tags=["derive"]
+def up_slow(x):
+    """Nearest neighbour, twice the size: (C, H, W) -> (C, 2 H, 2 W)."""
+    out = torch.zeros(x.shape[0], 2 * x.shape[1], 2 * x.shape[2])
+    for row in range(out.shape[1]):
+        for column in range(out.shape[2]):
+            out[:, row, column] = x[:, row // 2, column // 2]
+    return out
+
+
+def lateral_slow(x, conv):
+    """A 1 x 1 convolution is one matrix product in every cell: (c, H, W) -> (d, H, W)."""
+    matrix, bias = conv.weight[:, :, 0, 0], conv.bias
+    return torch.stack([matrix @ cell + bias for cell in x.flatten(1).T], 1).unflatten(1, x.shape[1:])
+
+
+print(up_slow(torch.tensor([[[1.0, 2.0], [3.0, 4.0]]]))[0])
+
+# %% tags=["derive"]
+@torch.no_grad()
+def pyramid_slow(features, net):
+    """{2..6: (d, H_l, W_l)} from {2..5: (c_l, H_l, W_l)}, with the weights of the library's pyramid `net`."""
+    merged = {5: lateral_slow(features[5], net.lateral["5"])}
+    for l in (4, 3, 2):                                    # from the top down
+        merged[l] = lateral_slow(features[l], net.lateral[str(l)]) + up_slow(merged[l + 1])
+    out = {l: net.smooth[str(l)](merged[l][None])[0] for l in (2, 3, 4, 5)}
+    out[6] = out[5][:, ::2, ::2]                           # every second cell
+    return out
+
+
+seed_all(SEED)
+body = trunk(TrunkConfig("tiny", "mininet")).eval()
+net = pyramid(PyramidConfig(levels=LEVELS, dim=64, extra="pool"), body.channels).eval()
+with torch.no_grad():
+    features = {l: x for l, x in body(image.cpu()).items() if l in POOLED}
+slow = pyramid_slow({l: x[0] for l, x in features.items()}, net)
+
+# %% tags=["agree"]
+for l, fast in net(features).items():
+    torch.testing.assert_close(fast[0], slow[l], rtol=1e-4, atol=1e-4)
+draw.source(FPN.forward)
+
+# %% [markdown]
+# The switches of the paper's ablations are already in there: `lateral=False` leaves out $L_4$, $L_3$ and $L_2$,
+# `top_down=False` leaves out the upsampled term. Strides and shapes, for the paper's network on one image of 800 × 1000 px
+# (computed without data: tensors on the `meta` device have a shape and nothing else) and for ours:
+
+# %%
+import pandas as pd
+
+with torch.device("meta"):
+    big, large = trunk(TrunkConfig("resnet50")), torch.empty(1, 3, 800, 1000)
+    top = pyramid(PyramidConfig(levels=LEVELS, extra="pool"), big.channels)
+shapes = {}
+for label, run, over, picture in (("ResNet-50", big, top, large), ("tiny", body, net, image.cpu())):
+    given = {l: x for l, x in run(picture).items() if l in POOLED}
+    for kind, each in (("C", given), ("P", over(given))):
+        shapes |= {(label, f"{kind}{l}"): (2**l, " × ".join(map(str, x.shape[1:]))) for l, x in each.items()}
+table = pd.DataFrame({key: shape for key, (_, shape) in shapes.items()}.items(), columns=["map", "shape"])
+table = pd.DataFrame({name: {k: v for (n, k), v in dict(zip(table["map"], table["shape"])).items() if n == name}
+                      for name in ("ResNet-50", "tiny")})
+table.insert(0, "stride, px", [shapes["tiny", k][0] for k in table.index])
+draw.table(table, "Channels × height × width of every map, for 800 × 1000 px and ResNet-50, and for our image and the tiny trunk")
+
+# %% [markdown]
+# ## Taking it apart
+#
+# A linear thing can be taken apart. Each $P_l$ is a sum: one part that came across from $C_l$, and one part from every
+# coarser level, on its way down. We can feed the pyramid with one $C_l$ at a time, the others set to zero, and add up.
+
+# %%
+@torch.no_grad()
+def parts_of(level, maps, net):
+    """{l: what C_l alone contributes to P_level}, biases left out."""
+    def run(kept):
+        return net({l: x if l in kept else torch.zeros_like(x) for l, x in maps.items()})[level]
+    empty = run(())
+    return {l: run((l,)) - empty for l in maps if l >= level}, empty
+
+
+contributions, bias = parts_of(2, maps, detector.pyramid)
+whole = detector.pyramid(maps)[2]
+torch.testing.assert_close(sum(contributions.values()) + bias, whole, rtol=1e-3, atol=1e-3)
+total = sum(float(x.square().mean()) for x in contributions.values())
+for l, x in contributions.items():
+    print(f"C{l} carries {float(x.square().mean()) / total:5.1%} of the energy of P2")
+
+# %% [markdown]
+# The assertion says it: nothing is lost and nothing is mixed that cannot be separated again. The pictures of those parts
+# are worth a look. The widget switches the two paths of the *trained* pyramid off, without training it
+# anew. Bright cells have features unlike those of the rest of the map; each map has its own scale.
+
+# %%
+def switched(lateral, top_down):
+    """The detector's pyramid with a path left out: same weights."""
+    if not (lateral or top_down):
+        return None
+    net = pyramid(replace(detector.cfg.pyramid, lateral=lateral, top_down=top_down), detector.trunk.channels)
+    net.load_state_dict(detector.pyramid.state_dict(), strict=False)
+    return net.to(device)
+
+
+@torch.no_grad()
+def draw_level(ax, level, lateral, top_down):
+    net = switched(lateral, top_down)
+    ax.axis("off")
+    if net is None:
+        ax.text(0.5, 0.5, "no path, no map", ha="center")
+        return
+    x = net(maps)[level][0]
+    strangeness = (x - x.mean((1, 2), keepdim=True)).square().mean(0).sqrt().cpu()
+    low, high = strangeness.quantile(torch.tensor([0.02, 0.98])).tolist()
+    ax.imshow(strangeness, cmap="cividis", vmin=low, vmax=high)
+
+# %%
+explore(draw_level, "One map of the trained pyramid, bright where its features differ from the map's mean", size=(4, 3.6),
+        level=[2, 3, 4, 5], lateral=True, top_down=True)
+
+# %%
+WAYS = {"whole": (True, True), "no top-down": (True, False), "no lateral": (False, True)}
+fig, axes = plt.subplots(3, 5, figsize=(9, 5.4))
+for line, (way, (lateral, top_down)) in zip(axes, WAYS.items()):
+    line[0].imshow(rgb)
+    line[0].axis("off")
+    line[0].set_title(way, loc="left", fontweight="bold")
+    for ax, l in zip(line[1:], POOLED):
+        draw_level(ax, l, lateral, top_down)
+        ax.set_title(f"$P_{l}$")
+draw.show(fig, "The scene and its maps P2 to P5 in three rows. Whole pyramid: sharp outlines and regions. Without the top-down path: fine "
+               "edges and texture everywhere. Without lateral connections: large blocks at every level.")
+
+# %% [markdown]
+# In the third row every map is the coarsest one, enlarged: it knows *what*, and has forgotten *where*. In the second each
+# map is on its own: $P_2$ sees edges and cannot tell a table leg from an animal's leg. $P_5$ is the same in all rows; why?
+#
+# ## How far a cell sees
+#
+# A convolution of kernel $k$ on a map of stride $j$ adds $(k-1)\,j$ pixels to what a cell can see, its **receptive field**.
+
+# %%
+def receptive(layers):
+    """Side px of the receptive field after layers of (kernel, stride)."""
+    size, jump = 1, 1
+    for kernel, stride in layers:
+        size, jump = size + (kernel - 1) * jump, jump * stride
+    return size
+
+
+def stages(stem, blocks):
+    """{level: layers up to its end}; a block is two (tiny) or one (ResNet-50) 3x3 layers, the first of a stage strided."""
+    layers, out = list(stem), {}
+    for l, count in zip(POOLED, blocks):
+        first = 1 if l == 2 and len(stem) > 1 else 2
+        layers += [(3, first)] + [(3, 1)] * (count - 1)
+        out[l] = list(layers)
+    return out
+
+
+tiny, resnet = stages([(3, 2)], (2, 2, 2, 2)), stages([(7, 2), (3, 2)], (3, 4, 6, 3))
+head = [(3, 1), (3, 1)]  # the pyramid's 3x3 layer and the proposal head's
+
+# %%
+fields = {f"level {l}": [receptive(layers[l]) for layers in (tiny, resnet)] + [receptive(layers[l] + head) / (anchor * 2**l)
+                                                                                for layers, anchor in ((tiny, 2), (resnet, 8))]
+          for l in POOLED}
+columns = pd.MultiIndex.from_product([["the trunk's map, px", "the head without top-down path, anchors"], ["tiny", "ResNet-50"]])
+draw.table(pd.DataFrame.from_dict(fields, "index", columns=columns), "How far one cell of the trunk sees, and how far a head on it, in "
+           "sides of its anchor")
+
+# %% [markdown]
+# The two columns on the right are worth a thought. A head on ResNet-50's raw maps sees about two anchor sides: the object and a
+# little around it. On our raw maps it sees four or five, since our anchors are so small for their stride. So the top-down
+# path has less context to bring here than in the paper; remember it when you read Table 1.
+#
+# That is the border; within it, not every pixel counts the same. The gradient of one cell of the network with respect to
+# the image shows what it really listens to. The cell in question is at the middle of the scene; the dashed square is the
+# border from the table.
+
+# %%
+def listens(name, level):
+    """(H, W): how strongly the middle cell of a map depends on each pixel, 0 to 1."""
+    x = (image.float() / 255).requires_grad_()
+    cell = sources[name](x)[level][0, :, image.shape[2] >> (level + 1), image.shape[3] >> (level + 1)]
+    grad = torch.autograd.grad(cell.square().sum(), x)[0][0].norm(dim=0).cpu()
+    grad = F.avg_pool2d(grad[None], 2)[0]
+    return (grad / grad.quantile(0.995).clamp(min=1e-12)).clamp(max=1).sqrt()
+
+
+fig, axes = plt.subplots(2, 4, figsize=(9, 4.9))
+for line, name in zip(axes, "CP"):
+    for ax, l in zip(line, POOLED):
+        ax.imshow(listens(name, l), cmap="cividis", vmin=0, vmax=1, extent=(0, image.shape[3], image.shape[2], 0))
+        half, middle = receptive(tiny[l]) / 2, (image.shape[3] >> (l + 1)) * 2**l  # its first tap is at the cell's corner
+        if name == "C":
+            ax.plot(*zip(*[(middle + a * half, middle + b * half) for a, b in ((-1, -1), (1, -1), (1, 1), (-1, 1), (-1, -1))]), "--",
+                    color=draw.PALETTE["orange"])
+        ax.set(title=f"${name}_{l}$", xlim=(-0.5, image.shape[3] - 0.5), ylim=(image.shape[2] - 0.5, -0.5), xticks=[], yticks=[])
+draw.show(fig, f"What one cell listens to. Upper row, trunk: a spot that grows from {receptive(tiny[2])} px at C2 to the whole image at C5. "
+               "Lower row, pyramid: at every level a fine centre and a wide surround.")
+
+# %% [markdown]
+# The finest map of the trunk decides from a window hardly larger than a small object. The finest map of the pyramid has
+# the same sharp centre, *and* the whole scene around it: a hat is easier to name when there is a head below it.
+
+# %% [markdown]
+# ## Anchors: one size for each level
+#
+# With one map, the proposal network needs anchors of five sizes at every place. With a pyramid, each level gets one size,
+# 32 px on $P_2$ to 512 px on $P_6$ in the paper, and three shapes (Section 4.1). Small ones are laid densely, large ones sparsely.
+# The paper's Table 1 counts the anchors of one image. Before we compute them:
+
+# %%
+predict("All anchors of P2 to P6, against putting all fifteen shapes at every place of P2: how many times more are the latter?", "p2")
+
+# %%
+from paperlib.experiments.facts import printed
+from paperlib.parts.anchors import AnchorConfig, anchors_for, base_anchors
+from paperlib.systems.rpn import ProposerConfig
+
+PRINTED = printed("fpn/1")
+SIZES = (32.0, 64.0, 128.0, 256.0, 512.0)
+layouts = {"C4 baseline": (4,), "C5 baseline": (5,), "FPN": LEVELS, "P2 only": (2,)}
+
+
+def count(levels, height, width):
+    """Anchors of one image: three shapes of one size on each level, or all five sizes on the only one."""
+    per_level = tuple((s,) for s in SIZES) if len(levels) > 1 else (SIZES,)
+    grid = {l: (-(-height // 2**l), -(-width // 2**l)) for l in levels}
+    return len(anchors_for(AnchorConfig(levels=levels, sizes=per_level), grid))
+
+
+counts = {name: count(levels, 800, 1000) for name, levels in layouts.items()}
+reveal("p2", round(counts["P2 only"] / counts["FPN"], 2), "Each level has a quarter of the places of the one below: 1 + 1/4 + 1/16 + ... is 4/3, "
+       "and five sizes on P2 are 5 times its places: 5 / (4/3).")
+rows = {name: [PRINTED[name]["anchors"], n / 1000, count(layouts[name], 128, 128)] for name, n in counts.items()}
+draw.table(pd.DataFrame.from_dict(rows, "index", columns=["paper, thousand", "computed at 800 × 1000 px, thousand", "ours at 128 × 128 px"]),
+           "Anchors of one image: as printed in Table 1, as the library lays them, and in our small world")
+
+# %% [markdown]
+# The paper does not say which image it counted; 800 × 1000 px gives all four numbers. In our world the anchors are a quarter as
+# large for their stride, 8 px on $P_2$ to 128 px on $P_6$: our images are small, and so are the objects in them. In the picture:
+# the three anchors of one place, for each level.
+
+# %%
+classes = len(val.classes)
+cfg = system_config("rpn", recipe, classes)
+shades = dict(zip(LEVELS, (draw.PALETTE[c] for c in ("vermillion", "blue", "green", "purple", "orange"))))
+fig, axes = plt.subplots(1, 5, figsize=(11, 2.6))
+for ax, l in zip(axes, LEVELS):
+    h, w = image.shape[2] >> l, image.shape[3] >> l
+    middle = torch.tensor([w // 2 + 0.5, h // 2 + 0.5] * 2) * 2**l
+    draw.boxes_on(ax, rgb, base_anchors(cfg.rpn.anchors, l).float() + middle, colors=shades[l])
+    ax.set_title(f"$P_{l}$: {h} × {w} places,\n{3 * h * w:,} anchors", fontsize=10)
+    ax.set(xlim=(-0.5, image.shape[3] - 0.5), ylim=(image.shape[2] - 0.5, -0.5))
+draw.show(fig, "The scene five times, with the three anchor shapes of one place of P2 to P6, from 8 to 128 px; the number of places falls "
+               "by four from level to level.")
+
+# %% [markdown]
+# ## Why not the finest level alone?
+#
+# $P_2$ of a feature pyramid is sharp and knows what it sees. Why not put all the anchors there (Table 1 f)? Because the head is one
+# small window that slides: 3 × 3 cells. On a pyramid, an object is always about the same number of cells across, whatever its
+# size in pixels; level and size change together. On $P_2$ alone the same 3 × 3 weights must recognise an object of two
+# cells and one of thirty. Let us count, for every object of the validation set, on the map that its best anchor lies on.
+
+# %%
+from paperlib.parts import boxes
+
+layout = {"FPN": {}, **{row: {"pyramid.kind": "single", "pyramid.levels": (l,), "rpn.anchors.levels": (l,), "rpn.anchors.scales": scales}
+                        for row, l, scales in (("C4 baseline", 4, (0.25, 0.5, 1.0, 2.0, 4.0)), ("P2 only", 2, (1.0, 2.0, 4.0, 8.0, 16.0)))}}
+targets = [val.target(i) for i in range(len(val))]
+truth = [t["boxes"][~t["crowd"]] for t in targets]
+cells = {}
+for name, changes in layout.items():
+    anchors = override(cfg, changes).rpn.anchors
+    grid = {l: (image.shape[2] >> l, image.shape[3] >> l) for l in anchors.levels}
+    every = anchors_for(anchors, grid)
+    owner = torch.cat([torch.full((h * w * anchors.shapes_per_position,), l) for l, (h, w) in grid.items()])
+    best = torch.cat([owner[boxes.iou(b, every).argmax(1)] for b in truth])
+    cells[name] = boxes.area(torch.cat(truth)).sqrt() / 2.0**best
+
+# %%
+fig, ax = plt.subplots(figsize=(7, 3))
+for name, size in cells.items():
+    ax.hist(size.log2(), bins=[x / 4 for x in range(-8, 22)], histtype="step", lw=2, label=name, density=True)
+ax.set(xlabel="object side in cells of its map (logarithmic)", ylabel="objects, density", xticks=range(-2, 6),
+       xticklabels=[f"{2.0**x:g}" for x in range(-2, 6)])
+ax.legend()
+
+
+def octaves(size):
+    low, high = size.log2().quantile(torch.tensor([0.05, 0.95])).tolist()
+    return high - low
+
+
+told = "; ".join(f"{name}: {octaves(size):.1f} octaves" for name, size in cells.items())
+draw.show(fig, f"Histograms of object size in cells. Nine objects of ten lie within: {told}.")
+print("Nine objects of ten lie within", told)
+
+# %% [markdown]
+# RoI pooling is another matter: it stretches every region to the same 7 × 7 cells, so that the layers behind it see one size
+# anyway. Keep that in mind for row (f) of Table 2.
+#
+# ## Which level for which region?
+#
+# Fast R-CNN on a pyramid must choose a map for each region of width $w$ and height $h$ (Eq. 1):
+#
+# $$k = \left\lfloor k_0 + \log_2\!\left(\sqrt{w h}\,/\,224\right)\right\rfloor, \qquad k_0 = 4 .$$
+#
+# A region of 224 × 224 px, the size that the trunk was pre-trained on, is read from $P_4$; half as large, one level finer. There is no
+# $P_1$ and no use of $P_6$, so the result is kept between 2 and 5.
+
+# %%
+import math
+
+from paperlib.parts.rois import level_of
+
+
+def level_slow(width, height, k0=4, canonical=224):
+    k = math.floor(k0 + math.log2(math.sqrt(width * height) / canonical))
+    return min(max(k, 2), 5)
+
+
+wh = torch.rand(500, 2) * 900 + 4
+assert level_of(F.pad(wh, (2, 0)), POOLED).tolist() == [level_slow(w, h) for w, h in wh.tolist()]
+
+
+def draw_roi(ax, width, height):
+    side = torch.logspace(4, 10.5, 400, base=2)
+    ax.plot(side, torch.floor(4 + torch.log2(side / 224)), ":", color="gray", label="Eq. 1")
+    ax.step(side, level_of(F.pad(torch.stack([side, side], 1), (2, 0)), POOLED), color=draw.PALETTE["blue"], label="kept in 2 to 5")
+    size, k = math.sqrt(width * height), level_slow(width, height)
+    ax.plot([size], [k], "D", color=draw.PALETTE["vermillion"], ms=8)
+    ax.text(0.03, 0.9, f"{size:.0f} px: $P_{k}$", transform=ax.transAxes, fontsize=10)
+    ax.set(xscale="log", xticks=[28, 112, 448], xticklabels=["28", "112", "448"], yticks=range(0, 8), ylim=(-0.5, 7.2))
+    ax.minorticks_off()
+
+# %%
+explore(draw_roi, "The level of a region against the root of its area, a staircase kept between 2 and 5", size=(6, 3.2),
+        width=(16.0, 1000.0, 4.0, 224.0), height=(16.0, 1000.0, 4.0, 224.0))
+
+# %%
+states = [{"width": w, "height": h} for w, h in ((24.0, 24.0), (112.0, 112.0), (223.0, 223.0), (224.0, 224.0), (100.0, 500.0), (900.0, 700.0))]
+draw.show(frames(draw_roi, states, size=(3.1, 2.3), share=True), "Six regions on the staircase: " + "; ".join(
+    f"{s['width']:g} by {s['height']:g} px goes to P{level_slow(s['width'], s['height'])}" for s in states) + ".")
+
+# %% [markdown]
+# The rule ties the pyramid to the size of the images. Ours are 128 px, not 800; with 224 left as it is, nearly every region would be read
+# from the finest map. Scale it with the image, and the levels share the work. The last line is what the course's detector uses; it
+# reads small windows, 5 × 5 cells, and therefore from finer maps:
+
+# %%
+from paperlib.systems.fast_rcnn_configs import tiny as fast_rcnn_tiny
+
+everything = torch.cat(truth)
+for canonical in (224.0, 224.0 * 128 / 800, fast_rcnn_tiny().roi.canonical_size):
+    chosen = level_of(everything, POOLED, 4, canonical)
+    print(f"canonical size {canonical:5.1f} px:", ", ".join(f"P{l} {float((chosen == l).float().mean()):4.0%}" for l in POOLED))
+few = truth[scene]
+few = few[boxes.area(few).argsort(descending=True)]
+chosen = level_of(few, POOLED, 4, canonical)
+fig, ax = plt.subplots(figsize=(3.6, 3.6))
+draw.boxes_on(ax, rgb, few, colors=[shades[int(l)] for l in chosen], text=False)
+for l in chosen.unique().tolist():
+    ax.plot([], [], "-", color=shades[l], lw=3, label=f"$P_{l}$")
+fig.legend(loc="outside right center")
+draw.show(fig, "The scene with its objects' boxes coloured by the level that Eq. 1 gives them: " + ", ".join(
+    f"{float(boxes.area(b).sqrt()):.0f} px on P{int(l)}" for b, l in zip(few, chosen)) + ".")
+
+# %% [markdown]
+# ## A live training
+#
+# Now four proposal networks, each a row of Table 1: the pyramid, the pyramid without its top-down path, without its lateral
+# connections, and the single map $C_4$. A row is its override and nothing else; trunk, recipe, seed and order of images are the same.
+# The runs are a part of the schedule behind the table.
+
+# %%
+predict("After this short training, which of the four finds most of the smallest objects?", "small")
+
+# %%
+from paperlib.experiments.fit import fit
+from paperlib.experiments.tables import runnable
+from paperlib.systems import SYSTEMS
+
+ROWS = {row["label"]: row["set"] for row in runnable("fpn/1")["rows"]}
+live = replace(recipe, steps=recipe.steps if smoke else 300)
+nets, history = {}, {}
+for name in ("FPN", "no top-down", "no lateral", "C4 baseline"):
+    seed_all(SEED)
+    nets[name] = SYSTEMS["rpn"](override(cfg, {**ROWS[name], "rpn.test.keep": 100, "rpn.test.pre_nms": 1000}))
+    run = fit(nets[name], Batches(train_set, live.batch, SEED, size=live.size), live, device, SEED)
+    history[name] = list(progress(run, total=live.steps, desc=name))
+    seconds = sum(step["seconds"] for step in history[name])
+    print(f"{name:12} {live.steps} steps, {seconds:5.1f} core-seconds, loss {history[name][-1]['loss']:.3f}, changes {ROWS[name]}")
+
+# %%
+def proposals(net):
+    """The proposals of every validation image."""
+    found = []
+    for first in range(0, len(val), 16):
+        batch = pad_images([val.image(i) for i in range(first, min(first + 16, len(val)))]).to(device)
+        found += [one["boxes"].cpu() for one in net.eval().detect(batch)]
+    return found
+
+
+edges = [0, 6, 9, 13, 19, 28, 40, 60, 1000]
+side = boxes.area(torch.cat(truth)).sqrt()
+bins = torch.bucketize(side, torch.tensor(edges[1:-1], dtype=side.dtype))
+recall = {}
+for name, net in nets.items():
+    overlap = torch.cat([boxes.iou(b, p).amax(1) if len(b) else b.new_zeros(0) for b, p in zip(truth, proposals(net))])
+    recall[name] = [float((overlap[bins == k] >= 0.5).float().mean()) for k in range(len(edges) - 1)]
+best = max(recall, key=lambda name: recall[name][0] + recall[name][1])
+reveal("small", best, "Counted over objects of less than 9 px; one seed and a short run, so mind the table below.")
+
+# %%
+def smooth(values, n=25):
+    values, n = torch.tensor(values), min(n, len(values))
+    return F.avg_pool1d(values[None, None], n, 1)[0, 0]
+
+
+fig, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3.6), width_ratios=[1, 1.3])
+names = [f"{a}–{b}" if a and b < 1000 else f"< {b}" if not a else f"> {a}" for a, b in zip(edges, edges[1:])]
+for mark, name in zip("os^D", nets):
+    left.plot(smooth([step["loss"] for step in history[name]]), label=name, marker=mark if smoke else None)
+    right.plot(names, [100 * r for r in recall[name]], marker=mark, ms=5, label=name)
+left.set(xlabel="step", ylabel="loss, mean of 25 steps", ylim=(0, None))
+right.set(xlabel="object side, px", ylabel="found among 100 proposals, %", ylim=(0, 100))
+right.tick_params(axis="x", labelsize=9)
+right.legend()
+draw.show(fig, "Left: the four losses fall. Right: recall at IoU one half against object size. Smallest to largest: " + "; ".join(
+    f"{name} {', '.join(f'{r:.0%}' for r in values)}" for name, values in recall.items()) + ".")
+
+# %% [markdown]
+# If the line of "no top-down" is as high as that of the whole pyramid, two measurements above have told you why: on raw maps a
+# reader tells *object* from *background* nearly as well as on the pyramid's, and a head on them sees several anchor sides already. A
+# proposal network here asks little of what the top-down path brings. The table below has the longer runs and more seeds.
+#
+# And the maps, as the three pyramids use them once they were *trained* with a path missing: the score of the best anchor at each
+# place. Compare with the row above in which a path was cut after training. The head is the same for all levels, so one colour scale serves all.
+
+# %%
+@torch.no_grad()
+def scores(name, level):
+    """(H, W): the best anchor's objectness at every place of a level."""
+    logits = nets[name].eval().predict_levels(image)[0][level - 2][0]
+    return logits.view(image.shape[2] >> level, image.shape[3] >> level, -1).amax(-1).sigmoid().cpu()
+
+
+fig, axes = plt.subplots(3, 6, figsize=(11, 5.6))
+for line, name in zip(axes, ("FPN", "no top-down", "no lateral")):
+    draw.boxes_on(line[0], rgb, truth[scene], colors=draw.PALETTE["vermillion"])
+    line[0].set_title(name, loc="left", fontweight="bold")
+    for ax, l in zip(line[1:], LEVELS):
+        shown = ax.imshow(scores(name, l), cmap="cividis", vmin=0, vmax=1)
+        ax.axis("off")
+        ax.set_title(f"$P_{l}$: {2 * 2**l} px")
+fig.colorbar(shown, ax=axes, shrink=0.6, label="objectness")
+draw.show(fig, "Objectness of P2 to P6 for three trained pyramids, beside the scene with its objects' boxes: whole, without top-down path, "
+               "without lateral connections. Each level lights up where objects of its anchors' size are.")
+
+# %% [markdown]
+# ## The paper's tables beside ours
+#
+# Table 1 asks for proposals, Table 2 for detection by Fast R-CNN on one fixed set of proposals, Table 3 for detection by the whole
+# of Faster R-CNN. The levels cannot be compared (other images, another trunk); the **deltas** to the first row can. Each of ours is
+# paired: same seed, same order of images.
+
+# %%
+predict("Table 1: how many points of AR at 1000 proposals does the paper's pyramid gain over C4?", "gain")
+predict("Table 1: and over itself without the top-down path?", "down")
+
+# %%
+def gap(better, worse, metric="AR1k"):
+    return round(PRINTED[better][metric] - PRINTED[worse][metric], 1)
+
+
+reveal("gain", gap("FPN", "C4 baseline"), f"On small objects it is {gap('FPN', 'C4 baseline', 'AR1k_s')}.")
+reveal("down", gap("FPN", "no top-down"), "So nearly all of the gain is the top-down path: a pyramid of raw maps is hardly better than C4.")
+
+# %%
+from paperlib.experiments import report, tables
+from paperlib.experiments.published import by_variant, published
+
+shown = budget("mini") if smoke else plan
+if RERUN:
+    tables.run("fpn/1", plan, device=DEVICE)
+
+
+def beside(name, caption, metric=None):
+    """A table as printed beside ours; as printed alone where this project has no rows for it."""
+    if "run" in published()[name]:
+        return draw.table(report.frame(name, shown, metric), f"{caption}; deltas to the first row, ours with 95% intervals")
+    body = by_variant(published()[name])
+    frame = pd.DataFrame({row["label"]: row["values"] for row in body["rows"]}).T
+    return draw.table(frame.astype(object).where(frame.notna(), None), f"{caption}; the paper's numbers, ours are not recorded")
+
+
+# %%
+def recorded(name):
+    """What there is of a table, in words."""
+    rows = report.measured(name, shown) if "run" in published()[name] else {}
+    runs, stale = sum(len(r["seconds"]) for r in rows.values()), sum(r["stale"] for r in rows.values())
+    done = f"{runs} runs of {len(rows)} rows are recorded at the {shown.name} budget" if runs else "nothing is recorded yet"
+    return f"{name}: {done}" + f", and {stale} older ones are stale" * bool(stale) + f". `paperlib table {name}` records it." * (not runs)
+
+
+print(*(recorded(f"fpn/{n}") for n in (1, 2, 3, 5)), sep="\n")
+
+# %%
+beside("fpn/1", "Table 1: recall of 1000 proposals", "AR1k")
+
+# %%
+beside("fpn/1", "Table 1, small objects: recall of 1000 proposals", "AR1k_s")
+
+# %%
+beside("fpn/1", "Table 1, 100 proposals", "AR100")
+
+# %%
+def intervals(ax, name, metric):
+    """Each row's gain over the baseline, in the paper and here; the text for the picture."""
+    frame = report.frame(name, shown, metric)
+    rows = [r for r in frame.index if pd.notna(frame.loc[r, ("paper", "delta")])]
+    for i, row in enumerate(rows):
+        paper, mine, span = (frame.loc[row, key] for key in (("paper", "delta"), ("ours", "delta"), ("ours", "interval")))
+        ax.plot(paper, i, "D", color=draw.PALETTE["vermillion"], label="paper" if not i else None)
+        if isinstance(span, tuple):
+            ax.plot(span, [i, i], color=draw.PALETTE["blue"], lw=3, ls="-", label="ours, 95% interval" if not i else None)
+            ax.plot(mine, i, "o", color=draw.PALETTE["blue"])
+    ax.axvline(0, color="black", lw=0.8)
+    ax.set(yticks=range(len(rows)), yticklabels=rows, xlabel=f"{metric}, points over the first row")
+    ax.invert_yaxis()
+    return f"{metric}: " + "; ".join(f"{r} paper {frame.loc[r, ('paper', 'delta')]:+.1f}" + (
+        f", ours {frame.loc[r, ('ours', 'delta')]:+.1f}" if pd.notna(frame.loc[r, ("ours", "delta")]) else "") for r in rows)
+
+
+fig, axes = plt.subplots(1, 3, figsize=(11, 2.8), sharey=True)
+told = [intervals(ax, "fpn/1", metric) for ax, metric in zip(axes, ("AR1k", "AR1k_s", "AR1k_l"))]
+fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=2)
+draw.show(fig, "Gains over C4 in the paper and here. " + ". ".join(told))
+
+# %%
+beside("fpn/2", "Table 2: Fast R-CNN on fixed proposals, AP")
+
+# %%
+beside("fpn/3", "Table 3: Faster R-CNN, AP")
+
+# %%
+beside("fpn/5", "Table 5: proposals and detector with or without shared features")
+
+# %% [markdown]
+# Table 4 compares one model with the winners of COCO's competitions on its test server, which nobody can run here; Table 6 is about masks
+# (notebook 09). As the paper prints them:
+
+# %%
+def as_printed(name, caption):
+    body = by_variant(published()[name])
+    frame = pd.DataFrame({row["label"]: row["values"] for row in body["rows"]}).T
+    return draw.table(frame.astype(object).where(frame.notna(), None), caption, digits=2 if name == "fpn/6" else 1)
+
+
+as_printed("fpn/4", "Table 4, as printed: single models on COCO's test-dev and test-std")
+
+# %%
+as_printed("fpn/6", "Table 6, as printed: segment proposals; AR of 1000 segments in %, seconds an image")
+
+# %% [markdown]
+# ## Every claim, and what became of it
+#
+# The paper's sentences that can be tested, in our words, with a verdict made by code: *holds* when the 95% interval of the
+# difference lies wholly on the paper's side of zero, *contradicted* on the other side, *unresolved* across it. Claims of "no
+# difference" need an interval within one point either way.
+
+# %%
+from paperlib.experiments.claims import judged
+
+lines = [line for line in judged(shown, paper="fpn") if line["notebook"] == "08_fpn"]
+exact = [line for line in lines if line["kind"] == "exact"]
+print(f"{sum(line['verdict'] == 'holds' for line in exact)} of {len(exact)} claims that arithmetic can settle hold.")
+
+
+def claims_table(kind, caption):
+    """The claims of one kind, the paper's number beside ours."""
+    chosen = {line["say"]: [str(line["published"]), line["measured"], line["interval"] and tuple(line["interval"]), line["n"] or None,
+                            line["verdict"]] for line in lines if line["kind"] == kind}
+    columns = ["paper", "ours", "95% interval", "n", "verdict"]
+    return draw.table(pd.DataFrame.from_dict(chosen, "index", columns=columns), caption, digits=1 if kind == "trend" else 2)
+
+
+claims_table("trend", "Claims about trained systems: points of AR or AP")
+
+# %%
+claims_table("ratio", "Claims about cost, timed with random weights in one process (ResNet-50 or 101)")
+
+# %% [markdown]
+# **Cost.** The paper's whole point is that the pyramid is nearly free, and that it even saves time where it replaces the heavy head of the $C_4$ baseline.
+# The ratios above were timed here: quotients of seconds in one process, so that the machine cancels. The parts behind them:
+
+# %%
+from paperlib.experiments import ratios
+
+timed = {line["id"]: line for line in lines if line["kind"] == "ratio" and line["measured"] is not None}
+fig, ax = plt.subplots(figsize=(8, 0.6 + 0.55 * max(1, len(timed))))
+for i, line in enumerate(timed.values()):
+    ax.plot(line["interval"], [i, i], color=draw.PALETTE["blue"], lw=4, ls="-", label=None if i else "ours, 95% interval of the median")
+    ax.plot(line["measured"], i, "o", color=draw.PALETTE["blue"])
+    if isinstance(line["published"], (int, float)) and "sharing" not in line["id"]:  # there the paper prints training time
+        ax.plot(line["published"], i, "D", color=draw.PALETTE["vermillion"], label="paper", ls="")
+ax.axvline(1, color="black", lw=0.8)
+ax.set(xscale="log", xlabel="times (logarithmic); one means equal", yticks=range(len(timed)))
+ax.set(yticklabels=[id_[4:].replace("-", " ") for id_ in timed], xticks=[0.25, 0.5, 1, 2, 4, 8], xticklabels=["¼", "½", "1", "2", "4", "8"])
+ax.minorticks_off()
+handles, names = ax.get_legend_handles_labels()
+ax.legend(*zip(*{n: (h, n) for h, n in zip(handles, names)}.values()))
+ax.invert_yaxis()
+draw.show(fig, "Measured quotients: " + "; ".join(f"{id_} {line['measured']:.2f}" for id_, line in timed.items()))
+for id_ in timed:
+    record = next(iter(ratios.measured()[id_].values()))
+    print(f"{id_}: " + ", ".join(f"{part} {seconds:.3f} s" for part, seconds in record["parts"].items()))
+
+# %% [markdown]
+# ## What differs from the paper, and what to doubt
+#
+# - **The world.** Drawn scenes of 128 px. A $P_6$ of 2 × 2 cells and a $P_5$ of 4 × 4 are all that a large object can hope for; the
+#   paper's $P_6$ has 13 × 16. On large objects our pyramid has *fewer* anchors than the single map $C_4$, whose five sizes stand at
+#   each of 64 places. Read the column of large objects with that in mind.
+# - **A thousand proposals** are half a percent of the paper's anchors and a quarter of ours. The column with 100 is nearer to the paper's
+#   question than the one with 1000.
+# - **The trunk.** Nine layers of convolutions; the paper's has fifty. A gap in what the maps know grows with depth, so the top-down path
+#   has less to bridge here, and the fields of view say the same (see the table above).
+# - **Anchors** are a quarter as large for their stride as the paper's, since so many of our objects are tiny.
+# - **The optimiser** is AdamW on a short schedule instead of SGD on a long one, chosen on the default row alone.
+# - **The detector's head** has two layers of 128 on windows of 5 × 5 cells; the paper's has two of 1,024 on 7 × 7.
+
+# %%
+doubtful = [line for line in lines if line["kind"] == "trend" and line["verdict"] in ("contradicted", "unresolved")]
+waiting = [line for line in lines if line["kind"] == "trend" and line["verdict"] in ("not run", "stale")]
+for line in doubtful:
+    print(f"{line['verdict']}: {line['say']} ({line['place']}): {line['measured']:+.1f}, interval {line['interval']}, n {line['n']}")
+print(f"{len(doubtful)} trend claims did not hold here or could not be decided; {len(waiting)} wait for their runs.")
+
+# %% [markdown]
+# ## Exercises
+#
+# **1. Predict.** A bus of 450 × 110 px: which level does Eq. 1 read it from? And a person of 60 × 180 px?
+
+# %%
+predict("The bus, 450 × 110 px, and the person, 60 × 180 px: levels?", "bus", guess=None)
+
+# %%
+reveal("bus", [level_slow(450, 110), level_slow(60, 180)], "Roots of the areas: 222 px, just below 224, and 104 px.")
+
+# %% [markdown]
+# **2. Implement.** Eq. 1 for any canonical size and any lowest and highest level.
+
+# %% tags=["exercise"]
+def my_level(width, height, k0, canonical, low, high):
+    ...
+
+
+# %%
+def level_spec(width, height, k0, canonical, low, high):
+    box = torch.tensor([[0.0, 0.0, width, height]], dtype=torch.float64)
+    return int(level_of(box, range(low, high + 1), k0, canonical))
+
+
+check("level", my_level, level_spec, [(224.0, 224.0, 4, 224.0, 2, 5), (30.0, 50.0, 4, 224.0, 2, 5), (1000.0, 900.0, 4, 224.0, 2, 5),
+                                      (12.0, 20.0, 3, 40.0, 1, 6), (10.0, 300.0, 4, 100.0, 3, 7)])
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# def my_level(width, height, k0, canonical, low, high):
+#     k = math.floor(k0 + math.log2(math.sqrt(width * height) / canonical))
+#     return min(max(k, low), high)
+# ```
+# </details>
+#
+# **3. Implement.** One building block of the pyramid (Figure 3): merge a finer map $C_l$ (c, H, W) with the coarser $M_{l+1}$
+# (d, H/2, W/2), given the matrix (d, c) of the lateral connection. No loops.
+
+# %% tags=["exercise"]
+def my_merge(finer, coarser, matrix):
+    ...
+
+
+# %%
+def merge_spec(finer, coarser, matrix):
+    return torch.stack([matrix @ cell for cell in finer.flatten(1).T], 1).unflatten(1, finer.shape[1:]) + up_slow(coarser)
+
+
+seed_all(SEED)
+check("merge", my_merge, merge_spec, [(torch.randn(c, 2 * h, 2 * w), torch.randn(d, h, w), torch.randn(d, c))
+                                      for c, d, h, w in ((3, 5, 2, 2), (8, 4, 3, 5), (6, 6, 1, 4))], tolerance=1e-4)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# def my_merge(finer, coarser, matrix):
+#     up = coarser.repeat_interleave(2, 1).repeat_interleave(2, 2)
+#     return torch.einsum("dc,chw->dhw", matrix, finer) + up
+# ```
+# </details>
+#
+# **4. Implement.** The number of anchors of a pyramid with `shapes` at each place, for an image of height × width px.
+
+# %% tags=["exercise"]
+def my_count(height, width, levels, shapes):
+    ...
+
+
+# %%
+def count_spec(height, width, levels, shapes):
+    grid = {l: (math.ceil(height / 2**l), math.ceil(width / 2**l)) for l in levels}
+    return len(anchors_for(AnchorConfig(levels=levels, scales=(1.0,), ratios=(1.0,) * shapes), grid))
+
+
+check("anchors", my_count, count_spec, [(800, 1000, (2, 3, 4, 5, 6), 3), (128, 128, (2, 3, 4, 5, 6), 3), (600, 999, (4,), 9)])
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# def my_count(height, width, levels, shapes):
+#     return shapes * sum(math.ceil(height / 2**l) * math.ceil(width / 2**l) for l in levels)
+# ```
+# </details>
+#
+# **5. Investigate.** Train row (f) of Table 1 live: add `"P2 only"` to the names in the cell of the live training. What happens to the
+# curve of large objects, and what to the time of a step? Then give every level a head of its own, `override(cfg, {"rpn.apart": True})`. Does the
+# pyramid without top-down path gain from it? (`paperlib table fpn/1` runs all rows with all seeds.)
+#
+# <details><summary>What to look for</summary>
+#
+# $P_2$ alone has nearly four times the anchors, so a step takes longer; the head must answer for objects of two and of thirty cells with the
+# same 3 × 3 window. Heads of their own let each level say the same thing in its own language, but they add nothing that a map does not know:
+# the paper finds the pyramid without top-down path as bad as before.
+# </details>
+
+# %% [markdown]
+# ## In three lines
+#
+# A trunk's fine maps are sharp and ignorant, its coarse maps wise and blurred. The pyramid sends what the coarse ones know down to the fine
+# ones, through 1 × 1 lateral connections and additions, for a small share of the trunk's work. Then one small head serves all sizes, each on its own level.
+#
+# **Next:** masks from the same pyramid in notebook 09; a one-stage detector on top of it in notebooks 10 and 11.
+#
+# **References.** arXiv 1612.03144v2: Fig. 1 and Sec. 1 (four pyramids), Sec. 3 and Fig. 3 (construction), Sec. 4.1 (RPN, anchors, shared
+# heads), Sec. 4.2 and Eq. 1 (RoI levels), Sec. 5.1 and Table 1, Sec. 5.2 and Tables 2 to 5, Sec. 6 and Table 6. Lin's thesis: chapter 4. Receptive
+# fields and what cells listen to: our own addition, as is the linear reader.
