@@ -1,0 +1,88 @@
+"""What runs record of proposals, and the verdicts that are drawn from it."""
+from dataclasses import replace
+
+import pytest
+import torch
+
+from paperlib.data.sets import load
+from paperlib.experiments import curves_faster_rcnn as curves
+from paperlib.experiments.configs import budget, system_config
+from paperlib.experiments.proposal_probes import (
+    COUNTS,
+    IOUS,
+    learnt_sizes,
+    own_margin,
+    proposal_facts,
+    proposals_of,
+    recall_by_iou,
+)
+from paperlib.parts import boxes
+from paperlib.parts.anchors import base_anchors
+from paperlib.systems import SYSTEMS
+
+CPU = torch.device("cpu")
+
+
+def system(name, preset, **changes):
+    torch.manual_seed(0)
+    return SYSTEMS[name](system_config(name, replace(budget("smoke").recipe(name), preset=preset), 1, changes)).eval()
+
+
+def test_recall_by_iou_counts_objects(scenes):
+    dataset = load(str(scenes), None)
+    truth = [dataset.target(i)["boxes"] for i in range(len(dataset))]
+    exact = recall_by_iou(dataset, truth, (1, 5))
+    assert exact.shape == (5, 2) and (exact == 1).all()
+    shifted = [b + torch.tensor([0.0, 0, (b[0, 2] - b[0, 0]) * 0.3, 0]) for b in truth]      # IoU 1 / 1.3 = .77
+    assert recall_by_iou(dataset, shifted, (1,))[:, 0].tolist() == [1, 1, 1, 0, 0]
+    late = [torch.cat([torch.tensor([[0.0, 0, 4, 4]]).repeat(3, 1), b]) for b in truth]      # fourth in the list
+    assert recall_by_iou(dataset, late, (3, 4))[0].tolist() == [0, 1]
+
+
+def test_margin_of_own_anchors():
+    anchors = torch.tensor([[0.0, 0, 10, 10], [0, 0, 20, 20], [0, 0, 10, 40]])
+    sides = anchors[:, 2:]
+    assert own_margin(sides, anchors) == pytest.approx(2**0.5 * torch.tensor(2.0).log().item(), rel=1e-4)
+    assert own_margin(sides[[1, 0, 2]], anchors) < 0
+
+
+def test_an_untrained_network_proposes_its_anchors(scenes):
+    dataset, net = load(str(scenes), None), system("rpn", "small", **{"trunk.weights": None})
+    torch.nn.init.zeros_(net.rpn.heads[0].box.weight)
+    sizes = learnt_sizes(net, dataset, CPU)
+    torch.testing.assert_close(sizes, (2 * base_anchors(net.cfg.rpn.anchors, 3)[:, 2:]).float())
+    assert own_margin(sizes, base_anchors(net.cfg.rpn.anchors, 3)) > 0.3
+
+
+def test_facts_of_own_and_of_given_proposals(scenes):
+    dataset = load(str(scenes), None)
+    found = proposal_facts(system("faster_rcnn", "small"), dataset, CPU)
+    assert {f"recall_{t:g}_{n}" for t in IOUS for n in COUNTS} < set(found) and "own_margin" in found
+    dense = system("faster_rcnn", "small", training="separate", train_on="given", test_on="given",
+                   **{"proposals.kind": "dense"})
+    given = proposals_of(dense, dataset, CPU)
+    assert len(given) == 4 and boxes.area(given[0]).min() > 0
+    assert "own_margin" not in proposal_facts(dense, dataset, CPU)
+
+
+class Trained:
+    """Records of two rows of faster_rcnn/2: recall falls by 5 points for the RPN, by 20 and 22 for selective search."""
+
+    def points(self, table, row, metric):
+        if metric in ("own_margin", "loss_fall"):
+            return {0: 12.0, 1: 13.0, 2: 12.5}
+        if table == "faster_rcnn/11":
+            gain = {"AP": 1.2, "AP50": 1.1}[metric] if row.startswith("Faster") else 1.0
+            return {s: 20 * gain + s / 100 for s in range(3)}
+        low = metric.endswith(f"_{min(COUNTS)}")
+        return {s: 60 - low * (5 if row.startswith("RPN") else 20 + s) for s in range(3)}
+
+
+def test_verdicts_follow_from_the_records():
+    claim = {"judge": {"table": "faster_rcnn/2", "row": "SS / SS 2000"}}
+    found, verdict, _ = curves.CURVES["faster-recall-graceful"](claim, Trained())
+    assert found.mean == pytest.approx(16) and verdict == "holds"
+    assert curves.CURVES["faster-learned-sizes"](claim, Trained())[1] == "holds"
+    assert curves.CURVES["faster-cross-boundary"](claim, Trained())[1] == "contradicted"  # the loss fell
+    found, verdict, _ = curves.CURVES["faster-rpn-helps-high-iou"](claim, Trained())
+    assert found.mean == pytest.approx(10, abs=0.1) and verdict == "holds"
