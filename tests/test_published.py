@@ -74,7 +74,8 @@ def test_a_printed_mean_follows_from_its_classes(name, label):
 def test_every_change_fits_the_system_that_runs_the_table(plan):
     seen = 0
     for name in [name for name, table in published().items() if "run" in table]:
-        if published()[name]["run"]["system"] not in budget(plan).recipes:
+        run = published()[name]["run"]
+        if run.get("recipe", run["system"]) not in budget(plan).recipes:
             continue
         for job in tables.jobs_of(name, budget(plan), seeds=1):
             default = PRESETS[job.system][job.recipe.preset]()

@@ -53,9 +53,9 @@ def jobs_of(table: str, plan: Budget, rows: list[str] | None = None, seeds: int 
     """
     body = runnable(table)
     run, judges = body["run"], [c["judge"] for c in claims() if c["judge"].get("table") == table]
-    recipe = plan.recipe(run["system"])
+    recipe = plan.recipe(run.get("recipe", run["system"]))
     kept = () if is_drawn(recipe.data) else ("data", "train", "test", "preset")  # real photographs stay
-    recipe = override(recipe, {k: v for k, v in run.items() if k not in ("system", *kept)})
+    recipe = override(recipe, {k: v for k, v in run.items() if k not in ("system", "recipe", *kept)})
     mine = {row["label"]: row["set"] for row in body["rows"] if "set" in row} | variants(table)
     mine = {label: found for label, changes in mine.items() if (found := _changes(changes, run["system"], recipe))}
     if unknown := set(rows or ()) - mine.keys():
