@@ -270,7 +270,7 @@ print(f"(a) on four sizes of the image:  {work(lambda: [detector.trunk(z) for z 
 print(f"(d) the trunk and the pyramid:   {1 + work(lambda: detector.pyramid(maps)) / alone:6.1f} times that")
 
 # %% [markdown]
-# Our trunk is tiny, so that the pyramid weighs much more beside it than beside a ResNet-50; the bench below has that comparison.
+# The detector's pyramid is narrow, as its trunk is small; the bench below has the same comparison for a ResNet-50, in seconds.
 #
 # ## The mathematics
 #
@@ -287,7 +287,7 @@ print(f"(d) the trunk and the pyramid:   {1 + work(lambda: detector.pyramid(maps
 # | $M_l$ | `merged[l]` | the sum of both, $(N, d, H/2^l, W/2^l)$ |
 # | $S_l$ | `smooth[l]` | 3 × 3 convolution, which softens the 2 × 2 blocks |
 # | $P_l$ | output | what heads see; the same $d$ for every level, so that one head fits all |
-# | $d$ | `dim` | 256 in the paper, 64 here |
+# | $d$ | `dim` | 256 in the paper, 64 in our proposal networks |
 #
 # $P_6$ takes every second cell of $P_5$; only the proposal network uses it. No layer of the pyramid has a nonlinearity.
 
