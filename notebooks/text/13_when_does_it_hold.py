@@ -4,7 +4,7 @@
 # **Paper:** none of its own. It asks of five claims from the other notebooks (COCO, R-CNN, FPN, focal loss) in which world
 # they are true. **Before this:** notebooks 01 (COCO), 08 (pyramids) and 10 (focal loss), or at least their last three lines.
 #
-# <!-- minutes -->CPU: 1.5 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
+# <!-- minutes -->CPU: 2.5 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
 # Everything here runs on a CPU. The trainings behind the curves were recorded before; nothing long runs live.
 
 # %% tags=["parameters"]
@@ -220,7 +220,7 @@ def answer(frame):
 
 
 imbalance = show_curve("dials/imbalance")
-reveal("imbalance", answer(imbalance), "If background is the trouble, the gain grows with the dial. Mind the intervals.")
+reveal("imbalance", answer(imbalance), "If background is the trouble, the gain grows with the dial. Mind the intervals, too.")
 
 # %% [markdown]
 # ### Size range and the pyramid
@@ -246,7 +246,7 @@ predict("With how many printed regions an image does the top-down path gain most
 
 # %%
 stuff = show_curve("dials/stuff")
-reveal("stuff", answer(stuff), "Objectness is local without stuff, and is not with it.")
+reveal("stuff", answer(stuff), "The argument: objectness is local without stuff, and is not with it. Does the curve agree?")
 
 # %% [markdown]
 # ### Context and the top-down path
@@ -259,7 +259,7 @@ predict("At which value of `context` does the top-down path gain most?", "contex
 
 # %%
 context = show_curve("dials/context")
-reveal("context", answer(context), "What deep maps know of the scene helps only where scenes govern what is in them.")
+reveal("context", answer(context), "The argument: knowing the scene helps only where scenes govern what is in them. Does it?")
 
 # %% [markdown]
 # ### Iconic views and pre-training
@@ -272,7 +272,7 @@ predict("Where does pre-training gain most: on scenes or on portraits (value of 
 
 # %%
 iconic = show_curve("dials/iconic")
-reveal("iconic", answer(iconic), "Portraits are nearer to what the trunk has seen, and they also need fewer of its skills.")
+reveal("iconic", answer(iconic), "Portraits are nearer to what the trunk has seen, but also need fewer of its skills.")
 
 # %% [markdown]
 # ## What to doubt
