@@ -1,0 +1,652 @@
+# %% [markdown]
+# # 04 · Fast R-CNN
+#
+# **Paper:** Girshick, *Fast R-CNN* (arXiv 1504.08083v2), Sections 2 to 5.
+# **Before this:** boxes, deltas and per-class scores (notebook 03), scoring (notebook 02).
+#
+# <!-- minutes -->CPU: not measured yet; GPU: not measured yet<!-- /minutes -->
+# Everything here runs on a CPU; a GPU only makes the live training faster.
+
+# %% tags=["parameters"]
+import os
+
+BUDGET = os.environ.get("PAPERLIB_BUDGET", "mini")  # "smoke" runs every cell in seconds, without waiting for a good model
+SEED = 0
+DEVICE = None  # "cpu", "cuda", "mps"; None takes the best there is
+DATA = "minivoc"  # the embedded set, or the path of a VOC folder
+RERUN = False  # True: run the rows of the tables again instead of showing the recorded ones
+
+# %%
+import sys
+if "google.colab" in sys.modules:  # fetch the course and what Colab lacks; leave Colab's own torch and NumPy alone
+    address = os.environ.get("PAPERLIB_REPOSITORY") or input("Address of the repository of this notebook: ")
+    # !git clone -q --depth 1 {address} course
+    # %pip install -q pycocotools safetensors
+    # %cd -q course/notebooks
+    sys.path.insert(0, "..")
+
+# %% [markdown]
+# ## After this you can
+#
+# - pool a fixed grid of features from a region of any size, by hand, and say where its gradient goes;
+# - say what RoIAlign repairs, and show it by sliding a box;
+# - write the multi-task loss, and choose the regions that it is computed on;
+# - thin out a trained layer by its singular values, and weigh the time saved against the accuracy lost;
+# - read the paper's ablations beside our own.
+#
+# **A question before you read on.** R-CNN runs its network on every proposal, a thousand of them an image. How often does it
+# look at the same pixel?
+
+# %%
+from dataclasses import replace
+
+import matplotlib.pyplot as plt
+import torch
+
+from paperlib.data.proposals import dense_boxes, with_proposals
+from paperlib.data.sets import load
+from paperlib.device import pick_device, progress, seed_all
+from paperlib.experiments.configs import budget, override, system_config
+from paperlib.parts import boxes, losses, rois
+from paperlib.teach import draw
+from paperlib.teach.checks import check, predict, reveal, score
+from paperlib.teach.widgets import explore, frames
+
+draw.style()
+device, plan = pick_device(DEVICE), budget(BUDGET)
+recipe = override(plan.recipe("fast_rcnn"), {"data": DATA, "train": "trainval", "test": "test"})
+smoke = plan.name == "smoke"
+
+# %% [markdown]
+# ## The problem in one picture
+#
+# Selective search glues an image's segments together, from small to large, and proposes a box around every stage of the way.
+# Its boxes overlap heavily. The right panel counts, for each pixel, how many of the proposals contain it.
+
+# %%
+source = rois.ProposalSource()
+test = with_proposals(load(DATA, recipe.test, limit=16 if smoke else 60), source)
+pick = max(range(16), key=lambda i: len(test.target(i)["boxes"]) % 5)
+image, target = test[pick]
+given = target["proposals"]
+rows, columns = torch.arange(image.shape[1])[:, None], torch.arange(image.shape[2])
+covered = sum(((columns >= b[0]) & (columns < b[2]) & (rows >= b[1]) & (rows < b[3])).int() for b in given)
+fig, (left, right) = plt.subplots(1, 2, figsize=(8.5, 3.8))
+draw.boxes_on(left, image, given[:40], colors=draw.PALETTE["blue"], text=False)
+draw.boxes_on(left, None, target["boxes"], target["labels"], classes=test.classes, colors=draw.PALETTE["vermillion"])
+left.set_title(f"the first 40 of {len(given)} proposals, and the objects")
+shown = right.imshow(covered, cmap="cividis")
+right.set(title="proposals that contain a pixel", xticks=[], yticks=[])
+fig.colorbar(shown, ax=right)
+print(f"A pixel of this image lies in {covered.float().mean():.0f} proposals on average, and in up to {int(covered.max())}.")
+draw.show(fig, f"A drawn scene with 40 of its {len(given)} proposals; beside it a map of how many proposals contain each pixel, "
+               f"{covered.float().mean():.0f} on average and {int(covered.max())} at most.")
+
+# %% [markdown]
+# R-CNN cuts out every one of these boxes, warps it, and computes all convolutions anew. **Fast R-CNN** computes them once an
+# image. Each proposal then only *reads* its part of the common map.
+#
+# How good are the proposals? A box can be found only if some proposal overlaps it by an IoU of one half. The dashed
+# line is a grid of boxes laid over every image alike.
+
+# %%
+best = [boxes.iou(t["boxes"], t["proposals"]) for t in map(test.target, range(len(test))) if len(t["boxes"])]
+grid = dense_boxes(tuple(image.shape[1:]))
+on_grid = torch.cat([boxes.iou(test.target(i)["boxes"], grid).amax(1) for i in range(len(test))])
+counts = [1, 3, 10, 30, 100, 300, 1000]
+recall = [float((torch.cat([b[:, :n].amax(1) for b in best]) >= 0.5).float().mean()) for n in counts]
+fig, ax = plt.subplots(figsize=(6, 3.2))
+ax.plot(counts, recall, "o-", label="selective search, best n")
+ax.axhline(float((on_grid >= 0.5).float().mean()), ls="--", color=draw.PALETTE["vermillion"], label=f"grid of {len(grid):,}")
+ax.set(xscale="log", xlabel="proposals an image", ylabel="objects found at IoU .5", ylim=(0, 1))
+ax.legend()
+draw.show(fig, f"Recall at IoU one half rises with the number of proposals from {recall[0]:.2f} to {recall[-1]:.2f}; "
+               f"a fixed grid of {len(grid)} boxes reaches {float((on_grid >= 0.5).float().mean()):.2f}.")
+
+# %% [markdown]
+# ## Reading a region: RoI pooling
+#
+# A fully connected layer wants inputs of one size, and regions have all sizes. **RoI pooling** (Sec. 2.1) lays a grid of
+# $H \times W$ cells over the region, on the feature map, and keeps the largest value of each cell. With $x_i$ the values of
+# the map and $y_{rj}$ the output of cell $j$ of region $r$,
+#
+# $$y_{rj} = x_{i^*(r,j)}, \qquad i^*(r,j) = \operatorname{argmax}_{i \in \mathcal{R}(r,j)} x_i ,$$
+#
+# where $\mathcal{R}(r,j)$ are the places of that cell. Each output is a copy of one input, so in training the gradient
+# goes back to that input alone, and adds up where several regions chose the same one (Eq. 4):
+#
+# $$\frac{\partial L}{\partial x_i} = \sum_r \sum_j \,[\,i = i^*(r,j)\,]\; \frac{\partial L}{\partial y_{rj}} .$$
+#
+# | symbol | variable | meaning |
+# |---|---|---|
+# | $x$ | `features` | {level: (N, C, H/2^l, W/2^l)}; stride $2^l$ px |
+# | $r$ | `given` | (R, 5): number of the image in the batch, then the box in px |
+# | $y$ | `pooled` | (R, C, side, side) |
+#
+# A loop, one cell at a time. The corners are rounded to whole places of the map, and the last place belongs to the region.
+
+# %% tags=["derive"]
+import math
+
+
+def pool_slow(x, given, side, stride):
+    """y (R, C, side, side) and, for each value, the place i* that it came from."""
+    out, where = [], []
+    for n, x1, y1, x2, y2 in given.tolist():
+        left, top, right, bottom = (math.floor(v / stride + 0.5) for v in (x1, y1, x2 - 1, y2 - 1))
+        h, w = max(bottom - top + 1, 1) / side, max(right - left + 1, 1) / side
+        for i in range(side):
+            for j in range(side):
+                up, low = (max(top + f, 0) for f in (math.floor(i * h), math.ceil((i + 1) * h)))
+                a, b = (max(left + f, 0) for f in (math.floor(j * w), math.ceil((j + 1) * w)))
+                cell = x[int(n), :, up:low, a:b]                                     # the places R(r, j)
+                best = cell.flatten(1).argmax(1)
+                out.append(cell.flatten(1).gather(1, best[:, None])[:, 0])
+                where.append((up + best // cell.shape[2]) * x.shape[3] + a + best % cell.shape[2])
+    shape = len(given), side, side, x.shape[1]
+    return torch.stack(out).view(shape).permute(0, 3, 1, 2), torch.stack(where).view(shape).permute(0, 3, 1, 2)
+
+
+x = torch.arange(64, dtype=torch.float64).view(1, 1, 8, 8)
+y, _ = pool_slow(x, torch.tensor([[0, 8, 8, 56, 40]], dtype=torch.float64), 2, stride=8)
+print("a map that counts its places, a region of 6 x 4 of them, pooled to 2 x 2:\n", y[0, 0].long().tolist())
+
+# %% [markdown]
+# Now random maps and regions, and the gradient by Eq. 4 from the remembered places, in double precision.
+
+# %% tags=["agree"]
+seed_all(SEED)
+x = torch.randn(2, 3, 12, 12, dtype=torch.float64, requires_grad=True)
+corner, sides = torch.rand(10, 2) * 50, torch.rand(10, 2) * 40 + 4
+regions = torch.cat([torch.arange(10)[:, None] % 2, corner, corner + sides], 1).double()
+upstream = torch.randn(10, 3, 5, 5, dtype=torch.float64)
+pooled = rois.pool({3: x}, regions, rois.RoIConfig(side=5))
+slow, place = pool_slow(x, regions, 5, stride=8)
+torch.testing.assert_close(pooled, slow)
+(grad,) = torch.autograd.grad((pooled * upstream).sum(), x)
+by_hand = torch.zeros_like(x)
+for r in range(10):                                                                  # Eq. 4
+    by_hand[int(regions[r, 0])].flatten(1).scatter_add_(1, place[r].flatten(1), upstream[r].flatten(1))
+torch.testing.assert_close(grad, by_hand)
+draw.source(rois.pool)
+
+# %% [markdown]
+# ## Slide the box: what rounding costs
+#
+# Our map has one place for every 8 px. Rounding moves an edge by up to 4 px, and a box that moves by less than that may not
+# notice. **RoIAlign** (a later idea, from Mask R-CNN) rounds nothing: it reads a few points in each cell, each between
+# four places. Move the box: red is the box, dashed blue what RoI pooling makes of it, the dots are where RoIAlign reads.
+
+# %%
+stride, side = 8, 3
+wanted = target["boxes"][(boxes.area(target["boxes"])).argmax()]
+
+
+def slide(ax, shift):
+    box = wanted + torch.tensor([shift, 0.0, shift, 0.0])
+    ax.imshow(draw.as_rgb(image), extent=(0, image.shape[2], image.shape[1], 0), alpha=0.75)
+    ax.set_xticks(range(0, image.shape[2] + 1, stride), [])
+    ax.set_yticks(range(0, image.shape[1] + 1, stride), [])
+    ax.grid(color="white", lw=0.6)
+    whole = [math.floor(v / stride + 0.5) for v in (box - torch.tensor([0.0, 0, 1, 1])).tolist()]
+    x1, y1, x2, y2 = (stride * v for v in (whole[0], whole[1], whole[2] + 1, whole[3] + 1))
+    ax.add_patch(plt.Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, ec=draw.PALETTE["blue"], lw=2.2, ls="--"))
+    ax.add_patch(plt.Rectangle(box[:2], *(box[2:] - box[:2]), fill=False, ec=draw.PALETTE["vermillion"], lw=2))
+    steps = (torch.arange(2 * side) + 0.5) / (2 * side)
+    px, py = (box[i] + steps * (box[i + 2] - box[i]) for i in (0, 1))
+    ax.plot(*(p.flatten() for p in torch.meshgrid(px, py, indexing="ij")), ".", ms=4, color=draw.PALETTE["black"])
+    ax.set(xlim=(wanted[0] - 20, wanted[2] + 20), ylim=(wanted[3] + 20, wanted[1] - 20))
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+
+
+explore(slide, "An object's box in red, the whole places that RoI pooling takes dashed in blue, and RoIAlign's points",
+        size=(4.6, 4.6), shift=(-8.0, 8.0, 1.0, 0.0))
+
+# %%
+fig = frames(slide, [{"shift": s} for s in (-4.0, -2.0, 0.0, 2.0, 4.0, 6.0)], size=(2.7, 2.8))
+draw.show(fig, "Six panels in which the red box moves right by 2 px at a time. The dashed box of RoI pooling stays, then jumps by "
+               "a whole place of 8 px; RoIAlign's points move along with the box.")
+
+# %% [markdown]
+# The same as numbers: how much do the pooled values change when the box moves by a quarter of a pixel? We read the finest
+# map of a small network, before any training.
+
+# %%
+from paperlib.parts.trunks import TrunkConfig, trunk
+
+seed_all(SEED)
+with torch.no_grad():
+    features = {3: trunk(TrunkConfig("small"))(image[None])[3]}
+shifts = torch.arange(-8, 8.01, 0.25)
+moved = torch.stack([wanted + s * torch.tensor([1.0, 0, 1, 0]) for s in shifts])
+fig, ax = plt.subplots(figsize=(7, 3.2))
+jumps = {}
+for kind, label in (("max", "RoI pooling"), ("align", "RoIAlign")):
+    read = rois.pool(features, rois.to_rois([moved]), rois.RoIConfig(kind, side=side)).flatten(1)
+    change = (read[1:] - read[:-1]).norm(dim=1) / read.norm(dim=1).mean()
+    jumps[label] = float((change < 1e-6).float().mean())
+    ax.plot(shifts[1:], change, "o-" if kind == "max" else "-", ms=3, label=label)
+ax.set(xlabel="shift of the box, px", ylabel="change of the window\nfor 1/4 px (relative)")
+ax.legend()
+draw.show(fig, f"Change of the pooled window for each quarter pixel: RoI pooling is exactly 0 in {jumps['RoI pooling']:.0%} of the "
+               f"steps with spikes between; RoIAlign changes a little at every step.")
+
+# %% [markdown]
+# ## One loss for two tasks
+#
+# A small network reads each window: two fully connected layers (fc6, fc7), then two sisters. One gives $K+1$ logits, whose
+# softmax is $p = (p_0, \dots, p_K)$; class 0 is background. The other gives four numbers $t^k$ **for each class** $k$: how to
+# move the proposal if the object is a $k$. A region of true class $u$ with regression target $v$ costs (Eq. 1 to 3)
+#
+# $$L = -\log p_u + \lambda\,[u \ge 1] \sum_{i \in \{x,y,w,h\}} \mathrm{smooth}_{L_1}(t^u_i - v_i), \qquad
+# \mathrm{smooth}_{L_1}(d) = \begin{cases} d^2/2 & |d| < 1 \\ |d| - 1/2 & \text{otherwise.} \end{cases}$$
+#
+# The targets $v$ are divided by their usual size (0.1 for $t_x, t_y$ and 0.2 for $t_w, t_h$), so that they have about unit
+# variance. Three regions by hand: a cat told well, a cat told as a dog, and background.
+
+# %% tags=["derive"]
+def loss_slow(logits, deltas, u, v, weight=1.0):
+    cls, box = 0.0, 0.0
+    for row, t, k, goal in zip(logits.tolist(), deltas.tolist(), u.tolist(), v.tolist()):
+        cls += math.log(sum(math.exp(z) for z in row)) - row[k]                       # -log p_u
+        if k >= 1:                                                                   # [u >= 1]
+            for ours, wanted in zip(t[k - 1], goal):
+                d = abs(ours - wanted)
+                box += d * d / 2 if d < 1 else d - 0.5
+    return cls / len(u), weight * box / len(u)
+
+
+logits = torch.tensor([[0.0, 3.0, 1.0], [0.0, 1.0, 3.0], [4.0, 0.0, 0.0]], dtype=torch.float64)   # background, cat, dog
+deltas, u = torch.zeros(3, 2, 4, dtype=torch.float64), torch.tensor([1, 1, 0])
+src = torch.tensor([[10.0, 10, 50, 50], [20, 10, 60, 50], [80, 80, 100, 100]], dtype=torch.float64)
+dst = torch.tensor([[12.0, 10, 52, 50], [12, 10, 52, 50], [80, 80, 100, 100]], dtype=torch.float64)
+v = rois.encode(src, dst)
+print("normalised targets of the two cats:", [[round(n, 2) for n in row] for row in v[:2].tolist()])
+print("class loss {:.3f}, box loss {:.3f}".format(*loss_slow(logits, deltas, u, v)))
+
+# %% tags=["agree"]
+parts = rois.losses(logits, deltas, rois.to_rois([src]), u, dst)
+torch.testing.assert_close(torch.stack([parts["cls"], parts["box"]]), torch.tensor(loss_slow(logits, deltas, u, v)).double())
+draw.source(rois.losses)
+
+# %% [markdown]
+# Background has no box, and of a cat's outputs only the four for *cat* learn. Why not simply squares? Because a bad
+# proposal may be off by ten units, and the slope of a square grows with the error.
+
+# %%
+predict("Squares (d^2 / 2) and smooth L1, at an error of 10: how many times larger is the slope of the square?", "slope")
+
+# %%
+d = torch.tensor([10.0], requires_grad=True)
+(steep,) = torch.autograd.grad((d * d / 2).sum(), d)
+(flat,) = torch.autograd.grad(losses.smooth_l1(d, torch.zeros(1)).sum(), d)
+reveal("slope", float(steep / flat), "The slope of smooth L1 never exceeds 1, so one wild region cannot drown the rest.")
+
+# %%
+def both_losses(ax, beta=1.0):
+    d = torch.linspace(-5, 5, 201, requires_grad=True)
+    for name, loss, color in (("squares", d * d / 2, "blue"), ("smooth L1", losses.smooth_l1(d, torch.zeros(201), beta), "vermillion")):
+        (slope,) = torch.autograd.grad(loss.sum(), d)
+        ax.plot(d.detach(), loss.detach(), color=draw.PALETTE[color], label=f"{name}: loss")
+        ax.plot(d.detach(), slope, "--", color=draw.PALETTE[color], label=f"{name}: slope")
+    ax.set(ylim=(-4, 8), xlim=(-5, 5))
+
+
+def with_legend(ax, beta):
+    both_losses(ax, beta)
+    ax.set(xlabel="error d (normalised)", ylabel="loss, slope")
+    ax.legend(fontsize=8)
+
+
+explore(with_legend, "Squares and smooth L1 with their slopes; beta is where the parabola ends", beta=(0.1, 3.0, 0.1, 1.0))
+
+# %%
+fig = frames(both_losses, [{"beta": b} for b in (0.2, 1.0, 3.0)], share=True)
+fig.supxlabel("error d; solid: loss, dashed: slope; blue: squares, red: smooth L1", fontsize=10)
+draw.show(fig, "Three panels for beta 0.2, 1 and 3: the slope of squares grows without end, that of smooth L1 stops at 1, the "
+               "later the larger beta is.")
+
+# %% [markdown]
+# ## Which regions train
+#
+# A batch has two images and 64 regions of each: sharing two maps among 128 regions is what makes training cheap (Sec. 2.3). A
+# quarter shows objects (IoU of at least one half). The rest is background with an IoU of **at least 0.1**: what touches an
+# object without showing it is what a classifier confuses. Move the lower bound.
+
+# %%
+def sampled(ax, low=0.1):
+    seed_all(SEED)
+    cfg = rois.RoISampleConfig(background=(low, 0.5))
+    chosen, labels, _ = rois.sample_rois([given], [target], cfg)
+    draw.boxes_on(ax, image, chosen[labels == 0, 1:], colors=draw.PALETTE["sky"], text=False)
+    draw.boxes_on(ax, None, chosen[labels > 0, 1:], colors=draw.PALETTE["vermillion"], text=False)
+    ax.set_xlabel(f"{int((labels > 0).sum())} objects, {int((labels == 0).sum())} background")
+
+
+explore(sampled, "The sampled regions: objects in red, background in blue", size=(4.6, 4.6), low=(0.0, 0.4, 0.1, 0.1))
+
+# %%
+fig = frames(sampled, [{"low": v} for v in (0.0, 0.1, 0.3)], size=(2.9, 3.0))
+draw.show(fig, "Three panels of sampled regions. With bound 0 background boxes lie anywhere, with 0.1 all touch an object, with 0.3 "
+               "they crowd around the objects.")
+
+# %% [markdown]
+# ## A live training
+#
+# Model S, the smallest of the paper's three (here five convolutions and two layers of 192), on a part of MiniVOC. Its
+# convolutions, fc6 and fc7 start from MiniNet, the first convolution stays fixed; the two sisters start from noise.
+
+# %%
+from paperlib.data.loader import Batches
+from paperlib.experiments.fit import fit
+from paperlib.systems import SYSTEMS
+
+train_set = with_proposals(load(DATA, recipe.train, limit=32 if smoke else 240), source)
+live = replace(recipe, steps=recipe.steps if smoke else 1500)
+cfg = system_config("fast_rcnn", recipe, len(test.classes))
+seed_all(SEED)
+system = SYSTEMS["fast_rcnn"](cfg)
+run = fit(system, Batches(train_set, live.batch, SEED), live, device, SEED)
+history = list(progress(run, total=live.steps, desc="Fast R-CNN"))
+print(f"{live.steps} steps of {live.batch} images and {live.batch * cfg.sample.num} regions; "
+      f"loss {history[0]['loss']:.2f} at first, {history[-1]['loss']:.2f} at last")
+
+# %%
+def smooth(values, n=40):
+    values = torch.tensor(values)
+    n = min(n, len(values))
+    return torch.nn.functional.avg_pool1d(values[None, None], n, 1)[0, 0]
+
+
+fig, ax = plt.subplots(figsize=(6, 3.2))
+for part, label in (("cls", "class (log loss)"), ("box", "box (smooth L1)")):
+    ax.plot(smooth([record[part] for record in history]), label=label, marker="o" if smoke else None)
+ax.set(xlabel="step", ylabel="loss, mean of 40 steps", ylim=(0, None))
+ax.legend()
+draw.show(fig, "Two curves over training steps: the class loss falls from the start, the box loss is smaller throughout.")
+
+# %%
+chosen = [i for i in range(len(test)) if 1 <= len(test.target(i)["boxes"]) <= 4][:4]
+pictures = torch.stack([test.image(i) for i in chosen]).to(device)
+found = system.eval().detect(pictures, proposals=[test.proposals[i].to(device) for i in chosen])
+fig, axes = plt.subplots(2, len(chosen), figsize=(9, 4.8))
+for column, i, each in zip(axes.T, chosen, found):
+    draw.boxes_on(column[0], test.image(i), test.target(i)["boxes"], test.target(i)["labels"], classes=test.classes)
+    top = slice(0, 4)
+    draw.boxes_on(column[1], test.image(i), each["boxes"].cpu()[top], each["labels"].cpu()[top], each["scores"].cpu()[top],
+                  classes=test.classes)
+axes[0, 0].set_title("ground truth", loc="left", fontweight="bold")
+axes[1, 0].set_title("live run, four best", loc="left", fontweight="bold")
+draw.show(fig, "Four test scenes: above the ground truth, below the four best detections of the short live run with their scores.")
+
+# %% [markdown]
+# ## Thinner layers: truncated SVD
+#
+# With a thousand regions, fc6 and fc7 are run a thousand times an image, the convolutions once. Any matrix is
+# $W = U \Sigma V^T$; keeping the $t$ largest singular values replaces one layer of $uv$ weights by two of $t(u+v)$ together:
+# first $\Sigma_t V^T$ without bias, then $U$ with the old bias (Sec. 3.1, Eq. 5). No training is needed. Let us thin our live
+# network, and measure what it costs and saves.
+
+# %%
+import copy
+
+from paperlib.device import busy
+from paperlib.experiments.evaluate import detect_all, voc_ap
+
+
+@torch.no_grad()
+def seconds(model, regions=1000, repeats=5):
+    window, times = torch.randn(regions, system.head.fc6.in_features, device=device), []
+    for _ in range(repeats):
+        start = busy(device)                                         # core-seconds on a CPU
+        model.head.features(window).sum().item()
+        times.append(busy(device) - start)
+    return min(times)
+
+
+def thin(kept):
+    model = copy.deepcopy(system).eval()
+    model.compress((kept, kept))
+    return model
+
+
+ranks = (4, 96) if smoke else (2, 4, 8, 16, 32, 64, 128)
+models = {0: system.eval()} | {t: thin(t) for t in ranks}
+curve = {t: (voc_ap(test, detect_all(m, test, device), 2007)["mAP"], 1000 * seconds(m),
+             sum(p.numel() for n in ("fc6", "fc7") for p in getattr(m.head, n).parameters())) for t, m in models.items()}
+
+# %%
+values = {name: torch.linalg.svdvals(getattr(system.head, name).weight.detach()).cpu() for name in ("fc6", "fc7")}
+
+
+def svd_at(ax, rank):
+    for (name, s), color in zip(values.items(), ("blue", "vermillion")):
+        energy = s.square().cumsum(0) / s.square().sum()
+        ax.plot(range(1, len(s) + 1), energy, color=draw.PALETTE[color], label=f"{name}: {energy[rank - 1]:.0%} kept")
+        u, v_ = getattr(system.head, name).weight.shape
+        ax.plot(rank, min(rank * (u + v_) / (u * v_), 1.5), "s", color=draw.PALETTE[color], label=f"{name}: share of weights")
+    ax.axvline(rank, color="black", lw=0.8, ls=":")
+    ax.set(xlabel="singular values kept, t", ylabel="share of squared weights", ylim=(0, 1.5))
+    ax.legend(fontsize=7, loc="upper right")
+
+
+explore(svd_at, "How much of fc6 and fc7 the largest singular values hold, and how many weights that takes", rank=(2, 192, 2, 48))
+
+# %%
+fig, (left, middle, right) = plt.subplots(1, 3, figsize=(9.5, 3.2))
+svd_at(left, 48)
+whole = curve[0]
+for ax, i, label in ((middle, 0, "mAP (test images above)"), (right, 1, "ms for fc6, fc7 of 1000 regions")):
+    ax.plot(ranks, [curve[t][i] for t in ranks], "o-", label="thinned")
+    ax.axhline(whole[i], ls="--", color=draw.PALETTE["vermillion"], label="whole layers")
+    ax.set(xscale="log", xlabel="t of fc6 and fc7", ylabel=label, ylim=(0, None))
+right.legend()
+enough = min((t for t in ranks if curve[t][0] >= 0.95 * whole[0]), default=max(ranks))
+draw.show(fig, f"Left: share of squared weights against kept singular values, fc7 rising faster. Middle and right: mAP and time against "
+               f"t. With t = {enough} mAP is {100 * curve[enough][0]:.1f} against {100 * whole[0]:.1f} of the whole layers, "
+               f"with {curve[enough][2] / whole[2]:.0%} of the weights and {curve[enough][1] / whole[1]:.0%} of their time.")
+
+# %% [markdown]
+# Where does an image's time go (the paper's Fig. 2)? The same network, before and after, stage by stage:
+
+# %%
+@torch.no_grad()
+def stages(model, repeats=3):
+    names, fastest = ("conv", "RoI pooling", "fc6", "fc7", "class"), {}
+    given_ = rois.to_rois([test.proposals[pick].to(device)])
+    for _ in range(repeats):
+        clock = [busy(device)]
+        features = model.pyramid(model.trunk(image[None].to(device)))
+        clock.append(busy(device))
+        x = rois.pool(features, given_, cfg.roi).flatten(1)
+        clock.append(busy(device))
+        for layer in (model.head.fc6, model.head.fc7, model.head.cls):
+            x = layer(x).relu()
+            clock.append(busy(device))
+        fastest = {n: min(fastest.get(n, 9), b - a) for n, a, b in zip(names, clock, clock[1:])}
+    return fastest
+
+
+# %%
+rows = {"whole": stages(system), f"t = {enough}": stages(models[enough])}
+fig, ax = plt.subplots(figsize=(8, 2.2))
+for y_, parts_ in enumerate(rows.values()):
+    left_ = 0.0
+    for k, (stage, s) in enumerate(parts_.items()):
+        ax.barh(y_, 1000 * s, left=left_, color=list(draw.PALETTE.values())[k], label=stage if not y_ else None)
+        left_ += 1000 * s
+ax.set(yticks=range(2), yticklabels=rows, xlabel="ms an image")
+ax.legend(ncols=5, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, 1.35))
+share = (rows["whole"]["fc6"] + rows["whole"]["fc7"]) / sum(rows["whole"].values())
+draw.show(fig, f"Stacked bars of the time of each stage; fc6 and fc7 take {share:.0%} before truncation.")
+
+# %% [markdown]
+# Our fully connected layers are a hundred times smaller than VGG16's, so their share is smaller too. The paper's proportions
+# were timed at its sizes with random weights; see the claims below.
+#
+# ## The tables, beside ours
+#
+# Every row is one recipe on MiniVOC with a few fields changed; a delta is to the table's baseline, paired over seeds. Rows
+# that nobody has run yet show a dash. "No boxes" means that the trained box layer is left aside at test time.
+
+# %%
+from IPython.display import display
+
+from paperlib.experiments import report, tables
+
+shown_at = budget("mini") if smoke else plan
+
+
+def beside(table, caption, metric="mAP", without="?"):
+    if RERUN:
+        tables.run(f"fast_rcnn/{table}", plan, device=DEVICE)
+    frame = report.frame(f"fast_rcnn/{table}", shown_at, metric)
+    runnable = {job.row for job in tables.jobs_of(f"fast_rcnn/{table}", shown_at, seeds=1)}
+    frame = frame.loc[[label for label in frame.index if label in runnable and without not in label]]
+    if not frame["cost", "seeds"].any():
+        print(f"fast_rcnn/{table}: not recorded yet; `paperlib table fast_rcnn/{table} --budget mini` runs it")
+    display(draw.table(frame, caption))
+
+
+beside("6", "Table 6: one loss for both tasks against one after the other, models S, M and L")
+
+# %%
+beside("5", "Table 5: which layers of model L learn")
+beside("7", "Table 7: one scale against five")
+
+# %%
+beside("1", "Table 1: without difficult objects, and with three times the images")
+beside("4", "Table 4: the three models, and L after truncated SVD")
+beside("8", "Table 8: softmax against SVMs trained afterwards, model S", "S")
+
+# %% [markdown]
+# ## Are more proposals better? (Fig. 3)
+#
+# If proposals only saved time, more of them could not hurt. The paper trained model M anew for each number of proposals.
+
+# %%
+beside("text", "Fig. 3 and Sec. 5.5: numbers and kinds of proposals, model M", "value", without="rate")
+found = report.measured("fast_rcnn/text", shown_at)
+sweep = sorted((int(label.split()[0]), m["metrics"]) for label, m in found.items() if label.endswith(" proposals"))
+sweep = [(n, m) for n, m in sweep if m.get("mAP")]
+
+# %%
+fig, ax = plt.subplots(figsize=(6.5, 3.2))
+for metric, label, color in (("mAP", "mAP", "blue"), ("given_AR", "average recall", "vermillion")):
+    means = [100 * sum(m[metric].values()) / len(m[metric]) for _, m in sweep]
+    ax.plot([n for n, _ in sweep], means, "o-", color=draw.PALETTE[color], label=label)
+ax.set(xscale="log", xlabel="proposals an image (training and test)", ylabel="points")
+ax.legend()
+if not sweep:
+    ax.text(0.5, 0.5, "not recorded yet", transform=ax.transAxes, ha="center")
+draw.show(fig, "mAP and average recall against the number of proposals: " + (", ".join(
+    f"{n}: mAP {100 * sum(m['mAP'].values()) / len(m['mAP']):.1f}" for n, m in sweep) or "not recorded yet") + ".")
+
+# %% [markdown]
+# ## What was claimed, and what we found
+#
+# Every claim of the paper that this notebook answers for. *Exact* ones are computed, *ratios* timed, *trends* trained.
+
+# %%
+import pandas as pd
+
+from paperlib.experiments.claims import judged
+
+mine = [c for c in judged(shown_at) if c["paper"] == "fast_rcnn" and c["verdict"] != "external"]
+lines = pd.DataFrame([{"claim": c["say"], "kind": c["kind"], "verdict": c["verdict"],
+                       "interval": tuple(c["interval"]) if c["interval"] else None, "n": c["n"]} for c in mine], [c["id"] for c in mine])
+draw.table(lines, "Claims of Fast R-CNN and our verdicts; intervals are 95%, in the claim's unit")
+
+# %% [markdown]
+# ## What differs from the paper, and what to doubt
+#
+# - **The networks.** Half a million weights, a map of stride 8 on 128 px images; batch norm with fixed statistics where the
+#   paper has local response normalisation or nothing. Model L has thirteen convolutions as VGG16 has, but narrow ones.
+# - **The optimiser.** AdamW for a few minutes instead of SGD for hours. It rescales gradients, so that a fight between the
+#   two losses is milder than with SGD; the rows on smooth L1 against squares therefore use SGD.
+# - **The proposals.** OpenCV's selective search with finer segments, a thousand an image. Its rank is drawn at random (weighted
+#   by size) as in the original, but from a fixed seed. The grid has two thousand boxes, not forty-five thousand.
+# - **Several scales.** The images of a batch share one scale; the paper draws one for each image.
+# - **SVMs** use the squared hinge loss, and memory drops easy negatives, in one pass over the images.
+# - **More data** means three times the images of MiniVOC's first thousand, and half as many steps again, as in the paper.
+
+# %% [markdown]
+# ## Exercises
+#
+# **1. Predict.** A region of 21 x 14 places is pooled to 7 x 7. How many places does one output look at?
+
+# %%
+predict("21 x 14 places, 7 x 7 outputs: places for each output?", "places", guess=None)
+
+# %%
+reveal("places", 21 * 14 // 49, "3 x 2: the cells tile the region.")
+
+# %% [markdown]
+# **2. Implement.** The normalised target $v$ of one proposal: $(t_x, t_y, t_w, t_h)$ divided by $(0.1, 0.1, 0.2, 0.2)$, with
+# $t_x$ the shift of the centre in widths of the proposal and $t_w$ the logarithm of the ratio of widths.
+
+# %% tags=["exercise"]
+def my_target(src, dst):
+    ...
+
+
+# %%
+check("target", my_target, lambda a, b: rois.encode(a, b), [(src[i], dst[i]) for i in range(3)])
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# def my_target(src, dst):
+#     size, wanted = src[2:] - src[:2], dst[2:] - dst[:2]
+#     shift = (dst[:2] + wanted / 2 - src[:2] - size / 2) / size
+#     return torch.cat([shift / 0.1, (wanted / size).log() / 0.2])
+# ```
+# </details>
+#
+# **3. Implement.** The weights that two thin layers have in place of one of `u` outputs and `v` inputs (biases aside), and from
+# which $t$ on it no longer pays: return both, the second as a float.
+
+# %% tags=["exercise"]
+def my_saving(u, v, t):
+    ...
+
+
+# %%
+check("saving", my_saving, lambda u, v, t: [t * (u + v), u * v / (u + v)], [(4096, 25088, 1024), (192, 2304, 48), (10, 10, 5)])
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# def my_saving(u, v, t):
+#     return [t * (u + v), u * v / (u + v)]
+# ```
+# </details>
+#
+# **4. Investigate.** Train the live network again with `override(cfg, {"sample.background": [0.0, 0.5]})`, then with
+# `{"box_weight": 0.0, "detect.boxes": False}`. Which mistakes appear in the pictures? (`paperlib table fast_rcnn/6` runs the whole
+# table.)
+#
+# <details><summary>What to look for</summary>
+#
+# With background from anywhere most regions are empty and easy: the class loss falls faster, and parts of objects are
+# taken for whole ones more often. Without the box loss the detections are proposals as they came: loose, with the same
+# classes; whether the classes too are worse is what Table 6 asks.
+# </details>
+
+# %%
+score()
+
+# %% [markdown]
+# ## In three lines
+#
+# One map an image, and a fixed grid read from it for every region; the gradient goes back to whatever was read.
+# One loss teaches class and box together, on a balanced handful of regions; thin layers make the rest fast.
+# What remains slow is finding the proposals, which the next paper gives to the network itself.
+#
+# **Next:** notebook 05, RPN and Faster R-CNN.
+#
+# **References.** arXiv 1504.08083v2: RoI pooling (Sec. 2.1, Eq. 4), loss (Sec. 2.3, Eq. 1-3), SVD (Sec. 3.1, Eq. 5, Fig. 2), Tables
+# 1 and 4-8, Fig. 3. RoIAlign: arXiv 1703.06870, Sec. 3. Selective search: Uijlings et al. 2013.
