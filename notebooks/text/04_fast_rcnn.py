@@ -4,7 +4,7 @@
 # **Paper:** Girshick, *Fast R-CNN* (arXiv 1504.08083v2), Sections 2 to 5.
 # **Before this:** boxes, deltas and per-class scores (notebook 03), scoring (notebook 02).
 #
-# <!-- minutes -->CPU: not measured yet; GPU: not measured yet<!-- /minutes -->
+# <!-- minutes -->CPU: 6 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
 # Everything here runs on a CPU; a GPU only makes the live training faster.
 
 # %% tags=["parameters"]
@@ -204,7 +204,7 @@ explore(slide, "An object's box in red, the whole places that RoI pooling takes 
         size=(4.6, 4.6), shift=(-8.0, 8.0, 1.0, 0.0))
 
 # %%
-fig = frames(slide, [{"shift": s} for s in (-4.0, -2.0, 0.0, 2.0, 4.0, 6.0)], size=(2.7, 2.8))
+fig = frames(slide, [{"shift": s} for s in (-4.0, -2.0, 0.0, 2.0, 4.0, 6.0)], size=(2.7, 2.3))
 draw.show(fig, "Six panels in which the red box moves right by 2 px at a time. The dashed box of RoI pooling stays, then jumps by "
                "a whole place of 8 px; RoIAlign's points move along with the box.")
 
@@ -411,6 +411,7 @@ def thin(kept):
     return model
 
 
+# %%
 ranks = (4, 96) if smoke else (2, 4, 8, 16, 32, 64, 128)
 models = {0: system.eval()} | {t: thin(t) for t in ranks}
 curve = {t: (voc_ap(test, detect_all(m, test, device), 2007)["mAP"], 1000 * seconds(m),
@@ -482,8 +483,11 @@ share = (rows["whole"]["fc6"] + rows["whole"]["fc7"]) / sum(rows["whole"].values
 draw.show(fig, f"Stacked bars of the time of each stage; fc6 and fc7 take {share:.0%} before truncation.")
 
 # %% [markdown]
-# Our fully connected layers are a hundred times smaller than VGG16's, so their share is smaller too. The paper's proportions
-# were timed at its sizes with random weights; see the claims below.
+# fc6 is the layer to thin, here as in the paper; fc7 costs next to nothing. Our layers are far smaller than VGG16's, and so
+# are our convolutions; with random weights the paper's own sizes are timed for the claims below.
+#
+# Mind the scale of $t$: the paper keeps a quarter of fc6's singular values and a sixteenth of fc7's. Of our 192 that would
+# leave 12 for fc7, fewer than there are classes. The row "FRCN L with SVD" below does just that.
 #
 # ## The tables, beside ours
 #
