@@ -6,13 +6,13 @@ from safetensors.torch import save_file
 from paperlib.parts.trunks import TrunkConfig, trunk
 
 
-@pytest.mark.parametrize("name, channels", [("tiny", None), ("resnet18", [64, 128, 256, 512]),
+@pytest.mark.parametrize("name, channels", [("tiny", None), ("tiny_deep", None), ("resnet18", [64, 128, 256, 512]),
                                             ("resnet50", [256, 512, 1024, 2048])])
 def test_levels_strides_and_channels(name, channels):
     net = trunk(TrunkConfig(name)).eval()
     with torch.no_grad():
         features = net(torch.randint(0, 256, (1, 3, 64, 96), dtype=torch.uint8))
-    assert list(features) == list(net.channels) == ([1, 2, 3, 4, 5] if name == "tiny" else [2, 3, 4, 5])
+    assert list(features) == list(net.channels) == ([1, 2, 3, 4, 5] if "tiny" in name else [2, 3, 4, 5])
     for level, x in features.items():
         assert x.shape == (1, net.channels[level], 64 >> level, 96 >> level)
     assert channels is None or list(net.channels.values()) == channels
@@ -20,6 +20,12 @@ def test_levels_strides_and_channels(name, channels):
 
 def test_tiny_is_tiny():
     assert 0.15e6 < sum(p.numel() for p in trunk(TrunkConfig("tiny")).parameters()) < 0.4e6
+
+
+def test_tiny_deep_has_twice_the_blocks():
+    count = {name: sum("conv.weight" in k and v.shape[-1] == 3 for k, v in trunk(TrunkConfig(name)).state_dict().items())
+             for name in ("tiny", "tiny_deep")}
+    assert count == {"tiny": 9, "tiny_deep": 17}
 
 
 def test_odd_sizes_round_up_and_empty_batches_pass():

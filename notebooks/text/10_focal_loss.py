@@ -5,7 +5,7 @@
 # Sections 3, 4.1, 5.1 and the appendices; chapter 5 of Lin's thesis tells the same story.
 # **Before this:** boxes, anchors and matching (notebook 05), or just the ideas "anchor" and "intersection over union".
 #
-# <!-- minutes -->CPU: 1 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
+# <!-- minutes -->CPU: 3 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
 # Everything here runs on a CPU; with a GPU the live training is only faster.
 
 # %% tags=["parameters"]
@@ -215,12 +215,16 @@ for gamma in (0.0, 0.5, 1.0, 2.0, 5.0):
     x_t, loss, slope = loss_and_slope(gamma)
     left.plot(torch.sigmoid(x_t), loss, label=f"γ = {gamma:g}")
     right.plot(x_t, slope, label=f"γ = {gamma:g}")
+x_t = torch.linspace(-6, 6, 241, dtype=torch.float64, requires_grad=True)
+star = torch.autograd.grad(losses.focal_star(x_t, torch.ones_like(x_t), 2.0, 1.0, None).sum(), x_t)[0]
+right.plot(x_t.detach(), star, color="black", ls="--", label="FL*, γ 2, β 1")
 left.set(xlabel="$p_t$", ylabel="loss", ylim=(0, 5), title="the loss (Fig. 1)")
 right.set(xlabel="$x_t$", ylabel="slope of the loss", title="what training feels (Fig. 6)")
 right.axvline(0, color="black", lw=0.8, ls=":")
 left.legend()
+right.legend(handles=right.lines[5:6], loc="upper left")
 draw.show(fig, "Left: loss against p_t for five gammas, all equal at p_t near 0, lower and flatter near 1 for larger gamma. "
-               "Right: slopes against x_t; for gamma 0 the slope fades slowly above 0, for gamma 2 it is almost gone at 1.")
+               "Right: slopes against x_t; for gamma 0 the slope fades slowly above 0, for gamma 2 it is almost gone at 1, as it is for FL-star.")
 
 # %% [markdown]
 # ## How much easier is easy?
@@ -282,7 +286,7 @@ for prior in (0.5, 0.1, 0.01, 0.001):
 # %%
 from dataclasses import replace
 
-live = replace(recipe, steps=recipe.steps if smoke else 400)
+live = replace(recipe, steps=recipe.steps if smoke else 120, warmup=min(recipe.warmup, 30))
 seed_all(SEED)
 system = SYSTEMS["retinanet"](cfg)
 history = list(progress(fit(system, Batches(train_set, live.batch, SEED), live, device, SEED), total=live.steps, desc="RetinaNet"))
@@ -352,7 +356,8 @@ for i, label in enumerate(rows):
 ax.axvline(0, color="black", lw=0.8)
 ax.set(yticks=range(len(rows)), yticklabels=rows, xlabel="AP minus the AP of gamma 0, points")
 ax.invert_yaxis()
-ax.legend()
+if rows:
+    ax.legend()
 draw.show(fig, "For each gamma a red diamond, the paper's gain over gamma 0, and a blue bar, our gain with its 95% interval: "
           + "; ".join(f"{label}: paper {frame.loc[label, ('paper', 'delta')]:+.1f}, "
                       f"ours {frame.loc[label, ('ours', 'delta')]:+.1f}" for label in rows))
@@ -362,6 +367,42 @@ draw.show(fig, "For each gamma a red diamond, the paper's gain over gamma 0, and
 # it did in the paper; one across zero says that these runs cannot tell; one to the left would contradict the paper. The
 # verdict column says the same in a word. The last columns say what the numbers cost and how many runs fell apart.
 #
+# ## Has the order settled?
+#
+# A loss that turns down most of its gradient needs longer to arrive, so a table taken too early would be unfair to large
+# gammas. Each recorded run was also scored at four points of its way, on the first 200 validation images. If the lines still
+# cross at the right end, the order of the table is not to be trusted yet.
+
+# %%
+from paperlib.experiments import records
+
+paths = {}
+for (row, _), record in records.latest(records.read("focal_loss/1b", shown.name)).items():
+    for step, ap in record.get("ap_curve", []):
+        paths.setdefault(row, {}).setdefault(step, []).append(100 * ap)
+fig, ax = plt.subplots(figsize=(7, 3.8))
+for row in [r for r in frame.index if r in paths and frame.loc[r, ("paper", "AP")] == frame.loc[r, ("paper", "AP")]]:
+    ax.plot(list(paths[row]), [sum(v) / len(v) for v in paths[row].values()], marker="o", label=row)
+ax.set(xlabel="step", ylabel="AP on 200 images, mean over seeds", ylim=(0, None))
+if paths:
+    ax.legend(ncols=2)
+else:
+    ax.text(0.5, 0.5, "no learning curves are recorded yet", ha="center", transform=ax.transAxes)
+draw.show(fig, f"Learning curves of AP for {len(paths)} recorded rows of the gamma table, one point at each quarter of the run.")
+
+# %% [markdown]
+# ## The weight alone, and the prior
+#
+# Can a class weight do the same (Table 1a)? It decides which side counts, but not which examples. Two rows stand below that the
+# paper tells in words only: a start without the prior, and a prior ten times larger.
+
+# %%
+if RERUN:
+    for table in ("focal_loss/1a", "focal_loss/1d", "focal_loss/3"):
+        tables.run(table, plan, device=DEVICE)
+draw.table(report.frame("focal_loss/1a", shown), "Table 1a: AP by alpha at gamma 0, the paper's beside ours; deltas are to alpha 0.5")
+
+# %% [markdown]
 # ## Where the loss comes from
 #
 # Now the paper's closest look at its own loss (its Fig. 4): take a *trained* model, run it over many images, and ask how the total loss is
@@ -423,6 +464,38 @@ for gamma in curves:
           f"the hardest hundredth of the background {hardest(1, gamma, 0.01):5.1%} of its")
 
 # %% [markdown]
+# Who speaks in the sum of all losses? Three groups: background that the network already calls background (its logit below zero),
+# background that it takes for an object, and the matched anchors. Move gamma and watch the first group fall silent. This is a
+# *real* trained network, not a formula.
+
+# %%
+few = no[:: max(1, len(no) // 20_000)].float()
+
+
+def voices(gamma, alpha):
+    """Share of the loss: easy background, hard background, matched anchors."""
+    background = losses.focal(few, torch.zeros_like(few), gamma, alpha) * (len(no) / len(few))
+    parts = [background[few < 0].sum(), background[few >= 0].sum(), losses.focal(yes, torch.ones_like(yes), gamma, alpha).sum()]
+    return [float(part / sum(parts)) for part in parts]
+
+
+def draw_voices(ax, gamma, alpha=0.5):
+    names = ("easy background", "hard background", "matched anchors")
+    bars = ax.barh(names, voices(gamma, alpha), color=[draw.PALETTE[c] for c in ("sky", "blue", "vermillion")])
+    ax.bar_label(bars, fmt=lambda v: f"{v:.0%}", padding=3)
+    ax.set(xlim=(0, 1.15), xlabel="share of the loss")
+    ax.invert_yaxis()
+
+
+explore(draw_voices, "Shares of the loss of a trained model: easy background, hard background, matched anchors", size=(7, 2.4),
+        gamma=(0.0, 5.0, 0.25, 0.0), alpha=(0.05, 0.95, 0.05, 0.5))
+
+# %%
+draw.show(frames(draw_voices, [{"gamma": g} for g in (0.0, 0.5, 2.0)], size=(3.1, 1.9), share=True),
+          "Shares of the loss at gamma 0, 0.5 and 2: easy background "
+          + ", ".join(f"{voices(g, 0.5)[0]:.0%}" for g in (0.0, 0.5, 2.0)) + ", the rest hard background and matched anchors.")
+
+# %% [markdown]
 # Two more views of the same thing. On the left, who speaks in the sum of all losses: how much of it is background, as gamma
 # moves? On the right, the paper's Table 3 and Appendix A: the *shape* is what matters, not the formula. FL\* squeezes and
 # shifts the logit instead, $p_t^* = \sigma(\gamma x_t + \beta)$, $\mathrm{FL}^* = -\log(p_t^*)/\gamma$.
@@ -452,6 +525,81 @@ draw.show(fig, f"Left: the background's share of the loss of a trained model fal
                "both focal forms lie below cross entropy for easy examples.")
 
 # %% [markdown]
+# ## The other way: pick the hard ones
+#
+# Before the focal loss one *chose* hard examples. Online hard example mining (OHEM) sorts all anchors of an image by their loss,
+# lets each hide its neighbours (suppression, with the loss as the score), and trains on the first few hundred; all else is
+# thrown away. Its 1:3 variant also fixes three background anchors for each matched one (Sec. 5.1).
+
+# %% tags=["derive"]
+from paperlib.parts import boxes
+
+
+def ohem_slow(loss, anchors, num, threshold):
+    chosen = []
+    for i in loss.argsort(descending=True).tolist():
+        if len(chosen) < num and all(float(boxes.iou(anchors[i][None], anchors[j][None])) <= threshold for j in chosen):
+            chosen.append(i)
+    return sorted(chosen)
+
+
+with torch.no_grad():
+    logits = trained.predict(image[None].to(device))[0][0].float().cpu()
+truth = torch.nn.functional.one_hot(labels[0].clamp(min=0).cpu(), logits.shape[1] + 1)[:, 1:].float()
+loss = losses.cross_entropy(logits, truth).sum(1)
+hard = losses.ohem(loss, anchors.cpu(), labels[0].cpu(), 128, 0.5)
+some = loss.argsort(descending=True)[:300].sort().values
+assert ohem_slow(loss[some], anchors.cpu()[some], 20, 0.5) == losses.ohem(
+    loss[some], anchors.cpu()[some], torch.zeros(len(some)), 20, 0.5).nonzero().squeeze(1).tolist()
+
+# %%
+carried = {"the 128 of OHEM": float(loss[hard].sum() / loss.sum())}
+focal_each = losses.focal(logits, truth, 2.0, None).sum(1)
+carried["the same 128 under FL, γ 2"] = float(focal_each[hard].sum() / focal_each.sum())
+fig, axes = plt.subplots(1, 3, figsize=(9, 3))
+for ax, keep, title in zip(axes, (labels[0].cpu() > 0, hard & (labels[0].cpu() > 0), hard & (labels[0].cpu() == 0)),
+                           ("all matched anchors", "matched, among the 128", "background, among the 128")):
+    draw.boxes_on(ax, image, anchors.cpu()[keep], colors=draw.PALETTE["vermillion" if "matched" in title else "blue"])
+    ax.set(xlim=(-0.5, image.shape[2] - 0.5), ylim=(image.shape[1] - 0.5, -0.5))
+    ax.set_title(f"{title}: {int(keep.sum())}", fontsize=9)
+draw.show(fig, f"One image three times: its {int((labels[0] > 0).sum())} matched anchors, the {int((hard.cpu() & (labels[0].cpu() > 0)).sum())} of "
+               "them that OHEM's 128 hold, and the background anchors among the 128.")
+print("; ".join(f"{name} carry {share:.0%} of the image's loss" for name, share in carried.items()))
+
+# %%
+draw.table(report.frame("focal_loss/1d", shown), "Table 1d: hard example mining beside focal loss; deltas are to FL")
+
+# %% [markdown]
+# ## The shape, not the formula
+#
+# Appendix A tries FL\* over a whole map of $\gamma$ and $\beta$, and colours each loss curve by whether training came out well
+# (Fig. 7). Ours: blue is a setting within half a point of the focal loss or above it, orange one below, dashed grey one that has
+# not been recorded. Do the blue curves lie low on the right, where examples are easy?
+
+# %%
+star_frame = report.frame("focal_loss/3", shown)
+reference = star_frame.loc["FL", ("ours", "AP")]
+fig, ax = plt.subplots(figsize=(7, 3.8))
+x_t = torch.linspace(-4, 4, 161)
+for job in tables.jobs_of("focal_loss/3", shown, seeds=1):
+    if job.changes["loss.kind"] == "focal_star":
+        gamma, beta = job.changes["loss.gamma"], job.changes["loss.beta"]
+        ap = star_frame.loc[job.row, ("ours", "AP")]
+        known = ap is not None and ap == ap and reference is not None
+        colour = ("#0072B2" if ap > reference - 0.5 else "#E69F00") if known else "grey"
+        line = losses.focal_star(x_t, torch.ones_like(x_t), gamma, beta, None)
+        ax.plot(x_t, line, color=colour, ls="-" if known else "--", lw=1.5, marker="os^D"[(0.5, 1.0, 2.0, 4.0).index(gamma)],
+                markevery=(int(20 * beta), 40), ms=5, label=f"γ {gamma:g}, β {beta:g}" + (f": AP {ap:.1f}" if known else ""))
+ax.axvline(0, color="black", lw=0.8, ls=":")
+ax.legend(ncols=2, fontsize=9)
+ax.set(xlabel="$x_t$", ylabel="FL*")
+draw.show(fig, "Curves of FL-star for eight settings of gamma and beta, coloured by the AP that they reached, where recorded. Those with a large "
+               "gamma are almost zero for easy examples, those with a small gamma are not.")
+
+# %%
+draw.table(star_frame, "Table 3: FL* and focal loss, with the settings of our map; deltas are to FL")
+
+# %% [markdown]
 # ## What differs from the paper, and what to doubt
 #
 # - **The world.** MiniCOCO is drawn, small, and learnt in minutes. The balance of objects and background was built to
@@ -460,7 +608,7 @@ draw.show(fig, f"Left: the background's share of the loss of a trained model fal
 #   stride 4 and half as large for their stride as the paper's, because so many of our objects are tiny.
 # - **The optimiser.** AdamW instead of SGD: it arrives sooner. It also rescales every gradient, so the *size* of a loss
 #   matters less here than in the paper, and its *shape* is what is compared.
-# - **The schedule.** A run sees each image about once; the authors' runs see each image a dozen times. A loss that turns
+# - **The schedule.** A run sees each image a few times; the authors' runs see each image a dozen times. A loss that turns
 #   down most of its gradient needs longer to arrive, so a short schedule is unkind to large gammas.
 # - **The normaliser.** The paper divides the loss of an image by its number of matched anchors. On images with one small
 #   object that number is tiny and the next step is enormous; we divide by a running mean over batches (`loss.normaliser`).
@@ -546,4 +694,4 @@ check("bias", my_bias, lambda prior: float(torch.tensor(prior, dtype=torch.float
 # **Next:** the detector itself, part by part, in notebook 11.
 #
 # **References.** arXiv 1708.02002v2: Eq. 1-5 (Sec. 3), Fig. 1, prior (Sec. 3.3, 4.1), Table 1b and Fig. 4 (Sec. 5.1), FL\*
-# (Appendix A, Eq. 6-8), derivatives (Appendix B, Eq. 9-11, Fig. 6). Lin's thesis: Sections 5.3 and 5.5.1.
+# (Appendix A, Eq. 6-8, Table 3, Fig. 7), OHEM (Sec. 5.1, Table 1d), derivatives (Appendix B, Eq. 9-11, Fig. 6). Lin's thesis: Sections 5.3 and 5.5.1.
