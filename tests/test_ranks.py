@@ -19,52 +19,47 @@ def recipe_of(system, data, split=None, **more):
                    train_images=None, **{"steps": 2, **more})
 
 
-def work(rank, port, system, recipe, changes, folder):
-    """One process of two, as `torchrun` starts it; the first leaves its weights and its history."""
+def work(rank, port, cases, folder):
+    """One process of two, as `torchrun` starts it; the first leaves the weights and losses of every case."""
     torch.set_num_threads(1)
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1",
                    "MASTER_PORT": str(port)}
-    made, history = train(system, recipe, 3, changes, torch.device("cpu"), folder / "run.pt")
-    if rank == 0:
-        torch.save({"model": made.state_dict(), "loss": [h["loss"] for h in history]}, folder / "made.pt")
+    for n, (system, recipe, changes) in enumerate(cases):
+        made, history = train(system, recipe, 3, changes, torch.device("cpu"), folder / f"{n}.checkpoint")
+        if rank == 0:
+            torch.save({"model": made.state_dict(), "loss": [h["loss"] for h in history]}, folder / f"{n}.pt")
     torch.distributed.destroy_process_group()
 
 
-def check(system, recipe, changes, folder):
+def check(cases, folder):
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
-    (folder / "pair").mkdir()
-    mp.spawn(work, (port, system, recipe, changes, folder / "pair"), 2)
-    pair = torch.load(folder / "pair" / "made.pt")
-    alone, history = train(system, recipe, 3, changes, torch.device("cpu"))
-    want = torch.tensor([h["loss"] for h in history])
-    torch.testing.assert_close(torch.tensor(pair["loss"]), want, rtol=1e-5, atol=1e-5)
-    untrained, moved = prepare(system, recipe, 3, changes)[0].state_dict(), 0.0
-    for name, value in alone.state_dict().items():
-        torch.testing.assert_close(pair["model"][name], value, rtol=0, atol=1e-5, msg=lambda m, n=name: f"{n}: {m}")
-        moved = max(moved, float((value - untrained[name]).abs().max()))
-    assert moved > 1e-3  # a hundred times what the two may differ by
+    (pair := folder / "pair").mkdir()
+    mp.spawn(work, (port, cases, pair), 2)
+    for n, (system, recipe, changes) in enumerate(cases):
+        two = torch.load(pair / f"{n}.pt")
+        alone, history = train(system, recipe, 3, changes, torch.device("cpu"))
+        want = torch.tensor([h["loss"] for h in history])
+        torch.testing.assert_close(torch.tensor(two["loss"]), want, rtol=1e-5, atol=1e-5)
+        untrained, moved = prepare(system, recipe, 3, changes)[0].state_dict(), 0.0
+        for name, value in alone.state_dict().items():
+            torch.testing.assert_close(two["model"][name], value, rtol=0, atol=1e-5, msg=lambda m, k=name: f"{k}: {m}")
+            moved = max(moved, float((value - untrained[name]).abs().max()))
+        assert moved > 1e-3  # a hundred times what the two may differ by
 
 
-@pytest.mark.parametrize("system", ["rpn", "retinanet"])
-def test_two_processes_equal_one(system, scenes, tmp_path):
-    check(system, recipe_of(system, scenes), FIXED, tmp_path)
-
-
-def test_two_processes_equal_one_in_two_stages(scenes, tmp_path):
-    """One step: the order of a fresh network's proposals hangs on the last bit of its weights."""
-    check("faster_rcnn", recipe_of("faster_rcnn", scenes, steps=1), FIXED, tmp_path)
+def test_two_processes_equal_one(scenes, tmp_path):
+    """The two stages for one step: the order of a fresh network's proposals hangs on the last bit of its weights."""
+    check([("rpn", recipe_of("rpn", scenes), FIXED), ("retinanet", recipe_of("retinanet", scenes), FIXED),
+           ("faster_rcnn", recipe_of("faster_rcnn", scenes, steps=1), FIXED)], tmp_path)
 
 
 def test_two_processes_equal_one_on_photographs(shared, tmp_path):
     """COCO's photographs are of many sizes: each process pads to the canvas of the whole batch."""
-    check("rpn", recipe_of("rpn", shared / "data" / "coco128", size=(128, 160)), FIXED, tmp_path)
-
-
-def test_two_processes_equal_one_on_given_proposals(shared, tmp_path):
-    recipe = recipe_of("fast_rcnn", shared / "data" / "bccd", "train", size=(96, 128), preset="tiny")
-    check("fast_rcnn", recipe, {**FIXED, "proposals.kind": "dense"}, tmp_path)
+    bccd = recipe_of("fast_rcnn", shared / "data" / "bccd", "train", size=(96, 128), preset="tiny")
+    check([("rpn", recipe_of("rpn", shared / "data" / "coco128", size=(128, 160)), FIXED),
+           ("fast_rcnn", bccd, {**FIXED, "proposals.kind": "dense"})], tmp_path)
 
 
 def test_alone_there_is_one_rank_and_nothing_to_average():

@@ -15,6 +15,7 @@ from paperlib.systems.retinanet_configs import renamed
 from paperlib.systems.rpn import ProposerConfig, RPNConfig
 
 LEVELS = (2, 3, 4, 5, 6)
+TENTH = ProposalConfig(pre_nms=600, keep=30)  # of the 6000 and 300 of Faster R-CNN and its code
 
 
 def rpn_tiny(num_classes: int = 36) -> RPNConfig:
@@ -43,7 +44,7 @@ def rpn_small(num_classes: int = 20) -> RPNConfig:
         trunk=TrunkConfig("small", frozen_stages=1, frozen_norm=True),
         pyramid=PyramidConfig(levels=(3,), kind="single"),
         rpn=ProposerConfig(anchors, border=0.0, samples=64, box_weight=10.0, locations=2400 / 256, hidden_std=0.03,
-                           train=ProposalConfig(keep=200), test=ProposalConfig(keep=30)),
+                           train=ProposalConfig(pre_nms=1200, keep=200), test=TENTH),
     )
 
 
@@ -62,7 +63,7 @@ def _on(detector, proposer: RPNConfig, test: ProposalConfig, **more) -> FasterRC
 
 def small(num_classes: int = 20) -> FasterRCNNConfig:
     """Model S on one map, trained jointly; 30 proposals at test time where the paper has 300."""
-    return _on(fast.small(num_classes), rpn_small(num_classes), ProposalConfig(keep=30))
+    return _on(fast.small(num_classes), rpn_small(num_classes), TENTH)
 
 
 def tiny(num_classes: int = 36) -> FasterRCNNConfig:
