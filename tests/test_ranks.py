@@ -48,7 +48,7 @@ def check(cases, folder):
                 continue
             torch.testing.assert_close(two["model"][name], value, rtol=0, atol=1e-5, msg=lambda m, k=name: f"{k}: {m}")
             moved = max(moved, float((value - untrained[name]).abs().max()))
-        assert moved > 1e-3  # a hundred times what the two may differ by
+        assert moved > 5e-4  # fifty times what the two may differ by
 
 
 def test_two_processes_equal_one(scenes, tmp_path):
