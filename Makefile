@@ -38,7 +38,8 @@ tables: $(READY)
 	$(PY) -m paperlib table all --budget $(BUDGET) --jobs $(JOBS)
 
 bench: $(READY)
-	$(PY) -m paperlib bench
+	$(PY) -m paperlib bench --picture data/bench.png
+	$(PY) -m paperlib.teach.notebooks readme
 
 site: $(READY)
 	$(PY) -m paperlib.teach.notebooks site

@@ -112,9 +112,12 @@ def _parser() -> argparse.ArgumentParser:
     command(run.scorecard, plan, arg("--out", default="build/scorecard.html"))
     command(
         run.bench,
-        arg("what", nargs="?", choices=["claims", "world"], default="claims"),
-        arg("--ids", help="claims, or probes of the drawn world, comma-separated; default: all that there are"),
+        arg("what", nargs="?", choices=["peers", "claims", "world"], default="peers"),
+        arg("--ids", help="claims, probes or rows, comma-separated; default: all that there are"),
         arg("--repeats", type=int, default=9),
+        arg("--full", action="store_true", help="peers: also the scorers on 5,000 images"),
+        arg("--shrink", type=int, help="peers: divide the sides of images; default: 2 on a CPU, 1 on a GPU"),
+        arg("--picture", help="peers: draw the records to this file, e.g. data/bench.png"),
         device,
     )
     command(run.doctor, arg("data"), split, arg("--system", default="retinanet"), *recipe)

@@ -185,10 +185,13 @@ def scorecard(args) -> None:
 
 
 def bench(args) -> None:
-    """Time what the papers claim about time, or probe the drawn world, and record it."""
+    """Time ours beside the peers, or what the papers claim about time, or probe the drawn world, and record it."""
     from paperlib.experiments import ratios, world_probes
+    from paperlib.teach import speed
 
     ids = args.ids.split(",") if args.ids else None
+    if args.what == "peers":
+        speed.bench(ids, args.repeats, args.device, args.full, args.shrink, args.picture)
     for record in world_probes.bench(ids) if args.what == "world" else ():
         print(f"{record['row']}: " + ", ".join(f"{k} {100 * v:.1f}%" for k, v in record["metrics"].items()))
     for record in ratios.bench(ids, args.repeats, args.device) if args.what == "claims" else ():

@@ -1,9 +1,12 @@
 """Published tables beside what was measured here: means, paired differences, verdicts, cost."""
 
+from statistics import median
+
 import pandas as pd
 
+from paperlib.device import pick_device
 from paperlib.experiments import dials, records, tables
-from paperlib.experiments.configs import Budget, budget
+from paperlib.experiments.configs import Budget, budget, digest
 from paperlib.experiments.judge import mean_interval, paired, verdict
 from paperlib.experiments.published import by_variant, published
 
@@ -122,3 +125,38 @@ def dial_curve(table: str, plan: str | Budget | None = None) -> pd.DataFrame:
         lines[dials.say(value)] = [*means, delta and delta.mean, interval, delta.n if delta else 0]
     labels = [dial[side]["label"] for side in ("better", "worse")]
     return pd.DataFrame.from_dict(lines, "index", columns=[*labels, "delta", "interval", "n"]).rename_axis(dial["dial"])
+
+
+def outlook(plan: str | Budget | None = None) -> dict[str, dict]:
+    """{table: {"done", "left": runs, "minutes", "to_go": core-minutes}} of every table that can be run.
+
+    What is left is estimated by the median of the table's recorded runs, else of its system's; None without any. A run
+    that another row shares counts once.
+    """
+    plan, names = plan if isinstance(plan, Budget) else budget(plan), [n for n, b in published().items() if "run" in b]
+    spent, seconds, seen, found = cost(plan), {}, set(), {}
+    for name in names:
+        own = [r["seconds"] for r in records.read(name, plan.name) if "measured_as" not in r]
+        seconds[name] = own
+        seconds.setdefault(tables.runnable(name)["run"]["system"], []).extend(own)
+    for name in names:
+        left = {(key, job.seed) for job, key in tables.missing(name, plan)} - seen
+        seen |= left
+        typical = seconds[name] or seconds[tables.runnable(name)["run"]["system"]]
+        done, minutes = spent.get(name, (0, 0.0))
+        found[name] = {"done": done, "minutes": round(minutes, 1), "left": len(left),
+                       "to_go": round(len(left) * median(typical) / 60, 1) if typical else None}
+    return found
+
+
+def record_outlook(plan: str | Budget | None = None) -> dict:
+    """Record what the tables have cost and will cost, beside the timings of `paperlib bench`; the record."""
+    plan, device = plan if isinstance(plan, Budget) else budget(plan), pick_device("cpu")
+    found = outlook(plan)
+    totals = {key: round(sum(line[key] or 0 for line in found.values()), 1)
+              for key in ("done", "minutes", "left", "to_go")}
+    record = {"table": "peers", "row": "cost", "seed": 0, "budget": "bench", "hash": digest(found), "status": "ok",
+              "metrics": totals, "tables": found, "plan": plan.name, "seconds": 0.0,
+              "provenance": records.provenance(device)}
+    records.append(record)
+    return record

@@ -88,7 +88,7 @@ def check_stored(args) -> int:
 
 
 def readme(args) -> int:
-    """Fill the README's list of notebooks from their titles and measured minutes."""
+    """Fill the README's list of notebooks from titles and measured minutes, and its table of speed from the records."""
     path = twins.ROOT / "README.md"
     path.write_text(publish.filled_readme(path.read_text(encoding="utf-8")), encoding="utf-8", newline="\n")
     return 0

@@ -4,7 +4,7 @@ import re
 from base64 import b64decode
 from pathlib import Path
 
-from paperlib.teach import twins
+from paperlib.teach import speed, twins
 from paperlib.teach.draw import Picture, boxes_on, render
 
 README_LIST = re.compile(r"(<!-- notebooks -->\n).*?(<!-- /notebooks -->)", re.DOTALL)
@@ -20,11 +20,11 @@ INDEX = """<!doctype html>
 
 
 def filled_readme(text: str, folder: Path = twins.NOTEBOOKS) -> str:
-    """README text with the list between its markers made anew."""
+    """README text with what stands between its markers made anew: the notebooks, and the numbers on speed."""
     rows = [f"| [{name}](notebooks/{name}.ipynb) | {twins.title(name, folder)} | {twins.minutes(name, folder, 'cpu')} "
             f"| {twins.minutes(name, folder, 'gpu')} |\n" for name in twins.names(folder=folder)]
     head = "| notebook | about | CPU | GPU |\n|---|---|---|---|\n"
-    return README_LIST.sub(lambda mark: mark[1] + head + "".join(rows) + mark[2], text)
+    return speed.filled(README_LIST.sub(lambda mark: mark[1] + head + "".join(rows) + mark[2], text))
 
 
 def picture(path: Path) -> None:

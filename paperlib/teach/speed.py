@@ -1,0 +1,98 @@
+"""`paperlib bench`, and the README's section on speed: its table and its picture, both from the bench's records."""
+import re
+from base64 import b64decode
+from pathlib import Path
+
+from paperlib.device import keep_memory
+from paperlib.experiments import ratios, report
+from paperlib.teach.draw import color, render, style
+
+SECTION = re.compile(r"(<!-- bench -->\n).*?(<!-- /bench -->)", re.DOTALL)
+NAMES = {"retinanet_resnet50": "RetinaNet, ResNet-50", "faster_rcnn_resnet50": "Faster R-CNN, ResNet-50, pyramid",
+         "retinanet_tiny": "RetinaNet, tiny", "scorer": "COCO's twelve numbers", "scorer full": "COCO's twelve numbers"}
+WHAT = {"step": "training step", "inference": "inference"}
+
+
+def bench(ids: list[str] | None, repeats: int, device: str | None, full: bool, shrink: int | None,
+          drawing: str | None) -> None:
+    """Time the rows, record what the tables cost, print all as the README shows it; `drawing`: the picture's file."""
+    keep_memory()
+    rows = [row for row in ratios.races(ratios.PEERS) if full or row != "scorer full"] if ids is None else ids
+    for record in ratios.bench([r for r in rows if r != "cost"], repeats, device, ratios.PEERS, shrink):
+        grown = ", ".join(f"{name}: {mb:g} MiB" for name, mb in record.get("megabytes", {}).items() if mb)
+        print(f"{record['row']}: {record['metrics']['value']:.3g}. {record['note']} {grown}".strip())
+    if ids is None or "cost" in ids:
+        report.record_outlook()
+    print(section())
+    if drawing:
+        picture(Path(drawing))
+
+
+def measured() -> dict[str, dict]:
+    """{row: its newest record}, on this project's reference device, a CPU core."""
+    return {row: found["cpu"] for row, found in ratios.measured(ratios.PEERS).items() if "cpu" in found}
+
+
+def label(row: str) -> str:
+    """What a row is about, in words."""
+    name, _, what = row.partition(" ")
+    return f"{NAMES[name]}: {WHAT[what]}" if what in WHAT else NAMES[row]
+
+
+def _beside() -> dict[str, dict]:
+    return {row: record for row, record in measured().items() if "theirs" in record.get("parts", ())}
+
+
+def section() -> str:
+    """The numbers as Markdown: the peers' seconds beside ours, drawing, and the cost of the tables."""
+    lines = ["| on one thread | torchvision, pycocotools | paperlib | times as fast | of |\n|---|---|---|---|---|\n"]
+    for row, record in _beside().items():
+        found = ratios.interval(record)
+        theirs, ours = (f"{record['parts'][side]:.3g} s" for side in ("theirs", "paperlib"))
+        bounds = f" [{found.low:.2f}, {found.high:.2f}]" if found.low > 0 else ""
+        lines.append(f"| {label(row)} | {theirs} | {ours} | {found.mean:.2f}{bounds} | {record['note']} |\n")
+    all_rows = measured()
+    if "world" in all_rows:
+        lines.append(f"\nMiniCOCO is drawn at {all_rows['world']['metrics']['value']:.0f} images a core-second.\n")
+    if "cost" in all_rows:
+        facts = {**all_rows["cost"]["metrics"], "plan": all_rows["cost"]["plan"]}
+        lines.append("\n{done:.0f} runs of the tables at the {plan} budget are recorded and took {minutes:.0f} "
+                     "core-minutes; the other {left:.0f} will take about {to_go:.0f}.\n".format(**facts))
+    return "".join(lines)
+
+
+def filled(text: str) -> str:
+    """A text with the section between its markers made anew."""
+    return SECTION.sub(lambda mark: mark[1] + section() + mark[2], text)
+
+
+def picture(path: Path) -> None:
+    """Draw how many times as fast as the peers we are, and how a step's time and memory grow."""
+    import matplotlib.pyplot as plt  # imported here: only this command draws
+
+    style()
+    rows, all_rows = list(_beside().items())[::-1], measured()
+    fig, axes = plt.subplots(1, 3, figsize=(11, 3.0), width_ratios=(1.3, 1, 1), layout="constrained")
+    for i, (_, record) in enumerate(rows):
+        found = ratios.interval(record)
+        axes[0].plot([max(found.low, 0.1), min(found.high, 1e3)], [i, i], color=color(0), linestyle="-")
+        axes[0].plot(found.mean, i, "o", color=color(0))
+    axes[0].set(xscale="log", yticks=range(len(rows)), yticklabels=[label(row) for row, _ in rows],
+                title="times as fast as the peers")
+    axes[0].axvline(1, color="black", linewidth=1)
+    axes[0].set_xticks([1, 2, 5, 10, 20], ["1", "2", "5", "10", "20"])
+    axes[0].minorticks_off()
+    for i, what in enumerate(("images", "anchors", "classes", "proposals")):
+        if record := all_rows.get(f"growth {what}"):
+            for ax, values in ((axes[1], record["parts"]), (axes[2], record["megabytes"])):
+                first = next(iter(values))
+                if values[first]:
+                    ax.plot([int(n) / int(first) for n in values], [v / values[first] for v in values.values()],
+                            marker="osD^"[i], label=what)
+    for ax, title in zip(axes[1:], ("seconds", "peak memory")):
+        ax.set(xscale="log", yscale="log", xlabel="times as many", title=f"times as much: {title}")
+        ax.set_xticks([1, 2, 4, 8, 16, 64], ["1", "2", "4", "8", "16", "64"])
+        ax.set_yticks([1, 2, 4, 8], ["1", "2", "4", "8"])
+        ax.minorticks_off()
+    axes[1].legend()
+    path.write_bytes(b64decode(render(fig, "Speed beside the peers, and growth of time and memory").base64))

@@ -1,0 +1,75 @@
+"""The bench beside the peers at tiny sizes: equal outputs, sealed records, the README's section."""
+import math
+
+import pytest
+import torch
+
+from paperlib.__main__ import main
+from paperlib.experiments import growth, peers, ratios, records
+from paperlib.teach import speed, twins
+
+
+@pytest.fixture
+def results(tmp_path, monkeypatch):
+    monkeypatch.setenv("PAPERLIB_RESULTS", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.parametrize("row", ["retinanet_tiny step", "retinanet_tiny inference", "scorer", "growth classes"])
+def test_rows_run_at_tiny_sizes(row):
+    record = ratios.measure(row, 1, "cpu", 8, ratios.PEERS)
+    assert record["hash"] == ratios.identity(row, ratios.PEERS) and record["values"][0] > 0
+    assert all(seconds > 0 for seconds in record["parts"].values())
+    if row.startswith("growth"):
+        peaks = record["megabytes"]
+        assert list(peaks) == ["20", "80", "320", "1280"]
+        assert peaks["20"] is None or peaks["1280"] > peaks["20"]       # None: not Linux
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("row", [r for r in ratios.races(ratios.PEERS) if "resnet50" in r or "growth" in r])
+def test_the_other_rows_run_too(row):
+    assert ratios.measure(row, 1, "cpu", 8, ratios.PEERS)["metrics"]["value"] > 0
+
+
+def test_other_outputs_are_refused(monkeypatch):
+    def other(device, shrink):
+        theirs, mine, *batch = peers.retinanet_tiny(device, shrink)
+        torch.nn.init.zeros_(mine.head.box[0].weight)
+        return theirs, mine, *batch
+
+    with torch.no_grad(), pytest.raises(ValueError, match="other: our detections differ from torchvision's"):
+        peers.beside(other, False, "cpu", 8)
+
+
+def test_the_made_case_is_coco_sized():
+    gt, found = growth.made_case(3)
+    assert len(gt["annotations"]) == 3 * growth.OBJECTS and len(found) == 3 * growth.DETECTIONS
+    assert growth.IMAGES * growth.DETECTIONS == 500_000 and len({r["category_id"] for r in found}) > 20
+
+
+def test_the_command_records_prints_and_draws(results, capsys):
+    assert main(["bench", "--ids", "nothing"]) == 2
+    assert "'nothing' cannot be timed; these can: retinanet_resnet50 step" in capsys.readouterr().err
+    rows = "scorer,world,growth images,cost"
+    command = ["bench", "--ids", rows, "--repeats", "6", "--shrink", "8", "--device", "cpu"]
+    assert main([*command, "--picture", str(results / "bench.png")]) == 0
+    said = capsys.readouterr().out
+    found = {r["row"]: r for r in records.read("peers", "bench")}           # reading checks every seal
+    assert set(found) == {"scorer", "world", "growth images", "cost"}
+    low, high = ratios.interval(found["scorer"]).low, ratios.interval(found["scorer"]).high
+    assert math.isfinite(low) and f"{found['scorer']['metrics']['value']:.2f} [{low:.2f}, {high:.2f}]" in said
+    assert f"{found['world']['metrics']['value']:.0f} images a core-second" in said
+    cost = found["cost"]
+    assert cost["metrics"]["left"] == sum(t["left"] for t in cost["tables"].values()) > 100
+    assert (results / "bench.png").read_bytes().startswith(b"\x89PNG")
+    assert speed.filled("a <!-- bench -->\nold<!-- /bench -->") == f"a <!-- bench -->\n{speed.section()}<!-- /bench -->"
+
+
+def test_readme_is_in_step_with_the_records(monkeypatch):
+    monkeypatch.delenv("PAPERLIB_RESULTS", raising=False)
+    text = (twins.ROOT / "README.md").read_text(encoding="utf-8")
+    assert speed.SECTION.search(text), "README.md lost its <!-- bench --> markers"
+    assert speed.filled(text) == text, "run: python -m paperlib.teach.notebooks readme"
+    assert {row for row in speed.measured() if "theirs" in speed.measured()[row].get("parts", ())}
+    assert (twins.ROOT / "data" / "bench.png").stat().st_size < 100_000
