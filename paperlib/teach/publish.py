@@ -4,7 +4,7 @@ import re
 from base64 import b64decode
 from pathlib import Path
 
-from paperlib.teach import speed, twins
+from paperlib.teach import twins
 from paperlib.teach.draw import Picture, boxes_on, render
 
 README_LIST = re.compile(r"(<!-- notebooks -->\n).*?(<!-- /notebooks -->)", re.DOTALL)
@@ -21,6 +21,8 @@ INDEX = """<!doctype html>
 
 def filled_readme(text: str, folder: Path = twins.NOTEBOOKS) -> str:
     """README text with what stands between its markers made anew: the notebooks, and the numbers on speed."""
+    from paperlib.teach import speed  # imported here: it brings torch, and the other commands stay quick
+
     rows = [f"| [{name}](notebooks/{name}.ipynb) | {twins.title(name, folder)} | {twins.minutes(name, folder, 'cpu')} "
             f"| {twins.minutes(name, folder, 'gpu')} |\n" for name in twins.names(folder=folder)]
     head = "| notebook | about | CPU | GPU |\n|---|---|---|---|\n"
