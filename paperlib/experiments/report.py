@@ -155,6 +155,7 @@ def record_outlook(plan: str | Budget | None = None) -> dict:
     found = outlook(plan)
     totals = {key: round(sum(line[key] or 0 for line in found.values()), 1)
               for key in ("done", "minutes", "left", "to_go")}
+    totals["unknown"] = sum(line["left"] for line in found.values() if line["to_go"] is None)
     record = {"table": "peers", "row": "cost", "seed": 0, "budget": "bench", "hash": digest(found), "status": "ok",
               "metrics": totals, "tables": found, "plan": plan.name, "seconds": 0.0,
               "provenance": records.provenance(device)}

@@ -57,7 +57,8 @@ def section() -> str:
     if "cost" in all_rows:
         facts = {**all_rows["cost"]["metrics"], "plan": all_rows["cost"]["plan"]}
         lines.append("\n{done:.0f} runs of the tables at the {plan} budget are recorded and took {minutes:.0f} "
-                     "core-minutes; the other {left:.0f} will take about {to_go:.0f}.\n".format(**facts))
+                     "core-minutes. {left:.0f} are left: about {to_go:.0f} core-minutes for those of systems that have "
+                     "records, and {unknown:.0f} of systems that have none.\n".format(**facts))
     return "".join(lines)
 
 
@@ -94,5 +95,6 @@ def picture(path: Path) -> None:
         ax.set_xticks([1, 2, 4, 8, 16, 64], ["1", "2", "4", "8", "16", "64"])
         ax.set_yticks([1, 2, 4, 8], ["1", "2", "4", "8"])
         ax.minorticks_off()
-    axes[1].legend()
+    if axes[1].lines:
+        axes[1].legend()
     path.write_bytes(b64decode(render(fig, "Speed beside the peers, and growth of time and memory").base64))
