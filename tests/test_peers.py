@@ -38,7 +38,7 @@ def test_other_outputs_are_refused(monkeypatch):
         torch.nn.init.zeros_(mine.head.box[0].weight)
         return theirs, mine, *batch
 
-    with torch.no_grad(), pytest.raises(ValueError, match="other: only .* of our detections are torchvision's"):
+    with torch.no_grad(), pytest.raises(ValueError, match=r"other: only .* of our detections are torchvision's"):
         peers.beside(other, False, "cpu", 8)
 
 

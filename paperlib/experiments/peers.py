@@ -148,7 +148,7 @@ def retinanet_tiny(device, shrink):
 
 
 def agree(mine: dict, other: dict, side: float) -> float:
-    """The share of detections that are equal to a thousandth (boxes: of the image's side), the smaller of both sides'."""
+    """The share of detections equal to a thousandth (boxes: of the image's side), the smaller of both sides'."""
     a, b = (torch.cat([d["boxes"] / side, d["scores"][:, None], d["labels"][:, None]], 1) for d in (mine, other))
     apart = torch.cdist(a, b, p=torch.inf)
     return min(float((apart.amin(d) < 1e-3).float().mean()) for d in (0, 1)) if len(a) and len(b) else 0.0
