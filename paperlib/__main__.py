@@ -121,7 +121,7 @@ def _parser() -> argparse.ArgumentParser:
         device,
     )
     command(run.doctor, arg("data"), split, arg("--system", default="retinanet"), *recipe)
-    command(run.pretrain, arg("trunk"), plan, seed, device)
+    command(run.pretrain, arg("trunk"), plan, arg("--lr", type=float, help="default: the budget's"), seed, device)
     return parser
 
 

@@ -216,5 +216,5 @@ def pretrain(args) -> None:
     """Train a trunk to name MiniNet's crops and store its weights with their accuracy."""
     from paperlib.experiments.pretrain import pretrain as run
 
-    path, accuracy = run(args.trunk, args.budget, args.seed, pick_device(args.device))
+    path, accuracy = run(args.trunk, args.budget, args.seed, pick_device(args.device), lr=args.lr)
     print(f"{args.trunk}: top-1 {100 * accuracy:.1f}%, weights: {path}")

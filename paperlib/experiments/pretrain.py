@@ -1,5 +1,6 @@
 """Pre-training a trunk on MiniNet, the drawn stand-in for ImageNet: a recorded recipe and stored weights."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -59,12 +60,14 @@ def pretrain(
     seed: int = 0,
     device: torch.device | None = None,
     out: Path | None = None,
+    lr: float | None = None,
 ) -> tuple[Path, float]:
-    """Train `trunk` on MiniNet by the budget's classifier recipe; store the trunk's weights; return path and top-1.
+    """Train `trunk` on MiniNet by the budget's classifier recipe (or another `lr`), store it; return path and top-1.
 
     The header of the file holds the accuracy, the recipe's numbers and the data set's version.
     """
     device, recipe = device or pick_device("cpu"), budget(plan).recipe("classifier")
+    recipe = replace(recipe, lr=lr or recipe.lr)
     train, val = load_classification(recipe.data, "train"), load_classification(recipe.data, "val")
     seed_all(seed)
     system = Classifier(ClassifierConfig(num_classes=len(train.classes), trunk=TrunkConfig(name=trunk)))
