@@ -153,7 +153,7 @@ def test_a_failed_drawing_leaves_nothing_and_a_good_one_is_drawn_once(tmp_path, 
         if len(calls) == 1:
             raise KeyboardInterrupt
     fake = types.ModuleType("paperlib.data.build")
-    fake.build, fake.version = build, lambda name: "1"
+    fake.build, fake.version, fake.folder_of = build, lambda name: "1", str
     monkeypatch.setitem(sys.modules, "paperlib.data.build", fake)
     monkeypatch.setattr(paperlib.data, "build", fake, raising=False)
     monkeypatch.setenv("PAPERLIB_DATA", str(tmp_path / "data"))

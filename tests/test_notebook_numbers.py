@@ -8,8 +8,9 @@ from paperlib.experiments.published import claims, published
 from paperlib.teach.twins import NOTEBOOKS, names, twin_path
 
 NUMBER = re.compile(r"(?<![\w.])\d+\.\d+(?![\w.]*\w)")
-# headings, references, and the numbers of sections, figures and equations
-PLACE = re.compile(r"^#[^\n]*$|\*\*(?:References|Sources?|Paper)[.:]?\*\*.*?(?=\n\n|\Z)"
+# headings, minutes, references, and the numbers of sections, figures and equations
+PLACE = re.compile(r"^#[^\n]*$|<!-- minutes -->.*?<!-- /minutes -->"
+                   r"|\*\*(?:References|Sources?|Paper)[.:]?\*\*.*?(?=\n\n|\Z)"
                    r"|(?:Secs?|[Ss]ections?|Figs?|Tables?|Eqs?|eqs?|App|chapters?)\.?\s*[\d.]+(?:,?\s+(?:and|to)?\s*[\d.]+)*",
                    re.MULTILINE | re.DOTALL)
 SIZE = re.compile(r"(?:figsize|size)=\([^)]*\)")

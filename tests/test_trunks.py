@@ -23,7 +23,8 @@ def test_tiny_is_tiny():
 
 
 def test_tiny_deep_has_twice_the_blocks():
-    count = {name: sum("conv.weight" in k and v.shape[-1] == 3 for k, v in trunk(TrunkConfig(name)).state_dict().items())
+    weights = {name: trunk(TrunkConfig(name)).state_dict() for name in ("tiny", "tiny_deep")}
+    count = {name: sum("conv.weight" in k and v.shape[-1] == 3 for k, v in weights[name].items())
              for name in ("tiny", "tiny_deep")}
     assert count == {"tiny": 9, "tiny_deep": 17}
 
