@@ -40,6 +40,7 @@ if "google.colab" in sys.modules:  # fetch the course and what Colab lacks; leav
 
 # %%
 from dataclasses import replace
+from itertools import pairwise
 
 import matplotlib.pyplot as plt
 import torch
@@ -514,7 +515,6 @@ predict("All anchors of P2 to P6, against putting all fifteen shapes at every pl
 # %%
 from paperlib.experiments.facts import printed
 from paperlib.parts.anchors import AnchorConfig, anchors_for, base_anchors
-from paperlib.systems.rpn import ProposerConfig
 
 PRINTED = printed("fpn/1")
 SIZES = (32.0, 64.0, 128.0, 256.0, 512.0)
@@ -719,7 +719,7 @@ def smooth(values, n=25):
 
 
 fig, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3.6), width_ratios=[1, 1.3])
-names = [f"{a}–{b}" if a and b < 1000 else f"< {b}" if not a else f"> {a}" for a, b in zip(edges, edges[1:])]
+names = [f"{a}–{b}" if a and b < 1000 else f"< {b}" if not a else f"> {a}" for a, b in pairwise(edges)]
 for mark, name in zip("os^D", nets):
     left.plot(smooth([step["loss"] for step in history[name]]), label=name, marker=mark if smoke else None)
     right.plot(names, [100 * r for r in recall[name]], marker=mark, ms=5, label=name)

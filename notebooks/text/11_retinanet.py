@@ -437,7 +437,7 @@ draw.show(fig, "Left: the box loss of both short runs over the steps; each loss 
 
 # %%
 def missing(table):
-    rows = {label for label in report.frame(table, shown).index}
+    rows = set(report.frame(table, shown).index)
     return "" if records.read(table, shown.name) else f"No runs of {table} are recorded yet ({len(rows)} rows): `paperlib table {table}`."
 
 

@@ -48,7 +48,7 @@ from paperlib.experiments.configs import budget
 from paperlib.experiments.judge import mean_interval, paired
 from paperlib.teach import draw
 from paperlib.teach.checks import check, predict, reveal, score
-from paperlib.teach.widgets import explore, frames
+from paperlib.teach.widgets import explore
 
 draw.style()
 plan = budget(BUDGET)
