@@ -59,7 +59,9 @@ def test_two_processes_equal_one(scenes, tmp_path):
 
 def test_two_processes_equal_one_on_photographs(shared, tmp_path):
     """COCO's photographs are of many sizes: each process pads to the canvas of the whole batch."""
-    check([("rpn", recipe_of("rpn", shared / "data" / "coco128", size=(128, 160)), FIXED)], tmp_path)
+    bccd = recipe_of("fast_rcnn", shared / "data" / "bccd", "train", size=(96, 128), preset="tiny")
+    check([("rpn", recipe_of("rpn", shared / "data" / "coco128", size=(128, 160)), FIXED),
+           ("fast_rcnn", bccd, {**FIXED, "proposals.kind": "dense"})], tmp_path)
 
 
 def test_alone_there_is_one_rank_and_nothing_to_average():

@@ -180,7 +180,7 @@ def losses(logits: Tensor, deltas: Tensor, given: Tensor, labels: Tensor, goals:
     own = deltas[at, (labels[at] - 1).clamp(max=deltas.shape[1] - 1)].to(goals.dtype)
     want = encode(given[at, 1:], goals[at], code)
     box = (own - want).square() / 2 if beta == math.inf else smooth_l1(own, want, beta)
-    count = torch.full((), max(len(labels), 1.0), device=labels.device)
+    count = torch.full((), float(max(len(labels), 1)), device=labels.device)  # a mean over ranks may be a half
     mean_over_ranks(count)
     return {"cls": cls / count, "box": box.sum() / count}
 
