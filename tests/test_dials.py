@@ -25,11 +25,15 @@ def test_every_row_can_be_run_on_a_set_of_its_own(name):
     dial, jobs = dials.dials()[name], tables.jobs_of(name, budget("mini"), seeds=1)
     assert len(jobs) == 2 * len(dial["values"]) and len({job.row for job in jobs}) == len(jobs)
     assert {job.recipe.data for job in jobs} == {dials.set_name(dial, value) for value in dial["values"]}
+    of_system = "." in dial["dial"]
     assert len({tables.identity(job) for job in jobs}) == len(jobs)
     for job in jobs:
-        assert getattr(build.world_of(job.recipe.data), dial["dial"]) in dial["values"]
-        assert job.recipe.steps == budget("mini").recipe(dial["system"]).steps * dials.STRETCH
-    assert dial["claim"] in {"", *(claim["id"] for claim in claims())} and dial["dial"] in asdict(World())
+        stretch = job.recipe.steps / budget("mini").recipe(dial["system"]).steps
+        turned = job.changes if of_system else asdict(build.world_of(job.recipe.data))
+        assert {**turned, "recipe.stretch": stretch}[dial["dial"]] in dial["values"]
+        assert dial["dial"] == "recipe.stretch" or stretch == dials.STRETCH
+    assert dial["claim"] in {"", *(claim["id"] for claim in claims())}
+    assert of_system or dial["dial"] in asdict(World())
 
 
 def test_a_curve_says_what_its_records_say(plan):

@@ -1,10 +1,10 @@
-"""The tables of notebook 13: one dial of the drawn world turned at a time, two systems compared at each value."""
+"""The tables of notebook 13: one dial of the drawn world or of a system turned at a time, and two systems compared."""
 import tomllib
 from functools import cache
 
 from paperlib.experiments.published import DATA
 
-NEEDS = {"id", "dial", "values", "title", "claim", "system", "better", "worse"}
+NEEDS = {"id", "dial", "values", "title", "claim", "system", "metric", "better", "worse"}
 STRETCH = 0.5  # of the recipe's steps: the sets are small, and only differences count
 
 
@@ -12,6 +12,7 @@ STRETCH = 0.5  # of the recipe's steps: the sets are small, and only differences
 def dials() -> dict[str, dict]:
     """The experiments of `data/dials.toml` by id. Errors: ValueError naming the one that lacks a key."""
     found = tomllib.loads((DATA / "dials.toml").read_text(encoding="utf-8"))["dial"]
+    found = [{"metric": "AP", **dial} for dial in found]
     for dial in found:
         if wrong := NEEDS ^ dial.keys():
             raise ValueError(f"dials.toml: dial {dial.get('id')!r} lacks or should not have {', '.join(sorted(wrong))}")
@@ -19,8 +20,8 @@ def dials() -> dict[str, dict]:
 
 
 def set_name(dial: dict, value) -> str:
-    """The drawn set in which the dial stands at `value`."""
-    return f"minicoco?{dial['dial']}={value}".replace(" ", "")
+    """The drawn set in which the dial stands at `value`; the default one for a dial of the system ("part.field")."""
+    return "minicoco" if "." in dial["dial"] else f"minicoco?{dial['dial']}={value}".replace(" ", "")
 
 
 def row_of(dial: dict, value, side: str) -> str:
@@ -40,8 +41,12 @@ def tables() -> dict[str, dict]:
 
 
 def _table(dial: dict) -> dict:
-    rows = [{"label": row_of(dial, value, side), "values": {"AP": None}, "ours": True, "set": {"tiny": {
-                "recipe.data": set_name(dial, value), "recipe.stretch": STRETCH, **dial[side]["set"]}}}
-            for value in dial["values"] for side in ("better", "worse")]
-    return {"id": dial["id"], "caption": dial["title"], "columns": [{"name": "AP", "unit": "%", "better": "higher"}],
-            "rows": rows, "baseline": rows[0]["label"], "run": {"system": dial["system"], "data": "minicoco"}}
+    def changes(value, side):
+        turned = {dial["dial"]: value} if "." in dial["dial"] else {}
+        return {"recipe.data": set_name(dial, value), "recipe.stretch": STRETCH, **dial[side]["set"], **turned}
+
+    rows = [{"label": row_of(dial, value, side), "values": {dial["metric"]: None}, "ours": True,
+             "set": {"tiny": changes(value, side)}} for value in dial["values"] for side in ("better", "worse")]
+    columns = [{"name": dial["metric"], "unit": "%", "better": "higher"}]
+    return {"id": dial["id"], "caption": dial["title"], "columns": columns, "rows": rows, "baseline": rows[0]["label"],
+            "run": {"system": dial["system"], "data": "minicoco"}}

@@ -106,14 +106,14 @@ def cost(plan: str | Budget | None = None) -> dict[str, tuple[int, float]]:
 
 
 def dial_curve(table: str, plan: str | Budget | None = None) -> pd.DataFrame:
-    """A dial's curve: at each value the AP of both sides, their difference with its 95% interval, and pairs of seeds.
+    """A dial's curve: at each value the metric of both sides, their difference, its 95% interval, and pairs of seeds.
 
     Units: points. A value without a fresh pair of runs has n 0; one pair has no interval.
     """
     dial, ours = dials.dials()[table], measured(table, plan)
 
     def points(value, side):
-        found = ours.get(dials.row_of(dial, value, side), {}).get("metrics", {}).get("AP", {})
+        found = ours.get(dials.row_of(dial, value, side), {}).get("metrics", {}).get(dial["metric"], {})
         return {seed: 100 * ap for seed, ap in found.items()}
 
     lines = {}
