@@ -75,31 +75,34 @@ def _max(x: Tensor, rois: Tensor, scale: float, cfg: RoIConfig) -> Tensor:
 
 
 def _align(x: Tensor, rois: Tensor, scale: float, cfg: RoIConfig) -> Tensor:
+    if x.device.type == "cpu":  # torchvision's loops take eight times as long there
+        return _warp(x, rois.detach(), scale, cfg)
     return ops.roi_align(x, rois, cfg.side, scale, cfg.samples, aligned=False)
 
 
 def _warp(x: Tensor, rois: Tensor, scale: float, cfg: RoIConfig) -> Tensor:
     n, c, h, w = x.shape
-    image, b = rois[:, 0].long(), rois[:, 1:] * scale
-    steps = (torch.arange(cfg.side * cfg.samples, device=x.device, dtype=x.dtype) + 0.5) / (cfg.side * cfg.samples)
+    b = rois[:, 1:] * scale
     wh = (b[:, 2:] - b[:, :2]).clamp(min=1)  # torchvision's RoIs span at least one cell
-    px, py = (b[:, i, None] + wh[:, i, None] * steps for i in (0, 1))  # (R, S) in cells
-    (x0, x1, fx), (y0, y1, fy) = _corners(px, w), _corners(py, h)
-    rows = x.permute(0, 2, 3, 1).reshape(n * h * w, c)
-
-    def at(y, x):  # (R, S), (R, S) -> (R, S, S, C)
-        return rows[(image[:, None, None] * h + y[:, :, None]) * w + x[:, None, :]]
-
-    fx, fy = fx[:, None, :, None], fy[:, :, None, None]
-    out = (at(y0, x0) * (1 - fx) + at(y0, x1) * fx) * (1 - fy) + (at(y1, x0) * (1 - fx) + at(y1, x1) * fx) * fy
-    cells = out.permute(0, 3, 1, 2).unflatten(2, (cfg.side, cfg.samples)).unflatten(4, (cfg.side, cfg.samples))
-    return cells.mean(dim=(3, 5))
+    (px, fx), (py, fy) = (_weights(b[:, i], wh[:, i], (w, h)[i], cfg) for i in (0, 1))  # (R, side, 2 samples)
+    row = rois[:, 0, None, None].long() * h + py
+    at = row[:, :, None, :, None] * w + px[:, None, :, None, :]  # (R, side, side, 2 samples, 2 samples)
+    share = fy[:, :, None, :, None] * fx[:, None, :, None, :]
+    cells = F.embedding_bag(at.flatten(3).flatten(0, 2), x.permute(0, 2, 3, 1).reshape(n * h * w, c), mode="sum",
+                            per_sample_weights=share.flatten(3).flatten(0, 2))  # a weighted sum of the map's vectors
+    return cells.view(len(rois), cfg.side, cfg.side, c).permute(0, 3, 1, 2)
 
 
-def _corners(p: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]:
+def _weights(start: Tensor, length: Tensor, size: int, cfg: RoIConfig) -> tuple[Tensor, Tensor]:
+    """Along one axis, the map's places that each cell of a RoI reads, and their weights: both (R, side, 2 samples)."""
+    steps = (torch.arange(cfg.side * cfg.samples, device=start.device) + 0.5).to(start) / (cfg.side * cfg.samples)
+    p = start[:, None] + length[:, None] * steps  # (R, side samples), in cells
+    read = (p >= -1) & (p <= size)  # points further out count as zero, as torchvision's
     p = p.clamp(0, size - 1)
-    low = p.detach().floor().long().clamp(max=max(size - 2, 0))
-    return low, (low + 1).clamp(max=size - 1), p - low
+    low = p.detach().floor()
+    share = torch.stack([1 - p + low, p - low], -1) * read[..., None] / cfg.samples
+    place = torch.stack([low, (low + 1).clamp(max=size - 1)], -1).long()
+    return place.unflatten(1, (cfg.side, -1)).flatten(2), share.unflatten(1, (cfg.side, -1)).flatten(2)
 
 
 KINDS = {"max": _max, "align": _align, "warp": _warp}
