@@ -67,16 +67,16 @@ def _recipe(args):
 def train(args) -> None:
     """One run: weights in <out>/<system>.safetensors, checkpoint beside them until it is done, scores at the end."""
     from paperlib.data.sets import load
+    from paperlib.experiments.configs import tested
     from paperlib.experiments.evaluate import evaluate
     from paperlib.experiments.fit import sides
     from paperlib.experiments.fit import train as run
     from paperlib.experiments.weights import save_weights
 
     device, recipe, out = pick_device(args.device), _recipe(args), Path(args.out)
-    test = load(recipe.data, recipe.test, limit=recipe.test_images)
-    system, history = run(
-        args.system, recipe, args.seed, args.set, device, out / f"{args.system}.checkpoint", bar=_loss_bar
-    )
+    test = load(*tested(recipe), limit=recipe.test_images)
+    path = out / f"{args.system}.checkpoint"
+    system, history = run(args.system, recipe, args.seed, args.set, device, path, bar=_loss_bar)
     if args.half:
         system.half().float()  # what is scored below is what is stored
     scores = evaluate(system, test, device, **sides(recipe))

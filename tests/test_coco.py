@@ -10,6 +10,7 @@ from pycocotools import mask as rle_tools
 
 from paperlib.data.coco import read_coco
 from paperlib.data.faults import _unpack
+from paperlib.data.sets import load
 
 
 @pytest.fixture(autouse=True)
@@ -85,6 +86,20 @@ def test_subset_pixels_and_version(tmp_path):
     assert read_coco(file).pixels()[1].max() == 99                       # a changed file is decoded again
     file.write_text(file.read_text() + "\n")
     assert read_coco(file).version != data.version and read_coco(file).annotations == data.annotations
+
+
+def test_only_some_categories_in_the_order_asked_for(tmp_path):
+    data = read_coco(write(tmp_path, good()), report=None)
+    dogs, both = data.only(["dog"]), data.only(["dog", "cat"])
+    assert dogs.classes == ["dog"] and dogs.target(0)["labels"].tolist() == [1, 1] and len(dogs) == 2
+    assert dogs.target(0)["boxes"].tolist() == data.target(0)["boxes"][1:3].tolist()
+    assert both.target(0)["labels"].tolist() == [2, 1, 1, 2] and both.pixels().shape == data.pixels().shape
+    with pytest.raises(KeyError, match="no category 'emu'; it has cat, dog"):
+        data.only(["cat", "emu"])
+    (tmp_path / "other").mkdir()
+    file = write(tmp_path / "other", {**good(), "categories": [{"id": 5, "name": "dog"}, {"id": 3, "name": "sheep"}]})
+    with pytest.raises(KeyError, match="no category 'sheep'"):
+        load(f"{tmp_path / 'instances.json'}@{file}")
 
 
 def test_pixels_is_none_when_sizes_differ(tmp_path):

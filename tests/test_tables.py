@@ -11,7 +11,8 @@ import joblib
 import pytest
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-from paperlib.experiments import pool, records, report, tables
+from paperlib.data.sets import load
+from paperlib.experiments import configs, pool, records, report, tables
 from paperlib.experiments.configs import Budget, budget, system_config
 from paperlib.experiments.published import published
 from paperlib.systems import SYSTEMS
@@ -157,6 +158,18 @@ def test_equal_rows_of_two_tables_are_measured_once(plan):
     assert report.measured("focal_loss/1a", plan)["alpha 0.75"]["stale"] == 0
     spent = report.cost(plan)
     assert spent[TABLE][1] > 0 and spent["focal_loss/1a"] == (1, 0)
+
+
+def test_a_row_may_be_trained_on_one_set_and_tested_on_another():
+    """Table 2.1 of the thesis: two sets, both ways; each is read with the 20 categories that they share."""
+    jobs = {job.row: job for job in tables.jobs_of("coco/1", budget("mini"), seeds=1)}
+    pairs = {row: (job.recipe.data, configs.tested(job.recipe)) for row, job in jobs.items()}
+    assert pairs["VOC to COCO"] == ("minivoc", ("minicoco@minivoc", "val"))
+    assert pairs["COCO to VOC"] == ("minicoco@minivoc", ("minivoc", "test"))
+    assert pairs["COCO to COCO"] == ("minicoco@minivoc", ("minicoco@minivoc", "val"))
+    assert len({tables.identity(job) for job in jobs.values()}) == 4
+    shared = load("minicoco@minivoc", "val", limit=5)
+    assert shared.classes == load("minivoc", "test", limit=1).classes and len(shared) == 5
 
 
 def test_the_row_that_a_figure_needs_is_looked_at_more_closely(plan):

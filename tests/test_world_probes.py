@@ -46,6 +46,7 @@ def test_linear_probe_learns_what_is_linear():
 def test_probes_run_are_recorded_and_go_stale(monkeypatch, tmp_path):
     monkeypatch.setenv("PAPERLIB_RESULTS", str(tmp_path))
     monkeypatch.setattr(world_probes, "SCENES", {"train": 30, "val": 20})
+    monkeypatch.setattr(world_probes, "PORTRAITS", {"train": 30, "val": 20})
     monkeypatch.setattr(world_probes, "STEPS", 2)
     new = world_probes.bench(["context", "objectness", "depth", "colour"], seeds=1)
     assert all(0 <= v <= 1 for r in new for v in r["metrics"].values())

@@ -78,7 +78,7 @@ draw.show(fig, "The same eight things with three times the side in view, and the
                + ", ".join(names[label] for _, _, label in chosen) + ". What is around them makes the names plausible.")
 
 # %% [markdown]
-# The same network, from scratch, is trained on either view of the same things, at the same size: once what lies around the
+# The same network, the MiniNet trunk and one layer, is trained on either view of the same things, at the same size: once what lies around the
 # box is painted grey, once not. The second probe asks something simpler: *is this a thing at all?* Printed marks (rows of
 # one drawing, on cloth or walls) look like things until one sees that they repeat. Things and marks of equal size, in full
 # view, through a narrow and through a wide window:

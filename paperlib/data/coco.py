@@ -107,6 +107,18 @@ class DetectionSet:
         given = None if self.proposals is None else [self.proposals[i] for i in picked]
         return dataclasses.replace(self, images=images, annotations=kept, proposals=given, _origin=(self, picked))
 
+    def only(self, classes: Sequence[str]) -> "DetectionSet":
+        """The same images with objects of these categories only; label k is then `classes[k-1]`.
+
+        Errors: KeyError naming the categories that the set lacks.
+        """
+        known = {category["name"]: category for category in self.categories}
+        if missing := [name for name in classes if name not in known]:
+            raise KeyError(f"{self.name}: no category {', '.join(map(repr, missing))}; it has {', '.join(known)}")
+        ids = {known[name]["id"] for name in classes}
+        kept = {image: [a for a in anns if a["category_id"] in ids] for image, anns in self.annotations.items()}
+        return dataclasses.replace(self, categories=[known[name] for name in classes], annotations=kept)
+
     def coco_dict(self) -> dict:
         """The set as a fresh COCO dict, every mask in a form that pycocotools reads."""
         anns = []

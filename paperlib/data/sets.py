@@ -16,7 +16,7 @@ DOWNLOADED = ("coco2014", "coco2017", "voc2007", "voc2012")
 
 def is_drawn(name: str | Path) -> bool:
     """Whether a name is that of an embedded set, a dial turned or not: "minicoco", "minicoco?stuff=0"."""
-    return str(name).partition("?")[0] in EMBEDDED
+    return all(part.partition("?")[0] in EMBEDDED for part in str(name).split("@"))
 
 
 def known_sets() -> dict[str, str]:
@@ -32,10 +32,13 @@ def known_sets() -> dict[str, str]:
 def load(name_or_path: str | Path, split: str | None = None, limit: int | None = None) -> DetectionSet:
     """A detection set: an embedded or downloaded name ("minicoco", "minicoco/val"), a COCO JSON file or folder, or
     a VOC folder. A COCO folder's split may also be a list of images, `annotations/<split>.txt` (`lists.read_list`).
-    `limit` keeps the first so many images.
+    `limit` keeps the first so many images. "A@B" is set A with the categories that set B has.
 
     Errors: KeyError for a name that is no set and no path, and for a split that the set lacks, each with what there is.
     """
+    name, _, like = str(name_or_path).partition("@")
+    if like:
+        return load(name, split, limit).only(load(like, splits(like)[0]).classes)
     if split and (listed := resolve(name_or_path) / "annotations" / f"{split}.txt").is_file():
         files = _json_splits(listed.parent.parent).values()
         found = read_list(listed, [f for f in files if f.stem.startswith("instances")], f"{_top(listed).name}/{split}")

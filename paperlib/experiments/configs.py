@@ -123,6 +123,12 @@ class Recipe:
     set: dict = field(default_factory=dict)  # overrides of the preset that the budget itself asks for
 
 
+def tested(recipe: Recipe) -> tuple[str, str | None]:
+    """(set, split) that a run is scored on: `recipe.test` is a split of its own set, or names both, "minivoc/test"."""
+    name, sign, split = (recipe.test or "").partition("/")
+    return (name, split) if sign else (recipe.data, recipe.test)
+
+
 @dataclass(frozen=True)
 class Budget:
     """A named amount of work (DESIGN: smoke, mini, gpu, paper); `recipes` holds one Recipe a system."""

@@ -10,7 +10,7 @@ from paperlib.experiments.configs import Budget, budget, digest
 from paperlib.experiments.judge import mean_interval, paired, verdict
 from paperlib.experiments.published import by_variant, published
 
-MAIN = ("AP", "mAP", "AR1k", "R50 AP")  # the column by which a table's rows are compared, where it has one of these
+MAIN = ("AP", "mAP", "AR1k", "R50 AP", "avg")  # the column by which a table's rows are compared, if there
 
 
 def main_metric(table: str) -> str:

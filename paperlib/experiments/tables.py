@@ -13,7 +13,7 @@ from paperlib.data import build
 from paperlib.data.sets import ensure, is_drawn, load
 from paperlib.device import busy, pick_device, progress
 from paperlib.experiments import dials, pool, probes, records
-from paperlib.experiments.configs import Budget, Recipe, budget, digest, override, system_config, to_dict
+from paperlib.experiments.configs import Budget, Recipe, budget, digest, override, system_config, tested, to_dict
 from paperlib.experiments.evaluate import evaluate
 from paperlib.experiments.fit import sides, train
 from paperlib.experiments.published import by_variant, claims, published
@@ -103,7 +103,8 @@ def variants(table: str) -> dict[str, dict]:
 def _data_version(name: str, split: str) -> tuple[str, int]:
     """(version, number of classes) of a split. A drawn set's version is its generator's, so it need not be drawn."""
     if is_drawn(name):
-        return build.version(name), build.world_of(name).categories
+        parts = name.split("@")
+        return "@".join(map(build.version, parts)), build.world_of(parts[-1]).categories
     dataset = load(name, split)
     return dataset.version, len(dataset.classes)
 
@@ -124,7 +125,7 @@ def identity(job: Job) -> str:
     elsewhere = ("set", "preset", "checks", "check_images")  # two are in cfg already, two decide no number
     recipe = {k: v for k, v in asdict(job.recipe).items() if k not in elsewhere}
     parts = {"config": to_dict(cfg), "recipe": recipe, "revision": SYSTEMS[job.system].revision,
-             "data": [train_version, _data_version(job.recipe.data, job.recipe.test)[0]],
+             "data": [train_version, _data_version(*tested(job.recipe))[0]],
              "weights": start and _weights_version(start.weights, start.name)}
     return digest(json.loads(json.dumps(parts)))
 
@@ -136,7 +137,7 @@ def run_job(job: Job, key: str, device: str | None = None, threads: int | None =
     target = pick_device(device)
     checkpoint = Path("runs") / job.budget / job.table.replace("/", "_") / f"{digest([job.row, key])}-{job.seed}.pt"
     start, status, metrics, history = busy(target), "ok", {}, []
-    test = load(job.recipe.data, job.recipe.test, limit=job.recipe.test_images)
+    test = load(*tested(job.recipe), limit=job.recipe.test_images)
     watch = probes.ApCurve(job.recipe, test, target)
     try:
         system, history = train(job.system, job.recipe, job.seed, job.changes, target, checkpoint, watch=watch)
@@ -191,7 +192,9 @@ def run(names: str | Iterable[str], plan: str | Budget | None = None, rows: list
         if job.shares or (key, job.seed) not in seen:  # equal rows are run once
             todo[job.table, job.row, job.seed] = job, key, device, 1 if jobs > 1 else None
         seen.add((key, job.seed))
-    for name in filter(is_drawn, {job.recipe.data for job, *_ in todo.values()}):
+    used = {part for job, *_ in todo.values() for name in (job.recipe.data, tested(job.recipe)[0])
+            for part in name.split("@")}
+    for name in filter(is_drawn, used):
         ensure(name)  # here, with every core, and once; not in each worker
     with progress(total=len(todo), desc=f"{plan.name} runs", unit="run", smoothing=0) as bar:
         for record in pool.results(run_job, todo, jobs):
