@@ -10,7 +10,7 @@ from paperlib.experiments.configs import override, to_dict
 from paperlib.parts import boxes, rois
 from paperlib.systems import PRESETS, SYSTEMS
 from paperlib.systems.fast_rcnn import AfterConfig, FastRCNN, FastRCNNConfig, resized
-from paperlib.systems.fast_rcnn_configs import small, tiny
+from paperlib.systems.fast_rcnn_configs import small, tiny, vgg16
 
 
 def batch(num=4, around=8):
@@ -35,7 +35,7 @@ def given(targets):
 
 @pytest.mark.parametrize("preset", PRESETS["fast_rcnn"].values())
 def test_presets_are_data_and_run(preset):
-    cfg = preset(3)
+    cfg = override(preset(3), {"head.widths": (64, 64)} if preset is vgg16 else {})
     assert isinstance(cfg, FastRCNNConfig) and hash(cfg) and to_dict(cfg)["num_classes"] == 3
     assert SYSTEMS["fast_rcnn"] is FastRCNN
     images, targets = batch(2)

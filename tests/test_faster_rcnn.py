@@ -25,9 +25,10 @@ def model(preset="tiny", **changes):
 
 
 @pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("preset", ["tiny", "small"])
+@pytest.mark.parametrize("preset", ["tiny", "small", "vgg16"])
 def test_contract(preset, device):
-    net, (images, targets) = model(preset).to(device), scenes()
+    net, (images, targets) = model(preset, **{"head.widths": (64, 64)} if preset == "vgg16" else {}), scenes()
+    net.to(device)
     images, targets = images.to(device), [{k: v.to(device) for k, v in t.items()} for t in targets]
     losses = net.losses(images, targets)
     assert set(losses) == {"objectness", "proposal", "cls", "box"} and all(v.shape == () for v in losses.values())

@@ -1,9 +1,13 @@
 import pytest
 import torch
+import torch.nn.functional as F
 import torchvision
 from safetensors.torch import save_file
 
+from paperlib.experiments.configs import override
 from paperlib.parts.trunks import TrunkConfig, trunk
+from paperlib.systems.fast_rcnn import FastRCNN
+from paperlib.systems.fast_rcnn_configs import vgg16
 
 
 @pytest.mark.parametrize("name, channels", [("tiny", None), ("tiny_deep", None), ("resnet18", [64, 128, 256, 512]),
@@ -98,6 +102,37 @@ def test_weights_from_files(tmp_path, monkeypatch):
     torch.save(state, tmp_path / "wrong.pth")
     with pytest.raises(ValueError, match=r"stem\.0\.conv\.weight has shape \(1, 3, 3, 3\)"):
         trunk(TrunkConfig("tiny", str(tmp_path / "wrong.pth")))
+
+
+def test_vgg16_is_torchvisions_and_its_fc_layers_become_the_heads(tmp_path):
+    real = torchvision.models.vgg16(init_weights=False)
+    torch.save(real.state_dict(), tmp_path / "vgg16.pth")
+    net = FastRCNN(override(vgg16(20), {"trunk.weights": str(tmp_path / "vgg16.pth")})).eval()
+    layers = 14_714_688 + 102_764_544 + 16_781_312                       # convolutions, fc6, fc7
+    assert sum(p.numel() for p in net.parameters()) == layers + 4097 * (21 + 80)
+    images = torch.randint(0, 256, (1, 3, 224, 224), dtype=torch.uint8)
+    with torch.no_grad():
+        want = real.features((images - net.trunk.mean * 255) / (net.trunk.std * 255))
+        found = net.trunk(images)
+        assert {k: v.shape[1:] for k, v in found.items()} == {
+            1: (128, 112, 112), 2: (256, 56, 56), 3: (512, 28, 28), 4: (512, 14, 14)}
+        torch.testing.assert_close(F.max_pool2d(found[4], 2), want, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(net.head.features(want), real.eval().classifier[:6](want.flatten(1)))
+    first = {k: v.clone() for k, v in net.trunk.state_dict().items()}
+    box = torch.tensor([[20.0, 20.0, 120.0, 150.0]])
+    parts = net.train().losses(images, [{"boxes": box, "labels": torch.tensor([3]), "crowd": torch.tensor([False]),
+                                         "proposals": torch.cat([box + 5, box + 60])}])
+    sum(parts.values()).backward()
+    torch.optim.SGD([p for p in net.parameters() if p.requires_grad], 0.1).step()
+    moved = {int(k.split(".")[2]) for k, v in net.trunk.state_dict().items() if not v.equal(first[k])}
+    assert moved == {10, 12, 14, 17, 19, 21, 24, 26, 28}                 # conv3_1 and up
+
+
+def test_a_file_of_convolutions_alone_leaves_the_head_its_own_layers(tmp_path):
+    real = torchvision.models.vgg16(init_weights=False).features.state_dict()
+    torch.save({f"features.{k}": v for k, v in real.items()}, tmp_path / "vgg16.pth")
+    net = trunk(TrunkConfig("vgg16", str(tmp_path / "vgg16.pth")))
+    assert net.fc is None and net.state_dict()["body.features.28.weight"].equal(real["28.weight"])
 
 
 def test_clear_errors(tmp_path, monkeypatch):

@@ -151,7 +151,8 @@ def _budgets() -> dict[str, Budget]:
     raw = tomllib.loads(Path(__file__).with_name("budgets.toml").read_text())
     return {
         name: Budget(
-            name, body.pop("seeds"), {system: _recipe(fields, f"{name}.{system}") for system, fields in body.items()}
+            name, body.pop("seeds"), {system: _recipe(body[fields] if isinstance(fields, str) else fields,
+                                                   f"{name}.{system}") for system, fields in body.items()}
         )
         for name, body in raw.items()
     }

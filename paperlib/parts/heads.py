@@ -130,7 +130,7 @@ class BoxHead(nn.Module):
             if mine != theirs:
                 raise ValueError(f"{name} of the head is {tuple(mine)}, that of trunk {trunk.cfg.name!r} "
                                  f"{tuple(theirs)}: expected the trunk's head.widths, roi.side and a single map")
-            getattr(self, name).load_state_dict(layer.state_dict())
+            setattr(self, name, layer)
         trunk.fc = None
 
     def features(self, pooled: Tensor) -> Tensor:

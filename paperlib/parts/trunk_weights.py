@@ -7,6 +7,8 @@ import torchvision
 from safetensors.torch import load_file
 from torch import nn
 
+FC = {"classifier.0": "fc.fc6", "classifier.3": "fc.fc7"}  # of torchvision's VGG
+
 
 def weights_folder() -> Path:
     """Where the weights pre-trained on MiniNet lie: PAPERLIB_WEIGHTS, else data/weights of this repository."""
@@ -18,13 +20,17 @@ def load_weights(module: nn.Module, cfg) -> None:
     if cfg.weights is None:
         return
     if cfg.weights == "imagenet":
-        state = {f"body.{k}": v for k, v in _imagenet(cfg.name).items() if not k.startswith("fc.")}
+        state = _imagenet(cfg.name)
         source = f"torchvision's ImageNet weights of {cfg.name}"
     else:
         source = weights_folder() / f"{cfg.name}.safetensors" if cfg.weights == "mininet" else Path(cfg.weights)
         if not source.is_file():
             raise FileNotFoundError(f"trunk.weights {cfg.weights!r}: no file {source}; expected a state dict there")
         state = load_file(source) if source.suffix == ".safetensors" else torch.load(source, weights_only=True)
+    if "conv1.weight" in state or "features.0.weight" in state:
+        state = _from_torchvision(state)
+    if not any(key.startswith("fc.") for key in state):
+        module.fc = None  # a file of convolutions alone: a box head draws its own
     missing, unexpected = module.load_state_dict(_fitting(module, state, source), strict=False)
     missing = [k for k in missing if not k.endswith("num_batches_tracked")]
     if missing or unexpected:
@@ -40,9 +46,20 @@ def _fitting(module: nn.Module, state: dict, source) -> dict:
     return state
 
 
+def _from_torchvision(state: dict) -> dict:
+    """torchvision's own keys of a ResNet or VGG as our trunks have them; without the last, classifying layer."""
+    renamed = {}
+    for key, value in state.items():
+        place, dot, rest = key.rpartition(".")
+        if place not in ("fc", "classifier.6"):
+            renamed[FC.get(place, f"body.{place}") + dot + rest] = value
+    return renamed
+
+
 def _imagenet(name: str) -> dict:
-    if not name.startswith("res"):
-        raise ValueError(f"trunk.weights 'imagenet': there are none for {name!r}; expected a resnet, or 'mininet'")
+    if not name.startswith(("res", "vgg")):
+        raise ValueError(f"trunk.weights 'imagenet': there are none for {name!r}; expected a resnet, vgg16, or "
+                         "'mininet'")
     try:
         return torchvision.models.get_model_weights(name)["IMAGENET1K_V1"].get_state_dict(progress=False)
     except OSError as error:

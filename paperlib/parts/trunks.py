@@ -15,7 +15,7 @@ TINY_WIDTHS = {1: 16, 2: 32, 3: 48, 4: 64, 5: 96}  # channels of the tiny trunk'
 
 @dataclass(frozen=True)
 class TrunkConfig:
-    name: str = "resnet50"  # tiny | tiny_deep | small | medium | large | resnet18, 50, 101 | resnext101_32x8d
+    name: str = "resnet50"  # tiny | tiny_deep | small | medium | large | vgg16 | resnet18, 50, 101 | resnext101_32x8d
     weights: str | None = None  # None: random | "imagenet" | "mininet" | path of a .safetensors or .pth state dict
     frozen_stages: int = 0  # leading stages that do not learn: 1 the stem, 2 also level 2, ... (Fast R-CNN Sec. 4.5)
     frozen_norm: bool = False  # batch norm as a fixed affine map of its stored statistics (RetinaNet starts so)
@@ -168,7 +168,30 @@ class Plain(Trunk):
         return list(self.groups)
 
 
-TRUNKS = {"tiny": Tiny, "tiny_deep": Tiny, **dict.fromkeys(PLANS, Plain), "resnet18": ResNet,
+class VGG16(Trunk):
+    """torchvision's VGG16 up to conv5_3, levels 1 to 4; its fc6 and fc7 only with weights, as there are 119 M of them.
+
+    Source: Simonyan and Zisserman (arXiv 1409.1556) Table 1, D; without the last pooling: Fast R-CNN Sec. 2.2.
+    """
+
+    def __init__(self, cfg: TrunkConfig):
+        layers = torchvision.models.vgg.make_layers(torchvision.models.vgg.cfgs["D"], batch_norm=False)[:-1]
+        super().__init__(cfg, {1: 128, 2: 256, 3: 512, 4: 512}, (1, 2, 3, 4))
+        self.body = nn.ModuleDict({"features": layers})
+        for conv in layers:
+            if isinstance(conv, nn.Conv2d):
+                nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
+                nn.init.zeros_(conv.bias)
+        if cfg.weights is not None:
+            self.fc = nn.ModuleDict({"fc6": nn.Linear(512 * 7 * 7, 4096), "fc7": nn.Linear(4096, 4096)})
+
+    def stages(self) -> list[nn.Module]:
+        layers = self.body["features"]
+        ends = [i for i, layer in enumerate(layers) if isinstance(layer, nn.MaxPool2d)]
+        return [layers[first:last] for first, last in pairwise([0, *ends, len(layers)])]
+
+
+TRUNKS = {"tiny": Tiny, "tiny_deep": Tiny, **dict.fromkeys(PLANS, Plain), "vgg16": VGG16, "resnet18": ResNet,
           "resnet50": ResNet, "resnet101": ResNet, "resnext101_32x8d": ResNet}
 
 

@@ -1,7 +1,7 @@
 """Fast R-CNN in the sizes that the course uses."""
 from paperlib.parts.heads import BoxHeadConfig
 from paperlib.parts.pyramids import PyramidConfig
-from paperlib.parts.rois import RoIConfig
+from paperlib.parts.rois import ProposalSource, RoIConfig
 from paperlib.parts.trunks import FC_SIDE, FC_WIDTH, TrunkConfig
 from paperlib.systems.fast_rcnn import FastRCNNConfig
 
@@ -32,6 +32,16 @@ def tiny(num_classes: int = 36) -> FastRCNNConfig:
         pyramid=PyramidConfig(levels=(2, 3, 4, 5), dim=64, extra=None),
         roi=RoIConfig("align", side=5, canonical_size=64.0),
         head=BoxHeadConfig((128, 128)),
+    )
+
+
+def vgg16(num_classes: int = 20, weights: str | None = None) -> FastRCNNConfig:
+    """Model L as published: VGG16 with conv1 and conv2 fixed, 2000 proposals (Fast R-CNN Sec. 2.2, 4.1, 4.5)."""
+    return FastRCNNConfig(
+        num_classes=num_classes,
+        trunk=TrunkConfig("vgg16", weights, frozen_stages=2),
+        head=BoxHeadConfig(dropout=0.5),
+        proposals=ProposalSource(keep=2000),
     )
 
 

@@ -48,6 +48,17 @@ def rpn_small(num_classes: int = 20) -> RPNConfig:
     )
 
 
+def rpn_vgg16(num_classes: int = 20, weights: str | None = None) -> RPNConfig:
+    """The proposal network on conv5_3: 3x3 to 512, anchors of 128, 256, 512 px and 3 ratios (Faster R-CNN Sec. 3)."""
+    return RPNConfig(
+        num_classes=num_classes,
+        trunk=TrunkConfig("vgg16", weights, frozen_stages=2),
+        pyramid=PyramidConfig(levels=(4,), kind="single"),
+        rpn=ProposerConfig(AnchorConfig(levels=(4,), size_per_stride=8.0, scales=(1.0, 2.0, 4.0)), dim=512, border=0.0,
+                           box_weight=10.0, locations=2400 / 256, test=ProposalConfig(keep=300)),
+    )
+
+
 def rpn_resnet50(num_classes: int = 80, weights: str | None = None) -> RPNConfig:
     """FPN's proposal network (FPN Sec. 5.1); `weights` also fix the norms, the stem and the first stage."""
     frozen = weights is not None
@@ -72,6 +83,12 @@ def tiny(num_classes: int = 36) -> FasterRCNNConfig:
     return _on(detector, rpn_tiny(num_classes), ProposalConfig(pre_nms=400, keep=100),
                roi=replace(detector.roi, levels=(2, 3, 4, 5)), sample=RoISampleConfig(background=(0.0, 0.5)),
                rpn_pyramid=PyramidConfig(levels=LEVELS, dim=64, extra="pool"))
+
+
+def vgg16(num_classes: int = 20, weights: str | None = None) -> FasterRCNNConfig:
+    """VGG16 as published, trained jointly; 2000 proposals in training, 300 at test time (Faster R-CNN Sec. 3.3, 4)."""
+    proposer = rpn_vgg16(num_classes, weights)
+    return _on(fast.vgg16(num_classes, weights), proposer, proposer.rpn.test)
 
 
 def resnet50(num_classes: int = 80, weights: str | None = None) -> FasterRCNNConfig:
