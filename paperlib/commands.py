@@ -5,7 +5,7 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
-from paperlib.device import pick_device, progress
+from paperlib.device import pick_device, progress, ranks
 
 
 def info(args) -> None:
@@ -67,23 +67,25 @@ def _recipe(args):
 def train(args) -> None:
     """One run: weights in <out>/<system>.safetensors, checkpoint beside them until it is done, scores at the end."""
     from paperlib.data.sets import load
+    from paperlib.experiments import fit
     from paperlib.experiments.configs import tested
     from paperlib.experiments.evaluate import evaluate
-    from paperlib.experiments.fit import sides
-    from paperlib.experiments.fit import train as run
     from paperlib.experiments.weights import save_weights
 
     device, recipe, out = pick_device(args.device), _recipe(args), Path(args.out)
     test = load(*tested(recipe), limit=recipe.test_images)
-    path = out / f"{args.system}.checkpoint"
-    system, history = run(args.system, recipe, args.seed, args.set, device, path, bar=_loss_bar)
+    checkpoint = out / f"{args.system}.checkpoint"
+    system, history = fit.train(args.system, recipe, args.seed, args.set, device, checkpoint, bar=_loss_bar)
+    if ranks()[0]:
+        return  # torchrun: the first process scores and writes
     if args.half:
         system.half().float()  # what is scored below is what is stored
-    scores = evaluate(system, test, device, **sides(recipe))
+    scores = evaluate(system, test, device, **fit.sides(recipe))
     facts = {"data": recipe.data, "budget": args.budget or "", "steps": str(len(history)), "seed": str(args.seed),
              "seconds": f"{sum(h['seconds'] for h in history):.0f}", "AP": f"{scores['AP']:.4f}", **_origin(device)}
     path = save_weights(out / f"{args.system}.safetensors", args.system, system, args.half, **facts)
-    (out / f"{args.system}.checkpoint").unlink(missing_ok=True)
+    for file in (checkpoint, *out.glob(f"{args.system}.[0-9].pt")):
+        file.unlink(missing_ok=True)
     print(f"{len(history)} steps, {facts['seconds']} s, loss {history[-1]['loss']:.4f}; {path}")
     _print_scores(scores, args.json, test.name)
 
@@ -146,7 +148,7 @@ def table(args) -> None:
     names = [n for n, body in published().items() if "run" in body] if args.id == "all" else [args.id]
     if not args.show:
         tables.run(names, args.budget, args.rows.split(",") if args.rows else None, args.seeds, args.jobs, args.device)
-    for name in names:
+    for name in names if ranks()[0] == 0 else ():
         with pd.option_context("display.width", 200, "display.max_columns", 30, "display.precision", 1):
             print(f"\n{name}\n{report.frame(name, args.budget)}")
 

@@ -6,12 +6,15 @@ import random
 import sys
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import torch
 from tqdm.auto import tqdm
+
+PATIENCE = timedelta(hours=12)  # the others wait while the first process of torchrun scores what they trained
 
 
 def pick_device(name: str | None = None) -> torch.device:
@@ -75,7 +78,15 @@ def ranks() -> tuple[int, int]:
 def join_ranks(device: torch.device) -> None:
     """Meet the other processes that `torchrun` started, if it started any: nccl between GPUs, gloo between CPUs."""
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not torch.distributed.is_initialized():
-        torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        if device.type == "cuda":
+            torch.cuda.set_device(device)
+        torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
+
+
+def wait_for_ranks() -> None:
+    """Go on when every process of `torchrun` has come here; at once if there is only one."""
+    if ranks()[1] > 1:
+        torch.distributed.barrier()
 
 
 def mean_over_ranks(*tensors: torch.Tensor) -> None:
@@ -117,7 +128,7 @@ def seed_all(seed: int) -> None:
 
 
 def progress(iterable=None, **kwargs) -> tqdm:
-    """A tqdm bar for terminals and notebooks; silent when PAPERLIB_PROGRESS=0."""
+    """A tqdm bar for terminals and notebooks; silent when PAPERLIB_PROGRESS=0, and in all ranks but the first."""
     kwargs.setdefault("leave", False)
     kwargs.setdefault("file", sys.stdout)
-    return tqdm(iterable, disable=os.environ.get("PAPERLIB_PROGRESS") == "0", **kwargs)
+    return tqdm(iterable, disable=os.environ.get("PAPERLIB_PROGRESS") == "0" or ranks()[0] > 0, **kwargs)

@@ -2,14 +2,18 @@
 import os
 import socket
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 import torch.multiprocessing as mp
 
 from paperlib import device as machine
-from paperlib.experiments.configs import budget
+from paperlib.__main__ import main
+from paperlib.experiments import records, tables
+from paperlib.experiments.configs import Budget, budget
 from paperlib.experiments.fit import prepare, train
+from paperlib.experiments.weights import load_weights
 
 FIXED = {"trunk.frozen_norm": True}  # batch norm over half a batch is another function
 
@@ -19,26 +23,35 @@ def recipe_of(system, data, split=None, **more):
                    train_images=None, **{"steps": 2, **more})
 
 
-def work(rank, port, cases, folder):
-    """One process of two, as `torchrun` starts it; the first leaves the weights and losses of every case."""
+def joined(rank, port, work, *arguments):
+    """One process of two, as `torchrun` starts it."""
     torch.set_num_threads(1)
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1",
                    "MASTER_PORT": str(port)}
+    work(rank, *arguments)
+    torch.distributed.destroy_process_group()
+
+
+def pair(work, *arguments):
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    mp.spawn(joined, (port, work, *arguments), 2)
+
+
+def work(rank, cases, folder):
+    """The first leaves the weights and losses of every case."""
     for n, (system, recipe, changes) in enumerate(cases):
         made, history = train(system, recipe, 3, changes, torch.device("cpu"), folder / f"{n}.checkpoint")
         if rank == 0:
             torch.save({"model": made.state_dict(), "loss": [h["loss"] for h in history]}, folder / f"{n}.pt")
-    torch.distributed.destroy_process_group()
 
 
 def check(cases, folder):
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
-    (pair := folder / "pair").mkdir()
-    mp.spawn(work, (port, cases, pair), 2)
+    (both := folder / "both").mkdir()
+    pair(work, cases, both)
     for n, (system, recipe, changes) in enumerate(cases):
-        two = torch.load(pair / f"{n}.pt")
+        two = torch.load(both / f"{n}.pt")
         alone, history = train(system, recipe, 3, changes, torch.device("cpu"))
         want = torch.tensor([h["loss"] for h in history])
         torch.testing.assert_close(torch.tensor(two["loss"]), want, rtol=1e-5, atol=1e-5)
@@ -62,6 +75,42 @@ def test_two_processes_equal_one_on_photographs(shared, tmp_path):
     bccd = recipe_of("fast_rcnn", shared / "data" / "bccd", "train", size=(96, 128), preset="tiny")
     check([("rpn", recipe_of("rpn", shared / "data" / "coco128", size=(128, 160)), FIXED),
            ("fast_rcnn", bccd, {**FIXED, "proposals.kind": "dense"})], tmp_path)
+
+
+def commands(rank, data):
+    """The command line's training, in stages and with what comes after, and a row of a table."""
+    for system, *more in (("faster_rcnn", "--set", "training=alternating"),
+                          ("fast_rcnn", "--preset", "small", "--set", "after.stage_wise=true", "--set",
+                           "after.svm=true", "--set", "after.svd=[24,12]")):
+        code = main(["train", system, "--budget", "smoke", "--data", data, "--steps", "2", "--batch", "4", "--device",
+                     "cpu", "--out", "both", *more])
+        assert code == 0 and len(list(Path("both").glob(f"{system}.safetensors"))) == (rank == 0)
+    made = tables.run("fast_rcnn/8", plan_of(data), ["FRCN SVM"], device="cpu")
+    assert [r["status"] for r in made] == ["ok"] * (rank == 0)
+    with pytest.raises(ValueError, match="jobs 2 under torchrun"):
+        tables.run("fast_rcnn/8", plan_of(data), jobs=2, device="cpu")
+
+
+def plan_of(data):
+    return Budget("smoke", 1, {"fast_rcnn": recipe_of("fast_rcnn", data, test=None, preset="small")})
+
+
+def test_what_comes_after_the_last_step_is_done_once(scenes, tmp_path, monkeypatch):
+    monkeypatch.setenv("PAPERLIB_RESULTS", str(tmp_path / "results"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    pair(commands, str(scenes))
+    recipe = replace(recipe_of("fast_rcnn", scenes, preset="small"), lr=0.001, warmup=2)
+    changes = {"after.stage_wise": True, "after.svm": True, "after.svd": [24, 12]}
+    alone, _ = train("fast_rcnn", recipe, 0, changes, torch.device("cpu"))
+    both = load_weights("both/fast_rcnn.safetensors", "fast_rcnn").state_dict()
+    assert both.keys() == alone.state_dict().keys() and both["svm.weight"].abs().sum() > 0
+    weight = [state["head.fc6.1.weight"] @ state["head.fc6.0.weight"] for state in (both, alone.state_dict())]
+    torch.testing.assert_close(*weight, rtol=0, atol=1e-4)              # signs of singular vectors may differ
+    assert not both["head.box.weight"].equal(prepare("fast_rcnn", recipe, 0)[0].head.box.weight)
+    assert set(os.listdir("both")) == {"fast_rcnn.safetensors", "faster_rcnn.safetensors", "stages"}
+    (record,) = records.read("fast_rcnn/8", "smoke")
+    again = tables.run("fast_rcnn/8", plan_of(str(scenes)), ["FRCN SVM"], device="cpu")
+    assert record["row"] == "FRCN SVM" and again == []                   # recorded once, and for one process too
 
 
 def test_alone_there_is_one_rank_and_nothing_to_average():

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from paperlib.data.loader import Batches
+from paperlib.device import wait_for_ranks
 from paperlib.experiments.svms import train_svms
 from paperlib.parts import boxes
 from paperlib.parts.rois import to_rois
@@ -15,8 +16,9 @@ from paperlib.parts.rois import to_rois
 def finish(system: nn.Module, batches: Batches, device: torch.device, fit: Callable) -> list[dict]:
     """Do in place what the configuration's `after` asks for; return the records of any further training.
 
-    `fit()` trains the system once more by the run's own recipe.
+    `fit()` trains the system once more by the run's own recipe. Under `torchrun` every process does the same.
     """
+    wait_for_ranks()  # from here on the first may delete the checkpoint, which all have read
     wanted, history = getattr(system.cfg, "after", None), []
     if wanted is None:
         return history

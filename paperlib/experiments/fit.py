@@ -194,7 +194,8 @@ def train(
 ) -> tuple[nn.Module, list[dict]]:
     """Train one system to the end; return it with its history. `steps` shortens the recipe's schedule.
 
-    `watch(system, record)` sees every step's record, and may add to it.
+    `watch(system, record)` sees every step's record, and may add to it. Under `torchrun` every process gets the same
+    system; what comes after (scores, files) is for the first to do.
     """
     device = device or pick_device()
     join_ranks(device)

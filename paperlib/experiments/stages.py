@@ -2,13 +2,14 @@
 import hashlib
 import json
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
 from filelock import FileLock
 
-from paperlib.device import seed_all
+from paperlib.device import ranks, seed_all, wait_for_ranks
 from paperlib.experiments.configs import Recipe, digest, to_dict
 from paperlib.experiments.fit import fit
 from paperlib.parts.detections import RoIDetectConfig
@@ -103,10 +104,14 @@ def _identity(system, batches, recipe: Recipe, seed: int, after: str) -> str:
 
 
 def _kept(system, data, recipe: Recipe, device, seed: int, folder: Path | None, key: str) -> Iterator[dict]:
-    """`fit` with a checkpoint in `folder` that outlives the run; a second process waits for the first."""
+    """`fit` with a checkpoint in `folder` that outlives the run; a second run waits for the first.
+
+    Under `torchrun` one of its processes holds the lock for all.
+    """
     if folder is None:
         yield from fit(system, data, recipe, device, seed)
         return
     folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / f"{key}.lock"):
+    with FileLock(folder / f"{key}.lock") if ranks()[0] == 0 else nullcontext():
+        wait_for_ranks()
         yield from fit(system, data, recipe, device, seed, folder / f"{key}.pt")

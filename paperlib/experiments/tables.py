@@ -11,7 +11,7 @@ import torch
 
 from paperlib.data import build
 from paperlib.data.sets import ensure, is_drawn, load
-from paperlib.device import busy, pick_device, progress
+from paperlib.device import busy, join_ranks, pick_device, progress, ranks, wait_for_ranks
 from paperlib.experiments import dials, pool, probes, records
 from paperlib.experiments.configs import Budget, Recipe, budget, digest, override, system_config, tested, to_dict
 from paperlib.experiments.evaluate import evaluate
@@ -141,6 +141,8 @@ def run_job(job: Job, key: str, device: str | None = None, threads: int | None =
     watch = probes.ApCurve(job.recipe, test, target)
     try:
         system, history = train(job.system, job.recipe, job.seed, job.changes, target, checkpoint, watch=watch)
+        if ranks()[0]:
+            return {}
         start = busy(target)
         metrics = evaluate(system, test, target, **sides(job.recipe))
         metrics |= probes.facts(system, history, test, target, **sides(job.recipe)) if job.shares else {}
@@ -149,7 +151,7 @@ def run_job(job: Job, key: str, device: str | None = None, threads: int | None =
         printed = [c["name"] for c in runnable(job.table)["columns"] if c["better"] == "higher"]
         metrics = dict.fromkeys(["AP", "AP50", "AP75", "APs", "APm", "APl", "mAP", *printed], 0.0)
     for file in checkpoint.parent.glob(f"{checkpoint.stem}.*"):
-        file.unlink()
+        file.unlink(missing_ok=True)
     return {
         "table": job.table,
         "row": job.row,
@@ -180,12 +182,19 @@ def run(names: str | Iterable[str], plan: str | Budget | None = None, rows: list
 
     Runs that are recorded and not stale are skipped. Each record is written the moment it is there: interrupt at will,
     finished runs are on disk, the others go on from their checkpoints. A killed worker's runs are started again.
+    Under `torchrun` all processes train each run together, and the first scores and records it.
     On a cluster: inside `with joblib.parallel_config("dask"):` and a client of it, the runs go to its workers.
     """
     plan = plan if isinstance(plan, Budget) else budget(plan)
     names = [names] if isinstance(names, str) else list(names)
     ready = [name for name, body in published().items() if "run" in body]
-    copies = records.copied([p for name in names for p in missing(name, plan, rows, seeds)], ready, plan.name)
+    join_ranks(pick_device(device))
+    first, together = ranks()[0] == 0, ranks()[1] > 1
+    if together and jobs > 1:
+        raise ValueError(f"jobs {jobs} under torchrun: expected 1, as its processes train one run at a time together")
+    copied = records.copied if first else lambda *_: []
+    copies = copied([p for name in names for p in missing(name, plan, rows, seeds)], ready, plan.name)
+    wait_for_ranks()  # all see the same records, and so lack the same runs
     new, todo, seen = [], {}, set()
     lacking = [pair for name in names for pair in missing(name, plan, rows, seeds)]
     for job, key in sorted(lacking, key=lambda pair: (pair[0].seed, not pair[0].shares)):
@@ -198,9 +207,10 @@ def run(names: str | Iterable[str], plan: str | Budget | None = None, rows: list
         ensure(name)  # here, with every core, and once; not in each worker
     with progress(total=len(todo), desc=f"{plan.name} runs", unit="run", smoothing=0) as bar:
         for record in pool.results(run_job, todo, jobs):
-            records.append(record)
-            new.append(record)
-            bar.set_postfix_str(f"{sum(r['seconds'] for r in new) / 60:.1f} core-min", refresh=False)
+            if first:
+                records.append(record)
+                new.append(record)
+                bar.set_postfix_str(f"{sum(r['seconds'] for r in new) / 60:.1f} core-min", refresh=False)
             bar.update()
     twins = [pair for pair in lacking if (pair[0].table, pair[0].row, pair[0].seed) not in todo]
-    return copies + new + records.copied(twins, ready, plan.name)
+    return copies + new + copied(twins, ready, plan.name)

@@ -50,6 +50,10 @@ def load_weights(path: Path, expect: str | None = None) -> nn.Module:
     preset = next(iter(PRESETS[name].values()))()
     cfg = override(preset, _flat(json.loads(header["config"])))
     system = kind(_without_pretraining(cfg))
+    if (after := getattr(cfg, "after", None)) and after.svm:
+        system.svm = nn.Linear(system.head.cls.in_features, cfg.num_classes)
+    if after and after.svd:
+        system.compress(after.svd)
     system.load_state_dict(
         {k: v.float() if v.is_floating_point() else v for k, v in safetensors.torch.load_file(path).items()}
     )
