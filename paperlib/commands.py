@@ -16,10 +16,8 @@ def info(args) -> None:
 
     facts = provenance(pick_device(args.device))
     found = ", ".join(f"{name} ({state})" for name, state in known_sets().items())
-    print(
-        f"paperlib {facts['paperlib']} | {facts['device']}, {facts['threads']} threads | torch {facts['torch']}, "
-        f"torchvision {facts['torchvision']}, python {facts['python']} | budget {budget().name} | data: {found}"
-    )
+    print(f"paperlib {facts['paperlib']} | {facts['device']}, {facts['threads']} threads | torch {facts['torch']}, "
+          f"torchvision {facts['torchvision']}, python {facts['python']} | budget {budget().name} | data: {found}")
 
 
 def data(args) -> int:
