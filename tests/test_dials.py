@@ -30,7 +30,8 @@ def test_every_row_can_be_run_on_a_set_of_its_own(name):
     for job in jobs:
         stretch = job.recipe.steps / budget("mini").recipe(dial["system"]).steps
         turned = job.changes if of_system else asdict(build.world_of(job.recipe.data))
-        assert {**turned, "recipe.stretch": stretch}[dial["dial"]] in dial["values"]
+        scale = (job.recipe.size or [128])[0] / 128
+        assert {**turned, "recipe.stretch": stretch, "recipe.scale": scale}[dial["dial"]] in dial["values"]
         assert dial["dial"] == "recipe.stretch" or stretch == dials.STRETCH
     assert dial["claim"] in {"", *(claim["id"] for claim in claims())}
     assert of_system or dial["dial"] in asdict(World())

@@ -4,7 +4,7 @@ from functools import cache
 
 from paperlib.experiments.published import DATA
 
-NEEDS = {"id", "dial", "values", "title", "claim", "system", "metric", "better", "worse"}
+NEEDS = {"id", "dial", "values", "title", "claim", "system", "metric", "also", "better", "worse"}
 STRETCH = 0.5  # of the recipe's steps: the sets are small, and only differences count
 
 
@@ -12,7 +12,7 @@ STRETCH = 0.5  # of the recipe's steps: the sets are small, and only differences
 def dials() -> dict[str, dict]:
     """The experiments of `data/dials.toml` by id. Errors: ValueError naming the one that lacks a key."""
     found = tomllib.loads((DATA / "dials.toml").read_text(encoding="utf-8"))["dial"]
-    found = [{"metric": "AP", **dial} for dial in found]
+    found = [{"metric": "AP", "also": [{}] * len(dial["values"]), **dial} for dial in found]
     for dial in found:
         if wrong := NEEDS ^ dial.keys():
             raise ValueError(f"dials.toml: dial {dial.get('id')!r} lacks or should not have {', '.join(sorted(wrong))}")
@@ -43,6 +43,7 @@ def tables() -> dict[str, dict]:
 def _table(dial: dict) -> dict:
     def changes(value, side):
         turned = {dial["dial"]: value} if "." in dial["dial"] else {}
+        turned |= dial["also"][dial["values"].index(value)]
         return {"recipe.data": set_name(dial, value), "recipe.stretch": STRETCH, **dial[side]["set"], **turned}
 
     rows = [{"label": row_of(dial, value, side), "values": {dial["metric"]: None}, "ours": True,
