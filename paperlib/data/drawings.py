@@ -104,10 +104,12 @@ def render(image: np.ndarray, parts: list[Part], matrix: np.ndarray, shade: floa
     """
     mask = np.zeros(image.shape[:2], bool)
     (a, b, c), (d, e, f) = np.asarray(matrix).tolist()
-    scale, lattice = abs(a * e - b * d) ** 0.5, 16 * np.array(((a, d), (b, e)), np.float32)   # in 1/16 px
+    scale = abs(a * e - b * d) ** 0.5
+    lattice = np.array(((16 * a, 16 * d), (16 * b, 16 * e)), np.float32)    # in 1/16 px
     points = np.concatenate([part.points for part in parts]) @ lattice + (16 * c - 8, 16 * f - 8)
     points = np.rint(points).astype(np.int32)
-    (left, top), (right, bottom) = points.min(0).tolist(), points.max(0).tolist()
+    left, top, wide, high = cv2.boundingRect(points)
+    right, bottom = left + wide - 1, top + high - 1
     pad = 3 + int(scale * max(part.width for part in parts) / 2)
     x0, y0 = max(0, left // 16 - pad), max(0, top // 16 - pad)
     x1, y1 = min(image.shape[1], right // 16 + pad), min(image.shape[0], bottom // 16 + pad)
@@ -117,15 +119,13 @@ def render(image: np.ndarray, parts: list[Part], matrix: np.ndarray, shade: floa
     canvas[..., 3] = 0                                      # the fourth channel gathers the coverage
     points -= (16 * x0, 16 * y0)
     start = 0
-    for part in parts:
-        shape = points[start:start + len(part.points)]
-        start += len(shape)
-        red, green, blue = part.colour
-        colour = (red * shade, green * shade, blue * shade, 255)
-        if part.kind == "fill":
-            cv2.fillPoly(canvas, [shape], colour, cv2.LINE_AA, 4)
+    for kind, own, (red, green, blue), width in parts:
+        stop = start + len(own)
+        shape, colour, start = [points[start:stop]], (red * shade, green * shade, blue * shade, 255), stop
+        if kind == "fill":
+            cv2.fillPoly(canvas, shape, colour, cv2.LINE_AA, 4)
         else:
-            cv2.polylines(canvas, [shape], False, colour, max(1, round(part.width * scale)), cv2.LINE_AA, 4)
+            cv2.polylines(canvas, shape, False, colour, max(1, round(width * scale)), cv2.LINE_AA, 4)
     image[y0:y1, x0:x1] = cv2.cvtColor(canvas, cv2.COLOR_RGBA2RGB)
     mask[y0:y1, x0:x1] = canvas[..., 3] >= 128
     return mask

@@ -3,9 +3,9 @@
 All categories draw their colours from one palette, so that colour tells nothing about the category; what tells them
 apart is the arrangement of their parts.
 """
-from dataclasses import dataclass
 from functools import cache
 from math import cos, hypot, pi, sin
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,8 +18,7 @@ DARK = ((46, 46, 52), (60, 44, 40), (38, 50, 72), (70, 66, 70), (52, 62, 52), (7
 LIGHT = ((244, 240, 226), (214, 232, 240), (250, 226, 190), (226, 240, 214), (240, 220, 226), (226, 224, 238))
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """One shape of a drawing, in the unit frame: x right, y down, the object stands on y = 1.
 
     Shapes: points (P, 2) float32.
@@ -61,6 +60,12 @@ def tint(colour: Colour, factor: float) -> Colour:
     return int(r + (255 - r) * share), int(g + (255 - g) * share), int(b + (255 - b) * share)
 
 
+def _uniform(rng: np.random.Generator):
+    """Uniform numbers one by one, drawn 64 at a time."""
+    while True:
+        yield from reversed(rng.random(64).tolist())
+
+
 class Pen:
     """Collects the shapes of one drawing, back to front, and hands them over as parts.
 
@@ -69,7 +74,9 @@ class Pen:
     """
 
     def __init__(self, rng: np.random.Generator):
-        self.rng, self.chances, self.shapes = rng, [], []
+        self.chance_of = _uniform(rng).__next__
+        self.shapes: list[list] = []                        # of each: kind, points, colour, width
+        self.noted = {"limb": ([], []), "dot": ([], []), "spot": ([], [])}  # shapes without points yet, their numbers
         self.stretch, self.lean = 0.2, 0.12
         colours = list(MAIN)
         self.main, self.second, self.accent = (self.jitter(colours.pop(self.below(len(colours)))) for _ in range(3))
@@ -78,41 +85,55 @@ class Pen:
 
     # chance
     def between(self, low: float, high: float) -> float:
-        if not self.chances:
-            self.chances = self.rng.random(64).tolist()
-        return low + (high - low) * self.chances.pop()
+        return low + (high - low) * self.chance_of()
 
     def chance(self, probability: float) -> bool:
-        return self.between(0, 1) < probability
+        return self.chance_of() < probability
 
     def below(self, n: int) -> int:
-        return int(self.between(0, n))
+        return int(n * self.chance_of())
 
     def pick(self, options):
         return options[self.below(len(options))]
 
     def jitter(self, colour: Colour) -> Colour:
         """A neighbour of `colour`."""
-        r, g, b = colour
-        r, g, b = r + self.between(-14, 14), g + self.between(-14, 14), b + self.between(-14, 14)
+        r, g, b = (c + (28 * self.chance_of() - 14) for c in colour)
         return int(min(255, max(0, r))), int(min(255, max(0, g))), int(min(255, max(0, b)))
 
     # shapes
     def poly(self, colour, points) -> None:
-        self.shapes.append(("fill", np.array(points, np.float32), colour, 0.0))
+        self.shapes.append(["fill", np.array(points, np.float32), colour, 0.0])
+
+    def _note(self, sort: str, colour, *numbers: float) -> None:
+        shape, (shapes, flat) = ["fill", None, colour, 0.0], self.noted[sort]
+        self.shapes.append(shape)
+        shapes.append(shape)
+        flat += numbers
+
+    def _settle(self) -> None:
+        """Make the points of the shapes that are only noted: of all of a sort at once, which saves half of the time."""
+        for sort, (shapes, flat) in self.noted.items():
+            if shapes:
+                if sort == "limb":
+                    points = np.array(flat, np.float32).reshape(-1, 6, 2)
+                else:
+                    numbers, ring = np.array(flat).reshape(-1, 6), CIRCLE if sort == "dot" else SMALL_CIRCLE
+                    points = ring @ numbers[:, :4].astype(np.float32).reshape(-1, 2, 2)
+                    points += numbers[:, None, 4:]
+                for shape, own in zip(shapes, points):
+                    shape[1] = own
+                shapes.clear(), flat.clear()
 
     def blob(self, colour, points) -> None:
         """A filled smooth closed curve through `points`."""
-        self.shapes.append(("fill", _spline(len(points), True) @ np.array(points, np.float32), colour, 0.0))
+        self.shapes.append(["fill", _spline(len(points), True) @ np.array(points, np.float32), colour, 0.0])
 
     def dot(self, colour, x, y, rx, ry=None, turn=0.0) -> None:
         """A filled ellipse; `turn` in radians, clockwise on the screen."""
         ry = rx if ry is None else ry
-        ring = CIRCLE if rx + ry > 0.12 else SMALL_CIRCLE
         c, s = (cos(turn), sin(turn)) if turn else (1.0, 0.0)
-        points = ring @ np.array(((rx * c, rx * s), (-ry * s, ry * c)), np.float32)
-        points += (x, y)
-        self.shapes.append(("fill", points, colour, 0.0))
+        self._note("dot" if rx + ry > 0.12 else "spot", colour, rx * c, rx * s, -ry * s, ry * c, x, y)
 
     def box(self, colour, x0, y0, x1, y1, r=0.0) -> None:
         """A filled rectangle, its corners cut by `r`."""
@@ -129,32 +150,34 @@ class Pen:
         length = hypot(x1 - x0, y1 - y0) or 1e-6
         ux, uy = (x1 - x0) / length, (y1 - y0) / length
         a, b = w0 / 2, w1 / 2
-        self.poly(colour, ((x0 - uy * a, y0 + ux * a), (x0 - ux * a * 0.8, y0 - uy * a * 0.8),
-                           (x0 + uy * a, y0 - ux * a), (x1 + uy * b, y1 - ux * b),
-                           (x1 + ux * b * 0.8, y1 + uy * b * 0.8), (x1 - uy * b, y1 + ux * b)))
+        self._note("limb", colour, x0 - uy * a, y0 + ux * a, x0 - ux * a * 0.8, y0 - uy * a * 0.8,
+                   x0 + uy * a, y0 - ux * a, x1 + uy * b, y1 - ux * b,
+                   x1 + ux * b * 0.8, y1 + uy * b * 0.8, x1 - uy * b, y1 + ux * b)
 
     def line(self, colour, width, points, smooth=False) -> None:
         points = np.array(points, np.float32)
         points = _spline(len(points), False) @ points if smooth else points
-        self.shapes.append(("line", points, colour, width))
+        self.shapes.append(["line", points, colour, width])
 
     def ring(self, colour, x, y, r, width, ry=None) -> None:
         points = CIRCLE[np.arange(len(CIRCLE) + 1) % len(CIRCLE)] * np.float32((r, ry or r))
         points += (x, y)
-        self.shapes.append(("line", points, colour, width))
+        self.shapes.append(["line", points, colour, width])
 
     def rotate(self, angle: float, scale: float = 1.0) -> None:
         """Turn all that is drawn so far, clockwise on the screen, and scale it."""
+        self._settle()
         c, s = cos(angle) * scale, sin(angle) * scale
         turn = np.array(((c, s), (-s, c)), np.float32)
-        self.shapes = [(kind, points @ turn, colour, width * scale) for kind, points, colour, width in self.shapes]
+        self.shapes = [[kind, points @ turn, colour, width * scale] for kind, points, colour, width in self.shapes]
 
     def done(self) -> list[Part]:
         """The parts: mirrored half of the time, a little stretched and leaning, on y = 1 and inside the unit square."""
+        self._settle()
         points = np.concatenate([shape[1] for shape in self.shapes])
         points[:, 0] += points[:, 1] * self.between(-self.lean, self.lean)
         points[:, 0] *= self.between(1 - self.stretch, 1 + self.stretch) * (1 if self.chance(0.5) else -1)
-        (left, top), (right, bottom) = points.min(0).tolist(), points.max(0).tolist()
+        (left, top), (right, bottom) = np.minimum.reduce(points).tolist(), np.maximum.reduce(points).tolist()
         scale = min(1.0, 1 / (right - left), 1 / (bottom - top))
         points -= ((left + right) / 2, bottom)
         points *= scale

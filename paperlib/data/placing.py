@@ -115,8 +115,8 @@ def _covered(item: Placed, others: list[Placed]) -> float:
     (x0, y0, x1, y1), area, worst = item.box, item.wide * item.high, 0.0
     for other in others:                             # plain numbers: arrays cost more for a dozen boxes
         u0, v0, u1, v1 = other.box
-        wide, high = min(x1, u1) - max(x0, u0), min(y1, v1) - max(y0, v0)
-        if wide > 0 and high > 0:
+        if u0 < x1 and x0 < u1 and v0 < y1 and y0 < v1:
+            wide, high = min(x1, u1) - max(x0, u0), min(y1, v1) - max(y0, v0)
             worst = max(worst, wide * high / min(area, other.wide * other.high))
     return worst
 
@@ -135,7 +135,7 @@ def _member(world, k, zone, lead, zoom, done, number, rng) -> Placed:
     best = None
     for _ in range(5):
         least, most = (size * world.size / 128 / category.span for size in world.size_range)
-        scale = min(max(lead[1] * np.exp(rng.normal(0, 0.16 if number < 6 else 0.3)), least), most)
+        scale = min(max(lead[1] * float(np.exp(rng.normal(0, 0.16 if number < 6 else 0.3))), least), most)
         high = category.span * scale * min(1, 1 / category.aspect)
         y = _foot(world, zone, scale, high, zoom, rng)
         if high > 1.1 * y:
@@ -154,7 +154,7 @@ def _member(world, k, zone, lead, zoom, done, number, rng) -> Placed:
 
 def arrange(world, scene: Scene, rng, entries) -> list[Placed]:
     """Everything in the image, far first: the things planned, and clutter among them."""
-    zoom = world.size / 128 * world.zoom[0] * np.exp(rng.normal(0, world.zoom[1]))
+    zoom = world.size / 128 * world.zoom[0] * float(np.exp(rng.normal(0, world.zoom[1])))
     done: list[Placed] = []
     tables = []
     for entry in sorted(entries, key=lambda entry: CATEGORIES[entry.category].name != "diningtable"):

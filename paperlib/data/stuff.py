@@ -8,6 +8,7 @@ from cv2 import (
     CV_8U,
     CV_16S,
     INTER_CUBIC,
+    INTER_NEAREST,
     LINE_AA,
     GaussianBlur,
     add,
@@ -15,6 +16,7 @@ from cv2 import (
     ellipse,
     fillPoly,
     line,
+    merge,
     rectangle,
     resize,
     subtract,
@@ -29,8 +31,8 @@ Span = tuple[float, float]  # from, to: rows as fractions of the image's height
 
 def vary(rng, colour, spread=12.0) -> tuple[int, int, int]:
     """A colour near `colour`: one shift of brightness, one of each channel."""
-    shift = rng.normal(0, spread) + rng.normal(0, spread / 2, 3)
-    return tuple(np.clip(np.asarray(colour) + shift, 0, 255).astype(int).tolist())
+    shift = rng.normal(0, spread)
+    return tuple(int(min(max(c + (shift + s), 0), 255)) for c, s in zip(colour, rng.normal(0, spread / 2, 3).tolist()))
 
 
 def _rows(image, span: Span) -> tuple[int, int]:
@@ -48,7 +50,7 @@ def grain(image, rng, span: Span, amount=8.0, cells=(24, 24)) -> None:
     if y1 > y0:
         bumps = rng.normal(0, amount, cells).astype(np.float32)
         bumps = resize(bumps, (image.shape[1], y1 - y0), interpolation=INTER_CUBIC)
-        image[y0:y1] = np.clip(image[y0:y1] + bumps[:, :, None], 0, 255).astype(np.uint8)
+        image[y0:y1] = np.clip(image[y0:y1] + merge([bumps] * 3), 0, 255)
 
 
 def blend(image, rng, span: Span, top, bottom) -> None:
@@ -56,7 +58,9 @@ def blend(image, rng, span: Span, top, bottom) -> None:
     y0, y1 = _rows(image, span)
     mix = np.linspace(0, 1, max(y1 - y0, 1), dtype=np.float32)[:, None]
     a, b = (np.asarray(vary(rng, c), np.float32) for c in (top, bottom))
-    image[y0:y1] = (a + (b - a) * mix)[:y1 - y0, None].astype(np.uint8)
+    if y1 > y0:
+        column = (a + (b - a) * mix)[:, None].astype(np.uint8)
+        image[y0:y1] = resize(column, (image.shape[1], y1 - y0), interpolation=INTER_NEAREST)
 
 
 def sky(image, rng, span: Span, top=(112, 160, 214), bottom=(206, 222, 236)) -> None:
@@ -94,9 +98,9 @@ def bricks(image, rng, span: Span, colour, wide=0.12, high=0.06, shift=0.5) -> N
     """A grid of lines: tiles (shift 0), bricks (shift .5), planks (wide 1)."""
     (y0, y1), w = _rows(image, span), image.shape[1]
     tint, dx, dy = vary(rng, colour, 8), wide * w, max(3.0, high * len(image))
-    for k, y in enumerate(np.arange(y0, y1, dy)):
+    for k, y in enumerate(np.arange(y0, y1, dy).tolist()):
         line(image, (0, round(y)), (w, round(y)), tint, 1)
-        for x in np.arange((k % 2) * shift * dx, w, dx):
+        for x in np.arange((k % 2) * shift * dx, w, dx).tolist():
             line(image, (round(x), round(y)), (round(x), min(y1, round(y + dy)) - 1), tint, 1)
 
 
@@ -194,12 +198,12 @@ def prints(image, rng, drawing, box, size: int, step: float, fog: float, air) ->
         image[y0:y1, x0:x1] = np.clip(image[y0:y1, x0:x1] + shift, 0, 255).astype(np.uint8)
     colours, mask = sprite(drawing, size, rng, keep=1.0 if rng.random() < 0.875 else 0.4)
     colours = (colours * (1 - fog) + np.asarray(air) * fog).astype(np.uint8)
-    side, marks = len(mask), []
+    side, marks, inked = len(mask), [], mask[..., None]
     x, y, w, h = boundingRect(mask.view(np.uint8))
     slant = step / 2 if rng.random() < 0.4 else 0
     for row, v in enumerate(np.arange(y0 + 1, y1 - side, step).astype(int).tolist()):
         for u in np.arange(x0 + 1 + slant * (row % 2), x1 - side, step).astype(int).tolist():
-            image[v:v + side, u:u + side][mask] = colours[mask]
+            np.copyto(image[v:v + side, u:u + side], colours, where=inked)
             marks.append((u + x, v + y, w, h))
     return marks
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from cv2 import GaussianBlur, boundingRect
+from cv2 import GaussianBlur, boundingRect, sumElems
 from pycocotools import mask as rle_tools
 
 from paperlib.data import stuff
@@ -103,7 +103,8 @@ def _backdrop(world: World, scene: Scene, rng) -> tuple[np.ndarray, list, np.nda
     image = np.full((world.size, world.size, 3), 128, np.uint8)
     for painter, *details in scene.layers:
         getattr(stuff, painter)(image, rng, *details)
-    air = image[:max(1, world.size // 3)].mean((0, 1))
+    above = image[:max(1, world.size // 3)]
+    air = np.array(sumElems(above)[:3]) / (above.size // 3)
     unit, marks = world.size / 128, []
     names = [name for name in scene.things if INDEX[name] < world.categories]
     weights = [scene.things[name][0] for name in names]
@@ -141,7 +142,7 @@ def _paint(world: World, image: np.ndarray, placed: list[Placed], air) -> tuple[
         mask = mask[window]
         if far and w:
             fog, spot = world.haze * far, image[window]
-            spot[mask] = (spot[mask] * (1 - fog) + air * fog).astype(np.uint8)
+            np.copyto(spot, (spot * (1 - fog) + air * fog).astype(np.uint8), where=mask[..., None])
             stuff.soften(image, before, box, world.focus * far * world.size / 128)
         owner[window][mask] = k
         full.append(int(np.count_nonzero(mask)))
@@ -211,5 +212,6 @@ def _photograph(world: World, image: np.ndarray, rng) -> np.ndarray:
         image = GaussianBlur(image, (0, 0), sigma)
     light = (gain * (1 + side[:, None])).astype(np.float32)                # (W, 3)
     u, v = rng.integers(0, world.size, 2)
-    speckle = _sensor(world.size)[v:v + world.size, u:u + world.size]
-    return np.clip(image * light + speckle * np.float32(rng.random() * world.noise), 0, 255).astype(np.uint8)
+    speckle = _sensor(world.size)[v:v + world.size, u:u + world.size] * np.float32(rng.random() * world.noise)
+    speckle += image * light
+    return np.clip(speckle, 0, 255, out=speckle).astype(np.uint8)
