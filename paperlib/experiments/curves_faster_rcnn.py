@@ -1,6 +1,8 @@
 """Verdicts on Faster R-CNN's claims that no single column of a table answers, from what the runs recorded."""
-from paperlib.experiments.judge import Difference, paired, verdict
-from paperlib.experiments.proposal_probes import COUNTS, IOUS
+from collections.abc import Callable
+
+from paperlib.experiments.judge import Difference, mean_interval, paired, verdict
+from paperlib.experiments.proposal_probes import COUNTS, IOUS, TABLE
 
 Outcome = tuple[Difference, str, str] | None  # the difference, the verdict, how it was measured
 
@@ -38,7 +40,39 @@ def _places_better(claim: dict, trained) -> Outcome:
     return found and (found, verdict(found, 1), "Measured: relative gain in AP minus that in AP50, percent.")
 
 
+def _probed(key: str, say: Callable, remark: str):
+    """A claim that `paperlib bench world` measured on parts of the test images: `say(interval)` is the verdict."""
+    def judge(claim: dict, _) -> Outcome:
+        from paperlib.experiments import world_probes  # late: it builds on the curves
+
+        record = world_probes.measured(TABLE).get(claim["id"])
+        if record is None or record["stale"]:
+            return record and (None, "stale", "")
+        found = mean_interval([100 * value for value in record["values"][key]])
+        return found, say(found), remark.format(**record["metrics"])
+    return judge
+
+
+def _about_a_tenth(found: Difference) -> str:
+    """2000 of 20000 anchors, within a factor of two."""
+    if found.high < 5 or found.low > 20:
+        return "contradicted"
+    return "holds" if found.low > 5 and found.high < 20 else "unresolved"
+
+
+def _loose(found: Difference) -> str:
+    """A correlation of .8 would explain two thirds of the ranks."""
+    return "holds" if found.high < 80 else "contradicted" if found.low > 80 else "unresolved"
+
+
 CURVES = {
+    "faster-nms-2000": _probed(
+        "share", _about_a_tenth, "Measured: the share of all anchors that is left, in %; {number:.0f} an image of the "
+        "stored detector. The paper's 2000 are a tenth; a factor of two is allowed. Ours overlap less: 24 px anchors "
+        "8 px apart, where the paper has 128 px ones 16 px apart."),
+    "faster-recall-loose-proxy": _probed(
+        "correlation", _loose, "Measured, times 100: rank correlation of average recall and mAP over thirteen lists "
+        "of proposals, given to the stored detector; well below 1 means below 0.8."),
     "faster-recall-graceful": _graceful,
     "faster-learned-sizes": _of_row(
         "own_margin", 1, "Measured, times 100: how much nearer, in log size, the mean proposal is to its own anchor "

@@ -1,15 +1,25 @@
 """What is measured of proposals beside the detections made from them: recall by overlap and number, anchors' habits."""
+from dataclasses import replace
+
 import numpy as np
 import torch
+from scipy import stats
 from torch import Tensor
 
+from paperlib.data import build
 from paperlib.data.loader import pad_images
 from paperlib.data.proposals import asks_for_proposals, with_proposals
+from paperlib.data.sets import load
 from paperlib.experiments.columns import found, truth
-from paperlib.experiments.evaluate import resize
+from paperlib.experiments.configs import digest
+from paperlib.experiments.evaluate import evaluate, resize
 from paperlib.experiments.scorer import curves
+from paperlib.experiments.weights import load_weights
 from paperlib.parts import boxes
 from paperlib.parts.anchors import base_anchors
+from paperlib.parts.proposals import propose
+from paperlib.parts.rois import ProposalSource
+from paperlib.parts.trunk_weights import weights_folder
 
 IOUS = (0.5, 0.6, 0.7, 0.8, 0.9)
 COUNTS = (30, 100, 200)  # a tenth of Faster R-CNN's 300, 1000 and 2000, as the images have a tenth of the anchors
@@ -47,6 +57,14 @@ def proposals_of(system, dataset, device, short=None, long=None, batch: int = 16
     return made
 
 
+def _raw(system, images: Tensor) -> tuple[list, list, list]:
+    """Per level logits, deltas and anchors of an RPN, on its own or in a detector whose features it reads."""
+    alone = system.rpn if getattr(system, "own", False) else system
+    if hasattr(alone, "predict_levels"):
+        return alone.predict_levels(images)
+    return alone.rpn(alone.pyramid(alone.trunk(images)), tuple(images.shape[-2:]))
+
+
 @torch.no_grad()
 def learnt_sizes(system, dataset, device, batch: int = 16) -> Tensor:
     """Mean width and height (shapes, 2) px of what each anchor proposes, weighted by its objectness.
@@ -55,13 +73,9 @@ def learnt_sizes(system, dataset, device, batch: int = 16) -> Tensor:
     Differs: the paper does not say over which proposals it takes the mean; the weight counts those that matter.
     """
     shapes, (total, weight) = system.cfg.rpn.anchors.shapes_per_position, (0.0, 0.0)
-    alone = system.rpn if getattr(system, "own", False) else system
     for first in range(0, len(dataset), batch):
         images = pad_images([dataset.image(i) for i in range(first, min(first + batch, len(dataset)))]).to(device)
-        if hasattr(alone, "predict_levels"):
-            logits, deltas, anchors = alone.predict_levels(images)
-        else:
-            logits, deltas, anchors = alone.rpn(alone.pyramid(alone.trunk(images)), tuple(images.shape[-2:]))
+        logits, deltas, anchors = _raw(system, images)
         moved = boxes.decode(torch.cat(anchors), torch.cat(deltas, 1)).unflatten(1, (-1, shapes))  # (N, P, S, 4)
         score = torch.cat(logits, 1).sigmoid().unflatten(1, (-1, shapes))[..., None]
         total = total + (score * (moved[..., 2:] - moved[..., :2])).sum((0, 1))
@@ -91,3 +105,64 @@ def proposal_facts(system, dataset, device, short=None, long=None, images: int =
         if len(sizes) > 1:
             out["own_margin"] = own_margin(sizes, base_anchors(system.cfg.rpn.anchors, levels[0]))
     return out
+
+
+TABLE = "proposals"  # of their records
+STORED = "faster_rcnn.safetensors"  # the detector that the two probes below look at
+GROUPS, IMAGES = 5, 500  # parts of the test images, which stand in for seeds
+LISTS = {"RPN": ({}, (10, 30, 100, 200)),
+         "no NMS": ({"nms": None}, (600,)), "no cls": ({"scored": False}, (10, 30, 100)),
+         "no reg": ({"regressed": False}, (30, 100)), "selective search": (None, (30, 100, 200))}  # Fig. 4 and Table 2
+
+
+def _looked_at(share: float):
+    """The stored detector and the parts of MiniVOC's test images, `share` of IMAGES in all."""
+    dataset = load("minivoc", "test", limit=max(GROUPS, round(share * IMAGES)))
+    parts = [dataset.subset(range(k, len(dataset), GROUPS)) for k in range(GROUPS)]
+    return load_weights(weights_folder() / STORED), parts
+
+
+@torch.no_grad()
+def made(system, dataset, how: dict, keep: int) -> list[Tensor]:
+    """Proposals (P, 4) px of every image by the detector's training settings, changed by `how`."""
+    images = pad_images([dataset.image(i) for i in range(len(dataset))])
+    sizes = torch.tensor([[image["height"], image["width"]] for image in dataset.images])
+    torch.manual_seed(0)
+    return [found["boxes"] for found in propose(*_raw(system, images), sizes,
+                                                replace(system.cfg.rpn.train, keep=keep, **how))]
+
+
+def left_by_nms(*_, share: float = 1.0) -> dict[str, list[float]]:
+    """Proposals an image that suppression at IoU 0.7 leaves of all anchors, and their share of the anchors."""
+    system, parts = _looked_at(share)
+    anchors = sum(len(a) for a in _raw(system, parts[0].image(0)[None])[2])
+    counts = [float(np.mean([len(b) for b in made(system, part, {"pre_nms": anchors}, anchors)])) for part in parts]
+    return {"number": counts, "share": [count / anchors for count in counts]}
+
+
+def loose_proxy(*_, share: float = 1.0) -> dict[str, list[float]]:
+    """Rank correlation of average recall and mAP over LISTS, given to one detector; both means as well."""
+    system, parts = _looked_at(share)
+    system.cfg = replace(system.cfg, test_on="given")
+    out = {}
+    for part in parts:
+        searched = with_proposals(part, ProposalSource()).proposals
+        scores = {}
+        for name, (how, counts) in LISTS.items():
+            for n in counts:
+                given = [b[:n] for b in searched] if how is None else made(system, part, how, n)
+                found = evaluate(system, replace(part, proposals=given), torch.device("cpu"))
+                scores[f"{name} {n}"] = found["given_AR"], found["mAP"]
+        for key, pair in scores.items():
+            for kind, value in zip(("AR", "mAP"), pair):
+                out.setdefault(f"{kind} {key}", []).append(value)
+        out.setdefault("correlation", []).append(float(stats.spearmanr(*zip(*scores.values())).statistic))
+    return out
+
+
+def identity(name: str) -> str:
+    """A hash of what a probe measures: its kind, the drawings, the stored detector."""
+    return digest([name, build.version("minivoc"), IMAGES, sorted(LISTS), (weights_folder() / STORED).read_bytes().hex()])
+
+
+PROBES = {"faster-nms-2000": left_by_nms, "faster-recall-loose-proxy": loose_proxy}

@@ -10,7 +10,7 @@ from torch import nn
 from paperlib.data import build
 from paperlib.data.world import Drawing, World, compose
 from paperlib.device import busy, pick_device, progress, seed_all
-from paperlib.experiments import curves_coco, records
+from paperlib.experiments import curves_coco, proposal_probes, records
 from paperlib.experiments.configs import digest
 from paperlib.parts.trunk_weights import weights_folder
 from paperlib.parts.trunks import TrunkConfig, trunk
@@ -189,6 +189,8 @@ PROBES = {"context": _pair(small_things, ("tight crop", "three times the side"),
 
 def identity(name: str) -> str:
     """A hash of what a probe measures: the drawings, the probe, and where it has them the trunk's weights."""
+    if name in proposal_probes.PROBES:
+        return proposal_probes.identity(name)
     weights = weights_folder() / "tiny.safetensors"
     uses = name in ("context", "objectness", "depth")
     used = [weights.stat().st_size, digest(list(weights.read_bytes()[-4096:]))] if uses else []
@@ -198,14 +200,14 @@ def identity(name: str) -> str:
 
 def bench(names: Iterable[str] | None = None, seeds: int = 3, share: float = 1.0) -> list[dict]:
     """Run the probes and record each; the new records. `share` of the scenes and steps: below 1 is no record."""
-    new = []
-    for name in names or PROBES:
-        if name not in PROBES:
-            raise KeyError(f"no probe {name!r} of the world; there are {', '.join(PROBES)}")
-        device = pick_device("cpu")
+    new, known, device = [], PROBES | proposal_probes.PROBES, pick_device("cpu")
+    for name in names or known:
+        if name not in known:
+            raise KeyError(f"no probe {name!r} of the world; there are {', '.join(known)}")
         start = busy(device)
-        found = PROBES[name](World(), seeds, share)
-        new.append({"table": TABLE, "row": name, "seed": 0, "budget": BUDGET, "hash": identity(name), "status": "ok",
+        found = known[name](World(), seeds, share=share)
+        table = proposal_probes.TABLE if name in proposal_probes.PROBES else TABLE
+        new.append({"table": table, "row": name, "seed": 0, "budget": BUDGET, "hash": identity(name), "status": "ok",
                     "metrics": {key: float(np.mean(values)) for key, values in found.items()}, "values": found,
                     "seconds": round(busy(device) - start, 1), "provenance": records.provenance(device)})
         if share == 1:
@@ -213,6 +215,6 @@ def bench(names: Iterable[str] | None = None, seeds: int = 3, share: float = 1.0
     return new
 
 
-def measured() -> dict[str, dict]:
+def measured(table: str = TABLE) -> dict[str, dict]:
     """{probe: its newest record}, with "stale" where the drawings or the probe have changed since."""
-    return {r["row"]: r | {"stale": r["hash"] != identity(r["row"])} for r in records.read(TABLE, BUDGET)}
+    return {r["row"]: r | {"stale": r["hash"] != identity(r["row"])} for r in records.read(table, BUDGET)}
