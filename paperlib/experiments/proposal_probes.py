@@ -162,7 +162,8 @@ def loose_proxy(*_, share: float = 1.0) -> dict[str, list[float]]:
 
 def identity(name: str) -> str:
     """A hash of what a probe measures: its kind, the drawings, the stored detector."""
-    return digest([name, build.version("minivoc"), IMAGES, sorted(LISTS), (weights_folder() / STORED).read_bytes().hex()])
+    stored = (weights_folder() / STORED).read_bytes().hex()
+    return digest([name, build.version("minivoc"), IMAGES, sorted(LISTS), stored])
 
 
 PROBES = {"faster-nms-2000": left_by_nms, "faster-recall-loose-proxy": loose_proxy}
