@@ -115,7 +115,7 @@ def _parser() -> argparse.ArgumentParser:
         arg("what", nargs="?", choices=["peers", "claims", "world"], default="peers"),
         arg("--ids", help="claims, probes or rows, comma-separated; default: all that there are"),
         arg("--repeats", type=int, default=9),
-        arg("--full", action="store_true", help="peers: also the scorers on 5,000 images"),
+        arg("--full", action="store_true", help="peers: also 5,000 images to score, and training as it was before"),
         arg("--shrink", type=int, help="peers: divide the sides of images; default: 2 on a CPU, 1 on a GPU"),
         arg("--picture", help="peers: draw the records to this file, e.g. data/bench.png"),
         device,

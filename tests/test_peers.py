@@ -1,5 +1,6 @@
 """The bench beside the peers at tiny sizes: equal outputs, sealed records, the README's section."""
 import math
+import subprocess
 
 import pytest
 import torch
@@ -46,6 +47,17 @@ def test_the_made_case_is_coco_sized():
     gt, found = growth.made_case(3)
     assert len(gt["annotations"]) == 3 * growth.OBJECTS and len(found) == 3 * growth.DETECTIONS
     assert growth.IMAGES * growth.DETECTIONS == 500_000 and len({r["category_id"] for r in found}) > 20
+
+
+def test_training_is_faster_than_it_was(monkeypatch):
+    known = subprocess.run(["git", "cat-file", "-e", growth.BEFORE], cwd=records.REPOSITORY, capture_output=True)
+    if known.returncode == 0:
+        race = growth.before("cpu", 8)
+        _, seconds = ratios.timed(race, 1, torch.device("cpu"))
+        assert seconds["before"][0] > seconds["paperlib"][0] > 0
+    monkeypatch.setattr(growth, "BEFORE", "0123456789")
+    with pytest.raises(ValueError, match="commit 0123456789: expected it in this repository's history"):
+        growth.before("cpu", 8)
 
 
 def test_the_command_records_prints_and_draws(results, capsys):

@@ -2,6 +2,9 @@
 import contextlib
 import io
 import os
+import subprocess
+import sys
+import tempfile
 import time
 from functools import partial
 
@@ -12,6 +15,7 @@ from pycocotools.cocoeval import COCOeval
 
 from paperlib.data.build import WORLDS, seed_of
 from paperlib.data.world import compose
+from paperlib.experiments import records
 from paperlib.experiments.configs import override
 from paperlib.experiments.evaluate import coco_metrics
 from paperlib.experiments.peers import batch, step
@@ -88,6 +92,61 @@ def world_on_all_cores(device, shrink) -> Race:
                 f"Images of MiniCOCO a second, on {cores} processes beside whatever else ran.", clock=time.perf_counter)
 
 
+BEFORE = "fd6801f4de"  # the last commit before training was made faster
+WORKER = """
+import sys, time, torch
+from dataclasses import replace
+from paperlib.experiments.configs import budget, system_config
+from paperlib.experiments.fit import fit
+from paperlib.systems import SYSTEMS
+torch.set_num_threads(1)
+recipe = replace(budget("mini").recipe("retinanet"), steps=10**6)
+net = SYSTEMS["retinanet"](system_config("retinanet", recipe, 36))
+made = torch.Generator().manual_seed(0)
+def image():
+    low, wh = (torch.rand(7, 2, generator=made) * 64 for _ in "ab")
+    labels = torch.randint(1, 37, (7,), generator=made)
+    return {"boxes": torch.cat([low, low + 4 + 0.9 * wh], 1), "labels": labels}
+class Batches:
+    def __getitem__(self, step):
+        return (torch.randint(256, (recipe.batch, 3, 128, 128), dtype=torch.uint8, generator=made),
+                [image() for _ in range(recipe.batch)])
+run = fit(net, Batches(), recipe, torch.device("cpu"))
+for line in sys.stdin:
+    start = time.process_time()
+    for _ in range(int(line) // recipe.batch):
+        next(run)
+    print(time.process_time() - start, flush=True)
+"""
+
+
+def before(device, shrink) -> Race:
+    """RetinaNet's mini training, by its recipe of then and of now, each with its own code, in two processes in turn.
+
+    Errors: ValueError where the repository's history is not at hand.
+    """
+    number, spent, old = 16 * max(1, 16 // shrink**2), [0.0], tempfile.TemporaryDirectory()
+    kept = subprocess.run(["git", "archive", "-o", f"{old.name}/code.tar", BEFORE, "paperlib", "data/weights"],
+                          cwd=records.REPOSITORY, capture_output=True, text=True)
+    if kept.returncode:
+        raise ValueError(f"commit {BEFORE}: expected it in this repository's history; git says {kept.stderr.strip()}")
+    subprocess.run(["tar", "xf", "code.tar"], cwd=old.name, check=True)
+
+    def part(root):
+        worker = subprocess.Popen([sys.executable, "-c", WORKER], cwd=root, stdin=subprocess.PIPE,
+                                  stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(root)})
+
+        def go():
+            worker.stdin.write(f"{number}\n")
+            worker.stdin.flush()
+            spent[0] += float(worker.stdout.readline())
+        return go
+
+    parts = {"before": part(old.name), "paperlib": part(records.REPOSITORY)}
+    note = f"{number} training images of RetinaNet-tiny, by commit {BEFORE} and now."
+    return Race(parts, over("before", "paperlib"), note, clock=lambda folder=old: spent[0])  # keeps the folder
+
+
 def train_step(device, cfg, side: int, number: int = 4):
     """One training step of a RetinaNet on a made batch."""
     net, (images, targets) = RetinaNet(cfg).to(device), batch(device, side, side, number)
@@ -118,5 +177,5 @@ def growth(what: str, device, shrink) -> Race:
 
 
 GROWTH = {"scorer": partial(scorer, 200), "scorer full": partial(scorer, IMAGES), "world": world,
-          "world all cores": world_on_all_cores,
+          "world all cores": world_on_all_cores, "before": before,
           **{f"growth {what}": partial(growth, what) for what in ("images", "anchors", "classes", "proposals")}}

@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
+from statistics import median
 
 import torch
 import torchvision
@@ -73,6 +74,16 @@ def _checked(line: str, path: Path, number: int) -> dict:
 def latest(records: Iterable[dict]) -> dict[tuple[str, int], dict]:
     """The newest record of each (row, seed)."""
     return {(r["row"], r["seed"]): r for r in records}
+
+
+def typical(systems: dict[str, str], budget: str) -> dict[str, float]:
+    """{table or system: median core-seconds of its runs under a budget}, from {table: system}; absent without any."""
+    found: dict[str, list[float]] = {}
+    for table, system in systems.items():
+        own = [r["seconds"] for r in read(table, budget) if "measured_as" not in r]
+        for key in (table, system):
+            found.setdefault(key, []).extend(own)
+    return {key: median(seconds) for key, seconds in found.items() if seconds}
 
 
 def copied(lacking: Iterable[tuple], tables: Iterable[str], budget: str) -> list[dict]:

@@ -1,7 +1,5 @@
 """Published tables beside what was measured here: means, paired differences, verdicts, cost."""
 
-from statistics import median
-
 import pandas as pd
 
 from paperlib.device import pick_device
@@ -133,19 +131,16 @@ def outlook(plan: str | Budget | None = None) -> dict[str, dict]:
     What is left is estimated by the median of the table's recorded runs, else of its system's; None without any. A run
     that another row shares counts once.
     """
-    plan, names = plan if isinstance(plan, Budget) else budget(plan), [n for n, b in published().items() if "run" in b]
-    spent, seconds, seen, found = cost(plan), {}, set(), {}
-    for name in names:
-        own = [r["seconds"] for r in records.read(name, plan.name) if "measured_as" not in r]
-        seconds[name] = own
-        seconds.setdefault(tables.runnable(name)["run"]["system"], []).extend(own)
-    for name in names:
+    plan = plan if isinstance(plan, Budget) else budget(plan)
+    systems = {name: body["run"]["system"] for name, body in published().items() if "run" in body}
+    spent, usual, seen, found = cost(plan), records.typical(systems, plan.name), set(), {}
+    for name, system in systems.items():
         left = {(key, job.seed) for job, key in tables.missing(name, plan)} - seen
         seen |= left
-        typical = seconds[name] or seconds[tables.runnable(name)["run"]["system"]]
+        typical = usual.get(name, usual.get(system))
         done, minutes = spent.get(name, (0, 0.0))
         found[name] = {"done": done, "minutes": round(minutes, 1), "left": len(left),
-                       "to_go": round(len(left) * median(typical) / 60, 1) if typical else None}
+                       "to_go": round(len(left) * typical / 60, 1) if typical else None}
     return found
 
 

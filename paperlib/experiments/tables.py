@@ -20,6 +20,8 @@ from paperlib.experiments.published import by_variant, claims, published
 from paperlib.parts.trunk_weights import weights_folder
 from paperlib.systems import PRESETS, SYSTEMS
 
+BAR = "{desc} {percentage:3.0f}%|{bar}| {elapsed}, about {remaining} left{postfix}"
+
 
 @dataclass(frozen=True)
 class Job:
@@ -187,7 +189,7 @@ def run(names: str | Iterable[str], plan: str | Budget | None = None, rows: list
     """
     plan = plan if isinstance(plan, Budget) else budget(plan)
     names = [names] if isinstance(names, str) else list(names)
-    ready = [name for name, body in published().items() if "run" in body]
+    ready = {name: body["run"]["system"] for name, body in published().items() if "run" in body}
     join_ranks(pick_device(device))
     first, together = ranks()[0] == 0, ranks()[1] > 1
     if together and jobs > 1:
@@ -201,16 +203,18 @@ def run(names: str | Iterable[str], plan: str | Budget | None = None, rows: list
         if job.shares or (key, job.seed) not in seen:  # equal rows are run once
             todo[job.table, job.row, job.seed] = job, key, device, 1 if jobs > 1 else None
         seen.add((key, job.seed))
-    used = {part for job, *_ in todo.values() for name in (job.recipe.data, tested(job.recipe)[0])
-            for part in name.split("@")}
-    for name in filter(is_drawn, used):
-        ensure(name)  # here, with every core, and once; not in each worker
-    with progress(total=len(todo), desc=f"{plan.name} runs", unit="run", smoothing=0) as bar:
+    sets = {name for job, *_ in todo.values() for name in (job.recipe.data, tested(job.recipe)[0])}
+    for drawn in filter(is_drawn, {part for name in sets for part in name.split("@")}):
+        ensure(drawn)  # here, with every core, and once; not in each worker
+    usual = records.typical(ready, plan.name)
+    weights = {name: usual.get(name[0], usual.get(job.system, 60.0)) for name, (job, *_) in todo.items()}  # seconds
+    with progress(total=sum(weights.values()), desc=f"{plan.name} runs", bar_format=BAR, smoothing=0) as bar:
         for record in pool.results(run_job, todo, jobs):
             if first:
                 records.append(record)
                 new.append(record)
-                bar.set_postfix_str(f"{sum(r['seconds'] for r in new) / 60:.1f} core-min", refresh=False)
-            bar.update()
+                spent = sum(r["seconds"] for r in new) / 60
+                bar.set_postfix_str(f"{len(new)} of {len(todo)} done, {spent:.1f} core-min", refresh=False)
+                bar.update(weights[record["table"], record["row"], record["seed"]])
     twins = [pair for pair in lacking if (pair[0].table, pair[0].row, pair[0].seed) not in todo]
     return copies + new + copied(twins, ready, plan.name)
