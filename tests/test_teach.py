@@ -191,7 +191,7 @@ def test_each_function_gets_its_own_copy_of_a_case():
 def test_score_counts_what_passes(capsys):
     checks.results.update(one=True, two=False)
     checks.score()
-    assert "1 of 2 exercises pass left: two" in capsys.readouterr().out
+    assert "1 of 2 exercises pass; left: two" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("guess, says", [(100, "right"), (104, "within 10%"), (300, "too large, by a factor of 3"),

@@ -66,9 +66,20 @@ smoke = plan.name == "smoke"
 # %%
 source = rois.ProposalSource()
 test = with_proposals(load(DATA, recipe.test, limit=16 if smoke else 60), source)
-pick = max(range(16), key=lambda i: len(test.target(i)["boxes"]) % 5)
+
+
+def margin(i):
+    """How far the largest of three to five objects stays from the image's border, px; 0 for other images."""
+    b, size = test.target(i)["boxes"], min(test.target(i)["size"])
+    big = b[boxes.area(b).argmax()] if 3 <= len(b) <= 5 else torch.tensor([0.0])
+    return float(min(big.min(), size - big.max()))
+
+
+pick = max(range(len(test)), key=margin)
 image, target = test[pick]
 given = target["proposals"]
+
+# %%
 rows, columns = torch.arange(image.shape[1])[:, None], torch.arange(image.shape[2])
 covered = sum(((columns >= b[0]) & (columns < b[2]) & (rows >= b[1]) & (rows < b[3])).int() for b in given)
 fig, (left, right) = plt.subplots(1, 2, figsize=(8.5, 3.8))
@@ -98,7 +109,8 @@ recall = [float((torch.cat([b[:, :n].amax(1) for b in best]) >= 0.5).float().mea
 fig, ax = plt.subplots(figsize=(6, 3.2))
 ax.plot(counts, recall, "o-", label="selective search, best n")
 ax.axhline(float((on_grid >= 0.5).float().mean()), ls="--", color=draw.PALETTE["vermillion"], label=f"grid of {len(grid):,}")
-ax.set(xscale="log", xlabel="proposals an image", ylabel="objects found at IoU .5", ylim=(0, 1))
+ax.set(xscale="log", xlabel="proposals an image", ylabel="objects found at IoU .5", ylim=(0, 1), xticks=counts, xticklabels=counts)
+ax.minorticks_off()
 ax.legend()
 draw.show(fig, f"Recall at IoU one half rises with the number of proposals from {recall[0]:.2f} to {recall[-1]:.2f}; "
                f"a fixed grid of {len(grid)} boxes reaches {float((on_grid >= 0.5).float().mean()):.2f}.")
@@ -243,7 +255,8 @@ draw.show(fig, f"Change of the pooled window for each quarter pixel: RoI pooling
 # \mathrm{smooth}_{L_1}(d) = \begin{cases} d^2/2 & |d| < 1 \\ |d| - 1/2 & \text{otherwise.} \end{cases}$$
 #
 # The targets $v$ are divided by their usual size (0.1 for $t_x, t_y$ and 0.2 for $t_w, t_h$), so that they have about unit
-# variance. Three regions by hand: a cat told well, a cat told as a dog, and background.
+# variance; `rois.encode` computes them. The weight $\lambda$ is 1. Three regions by hand: a cat told well, a cat told as a
+# dog, and background.
 
 # %% tags=["derive"]
 def loss_slow(logits, deltas, u, v, weight=1.0):
@@ -288,7 +301,7 @@ def both_losses(ax, beta=1.0):
     d = torch.linspace(-5, 5, 201, requires_grad=True)
     for name, loss, color in (("squares", d * d / 2, "blue"), ("smooth L1", losses.smooth_l1(d, torch.zeros(201), beta), "vermillion")):
         (slope,) = torch.autograd.grad(loss.sum(), d)
-        ax.plot(d.detach(), loss.detach(), color=draw.PALETTE[color], label=f"{name}: loss")
+        ax.plot(d.detach(), loss.detach(), "-", color=draw.PALETTE[color], label=f"{name}: loss")
         ax.plot(d.detach(), slope, "--", color=draw.PALETTE[color], label=f"{name}: slope")
     ax.set(ylim=(-4, 8), xlim=(-5, 5))
 
@@ -424,24 +437,25 @@ values = {name: torch.linalg.svdvals(getattr(system.head, name).weight.detach())
 def svd_at(ax, rank):
     for (name, s), color in zip(values.items(), ("blue", "vermillion")):
         energy = s.square().cumsum(0) / s.square().sum()
-        ax.plot(range(1, len(s) + 1), energy, color=draw.PALETTE[color], label=f"{name}: {energy[rank - 1]:.0%} kept")
+        ax.plot(range(1, len(s) + 1), energy, "-", color=draw.PALETTE[color], label=f"{name}: {energy[rank - 1]:.0%}")
         u, v_ = getattr(system.head, name).weight.shape
-        ax.plot(rank, min(rank * (u + v_) / (u * v_), 1.5), "s", color=draw.PALETTE[color], label=f"{name}: share of weights")
+        ax.plot(rank, min(rank * (u + v_) / (u * v_), 1.5), "s", color=draw.PALETTE[color], label="weights needed")
     ax.axvline(rank, color="black", lw=0.8, ls=":")
-    ax.set(xlabel="singular values kept, t", ylabel="share of squared weights", ylim=(0, 1.5))
-    ax.legend(fontsize=7, loc="upper right")
+    ax.set(xlabel="singular values kept, t", ylabel="share of the squared weights", ylim=(0, 1.6))
+    ax.legend(fontsize=8, loc="upper center", ncols=2, columnspacing=0.8, handlelength=1)
 
 
 explore(svd_at, "How much of fc6 and fc7 the largest singular values hold, and how many weights that takes", rank=(2, 192, 2, 48))
 
 # %%
-fig, (left, middle, right) = plt.subplots(1, 3, figsize=(9.5, 3.2))
+fig, (left, middle, right) = plt.subplots(1, 3, figsize=(10.5, 3.4))
 svd_at(left, 48)
 whole = curve[0]
-for ax, i, label in ((middle, 0, "mAP (test images above)"), (right, 1, "ms for fc6, fc7 of 1000 regions")):
+for ax, i, label in ((middle, 0, "mAP (test images above)"), (right, 1, "ms for 1000 regions")):
     ax.plot(ranks, [curve[t][i] for t in ranks], "o-", label="thinned")
     ax.axhline(whole[i], ls="--", color=draw.PALETTE["vermillion"], label="whole layers")
-    ax.set(xscale="log", xlabel="t of fc6 and fc7", ylabel=label, ylim=(0, None))
+    ax.set(xscale="log", xlabel="t of fc6 and fc7", ylabel=label, ylim=(0, None), xticks=ranks, xticklabels=ranks)
+    ax.minorticks_off()
 right.legend()
 enough = min((t for t in ranks if curve[t][0] >= 0.95 * whole[0]), default=max(ranks))
 draw.show(fig, f"Left: share of squared weights against kept singular values, fc7 rising faster. Middle and right: mAP and time against "
@@ -478,21 +492,24 @@ for y_, parts_ in enumerate(rows.values()):
         ax.barh(y_, 1000 * s, left=left_, color=list(draw.PALETTE.values())[k], label=stage if not y_ else None)
         left_ += 1000 * s
 ax.set(yticks=range(2), yticklabels=rows, xlabel="ms an image")
+ax.invert_yaxis()
 ax.legend(ncols=5, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, 1.35))
-share = (rows["whole"]["fc6"] + rows["whole"]["fc7"]) / sum(rows["whole"].values())
-draw.show(fig, f"Stacked bars of the time of each stage; fc6 and fc7 take {share:.0%} before truncation.")
+share = {n: {s: rows[n][s] / sum(rows[n].values()) for s in ("fc6", "fc7")} for n in rows}
+told = "; ".join(f"{n}: fc6 takes {s['fc6']:.0%} of the time, fc7 {s['fc7']:.0%}" for n, s in share.items())
+draw.show(fig, f"Stacked bars of the time of each stage. {told}.")
+print(told)
 
 # %% [markdown]
-# fc6 is the layer to thin, here as in the paper; fc7 costs next to nothing. Our layers are far smaller than VGG16's, and so
-# are our convolutions; with random weights the paper's own sizes are timed for the claims below.
+# fc6 is the layer to thin, as in the paper; fc7 reads a short vector and costs little. Our layers are far smaller than VGG16's,
+# and so are our convolutions; with random weights the paper's own sizes are timed for the claims below.
 #
 # Mind the scale of $t$: the paper keeps a quarter of fc6's singular values and a sixteenth of fc7's. Of our 192 that would
 # leave 12 for fc7, fewer than there are classes. The row "FRCN L with SVD" below does just that.
 #
 # ## The tables, beside ours
 #
-# Every row is one recipe on MiniVOC with a few fields changed; a delta is to the table's baseline, paired over seeds. Rows
-# that nobody has run yet show a dash. "No boxes" means that the trained box layer is left aside at test time.
+# Every row is one recipe on MiniVOC with a few fields changed; a delta is to the table's baseline, paired over seeds. A row
+# that nobody has run yet shows the paper's number alone. "No boxes" means that the trained box layer is left aside at test time.
 
 # %%
 from IPython.display import display
@@ -536,16 +553,17 @@ sweep = sorted((int(label.split()[0]), m["metrics"]) for label, m in found.items
 sweep = [(n, m) for n, m in sweep if m.get("mAP")]
 
 # %%
-fig, ax = plt.subplots(figsize=(6.5, 3.2))
-for metric, label, color in (("mAP", "mAP", "blue"), ("given_AR", "average recall", "vermillion")):
-    means = [100 * sum(m[metric].values()) / len(m[metric]) for _, m in sweep]
-    ax.plot([n for n, _ in sweep], means, "o-", color=draw.PALETTE[color], label=label)
-ax.set(xscale="log", xlabel="proposals an image (training and test)", ylabel="points")
-ax.legend()
-if not sweep:
-    ax.text(0.5, 0.5, "not recorded yet", transform=ax.transAxes, ha="center")
-draw.show(fig, "mAP and average recall against the number of proposals: " + (", ".join(
-    f"{n}: mAP {100 * sum(m['mAP'].values()) / len(m['mAP']):.1f}" for n, m in sweep) or "not recorded yet") + ".")
+if sweep:
+    fig, ax = plt.subplots(figsize=(6.5, 3.2))
+    for metric, label, color in (("mAP", "mAP", "blue"), ("given_AR", "average recall", "vermillion")):
+        means = [100 * sum(m[metric].values()) / len(m[metric]) for _, m in sweep]
+        ax.plot([n for n, _ in sweep], means, "o-", color=draw.PALETTE[color], label=label)
+    ax.set(xscale="log", xlabel="proposals an image (training and test)", ylabel="points", xticks=[n for n, _ in sweep],
+           xticklabels=[n for n, _ in sweep])
+    ax.minorticks_off()
+    ax.legend()
+    draw.show(fig, "mAP and average recall against the number of proposals: " + ", ".join(
+        f"{n}: mAP {100 * sum(m['mAP'].values()) / len(m['mAP']):.1f}" for n, m in sweep) + ".")
 
 # %% [markdown]
 # ## What was claimed, and what we found
@@ -559,8 +577,8 @@ from paperlib.experiments.claims import judged
 
 mine = [c for c in judged(shown_at) if c["paper"] == "fast_rcnn" and c["verdict"] != "external"]
 lines = pd.DataFrame([{"claim": c["say"], "kind": c["kind"], "verdict": c["verdict"],
-                       "interval": tuple(c["interval"]) if c["interval"] else None, "n": c["n"]} for c in mine], [c["id"] for c in mine])
-draw.table(lines, "Claims of Fast R-CNN and our verdicts; intervals are 95%, in the claim's unit")
+                       "interval": tuple(c["interval"]) if c["interval"] else None, "n": c["n"] or None} for c in mine])
+draw.table(lines.astype({"n": object}), "Claims of Fast R-CNN and our verdicts; intervals are 95%, in the claim's unit")
 
 # %% [markdown]
 # ## What differs from the paper, and what to doubt

@@ -236,7 +236,8 @@ fig, axes = plt.subplots(1, 2, figsize=(9, 3))
 for ax, values, title in zip(axes, (strength, found_out), ("which class?", "object or background?")):
     for name, label in (("C", "the trunk's $C_l$"), ("P", "the pyramid's $P_l$")):
         ax.plot(POOLED, [100 * values[name, l] for l in POOLED], "o-" if name == "P" else "s--", label=label)
-    ax.set(xticks=POOLED, xlabel="level (stride 2^level px)", ylabel="read rightly, %", title=title)
+    ax.set(xticks=POOLED, xticklabels=[f"{l}\n{2**l} px" for l in POOLED], xlabel="level and its stride", ylabel="read rightly, %",
+           title=title)
 axes[0].set_ylim(0, None)
 axes[1].axhline(50, color="gray", ls=":", label="guessing")
 axes[1].legend()
@@ -253,7 +254,7 @@ draw.show(fig, f"Read rightly at levels 2 to 5. Classes: trunk {by_level(strengt
 # This is the gap that the paper speaks of (its Section 1). The trunk's finest map is sharp and knows little; its coarsest
 # knows most, but one cell of it covers 32 × 32 pixels, more than many objects. The pyramid's maps know about as much at
 # every level. Mind the panel on the right: the question of a proposal network, *object or not*, is easier than the question of
-# a detector, *which class*, and the gap need not be as wide. What does each way cost?
+# a detector, *which class*, and raw maps answer it about as well as the pyramid's. What does each way cost?
 
 # %%
 def work(run):
@@ -383,7 +384,7 @@ whole = detector.pyramid(maps)[2]
 torch.testing.assert_close(sum(contributions.values()) + bias, whole, rtol=1e-3, atol=1e-3)
 total = sum(float(x.square().mean()) for x in contributions.values())
 for l, x in contributions.items():
-    print(f"C{l} carries {float(x.square().mean()) / total:5.1%} of the energy of P2")
+    print(f"C{l} carries {float(x.square().mean()) / total:5.1%} of the energy (mean square) of P2")
 
 # %% [markdown]
 # The assertion says it: nothing is lost and nothing is mixed that cannot be separated again. The pictures of those parts
@@ -510,7 +511,8 @@ draw.show(fig, f"What one cell listens to. Upper row, trunk: a spot that grows f
 # The paper's Table 1 counts the anchors of one image. Before we compute them:
 
 # %%
-predict("All anchors of P2 to P6, against putting all fifteen shapes at every place of P2: how many times more are the latter?", "p2")
+predict("How many times more anchors are there if all fifteen shapes stand at every place of P2, instead of three on each of "
+        "P2 to P6?", "p2")
 
 # %%
 from paperlib.experiments.facts import printed
@@ -607,7 +609,7 @@ print("Nine objects of ten lie within", told)
 # $$k = \left\lfloor k_0 + \log_2\!\left(\sqrt{w h}\,/\,224\right)\right\rfloor, \qquad k_0 = 4 .$$
 #
 # A region of 224 × 224 px, the size that the trunk was pre-trained on, is read from $P_4$; half as large, one level finer. There is no
-# $P_1$ and no use of $P_6$, so the result is kept between 2 and 5.
+# $P_1$ and no use of $P_6$, so the result (dotted below) is kept between 2 and 5 (blue).
 
 # %%
 import math
@@ -630,9 +632,11 @@ def draw_roi(ax, width, height):
     ax.step(side, level_of(F.pad(torch.stack([side, side], 1), (2, 0)), POOLED), color=draw.PALETTE["blue"], label="kept in 2 to 5")
     size, k = math.sqrt(width * height), level_slow(width, height)
     ax.plot([size], [k], "D", color=draw.PALETTE["vermillion"], ms=8)
-    ax.text(0.03, 0.9, f"{size:.0f} px: $P_{k}$", transform=ax.transAxes, fontsize=10)
-    ax.set(xscale="log", xticks=[28, 112, 448], xticklabels=["28", "112", "448"], yticks=range(0, 8), ylim=(-0.5, 7.2))
+    ax.text(0.03, 0.9, f"{size:.1f} px: $P_{k}$", transform=ax.transAxes, fontsize=10)
+    ax.set(xscale="log", xticks=[28, 112, 448], xticklabels=["28", "112", "448"], yticks=range(0, 8), ylim=(-0.5, 7.2),
+           xlabel="root of the area, px", ylabel="level")
     ax.minorticks_off()
+    ax.label_outer()
 
 # %%
 explore(draw_roi, "The level of a region against the root of its area, a staircase kept between 2 and 5", size=(6, 3.2),
@@ -690,7 +694,8 @@ for name in ("FPN", "no top-down", "no lateral", "C4 baseline"):
     run = fit(nets[name], Batches(train_set, live.batch, SEED, size=live.size), live, device, SEED)
     history[name] = list(progress(run, total=live.steps, desc=name))
     seconds = sum(step["seconds"] for step in history[name])
-    print(f"{name:12} {live.steps} steps, {seconds:5.1f} core-seconds, loss {history[name][-1]['loss']:.3f}, changes {ROWS[name]}")
+    print(f"{name:12} {live.steps} steps, {seconds:5.1f} core-seconds, last loss {history[name][-1]['loss']:.3f}; changed:",
+          ", ".join(key for key in ROWS[name]) or "nothing")
 
 # %%
 def proposals(net):
@@ -731,7 +736,7 @@ draw.show(fig, "Left: the four losses fall. Right: recall at IoU one half agains
     f"{name} {', '.join(f'{r:.0%}' for r in values)}" for name, values in recall.items()) + ".")
 
 # %% [markdown]
-# If the line of "no top-down" is as high as that of the whole pyramid, two measurements above have told you why: on raw maps a
+# If the line of "no top-down" is as high as that of the whole pyramid, two measurements above suggest why: on raw maps a
 # reader tells *object* from *background* nearly as well as on the pyramid's, and a head on them sees several anchor sides already. A
 # proposal network here asks little of what the top-down path brings. The table below has the longer runs and more seeds.
 #
@@ -883,7 +888,8 @@ def claims_table(kind, caption):
     chosen = {line["say"]: [str(line["published"]), line["measured"], line["interval"] and tuple(line["interval"]), line["n"] or None,
                             line["verdict"]] for line in lines if line["kind"] == kind}
     columns = ["paper", "ours", "95% interval", "n", "verdict"]
-    return draw.table(pd.DataFrame.from_dict(chosen, "index", columns=columns), caption, digits=1 if kind == "trend" else 2)
+    frame = pd.DataFrame.from_dict(chosen, "index", columns=columns, dtype=object)
+    return draw.table(frame, caption, digits=1 if kind == "trend" else 2)
 
 
 claims_table("trend", "Claims about trained systems: points of AR or AP")
@@ -935,9 +941,9 @@ for id_ in timed:
 # %%
 doubtful = [line for line in lines if line["kind"] == "trend" and line["verdict"] in ("contradicted", "unresolved")]
 waiting = [line for line in lines if line["kind"] == "trend" and line["verdict"] in ("not run", "stale")]
-for line in doubtful:
-    print(f"{line['verdict']}: {line['say']} ({line['place']}): {line['measured']:+.1f}, interval {line['interval']}, n {line['n']}")
 print(f"{len(doubtful)} trend claims did not hold here or could not be decided; {len(waiting)} wait for their runs.")
+for line in doubtful:
+    print(f"  {line['verdict']}: {line['say']} ({line['place']})")
 
 # %% [markdown]
 # ## Exercises
@@ -945,7 +951,7 @@ print(f"{len(doubtful)} trend claims did not hold here or could not be decided; 
 # **1. Predict.** A bus of 450 × 110 px: which level does Eq. 1 read it from? And a person of 60 × 180 px?
 
 # %%
-predict("The bus, 450 × 110 px, and the person, 60 × 180 px: levels?", "bus", guess=None)
+predict("The levels of the bus, 450 × 110 px, and of the person, 60 × 180 px, as [bus, person]?", "bus", guess=None)
 
 # %%
 reveal("bus", [level_slow(450, 110), level_slow(60, 180)], "Roots of the areas: 222 px, just below 224, and 104 px.")

@@ -347,12 +347,12 @@ frame = report.frame("focal_loss/1b", shown)
 draw.table(frame, "Table 1b: AP by gamma, the paper's beside ours; deltas are to gamma 0")
 
 # %%
-printed = frame["paper", "delta"].notna() & frame["ours", "interval"].map(lambda v: isinstance(v, tuple))
-rows = list(frame.index[printed])
+rows = list(frame.index[frame["paper", "delta"].notna() & frame["ours", "delta"].notna()])
 fig, ax = plt.subplots(figsize=(7, 0.8 + 0.45 * max(1, len(rows))))
 for i, label in enumerate(rows):
-    ax.plot(frame.loc[label, ("ours", "interval")], [i, i], "-", color=draw.PALETTE["blue"], lw=3,
-            label="ours, 95% interval" if i == 0 else None)
+    interval = frame.loc[label, ("ours", "interval")]  # none with a single seed
+    ax.plot(interval if isinstance(interval, tuple) else [], [i, i] if isinstance(interval, tuple) else [], "-",
+            color=draw.PALETTE["blue"], lw=3, label="ours, 95% interval" if i == 0 else None)
     ax.plot(frame.loc[label, ("ours", "delta")], i, "o", color=draw.PALETTE["blue"])
     ax.plot(frame.loc[label, ("paper", "delta")], i, "D", color=draw.PALETTE["vermillion"], label="paper" if i == 0 else None)
 ax.axvline(0, color="black", lw=0.8)
@@ -461,9 +461,11 @@ draw.show(fig, "Cumulative share of the loss against the fraction of examples, f
                f"{hardest(1, 2.0, 0.1):.0%} for gamma 2.")
 
 # %%
-for gamma in curves:
-    print(f"gamma {gamma:3}: the hardest fifth of the matched anchors carries {hardest(0, gamma, 0.2):5.1%} of their loss, "
-          f"the hardest hundredth of the background {hardest(1, gamma, 0.01):5.1%} of its")
+import pandas as pd
+
+rows = {f"gamma {gamma:g}": [100 * hardest(0, gamma, 0.2), 100 * hardest(1, gamma, 0.01)] for gamma in curves}
+columns = ["hardest fifth of the matched anchors, %", "hardest hundredth of the background, %"]
+draw.table(pd.DataFrame.from_dict(rows, "index", columns=columns), "The share of its group's loss that the hardest part carries")
 
 # %% [markdown]
 # Who speaks in the sum of all losses? Three groups: background that the network already calls background (its logit below zero),
@@ -566,7 +568,7 @@ for ax, keep, title in zip(axes, (labels[0].cpu() > 0, hard & (labels[0].cpu() >
     ax.set_title(f"{title}: {int(keep.sum())}", fontsize=9)
 draw.show(fig, f"One image three times: its {int((labels[0] > 0).sum())} matched anchors, the {int((hard.cpu() & (labels[0].cpu() > 0)).sum())} of "
                "them that OHEM's 128 hold, and the background anchors among the 128.")
-print("; ".join(f"{name} carry {share:.0%} of the image's loss" for name, share in carried.items()))
+print("\n".join(f"{name} carry {share:.0%} of the image's loss" for name, share in carried.items()))
 
 # %%
 draw.table(report.frame("focal_loss/1d", shown), "Table 1d: hard example mining beside focal loss; deltas are to FL")

@@ -6,12 +6,14 @@ runs from top to bottom before any exercise is solved. `results` holds the outco
 """
 import copy
 import math
+import textwrap
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
 
+WIDTH = 96  # characters of a printed line: longer ones break in mid-word on a page
 results: dict[str, bool] = {}
 _guesses: dict[str, tuple[str, object]] = {}
 
@@ -48,15 +50,15 @@ def check(name: str, yours: Callable, spec: Callable, cases: Sequence, tolerance
 def score() -> None:
     """Print how many of this notebook's checks pass, and which do not yet."""
     left = [name for name, passed in results.items() if not passed]
-    print(f"{len(results) - len(left)} of {len(results)} exercises pass", *(["left:", ", ".join(left)] if left else []))
+    print(f"{len(results) - len(left)} of {len(results)} exercises pass" + f"; left: {', '.join(left)}" * bool(left))
 
 
 def predict(question: str, key: str, guess=None) -> None:
     """Ask `question` and remember `guess` under `key`, for `reveal` to compare; the learner edits the guess."""
     _guesses[key] = (question, guess)
-    print(f"? {question}")
+    _say(question, "? ")
     print("  Write your guess as guess=... in this cell before you read on." if guess is None
-          else f"  Your guess: {_short(guess)}")
+          else f"  Your guess: {_plain(guess)}")
 
 
 def reveal(key: str, answer, because: str = "", within: float = 0.1) -> None:
@@ -67,11 +69,24 @@ def reveal(key: str, answer, because: str = "", within: float = 0.1) -> None:
     if key not in _guesses:
         raise KeyError(f"no prediction {key!r}; asked so far: {sorted(_guesses)}")
     question, guess = _guesses[key]
-    print(f"? {question}\n  Answer: {_short(answer)}")
+    _say(question, "? ")
+    print(f"  Answer: {_plain(answer)}")
     if guess is not None:
-        print(f"  Your guess: {_short(guess)}, {_grade(guess, answer, within)}.")
+        print(f"  Your guess: {_plain(guess)}, {_grade(guess, answer, within)}.")
     if because:
-        print(f"  {because}")
+        _say(because, "  ")
+
+
+def _say(text: str, first: str) -> None:
+    """Print a sentence in lines that fit a page."""
+    print(textwrap.fill(text, WIDTH, initial_indent=first, subsequent_indent="  "))
+
+
+def _plain(value) -> str:
+    """An answer as one would write it: words without quotes, thousands with a comma."""
+    if isinstance(value, str):
+        return value
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else _short(value)
 
 
 def _place(error: Exception, yours: Callable) -> str:

@@ -1,5 +1,6 @@
 """Result tables for the notebooks: formatted by what a column holds, readable without colour and by screen readers."""
 import hashlib
+import re
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ PALETTE = {
 }
 VERDICTS = {"holds": ("✓", "green"), "contradicted": ("✗", "vermillion"), "unresolved": ("?", "black"),
             "stale": ("!", "orange")}
+NUMBER = re.compile(r"[-+−]?[\d., ×^%]*")
 
 
 class _Table(Styler):
@@ -31,18 +33,52 @@ def table(frame: pd.DataFrame, caption: str, digits: int = 1) -> Styler:
     """A table with a caption; the last expression of a cell shows it.
 
     Columns are formatted by what they hold: numbers with `digits`, those named "delta" with a sign, (low, high)
-    pairs as intervals, verdicts with a sign as well as a colour; nothing measured is a dash.
+    pairs as intervals, verdicts with a sign as well as a colour; nothing measured is a dash. Columns for the worst case
+    ("diverged", "stale") show when there is one, and those of ours once something of ours was measured.
     """
     if not caption.strip():
         raise ValueError("table() got an empty caption; expected a sentence that says what the rows are")
+    frame = _needed(frame)
     html = _Table(frame, uuid=hashlib.sha256(caption.encode()).hexdigest()[:6], cell_ids=False, caption=caption)
     signed = [c for c in frame.columns if "delta" in (c if isinstance(c, tuple) else (c,))]
     html.format(lambda v: _cell(v, digits, signed=False)).map(_verdict_css)
     html.format(lambda v: _cell(v, digits, signed=True), subset=signed)
-    return html.set_table_styles([
-        {"selector": "caption", "props": "text-align: left; font-weight: bold; padding: 4px 0"},
-        {"selector": "td", "props": "text-align: right; font-variant-numeric: tabular-nums"},
-        {"selector": "th.row_heading", "props": "text-align: left"}])
+    if isinstance(frame.index, pd.RangeIndex):
+        html.hide(axis="index")
+    return html.set_table_styles([{"selector": selector, "props": props} for selector, props in _styles(frame)])
+
+
+def _styles(frame: pd.DataFrame) -> list[tuple[str, str]]:
+    """Numbers to the right and unbroken, words to the left, groups of columns under one line."""
+    styles = [("caption", "text-align: left; font-weight: bold; padding: 4px 0"),
+              ("td", "text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums"),
+              ("th.row_heading", "text-align: left; vertical-align: top"), ("th.index_name", "text-align: left")]
+    if (levels := frame.columns.nlevels) > 1:
+        styles.append(("th.col_heading.level0", "text-align: center; border-bottom: 1px solid #bbb"))
+    for i in range(frame.shape[1]):
+        if longest := _wordy(frame.iloc[:, i]):
+            styles += [(f"td.col{i}", f"text-align: left; white-space: {'normal' if longest > 30 else 'nowrap'}"),
+                       (f"th.level{levels - 1}.col{i}", "text-align: left")]
+    return styles
+
+
+def _needed(frame: pd.DataFrame) -> pd.DataFrame:
+    """A table of results without columns that say nothing, and the name of the index where the header's corner is."""
+    if isinstance(frame.columns, pd.MultiIndex) and ("cost", "seeds") in frame:
+        rare = [("cost", "diverged"), ("cost", "stale")]
+        if not frame["cost", "seeds"].any():
+            rare += [c for c in frame.columns if c[0] in ("ours", "cost") and c not in rare]
+        frame = frame.drop(columns=[c for c in rare if not frame[c].any()])
+    if frame.index.nlevels == frame.columns.nlevels == 1:
+        frame = frame.rename_axis(index=None, columns=frame.index.name)
+    return frame
+
+
+def _wordy(column: pd.Series) -> int:
+    """The length of the longest text in a column of words; 0 for one of numbers, also where they are written out."""
+    texts = [v for v in column if isinstance(v, str)]
+    there = sum(not (v is None or (np.ndim(v) == 0 and pd.isna(v))) for v in column)
+    return 0 if len(texts) < there or all(NUMBER.fullmatch(v) for v in texts) else max(map(len, texts))
 
 
 def _cell(value, digits: int, signed: bool) -> str:
@@ -56,6 +92,7 @@ def _cell(value, digits: int, signed: bool) -> str:
         return "–"
     if isinstance(value, (int, np.integer)):
         return f"{value:+d}" if signed else f"{value:d}"
+    value = round(value, digits) + 0.0 if isinstance(value, (float, np.floating)) else value  # + 0.0: no "-0.0"
     return f"{value:{'+' if signed else ''}.{digits}f}" if isinstance(value, (float, np.floating)) else str(value)
 
 
