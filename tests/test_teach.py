@@ -131,6 +131,29 @@ def test_table_formats_by_content_and_marks_headers():
         draw.table(frame, " ")
 
 
+def test_smooth_is_the_running_mean_and_short_lists_have_one():
+    assert draw.smooth([1, 3, 5, 7], 2).tolist() == [2, 4, 6] and draw.smooth([1, 3], 5).tolist() == [2]
+
+
+def test_labels_stay_in_the_picture():
+    _, ax = plt.subplots()
+    draw.boxes_on(ax, np.zeros((100, 100)), [[10, 0, 30, 20], [80, 50, 100, 70]], [1, 1], classes=["cat"])
+    high, late = ax.texts
+    assert high.get_va() == "top" and high.get_position()[1] > 0
+    assert late.get_ha() == "right" and late.get_position()[0] < 100
+
+
+def test_a_table_of_results_leaves_out_what_says_nothing():
+    columns = [("paper", "AP"), ("ours", "AP"), ("cost", "seeds"), ("cost", "diverged"), ("cost", "stale")]
+    rows = pd.DataFrame([[30.0, None, 0, 0, 2], [31.0, None, 0, 0, 0]], columns=pd.MultiIndex.from_tuples(columns))
+    html = draw.table(rows, "Nothing run")._repr_html_()
+    assert "stale" in html and "ours" not in html and "diverged" not in html and "seeds" not in html
+    rows["cost", "seeds"], rows["", "words"] = 3, "a name of more than thirty letters"
+    html = draw.table(rows, "Run")._repr_html_()
+    assert "ours" in html and "diverged" not in html and "white-space: normal" in html
+    assert "-0.0" not in draw.table(pd.DataFrame({"delta": [-0.01]}), "Zero")._repr_html_()
+
+
 def area_spec(box):
     return (box[2] - box[0]) * (box[3] - box[1])
 

@@ -133,7 +133,8 @@ draw.show(draw.grid([val.image(i) for i in chosen], size=2.2, on=label_boxes),
 path = weights_folder() / "retinanet.safetensors"
 facts = read_header(path)
 detector = load_weights(path).to(device)
-print({key: facts[key] for key in facts if key not in ("config", "system")})
+print(f"trained on {facts['data']}: {int(facts['steps']):,} steps in {float(facts['seconds']) / 60:.0f} minutes of one core; "
+      f"AP {100 * float(facts['AP']):.1f}")
 
 
 def num_right(i):
@@ -146,7 +147,7 @@ def num_right(i):
 best = max((i for i in range(40) if 3 <= len(val.annotations[val.images[i]["id"]]) <= 9), key=num_right)
 image, target = val[best]
 levels = detector.trunk(image[None].to(device))
-print({f"C{level}": tuple(feature.shape[1:]) for level, feature in levels.items()})
+print("channels × height × width:", ", ".join(f"C{level} {' × '.join(map(str, x.shape[1:]))}" for level, x in levels.items()))
 
 # %% [markdown]
 # **Features.** The trunk turns the picture into maps $C_l$: at level $l$ one cell stands for $2^l \times 2^l$ pixels. The
@@ -155,9 +156,9 @@ print({f"C{level}": tuple(feature.shape[1:]) for level, feature in levels.items(
 # %%
 pyramid = detector.pyramid(levels)
 maps = [feature[0].detach().float().abs().mean(0).cpu() for feature in pyramid.values()]
-maps = [(m - m.min()) / (m.max() - m.min()).clamp(min=1e-6) for m in maps]
+maps = [plt.cm.cividis((m - m.min()) / (m.max() - m.min()).clamp(min=1e-6))[..., :3] for m in maps]
 fig = draw.grid([image.permute(1, 2, 0) / 255, *maps], ["the image", *(f"P{level}" for level in pyramid)], columns=6, size=1.6)
-draw.show(fig, "The image and the five levels of its pyramid as grey maps, each half as fine as the one before; "
+draw.show(fig, "The image and the five levels of its pyramid as maps, each half as fine as the one before; "
                "objects glow on the level that suits their size.")
 
 # %% [markdown]
@@ -224,10 +225,11 @@ shown = budget("mini") if plan.name == "smoke" else plan
 draw.table(report.frame("focal_loss/1b", shown), "One table as an example: the focusing parameter of the focal loss (Table 1b)")
 
 # %%
-ready = {name: body for name, body in published().items() if "run" in body}
-counts = pd.Series([body["paper"] for body in published().values()]).value_counts()
-print(f"{len(published())} tables and groups of numbers are registered: " + ", ".join(f"{p} {n}" for p, n in counts.items()))
-print(f"{len(ready)} of them can be run today: {', '.join(ready)}")
+every = pd.DataFrame([(body["paper"], name.split("/")[1], "run" in body) for name, body in published().items()],
+                     columns=["paper", "table", "runs"])
+counts = {paper: [len(rows), int(rows.runs.sum()), ", ".join(rows.table[rows.runs]) or None] for paper, rows in every.groupby("paper")}
+draw.table(pd.DataFrame.from_dict(counts, "index", columns=["registered", "can be run", "these"]),
+           "Tables and groups of numbers of each paper, and those with rows to run (text: numbers from running text)")
 
 # %% [markdown]
 # ## Where to go

@@ -4,7 +4,7 @@
 # **Paper:** Girshick, *Fast R-CNN* (arXiv 1504.08083v2), Sections 2 to 5.
 # **Before this:** boxes, deltas and per-class scores (notebook 03), scoring (notebook 02).
 #
-# <!-- minutes -->CPU: 1 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
+# <!-- minutes -->CPU: 3 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
 # Everything here runs on a CPU; a GPU only makes the live training faster.
 
 # %% tags=["parameters"]
@@ -366,15 +366,9 @@ print(f"{live.steps} steps of {live.batch} images and {live.batch * cfg.sample.n
       f"loss {history[0]['loss']:.2f} at first, {history[-1]['loss']:.2f} at last")
 
 # %%
-def smooth(values, n=40):
-    values = torch.tensor(values)
-    n = min(n, len(values))
-    return torch.nn.functional.avg_pool1d(values[None, None], n, 1)[0, 0]
-
-
 fig, ax = plt.subplots(figsize=(6, 3.2))
 for part, label in (("cls", "class (log loss)"), ("box", "box (smooth L1)")):
-    ax.plot(smooth([record[part] for record in history]), label=label, marker="o" if smoke else None)
+    ax.plot(draw.smooth([record[part] for record in history], 40), label=label, marker="o" if smoke else None)
 ax.set(xlabel="step", ylabel="loss, mean of 40 steps", ylim=(0, None))
 ax.legend()
 draw.show(fig, "Two curves over training steps: the class loss falls from the start, the box loss is smaller throughout.")

@@ -718,15 +718,10 @@ best = max(recall, key=lambda name: recall[name][0] + recall[name][1])
 reveal("small", best, "Counted over objects of less than 9 px; one seed and a short run, so mind the table below.")
 
 # %%
-def smooth(values, n=25):
-    values, n = torch.tensor(values), min(n, len(values))
-    return F.avg_pool1d(values[None, None], n, 1)[0, 0]
-
-
 fig, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3.6), width_ratios=[1, 1.3])
 names = [f"{a}–{b}" if a and b < 1000 else f"< {b}" if not a else f"> {a}" for a, b in pairwise(edges)]
 for mark, name in zip("os^D", nets):
-    left.plot(smooth([step["loss"] for step in history[name]]), label=name, marker=mark if smoke else None)
+    left.plot(draw.smooth([step["loss"] for step in history[name]], 25), label=name, marker=mark if smoke else None)
     right.plot(names, [100 * r for r in recall[name]], marker=mark, ms=5, label=name)
 left.set(xlabel="step", ylabel="loss, mean of 25 steps", ylim=(0, None))
 right.set(xlabel="object side, px", ylabel="found among 100 proposals, %", ylim=(0, 100))
@@ -780,7 +775,7 @@ def gap(better, worse, metric="AR1k"):
 
 
 reveal("gain", gap("FPN", "C4 baseline"), f"On small objects it is {gap('FPN', 'C4 baseline', 'AR1k_s')}.")
-reveal("down", gap("FPN", "no top-down"), "So nearly all of the gain is the top-down path: a pyramid of raw maps is hardly better than C4.")
+reveal("down", gap("FPN", "no top-down"), "In the paper nearly all of the gain is the top-down path: without it the pyramid is hardly better than C4.")
 
 # %%
 from paperlib.experiments import report, tables

@@ -5,7 +5,7 @@
 # Sections 3, 4.1, 5.1 and the appendices; chapter 5 of Lin's thesis tells the same story.
 # **Before this:** boxes, anchors and matching (notebook 05), or just the ideas "anchor" and "intersection over union".
 #
-# <!-- minutes -->CPU: 0.5 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
+# <!-- minutes -->CPU: 3 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
 # Everything here runs on a CPU; with a GPU the live training is only faster.
 
 # %% tags=["parameters"]
@@ -295,15 +295,9 @@ first_, last_ = (sum(h["loss"] for h in some) / len(some) for some in (history[:
 print(f"{live.steps} steps of {live.batch} images; mean loss of the first tenth {first_:.2f}, of the last {last_:.2f}")
 
 # %%
-def smooth(values, n=20):
-    values = torch.tensor(values)
-    n = min(n, len(values))
-    return torch.nn.functional.avg_pool1d(values[None, None], n, 1)[0, 0]
-
-
 fig, ax = plt.subplots()
 for part, label in (("cls", "classification (focal)"), ("box", "boxes (smooth L1)")):
-    ax.plot(smooth([record[part] for record in history]), label=label, marker="o" if smoke else None)
+    ax.plot(draw.smooth([record[part] for record in history], 20), label=label, marker="o" if smoke else None)
 ax.set(xlabel="step", ylabel="loss, mean of 20 steps", ylim=(0, None))
 ax.legend()
 draw.show(fig, "Two curves over training steps: the classification loss and the box loss, both falling, steeply at first.")

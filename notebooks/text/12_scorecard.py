@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 12 The scorecard: what held, what did not, and how we know
+# # 12 · The scorecard: what held, what did not, and how we know
 #
 # **Sources.** All seven papers; their tables and claims are in `data/published` and `data/claims`, our measurements in
 # `data/results`. **Before this:** any one of notebooks 03 to 11, to know what a row of a table is.
@@ -85,7 +85,7 @@ draw.show(fig, f"Bars of claims by paper, divided by verdict. {told}.")
 
 # %%
 by_kind = pd.crosstab([frame.kind, frame.tier], frame.verdict).reindex(columns=VERDICTS, fill_value=0)
-draw.table(by_kind.reset_index(), "Claims by kind, tier (1 is the core) and verdict")
+draw.table(by_kind.reset_index().rename_axis(columns=None), "Claims by kind, tier (1 is the core) and verdict")
 
 # %% [markdown]
 # "Not run" is an honest answer too: its system is built in another notebook, or its rows wait for a machine. The same
@@ -252,8 +252,17 @@ def draw_pairs(ax):
         error = [[m - b[0] for m, b in zip(part.measured, bounds)], [b[1] - m for m, b in zip(part.measured, bounds)]]
         ax.errorbar(part.delta.astype(float), part.measured.astype(float), yerr=error, fmt=marker, capsize=3,
                     color=draw.PALETTE[color], label=verdict)
-    for name, row in named.iterrows():
-        ax.annotate(name, (row.delta, row.measured), xytext=(5, 4), textcoords="offset points", fontsize=8)
+
+
+def name_points(ax):
+    """The ids to the left of their points, moved up where one would lie on another."""
+    ax.figure.draw_without_rendering()  # so that places on the page are known
+    last = -1e9
+    for name, row in named.sort_values("measured").iterrows():
+        y = ax.transData.transform((row.delta, row.measured))[1] * 72 / ax.figure.dpi
+        last = max(y, last + 10)
+        ax.annotate(name, (row.delta, row.measured), xytext=(-7, last - y), textcoords="offset points", fontsize=8, ha="right",
+                    va="center", arrowprops={"arrowstyle": "-", "lw": 0.4, "color": "gray"} if last > y else None)
 
 
 # %%
@@ -268,8 +277,8 @@ ax.axhline(0, color="black", lw=0.8)
 ax.axvline(0, color="black", lw=0.8)
 ax.set(xlabel="difference that the paper prints, points", ylabel="difference measured here, points")
 ax.set_title("" if len(pairs) else "no pair of rows is recorded yet")
-if len(pairs):
-    ax.legend(loc="lower right")
+fig.legend(loc="outside upper center", ncols=3)
+name_points(ax)
 draw.show(fig, f"Scatter of printed against measured differences of {len(pairs)} claims, with intervals and the diagonal. "
                + "; ".join(f"{i}: printed {r.delta:+.1f}, ours {r.measured:+.1f}, {r.verdict}" for i, r in pairs.iterrows()))
 

@@ -40,17 +40,12 @@ if "google.colab" in sys.modules:  # fetch the course and what Colab lacks; leav
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import torch
 
 from paperlib.data.drawings import CATEGORIES
-from paperlib.data.sets import load
 from paperlib.data.world import World, draw_scene
 from paperlib.experiments import dials, report, tables, world_probes
-from paperlib.experiments.configs import budget, override, system_config
+from paperlib.experiments.configs import budget
 from paperlib.experiments.judge import mean_interval, paired
-from paperlib.parts.anchors import anchors_for
-from paperlib.parts.boxes import area, iou
-from paperlib.systems.retinanet import RetinaNet
 from paperlib.teach import draw
 from paperlib.teach.checks import check, predict, reveal, score
 from paperlib.teach.widgets import explore
@@ -79,8 +74,9 @@ draw.show(fig, "The same eight things with three times the side in view, and the
                + ", ".join(names[label] for _, _, label in chosen) + ". What is around them makes the names plausible.")
 
 # %% [markdown]
-# The same network, the MiniNet trunk and one layer, is trained on either view of the same things, at the same size: once what lies around the
-# box is painted grey, once not. The second probe asks something simpler: *is this a thing at all?* Printed marks (rows of
+# The same network, from scratch, is trained on either view of the same things, at the same size: once what lies around the
+# box is painted grey, once not. This is the *context* probe. The *objectness* probe asks something simpler: is this a thing at
+# all? Printed marks (rows of
 # one drawing, on cloth or walls) look like things until one sees that they repeat. Things and marks of equal size, in full
 # view, through a narrow and through a wide window:
 
@@ -93,44 +89,46 @@ draw.show(fig, "Two rows of eight windows, things and printed marks in turn. Abo
                "below, 64 px are visible, and the marks stand in rows of equal drawings.")
 
 # %%
-measured = world_probes.measured()
+WORLD = ("context", "objectness", "depth", "colour")  # the register has more, of notebook 01's claims
+measured = {name: record for name, record in world_probes.measured().items() if name in WORLD}
 
 
 def probe_table(found):
     rows = {}
-    for name, record in found.items():
-        for view, values in record["values"].items():
+    for name in (name for name in WORLD if name in found):
+        for view, values in found[name]["values"].items():
             each = mean_interval([100 * v for v in values])
-            rows[name, view] = [each.mean, (each.high - each.low) / 2 if each.n > 1 else None, each.n, record["stale"]]
-    frame = pd.DataFrame.from_dict(rows, "index", columns=["accuracy %", "±", "seeds", "stale"])
+            rows[name, view] = [each.mean, (each.high - each.low) / 2 if each.n > 1 else None, each.n]
+    frame = pd.DataFrame.from_dict(rows, "index", columns=["accuracy %", "±", "seeds"])
     frame.index = pd.MultiIndex.from_tuples(frame.index, names=["probe", "sees"]) if rows else frame.index
     return frame
 
 
-if missing := set(world_probes.PROBES) - set(measured):
-    print(f"Not recorded yet: {', '.join(sorted(missing))}. Run: paperlib bench world")
+if missing := [name for name in WORLD if name not in measured or measured[name]["stale"]]:
+    print(f"Not recorded for the world as it is: {', '.join(missing)}. Run: paperlib bench world")
 draw.table(probe_table(measured), "Probes of the drawn world: share of right answers, with 95% intervals over seeds")
 
 # %%
 for name in ("context", "objectness"):
     for less, more in [measured[name]["values"].values()] if name in measured else []:
         gain = paired(*(dict(enumerate(100 * np.array(side))) for side in (more, less)))
-        print(f"{name}: seeing more is worth {gain.mean:.1f} points [{gain.low:.1f}, {gain.high:.1f}]; we had asked for 15")
+        print(f"{name}: seeing more is worth {gain.mean:.1f} points [{gain.low:.1f}, {gain.high:.1f}]; 15 were hoped for")
 
 # %% [markdown]
 # **How to read it.** *context* and *objectness*: how much a network gains by seeing more around the same pixels. A tight crop
 # is not blind: its corners show some ground, and the colour of grass is a hint. *depth*: a linear classifier on what one
-# level of the MiniNet trunk says of small portraits (32 px). *colour*: a linear classifier on mean colour and histogram
+# level of the MiniNet trunk says of small portraits (32 px); the stride of a level is the number of pixels that one of its cells
+# stands for, and each level is deeper than the one before. *colour*: a linear classifier on mean colour and histogram
 # alone; in this world anything may have any colour.
 
 # %% [markdown]
 # ## Depth, live
 #
-# The third probe is quick enough to run here on a part of the pictures. A pyramid without its top-down path asks its finest
-# map to name things with what few convolutions know.
+# The third probe is quick enough to run here on a part of the pictures. It bears on the pyramid: without its top-down path, a
+# pyramid asks its finest map to name things with what few convolutions know.
 
 # %%
-predict("Stride 32 names so many of 100 portraits. How many fewer does stride 2, three layers deep, name?", "depth", guess=None)
+predict("Of 100 portraits, how many fewer does stride 2, one layer deep, name than stride 32, nine layers deep?", "depth", guess=None)
 
 # %%
 live = world_probes.depth(World(), seeds=1, share=0.1 if smoke else 0.4)
@@ -138,7 +136,7 @@ reveal("depth", round(100 * (live["stride 32"][0] - live["stride 2"][0])), "What
 fig, ax = plt.subplots(figsize=(6, 3))
 bars = ax.bar(list(live), [100 * values[0] for values in live.values()], color=draw.PALETTE["blue"])
 ax.bar_label(bars, fmt="%.0f")
-ax.set(ylabel="named correctly, %")
+ax.set(ylabel="named correctly, %", ylim=(0, 105))
 draw.show(fig, "Bars of accuracy by level: " + ", ".join(f"{k} {100 * v[0]:.0f}%" for k, v in live.items()) + ".")
 
 # %% [markdown]
@@ -159,24 +157,23 @@ explore(picture, "One drawn scene", slow=True, size=(3.6, 3.6), seed=(0, 40), co
 
 # %%
 TURNS = {"context": (0.0, 0.96), "stuff": (0.0, 3.0), "size_range": ((40, 60), (6, 150)), "iconic": (0.0, 1.0),
-         "haze": (0.0, 1.0), "clutter": (0.0, 10.0), "crowding": (0.0, 1.0), "per_kind": (1.0, 5.0)}
+         "clutter": (0.0, 10.0), "crowding": (0.0, 1.0), "per_kind": (1.0, 5.0)}
 fig, axes = plt.subplots(len(TURNS), 6, figsize=(8.5, 1.42 * len(TURNS)))
 for line, (dial, ends) in zip(axes, TURNS.items()):
     for k, ax in enumerate(line):
         picture(ax, (1, 5, 7)[k % 3], **{dial: ends[k // 3]})
     line[0].set_title(f"{dial} {dials.say(ends[0])}", loc="left", fontsize=9)
     line[3].set_title(dials.say(ends[1]), loc="left", fontsize=9)
-draw.show(fig, "Eight rows, a dial each, three scenes at its low and three at its high end: things out of place or at home; "
-               "without and with printed rows; one size or all sizes; scenes or portraits; clear or hazy; tidy or "
-               "cluttered; no flocks or flocks; few or many of a kind.")
+draw.show(fig, "Seven rows, a dial each, three scenes at its low and three at its high end: things out of place or at home; "
+               "without and with printed rows; one size or all sizes; scenes or portraits; tidy or cluttered; no flocks "
+               "or flocks; few or many of a kind.")
 
 # %% [markdown]
-# ## Claims, a dial each
+# ## Five claims, a dial each
 #
 # For each value of a dial a small set is drawn (its name says so: `minicoco?stuff=0`), and both sides of a claim are trained
 # on it with one recipe, half as long as that of the tables. Only the *difference* of the two counts, seed by seed. Scores
-# of different values cannot be compared: they are measured on different pictures, some of which are easier. Two dials turn
-# the system instead (their names have a dot); for these the pictures stay.
+# of different values cannot be compared: they are measured on different pictures, some of which are easier.
 
 # %%
 experiments = dials.dials()
@@ -185,14 +182,8 @@ listed = {d["title"]: {"dial": d["dial"], "values": ", ".join(map(dials.say, d["
 draw.table(pd.DataFrame(listed).T, "The experiments: what is turned, and what is compared, the paper's choice first")
 
 # %%
-def show_curve(name):
-    """The curve of a dial's experiment from its records; None if there are none."""
-    if RERUN:
-        tables.run(name, plan, device=DEVICE)
-    frame, dial = report.dial_curve(name, shown), experiments[name]
-    if not frame["n"].any():
-        print(f"Not recorded yet. Run: paperlib table {name} --budget {shown.name} --jobs 2")
-        return None
+def draw_curve(frame, dial):
+    """The AP of both sides over a dial's values, and their difference."""
     x, there = np.arange(len(frame)), frame["n"] > 0
     fig, (left, right) = plt.subplots(1, 2, figsize=(8.5, 3))
     for column in frame.columns[:2]:
@@ -203,12 +194,23 @@ def show_curve(name):
     right.axhline(0, color="black", lw=0.8)
     for ax in (left, right):
         ax.set(xticks=x, xticklabels=frame.index, xlabel=dial["dial"])
-    left.set(ylabel=dial["metric"], title=dial["title"])
-    right.set(ylabel=f"{dial['metric']} points", title=f"{frame.columns[0]} minus {frame.columns[1]}, 95% interval")
+    left.set(ylabel="AP", title=dial["title"])
+    right.set(ylabel="AP points", title=f"{frame.columns[0]} minus {frame.columns[1]}, 95% interval")
     left.legend()
     told = ", ".join(f"{value} {delta:+.1f}" for value, delta in frame["delta"][there].items())
-    draw.show(fig, f"Two panels over the dial {dial['dial']}: the {dial['metric']} of both sides, and their difference: {told}.")
-    return frame
+    draw.show(fig, f"Two panels over the dial {dial['dial']}: the AP of both sides, and their difference: {told}.")
+
+# %%
+def show_curve(name, because):
+    """What a dial's experiment found, from its records: the curve, and where the gain is largest."""
+    if RERUN:
+        tables.run(f"dials/{name}", plan, device=DEVICE)
+    frame = report.dial_curve(f"dials/{name}", shown)
+    if frame["n"].any():
+        draw_curve(frame, experiments[f"dials/{name}"])
+        reveal(name, str(frame["delta"].astype(float).idxmax()), because)
+    else:
+        print(f"Not recorded yet. Run: paperlib table dials/{name} --budget {shown.name} --jobs 2")
 
 # %% [markdown]
 # ### Imbalance and focal loss
@@ -220,40 +222,7 @@ def show_curve(name):
 predict("At which share of empty images is the gain of focal loss largest?", "imbalance", guess=None)
 
 # %%
-def answer(frame):
-    """The value of the dial with the largest gain; in words where nothing is recorded."""
-    return "not recorded yet" if frame is None else str(frame["delta"].astype(float).idxmax())
-
-
-imbalance = show_curve("dials/imbalance")
-reveal("imbalance", answer(imbalance), "If background is the trouble, the gain grows with the dial. Mind the intervals, too.")
-
-# %% [markdown]
-# ### Anchors for each object and focal loss
-#
-# The same question without other pictures. Anchors that are small for their stride overlap less, so fewer of them are
-# positive for each object, and the background weighs more. They also *reach* fewer objects, so both sides lose AP.
-
-# %%
-sample = load("minicoco", "val", limit=20 if smoke else 80)
-crowded = {}
-for value in experiments["dials/anchors"]["values"]:
-    recipe = override(shown.recipe("retinanet"), {"preset": "tiny"})
-    net = RetinaNet(override(system_config("retinanet", recipe, len(sample.classes)), {"anchors.size_per_stride": value}))
-    targets = [sample.target(i) for i in range(len(sample))]
-    _, _, grid = net.predict(sample.image(0)[None])
-    positives = sum(int((net.assign(grid, [target])[0] > 0).sum()) for target in targets) / len(targets)
-    best = torch.cat([iou(t["boxes"][~t["crowd"]], grid).max(1).values for t in targets if (~t["crowd"]).any()])
-    crowded[value] = [len(grid), positives, len(grid) * len(sample.classes) / positives, 100 * (best > 0.5).float().mean().item()]
-draw.table(pd.DataFrame.from_dict(crowded, "index", columns=["anchors", "positive", "class scores per positive", "reach %"])
-           .rename_axis("size per stride"), "An image's anchors by their size for the stride; reach: objects overlapped by half")
-
-# %%
-predict("At which size for their stride do anchors make the gain of focal loss largest?", "anchors", guess=None)
-
-# %%
-anchors = show_curve("dials/anchors")
-reveal("anchors", answer(anchors), "The tables of notebooks 10 and 11 use the sparsest: this curve says what that choice does.")
+show_curve("imbalance", "If background is the trouble, the gain grows with the dial. Mind the intervals, too.")
 
 # %% [markdown]
 # ### Size range and the pyramid
@@ -265,8 +234,8 @@ reveal("anchors", answer(anchors), "The tables of notebooks 10 and 11 use the sp
 predict("For which range of sizes does the pyramid gain most over one level?", "size", guess=None)
 
 # %%
-size = show_curve("dials/size")
-reveal("size", answer(size), "From half an octave to more than four.")
+ranges = [np.log2(high / low) for low, high in experiments["dials/size"]["values"]]
+show_curve("size", f"The values go from {min(ranges):.1f} to {max(ranges):.1f} octaves of size.")
 
 # %% [markdown]
 # ### Stuff and the top-down path
@@ -278,8 +247,7 @@ reveal("size", answer(size), "From half an octave to more than four.")
 predict("With how many printed regions an image does the top-down path gain most?", "stuff", guess=None)
 
 # %%
-stuff = show_curve("dials/stuff")
-reveal("stuff", answer(stuff), "The argument: objectness is local without stuff, and is not with it. Does the curve agree?")
+show_curve("stuff", "The argument: objectness is local without stuff, and is not with it. Does the curve agree?")
 
 # %% [markdown]
 # ### Context and the top-down path
@@ -291,58 +259,7 @@ reveal("stuff", answer(stuff), "The argument: objectness is local without stuff,
 predict("At which value of `context` does the top-down path gain most?", "context", guess=None)
 
 # %%
-context = show_curve("dials/context")
-reveal("context", answer(context), "The argument: knowing the scene helps only where scenes govern what is in them. Does it?")
-
-# %% [markdown]
-# ### The schedule and the top-down path
-#
-# On the drawn set a proposal network without the top-down path finds *more* than one with it (notebook 08), against the
-# paper. Is the way down useless here, or only slow to learn? It sends every map through layers that start at random, while
-# the maps without it come straight from a pre-trained trunk. If that is all, a longer schedule turns the order round. This
-# dial stretches the table's schedule; the score is the average recall of 1000 proposals.
-
-# %%
-predict("By which factor must the schedule be stretched before the top-down path pays? (0: never)", "schedule", guess=None)
-
-# %%
-schedule = show_curve("dials/schedule")
-reveal("schedule", answer(schedule), "The value where the top-down path does best, whether or not it is ahead there.")
-
-# %% [markdown]
-# ### Dense anchors and the pyramid
-#
-# Another claim that our table contradicts: all sizes of anchors on $P_2$ alone find more than one size on each level. Look at
-# the anchors before you blame the pyramid. The paper's are 8 strides large, so neighbours overlap nearly entirely; ours are 2
-# strides large, since our images are small. Enlarge images and anchors, and the grid becomes finer for the objects:
-
-# %%
-cfg = system_config("rpn", shown.recipe("rpn"), len(sample.classes))
-truth = [t["boxes"][~t["crowd"]] for t in (sample.target(i) for i in range(20 if smoke else 40))]
-side, places = area(torch.cat(truth)).sqrt(), {}
-for k in (1, 2) if smoke else (1, 2, 4):
-    for where in ("better", "worse"):
-        layout = experiments["dials/density"][where]
-        rule = override(cfg, layout["set"] | {"rpn.anchors.size_per_stride": 2.0 * k}).rpn.anchors
-        every = anchors_for(rule, {level: (128 * k >> level,) * 2 for level in rule.levels})
-        best = torch.cat([iou(k * b, every).max(1).values for b in truth if len(b)])
-        places[f"{2 * k} strides", layout["label"]] = [len(every)] + [
-            100 * (best[(side >= low) & (side < high)] > 0.7).float().mean().item() for low, high in ((0, 12), (12, 32), (32, 200))]
-draw.table(pd.DataFrame.from_dict(places, "index", columns=["anchors", "below 12 px", "12 to 32 px", "over 32 px"]),
-           "Objects (%) that some anchor overlaps by more than .7, by side, where anchors are so many strides large")
-
-# %% [markdown]
-# With anchors of 2 strides few objects of any size have a good anchor on the pyramid; five sizes on the finest map reach several
-# times as many. With anchors of 8 strides both reach the same, and what is left is what the paper compares: the features.
-# Training there costs sixteen times as much; half the way, on images enlarged twice, costs four times:
-
-# %%
-predict("By how many points does P2 alone lead when the anchors are twice as dense?", "density", guess=None)
-
-# %%
-density = show_curve("dials/density")
-reveal("density", "not recorded yet" if density is None else round(-float(density["delta"].iloc[-1]), 1),
-       "Negative: the pyramid leads. Compare with the first value of the dial.")
+show_curve("context", "The argument: knowing the scene helps only where scenes govern what is in them. Does it?")
 
 # %% [markdown]
 # ### Iconic views and pre-training
@@ -354,8 +271,7 @@ reveal("density", "not recorded yet" if density is None else round(-float(densit
 predict("Where does pre-training gain most: on scenes or on portraits (value of `iconic`)?", "iconic", guess=None)
 
 # %%
-iconic = show_curve("dials/iconic")
-reveal("iconic", answer(iconic), "Portraits are nearer to what the trunk has seen, but also need fewer of its skills.")
+show_curve("iconic", "Portraits are nearer to what the trunk has seen, but also need fewer of its skills.")
 
 # %% [markdown]
 # ## What to doubt

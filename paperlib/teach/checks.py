@@ -5,6 +5,7 @@ cell whose solution is a fenced python block folded into <details>. Nothing here
 runs from top to bottom before any exercise is solved. `results` holds the outcome by name.
 """
 import copy
+import inspect
 import math
 import textwrap
 import traceback
@@ -34,13 +35,13 @@ def check(name: str, yours: Callable, spec: Callable, cases: Sequence, tolerance
         except Exception as error:  # whatever a learner's code raises is shown, not thrown
             print(f"✗ {name}: case {i} of {len(cases)} stopped with {type(error).__name__}: {error}")
             print(f"  {_place(error, yours)}")
-            return _show_case(case)
+            return _show_case(case, spec)
         if got is None or got is Ellipsis:
             print(f"… {name}: nothing returned yet. Fill in the function above and run both cells again.")
             return None
         if difference := _difference(got, expected, tolerance):
             print(f"✗ {name}: case {i} of {len(cases)} differs: {difference}")
-            _show_case(case)
+            _show_case(case, spec)
             print(f"  yours:    {_short(got)}\n  expected: {_short(expected)}")
             return None
     results[name] = True
@@ -151,10 +152,11 @@ def _array_difference(got, expected, tolerance: float) -> str:
     return f"{int((~close).sum())} of {close.size} entries, the first at [{where}]"
 
 
-def _show_case(case) -> None:
-    named = case.items() if isinstance(case, Mapping) else enumerate(case if isinstance(case, tuple) else (case,), 1)
+def _show_case(case, spec: Callable) -> None:
+    given = case if isinstance(case, tuple) else (case,)
+    named = case.items() if isinstance(case, Mapping) else zip(inspect.signature(spec).parameters, given)
     for name, value in named:
-        print(f"  input {name}:  {_short(value)}")
+        print(f"  {name} = {_short(value)}")
 
 
 def _short(value) -> str:

@@ -17,7 +17,8 @@ from PIL import Image
 
 from paperlib.teach.tabular import PALETTE, table
 
-__all__ = ["PALETTE", "as_rgb", "boxes_on", "color", "curve", "grid", "masks_on", "show", "source", "style", "table"]
+__all__ = ["PALETTE", "as_rgb", "boxes_on", "color", "curve", "grid", "masks_on", "show", "smooth", "source", "style",
+           "table"]
 DPI = 110
 HEAVY = 10_000  # bytes of PNG above which a picture is reduced to 64..256 colours, so that a notebook stays small
 UNSEEN = 2.5  # grey levels, root mean square: a palette that changes a picture by less is large enough ...
@@ -171,6 +172,12 @@ def curve(ax, xs, ys, interval=None, label: str | None = None, **kwargs):
     if interval is not None:
         ax.fill_between(_plain(xs), *map(_plain, interval), color=line.get_color(), alpha=0.2, linewidth=0)
     return line
+
+
+def smooth(values: Sequence[float], n: int) -> np.ndarray:
+    """Running means of `n` values, or the mean of all where there are fewer."""
+    n = min(n, len(values))
+    return np.convolve(values, np.full(n, 1 / n), mode="valid")
 
 
 def source(part) -> None:

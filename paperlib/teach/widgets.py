@@ -20,8 +20,8 @@ def explore(draw_fn: Callable, alt: str, slow: bool = False, size: tuple[float, 
     ipywidget. All work by keyboard: Tab moves between them, arrow keys change them. `slow` redraws when
     a slider is let go, not while it moves. `alt` says what the figure shows; the state is appended to it.
     """
-    made = {name: _control(name, given, slow) for name, given in controls.items()}
-
+    width = f"{0.6 * max(map(len, controls), default=0) + 1:.1f}em"  # one for all, so that the sliders stand in line
+    made = {name: _control(name, given, slow, width) for name, given in controls.items()}
     view = widgets.HTML()
 
     def redraw(_=None) -> None:
@@ -53,8 +53,8 @@ def frames(draw_fn: Callable, states: Sequence[Mapping], columns: int = 3, size:
     return fig
 
 
-def _control(name: str, given, slow: bool) -> widgets.Widget:
-    label = {"description": name.replace("_", " "), "style": {"description_width": "initial"}}
+def _control(name: str, given, slow: bool, width: str) -> widgets.Widget:
+    label = {"description": name.replace("_", " "), "style": {"description_width": width}}
     if isinstance(given, widgets.Widget):
         return given
     if isinstance(given, bool):
