@@ -40,7 +40,7 @@ def table(frame: pd.DataFrame, caption: str, digits: int = 1) -> Styler:
         raise ValueError("table() got an empty caption; expected a sentence that says what the rows are")
     frame = _needed(frame)
     html = _Table(frame, uuid=hashlib.sha256(caption.encode()).hexdigest()[:6], cell_ids=False, caption=caption)
-    signed = [c for c in frame.columns if re.search(r"\bdelta\b", " ".join(map(str, c if isinstance(c, tuple) else (c,))))]
+    signed = [c for c in frame.columns if re.search(r"\bdelta\b", " ".join(c) if isinstance(c, tuple) else str(c))]
     html.format(lambda v: _cell(v, digits, signed=False)).map(_verdict_css)
     html.format(lambda v: _cell(v, digits, signed=True), subset=signed)
     if isinstance(frame.index, pd.RangeIndex):
