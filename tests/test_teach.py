@@ -58,6 +58,15 @@ def test_heavy_pictures_are_reduced_and_light_ones_kept(shown):
     assert raw.tell() > draw.HEAVY and len(png) < raw.tell() / 2 and Image.open(io.BytesIO(png)).mode == "P"
 
 
+def test_a_reduced_picture_keeps_the_colours_of_its_boxes():
+    warm = np.random.default_rng(0).integers(0, 255, (300, 300, 3)) * (0.9, 0.6, 0.2)
+    warm[100:103, 100:103] = red = list(bytes.fromhex(draw.PALETTE["vermillion"][1:]))
+    raw = io.BytesIO()
+    Image.fromarray(warm.astype(np.uint8)).save(raw, format="png")
+    small = Image.open(io.BytesIO(draw._reduced(raw.getvalue()))).convert("RGB")
+    assert small.getpixel((101, 101)) == tuple(red)
+
+
 @pytest.mark.parametrize("image", [
     torch.zeros(3, 4, 5, dtype=torch.uint8), np.zeros((4, 5, 3), np.uint8), torch.zeros(1, 4, 5), np.zeros((4, 5)),
     torch.zeros(3, 4, 5, requires_grad=True)])

@@ -166,6 +166,8 @@ as_printed = pd.DataFrame({
                    "categories per image": f"under {printed['categories an image, ImageNet and PASCAL VOC']}",
                    "one category %": f"over {printed['images with one category, ImageNet and PASCAL VOC']}"}})
 both = pd.concat({"as printed": as_printed.reindex(ours.index), "counted here": ours}, axis=1)
+counts = ["images", "categories", "instances"]
+both = pd.concat([both.loc[counts].map(lambda v: f"{v:,.0f}" if v == v else v), both.drop(counts)]).astype(object)
 draw.table(both.map(lambda v: f"{v:,.0f}" if isinstance(v, float) and v > 1000 else v),
            "What the papers print of their sets, and what we count in ours")
 
@@ -280,7 +282,8 @@ def union_slow(named, truth):
 
 
 few = slice(0, 20)
-print(union_slow(named[few], presence.there[few]).round(3))
+for name, values in zip(("recall", "precision"), union_slow(named[few], presence.there[few])):
+    print(f"{name:9} of the union of 1, 2, ... workers:", *(f"{v:.2f}" for v in values))
 
 # %% tags=["agree"]
 np.testing.assert_allclose(annotate.union_curve(named[few], presence.there[few]),
@@ -573,7 +576,8 @@ draw.show(fig, f"A scene with its true masks, and with the masks that the simula
 lost = {"nobody named the category": done.stages["objects there"] - done.stages["in a named category"],
         "nobody marked it": done.stages["in a named category"] - done.stages["spotted"],
         "no outline was good enough": done.stages["given up"]}
-print(f"{kept_share:.1%} of {done.stages['objects there']:,} objects have a mask; lost:", lost)
+print(f"{kept_share:.1%} of {done.stages['objects there']:,} objects have a mask; the others:")
+print(*(f"  {n:4} {why}" for why, n in lost.items()), sep="\n")
 print(f"{done.stages['categories named wrongly']} categories were named wrongly; "
       f"{done.stages['segments of nothing kept']} of them left a segment.")
 
@@ -631,16 +635,16 @@ ax.invert_yaxis()
 caught = {kind: np.mean(d <= 12) for kind, d in distance.items()}
 draw.show(fig, "Boxes of the number of differing bits: small for re-encoded, brighter and slightly cropped twins, larger for strong crops, "
                "and as large for mirrored pictures as for strangers, about 32.")
-print("caught at 12 bits:", ", ".join(f"{kind} {share:.0%}" for kind, share in caught.items()),
-      f"; strangers taken for twins: {np.mean(strangers <= 12):.3%}")
+print("caught at 12 bits:", ", ".join(f"{kind} {share:.0%}" for kind, share in caught.items()))
+print(f"strangers taken for twins: {np.mean(strangers <= 12):.3%}")
 
 # %%
 train = load("minicoco", "train", limit=400 if smoke else 1500)
 ours = np.stack([collect.perceptual_hash(train.image(i)) for i in range(len(train))])
 nearest = collect.hash_distance(hashes, ours)
 i, j = np.unravel_index(nearest.argmin(), nearest.shape)
-print(f"MiniCOCO: of {nearest.size:,} pairs of a training and a validation picture {np.sum(nearest <= 12)} differ in at most 12 "
-      f"bits; the nearest two differ in {nearest.min()}.")
+print(f"MiniCOCO: of {nearest.size:,} pairs of a training and a validation picture {np.sum(nearest <= 12)} differ in at most\n"
+      f"12 bits; the nearest two differ in {nearest.min()}.")
 fig = draw.grid([train.image(int(j)), coco.image(int(i))], ["train", "val"], columns=2, size=1.3)
 draw.show(fig, f"The training and the validation picture of MiniCOCO whose hashes are nearest, {nearest.min()} bits apart: "
                "alike in layout and light, but other scenes.")
@@ -653,7 +657,8 @@ draw.show(fig, f"The training and the validation picture of MiniCOCO whose hashe
 photographers = [int(g) for g in np.random.default_rng(SEED).integers(0, 300, 1000)]
 dealt = collect.split_by_group(photographers, {"train": 2, "val": 1, "test": 1}, np.random.default_rng(SEED))
 of = {name: {photographers[i] for i in members} for name, members in dealt.items()}
-print({name: len(members) for name, members in dealt.items()}, "shared photographers:", len(of["train"] & of["val"] | of["val"] & of["test"]))
+shared = of["train"] & of["val"] | of["val"] & of["test"] | of["train"] & of["test"]
+print(", ".join(f"{name} {len(members)}" for name, members in dealt.items()), "pictures;", len(shared), "photographers shared")
 
 # %% [markdown]
 # ## Train here, test there

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 02 Scoring: from boxes to average precision
+# # 02 · Scoring: from boxes to average precision
 #
 # **Sources.** Lin's thesis, Sec. 3.5 (average recall, AUC), 4.5.1 and 4.5.2 (AR and AP, by size);
 # R-CNN (arXiv 1311.2524v5), Sec. 3.4 and Fig. 5 (kinds of false positives); the rules of PASCAL VOC 2007 and 2010 and
@@ -118,7 +118,7 @@ def iou_slow(a, b):
 
 
 for other in ([0, 0, 10, 5], [5, 5, 10, 10], [30, 0, 10, 10]):
-    print(other, iou_slow([0, 0, 10, 10], other))
+    print(f"[0, 0, 10, 10] and {other}: {iou_slow([0, 0, 10, 10], other):.3f}")
 
 # %% [markdown]
 # The library's version takes all pairs at once, as corners. It must agree, and so must the official tool.
@@ -184,7 +184,7 @@ def match_slow(iou, threshold):
     return np.array(hits)
 
 
-match_slow(iou, 0.5)
+print(", ".join(f"{name} {'hit' if hit else 'miss'}" for name, hit in zip("ABCDE", match_slow(iou, 0.5))))
 
 # %%
 predict("At IoU threshold .75, how many of the five detections are hits?", "hits", guess=None)

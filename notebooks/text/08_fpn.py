@@ -5,7 +5,7 @@
 # (arXiv 1612.03144v2), Sections 1 and 3 to 5; chapter 4 of Lin's thesis is the same work.
 # **Before this:** anchors, proposals and RoI pooling (notebooks 04 and 05); average recall (notebook 02).
 #
-# <!-- minutes -->CPU: 1.5 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
+# <!-- minutes -->CPU: 4 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
 # Everything here runs on a CPU; with a GPU the live training is only faster.
 
 # %% tags=["parameters"]
@@ -687,15 +687,15 @@ from paperlib.systems import SYSTEMS
 
 ROWS = {row["label"]: row["set"] for row in runnable("fpn/1")["rows"]}
 live = replace(recipe, steps=recipe.steps if smoke else 300)
-nets, history = {}, {}
+nets, history, told = {}, {}, {}
 for name in ("FPN", "no top-down", "no lateral", "C4 baseline"):
     seed_all(SEED)
     nets[name] = SYSTEMS["rpn"](override(cfg, {**ROWS[name], "rpn.test.keep": 100, "rpn.test.pre_nms": 1000}))
     run = fit(nets[name], Batches(train_set, live.batch, SEED, size=live.size), live, device, SEED)
     history[name] = list(progress(run, total=live.steps, desc=name))
     seconds = sum(step["seconds"] for step in history[name])
-    print(f"{name:12} {live.steps} steps, {seconds:5.1f} core-seconds, last loss {history[name][-1]['loss']:.3f}; changed:",
-          ", ".join(key for key in ROWS[name]) or "nothing")
+    told[name] = [live.steps, seconds, f"{history[name][-1]['loss']:.3f}", ", ".join(ROWS[name]) or "nothing"]
+draw.table(pd.DataFrame.from_dict(told, "index", columns=["steps", "core-seconds", "last loss", "fields changed"]), "The live runs")
 
 # %%
 def proposals(net):

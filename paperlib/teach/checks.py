@@ -80,7 +80,7 @@ def reveal(key: str, answer, because: str = "", within: float = 0.1) -> None:
 
 def _say(text: str, first: str) -> None:
     """Print a sentence in lines that fit a page."""
-    print(textwrap.fill(text, WIDTH, initial_indent=first, subsequent_indent="  "))
+    print(textwrap.fill(" ".join(text.split()), WIDTH, initial_indent=first, subsequent_indent="  "))
 
 
 def _plain(value) -> str:

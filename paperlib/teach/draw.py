@@ -21,8 +21,7 @@ __all__ = ["PALETTE", "as_rgb", "boxes_on", "color", "curve", "grid", "masks_on"
            "table"]
 DPI = 110
 HEAVY = 10_000  # bytes of PNG above which a picture is reduced to 64..256 colours, so that a notebook stays small
-UNSEEN = 2.5  # grey levels, root mean square: a palette that changes a picture by less is large enough ...
-WRONG = 45, 1e-4  # ... if no more than this share of the pixels, such as a thin red box, is off by more grey levels
+UNSEEN = 2.5  # grey levels, root mean square: a palette that changes a picture by less is large enough
 
 
 def color(i: int) -> str:
@@ -73,14 +72,18 @@ def render(fig: Figure, alt: str) -> Picture:
 
 
 def _reduced(png: bytes) -> bytes:
-    """A heavy PNG with a palette: 64 colours do for curves, photographs need 256."""
+    """A heavy PNG with a palette: 64 colours do for curves, photographs need 256.
+
+    The course's own are always among them, or a thin red box would turn orange.
+    """
     if len(png) <= HEAVY:
         return png
     full = Image.open(io.BytesIO(png)).convert("RGB")
     for colours in (64, 128, 256):
-        small = full.quantize(colours, dither=Image.Dither.NONE)
-        off = np.abs(np.asarray(small.convert("RGB"), float) - np.asarray(full))
-        if np.sqrt(np.mean(off**2)) < UNSEEN and np.mean(off.max(-1) > WRONG[0]) < WRONG[1]:
+        palette, own = Image.new("P", (1, 1)), [c for name in PALETTE.values() for c in bytes.fromhex(name[1:])]
+        palette.putpalette(full.quantize(colours - len(PALETTE)).getpalette()[:3 * (colours - len(PALETTE))] + own)
+        small = full.quantize(palette=palette, dither=Image.Dither.NONE)
+        if np.sqrt(np.mean((np.asarray(small.convert("RGB"), float) - np.asarray(full)) ** 2)) < UNSEEN:
             break
     buffer = io.BytesIO()
     small.save(buffer, format="png", optimize=True)
