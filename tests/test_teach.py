@@ -60,11 +60,12 @@ def test_heavy_pictures_are_reduced_and_light_ones_kept(shown):
 
 def test_a_reduced_picture_keeps_the_colours_of_its_boxes():
     warm = np.random.default_rng(0).integers(0, 255, (300, 300, 3)) * (0.9, 0.6, 0.2)
+    warm[:10] = 255
     warm[100:103, 100:103] = red = list(bytes.fromhex(draw.PALETTE["vermillion"][1:]))
     raw = io.BytesIO()
     Image.fromarray(warm.astype(np.uint8)).save(raw, format="png")
     small = Image.open(io.BytesIO(draw._reduced(raw.getvalue()))).convert("RGB")
-    assert small.getpixel((101, 101)) == tuple(red)
+    assert small.getpixel((101, 101)) == tuple(red) and small.getpixel((5, 5)) == (255, 255, 255)
 
 
 @pytest.mark.parametrize("image", [

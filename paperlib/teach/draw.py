@@ -80,8 +80,9 @@ def _reduced(png: bytes) -> bytes:
         return png
     full = Image.open(io.BytesIO(png)).convert("RGB")
     for colours in (64, 128, 256):
-        palette, own = Image.new("P", (1, 1)), [c for name in PALETTE.values() for c in bytes.fromhex(name[1:])]
-        palette.putpalette(full.quantize(colours - len(PALETTE)).getpalette()[:3 * (colours - len(PALETTE))] + own)
+        own = [part for name in (*PALETTE.values(), "#FFFFFF") for part in bytes.fromhex(name[1:])]
+        palette = Image.new("P", (1, 1))
+        palette.putpalette(full.quantize(colours - len(own) // 3).getpalette()[:3 * colours - len(own)] + own)
         small = full.quantize(palette=palette, dither=Image.Dither.NONE)
         if np.sqrt(np.mean((np.asarray(small.convert("RGB"), float) - np.asarray(full)) ** 2)) < UNSEEN:
             break

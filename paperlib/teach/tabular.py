@@ -51,7 +51,7 @@ def table(frame: pd.DataFrame, caption: str, digits: int = 1) -> Styler:
 def _styles(frame: pd.DataFrame) -> list[tuple[str, str]]:
     """Numbers to the right and unbroken, words to the left, groups of columns under one line."""
     styles = [("caption", "text-align: left; font-weight: bold; padding: 4px 0; min-width: 36em"),
-              ("td", "text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums"),
+              ("td", "text-align: right; vertical-align: top; white-space: nowrap; font-variant-numeric: tabular-nums"),
               ("th.row_heading", "text-align: left; vertical-align: top"), ("th.index_name", "text-align: left")]
     if (levels := frame.columns.nlevels) > 1:
         styles.append(("th.col_heading.level0", "text-align: center; border-bottom: 1px solid #bbb"))
