@@ -4,7 +4,7 @@
 # **Paper:** Lin and others, *Microsoft COCO: Common Objects in Context* (arXiv 1405.0312), read as chapter 2 and
 # appendices A and B of T.-Y. Lin's thesis. **Before this:** nothing but notebook 00.
 #
-# <!-- minutes -->CPU: 1.5 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
+# <!-- minutes -->CPU: 3 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
 # Everything runs on a CPU. Nothing is trained here: the subject is what detectors learn *from*.
 
 # %% tags=["parameters"]
@@ -68,16 +68,16 @@ voc = load("minivoc", "test", limit=150 if smoke else None)
 # PASCAL VOC (mostly one subject), **MiniCOCO** for COCO. All come from one generator; only its dials differ.
 
 # %%
-net = load_classification("mininet", "val", 64, limit=5).images
-rows = {"MiniNet": list(net), "MiniVOC": [voc.image(i) for i in range(5)], "MiniCOCO": [coco.image(i) for i in range(1, 6)]}
-fig, axes = plt.subplots(3, 5, figsize=(5.2, 3.3))
+net = load_classification("mininet", "val", 64, limit=4).images
+rows = {"MiniNet": list(net), "MiniVOC": [voc.image(i) for i in range(4)], "MiniCOCO": [coco.image(i) for i in range(1, 5)]}
+fig, axes = plt.subplots(3, 4, figsize=(4.4, 3.4))
 for line, (name, images) in zip(axes, rows.items()):
     for ax, image in zip(line, images):
         ax.imshow(draw.as_rgb(image))
         ax.set(xticks=[], yticks=[])
         ax.spines[:].set_visible(False)
     line[0].set_ylabel(name, fontsize=11)
-draw.show(fig, "Three rows of five pictures. MiniNet: one object each, large and central. MiniVOC: mostly one subject with some "
+draw.show(fig, "Three rows of four pictures. MiniNet: one object each, large and central. MiniVOC: mostly one subject with some "
                "surroundings. MiniCOCO: rooms, streets and fields with many objects of all sizes.")
 
 # %% [markdown]

@@ -80,15 +80,24 @@ def _reduced(png: bytes) -> bytes:
         return png
     full = Image.open(io.BytesIO(png)).convert("RGB")
     for colours in (64, 128, 256):
-        own = [part for name in (*PALETTE.values(), "#FFFFFF") for part in bytes.fromhex(name[1:])]
-        palette = Image.new("P", (1, 1))
-        palette.putpalette(full.quantize(colours - len(own) // 3).getpalette()[:3 * colours - len(own)] + own)
-        small = full.quantize(palette=palette, dither=Image.Dither.NONE)
+        small = _quantized(full, colours)
         if np.sqrt(np.mean((np.asarray(small.convert("RGB"), float) - np.asarray(full)) ** 2)) < UNSEEN:
             break
     buffer = io.BytesIO()
     small.save(buffer, format="png", optimize=True)
     return buffer.getvalue()
+
+
+def _quantized(full: Image.Image, colours: int) -> Image.Image:
+    """The picture with so many colours, the course's own and white among them where they occur."""
+    own = [tuple(bytes.fromhex(name[1:])) for name in (*PALETTE.values(), "#FFFFFF")]
+    rest = full.quantize(colours - len(own), dither=Image.Dither.NONE)
+    index, pixels = np.array(rest), np.asarray(full)
+    for k, colour in enumerate(own):
+        index[(pixels == colour).all(-1)] = colours - len(own) + k
+    small = Image.fromarray(index)
+    small.putpalette((rest.getpalette() + [0] * 768)[:3 * (colours - len(own))] + [part for c in own for part in c])
+    return small
 
 
 def show(fig: Figure, alt: str) -> None:

@@ -43,6 +43,7 @@ def table(frame: pd.DataFrame, caption: str, digits: int = 1) -> Styler:
     signed = [c for c in frame.columns if re.search(r"\bdelta\b", " ".join(c) if isinstance(c, tuple) else str(c))]
     html.format(lambda v: _cell(v, digits, signed=False)).map(_verdict_css)
     html.format(lambda v: _cell(v, digits, signed=True), subset=signed)
+    html.format_index(lambda v: f"{v:g}" if isinstance(v, float) else v)
     if isinstance(frame.index, pd.RangeIndex):
         html.hide(axis="index")
     return html.set_table_styles([{"selector": selector, "props": props} for selector, props in _styles(frame)])
