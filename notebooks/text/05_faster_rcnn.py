@@ -440,23 +440,141 @@ draw.show(fig, "The four losses over the steps of two trainings. Joint: all four
                "the proposal network, then the two of the detector, then both pairs again at features that no longer change.")
 
 # %% [markdown]
-# What the joint network sees, after this short training: its best proposals, and its detections.
+# ## A trained one, stage by stage
+#
+# After so few steps neither finds much. The repository holds one that was trained for longer, in the paper's own geometry
+# made small: one map of stride 8, three scales and three ratios at each cell, proposals and detector trained jointly on MiniVOC.
+# Its fully connected layers are compressed as in notebook 04, so that the file is small.
 
 # %%
-net = runs["joint"][0]
-chosen = [i for i in range(len(val)) if 3 <= len(val.annotations[val.images[i]["id"]]) <= 6][:4]
-pictures = torch.stack([val.image(i) for i in chosen]).to(device)
+from paperlib.experiments.weights import load_weights, read_header
+from paperlib.parts.trunk_weights import weights_folder
+
+path = weights_folder() / "faster_rcnn.safetensors"
+facts, net = read_header(path), load_weights(path, "faster_rcnn").to(device)
+voc = load("minivoc", "test", limit=60 if smoke else 200)
+print(f"{facts['steps']} steps on {facts['data']}, {float(facts['seconds']) / 60:.1f} core-minutes; "
+      f"AP {100 * float(facts['AP']):.1f} on the test images, as stored")
+
+# %% [markdown]
+# Three stages of four test images. Above: at each cell the highest score of its nine anchors, which is all that the RPN says of
+# "object or not" (cells at the edge may be bright for nothing: anchors that cross the border took no part in training). Middle:
+# the fifteen proposals at the head of the list. Below: what the second stage makes of them, with a score above one half.
+
+# %%
+everything = [voc.target(i) for i in range(len(voc))]
+few = [i for i, t in enumerate(everything) if 2 <= len(t["boxes"]) <= 5]
+varied = [i for i in few if everything[i]["area"].min() > 14**2 and len(everything[i]["labels"].unique()) > 1]
+chosen = few[:3] + varied[:1]
+pictures = torch.stack([voc.image(i) for i in chosen]).to(device)
 sizes = torch.tensor([pictures.shape[-2:]] * len(chosen), device=device)
-fig, axes = plt.subplots(2, len(chosen), figsize=(9, 4.9))
-for line, found in zip(axes, ([{"boxes": b[:15]} for b in net.proposals(pictures, sizes)], net.detect(pictures))):
-    for ax, picture, each in zip(line, pictures.cpu(), found):
-        keep = each["scores"].cpu() > 0.2 if "scores" in each else slice(None)
-        labels = each["labels"].cpu()[keep] if "labels" in each else None
-        draw.boxes_on(ax, picture, each["boxes"].cpu()[keep], labels, classes=val.classes)
-axes[0, 0].set_title("15 best proposals", loc="left")
-axes[1, 0].set_title("detections", loc="left")
-draw.show(fig, "Four scenes in two rows: the fifteen best proposals of the jointly trained network, and its detections with a score "
-               "above 0.2, which are few after so short a training.")
+with torch.no_grad():
+    scores = net.rpn(net.pyramid(net.trunk(pictures)), tuple(pictures.shape[-2:]))[0][0].sigmoid()
+    best, detected = net.proposals(pictures, sizes), net.detect(pictures)
+heat = scores.unflatten(1, (*(side // 8 for side in pictures.shape[-2:]), -1)).amax(-1).cpu()  # (N, H / 8, W / 8)
+
+# %%
+fig, axes = plt.subplots(3, len(chosen), figsize=(9, 7))
+for column, picture, cells, boxes_15, found in zip(axes.T, pictures.cpu(), heat, best, detected):
+    draw.boxes_on(column[0], picture, [])
+    column[0].imshow(cells, extent=(-0.5, picture.shape[2] - 0.5, picture.shape[1] - 0.5, -0.5), alpha=0.65, vmin=0, vmax=1)
+    draw.boxes_on(column[1], picture, boxes_15[:15].cpu(), colors=draw.PALETTE["sky"], text=False)
+    keep = found["scores"].cpu() > 0.5
+    draw.boxes_on(column[2], picture, found["boxes"].cpu()[keep], found["labels"].cpu()[keep], classes=voc.classes)
+for ax, title in zip(axes[:, 0], ("highest score of a cell", "15 best proposals", "detections above 0.5")):
+    ax.set_title(title, loc="left")
+draw.show(fig, f"{len(chosen)} scenes in three rows: maps of the highest objectness of each cell, bright on the things; the fifteen best "
+               "proposals, crowded around them; and the detections that the second stage makes of the proposals, with names.")
+
+# %% [markdown]
+# The second stage needs two numbers from you: how many proposals it may look at, and from what score on you believe it. Green:
+# an object found (right class, IoU of one half); red: a detection that is wrong, or a second one of the same object; dotted:
+# where the objects are.
+
+# %%
+def right(found, target):
+    """Which detections, best first, are the first of an object of their class to overlap it by half."""
+    overlap = boxes.iou(found["boxes"], target["boxes"]) * (found["labels"][:, None] == target["labels"])
+    taken, good = set(), []
+    for row in overlap.tolist():
+        at = max(range(len(row)), key=row.__getitem__) if row else -1
+        good.append(at >= 0 and row[at] >= 0.5 and at not in taken)
+        taken |= {at} if good[-1] else set()
+    return torch.tensor(good, dtype=torch.bool), taken
+
+
+# %%
+def draw_found(ax, scene, number, threshold):
+    target = everything[chosen[scene]]
+    given = net.proposals(pictures[scene:scene + 1], sizes[:1], training=True)[0][:number]
+    found = {k: v.cpu() for k, v in net.detect(pictures[scene:scene + 1], proposals=[given])[0].items()}
+    found = {k: v[found["scores"] > threshold] for k, v in found.items()}
+    good, taken = right(found, target)
+    draw.boxes_on(ax, pictures[scene].cpu(), target["boxes"], colors="white", linestyle=":", text=False)
+    colors = [draw.PALETTE["green" if yes else "vermillion"] for yes in good]
+    draw.boxes_on(ax, None, found["boxes"], found["labels"], colors=colors, classes=voc.classes)
+    ax.text(2, 126, f"found {len(taken)} of {len(target['boxes'])}; {int((~good).sum())} wrong", fontsize=7, color="white",
+            bbox={"facecolor": "black", "alpha": 0.7, "pad": 1, "linewidth": 0})
+
+
+explore(draw_found, "Detections of the stored network in green where they are right and red where not, over one scene",
+        size=(4.6, 4.8), scene=(0, len(chosen) - 1, 1, 0), number=(1, 200, 1, 30), threshold=(0.05, 0.95, 0.05, 0.5))
+
+# %%
+usual = {"scene": len(chosen) - 1, "number": 30, "threshold": 0.5}
+states = [usual, {**usual, "number": 3}, {**usual, "threshold": 0.05}, {**usual, "threshold": 0.9},
+          {**usual, "scene": 0}, {**usual, "scene": 0, "threshold": 0.05}]
+draw.show(frames(draw_found, states, size=(2.9, 3.1)), "Six panels with detections. Three proposals miss things; a low threshold "
+          "adds wrong detections and second ones of the same thing; a high one keeps only the surest.")
+
+# %% [markdown]
+# The same bargain over many images: as the threshold rises, what is said is more often right, and less is found. AP, which
+# notebook 02 takes apart, is the area under this trade for each class.
+
+# %%
+said, total = [], 0
+for first in range(0, len(voc), 20):
+    some = range(first, min(first + 20, len(voc)))
+    for i, found in zip(some, net.detect(torch.stack([voc.image(i) for i in some]).to(device))):
+        found, target = {k: v.cpu() for k, v in found.items()}, everything[i]
+        total += len(target["boxes"])
+        said += zip(found["scores"].tolist(), right(found, target)[0].tolist())
+score, good = (torch.tensor(part) for part in zip(*said))
+thresholds = torch.arange(0.05, 1, 0.05)
+kept = [(score > t) for t in thresholds]
+precision = [float(good[k].float().mean()) if k.any() else float("nan") for k in kept]
+recalled = [int(good[k].sum()) / total for k in kept]
+fig, ax = plt.subplots(figsize=(6, 3))
+ax.plot(thresholds, precision, marker="o", markersize=3, label="share of the detections that are right")
+ax.plot(thresholds, recalled, marker="s", markersize=3, label="share of the objects that are found")
+ax.set(xlabel="detections with a score above", ylim=(0, 1))
+ax.legend()
+half_way = 9  # the threshold of one half
+draw.show(fig, f"Precision and recall of the stored network over the score threshold. At one half {precision[half_way]:.0%} of the "
+               f"detections are right and {recalled[half_way]:.0%} of the objects are found.")
+
+# %% [markdown]
+# **Does a better list of proposals make a better detector?** The paper warns that recall over IoU is only loosely related
+# to the final accuracy (Sec. 4.1). `paperlib bench world` gave this one detector thirteen lists (the RPN's, with and without
+# its ingredients, and selective search's) and recorded both numbers on five parts of the test images.
+
+# %%
+from paperlib.experiments import world_probes
+
+probed = world_probes.measured("proposals").get("faster-recall-loose-proxy", {"metrics": {}})["metrics"]
+kinds = sorted({name[3:].rpartition(" ")[0] for name in probed if name.startswith("AR ")})
+fig, ax = plt.subplots(figsize=(6, 3.4))
+for kind, color, marker in zip(kinds, ("orange", "blue", "green", "vermillion", "purple"), "osD^v"):
+    names = sorted((n[3:] for n in probed if n.startswith(f"AR {kind} ")), key=lambda n: int(n.rpartition(" ")[2]))
+    x, y = ([100 * probed[f"{what} {n}"] for n in names] for what in ("AR", "mAP"))
+    ax.plot(x, y, marker=marker, color=draw.PALETTE[color], label=kind)
+    for a, b, n in zip(x, y, names):
+        ax.annotate(n.rpartition(" ")[2], (a, b), xytext=(3, 4), textcoords="offset points", fontsize=7)
+ax.set(xlabel="average recall of the list", ylabel="mAP of the detector on it")
+ax.legend(fontsize=7)
+draw.show(fig, "mAP of one detector against the average recall of thirteen lists of proposals. Within a method both rise together at "
+               "first; then recall goes on and mAP does not, and selective search needs more recall for the same mAP.")
+print(f"rank correlation {probed.get('correlation', float('nan')):.2f}, the mean of five parts of the images")
 
 # %% [markdown]
 # ## The tables, in the paper and here
@@ -511,6 +629,8 @@ draw.table(pd.DataFrame(rows).set_index("claim"), "Claims about proposals and jo
 # ## What differs from the paper, and what to doubt
 #
 # - **The counts.** An image of 128 px has about a tenth of the paper's anchors; all numbers of proposals shrink with them.
+# - **What NMS leaves.** The paper: about 2000 of 20000 boxes. Here nearly half of them stay, since our smallest anchors are three
+#   cells wide and the paper's eight, so that neighbours overlap less.
 # - **The network.** The tables use a small AlexNet-like model on one map of stride 8; the live runs a tiny pyramid.
 # - **The schedule.** A run sees each image about once. Steps 3 and 4 of alternating training are half as long as 1 and 2.
 # - **$N_{reg}$.** The paper divides the box loss by the number of map cells, which only rescales $\lambda$; we divide by a
