@@ -733,7 +733,9 @@ draw.show(fig, "Left: the four losses fall. Right: recall at IoU one half agains
 # %% [markdown]
 # If the line of "no top-down" is as high as that of the whole pyramid, two measurements above suggest why: on raw maps a
 # reader tells *object* from *background* nearly as well as on the pyramid's, and a head on them sees several anchor sides already. A
-# proposal network here asks little of what the top-down path brings. The table below has the longer runs and more seeds.
+# proposal network here asks little of what the top-down path brings. The table below has the longer runs and more seeds. Two more
+# suspects, a schedule that is too short for the way down and anchors that are too sparse for one size a level, are tried in
+# [notebook 13](13_when_does_it_hold.ipynb).
 #
 # And the maps, as the three pyramids use them once they were *trained* with a path missing: the score of the best anchor at each
 # place. Compare with the row above in which a path was cut after training. The head is the same for all levels, so one colour scale serves all.
