@@ -159,8 +159,11 @@ def unpack(file: Path, folder: Path, strip: int = 0) -> None:
             for member in progress(archive.infolist(), desc=f"unpacking {file.name}", unit="file"):
                 archive.extract(member, folder)
         return
+    safe = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}  # not in Python 3.11.0 to 3.11.3
     with tarfile.open(file) as archive:
         for member in progress(archive, desc=f"unpacking {file.name}", unit="file"):
             member.name = "/".join(member.name.strip("/").split("/")[strip:])
+            if ".." in member.name.split("/") or not (member.isfile() or member.isdir()):
+                raise tarfile.TarError(f"{file}: {member.name!r} is no plain file inside the archive's folder")
             if member.name:
-                archive.extract(member, folder, filter="data")
+                archive.extract(member, folder, **safe)
