@@ -6,8 +6,9 @@ import torch.nn.functional as F
 import torchvision
 from test_boxes import DEVICES, random_boxes
 
-from paperlib.parts import boxes, losses
-from paperlib.parts.losses import ClassLossConfig, class_loss, cross_entropy, focal, focal_star, hinge, ohem, smooth_l1
+from paperlib.parts import boxes, dense_loss
+from paperlib.parts.dense_loss import class_loss
+from paperlib.parts.losses import ClassLossConfig, cross_entropy, focal, focal_star, hinge, ohem, smooth_l1
 
 CONFIGS = [ClassLossConfig(), ClassLossConfig(gamma=0.0, alpha=0.75), ClassLossConfig(gamma=0.5), ClassLossConfig("ce"),
            ClassLossConfig(gamma=5.0, alpha=None), ClassLossConfig("focal_star", beta=1.0),
@@ -139,12 +140,30 @@ def test_the_elementwise_losses_equal_their_definitions():
 def test_class_loss_over_many_chunks(monkeypatch):
     logits, labels, scale = dense_case()
     for factor in (scale, None):
-        monkeypatch.setattr(losses, "CHUNK", 1 << 16)
+        monkeypatch.setattr(dense_loss, "CHUNK", 1 << 16)
         whole = class_loss(logits, labels, ClassLossConfig(), factor)
-        monkeypatch.setattr(losses, "CHUNK", 7)
+        monkeypatch.setattr(dense_loss, "CHUNK", 7)
         torch.testing.assert_close(class_loss(logits, labels, ClassLossConfig(), factor), whole)
         parts = [class_loss(x, y, ClassLossConfig(), factor) for x, y in zip(logits.split(9, 1), labels.split(9, 1))]
         torch.testing.assert_close(sum(parts), whole)  # slices of a level are not contiguous
+
+
+@pytest.mark.parametrize("cfg", CONFIGS, ids=str)
+def test_looking_up_the_values_of_bfloat16_is_exact(cfg):
+    logits, labels, scale = dense_case(2, 6000, 30)
+    for factor in (scale, torch.full((2,), 0.3)):
+        whole = logits.bfloat16().requires_grad_()
+        loss = class_loss(whole, labels, cfg, factor)
+        loss.backward()
+        small = logits.bfloat16().requires_grad_()
+        for x, y in zip(small.split(1000, 1), labels.split(1000, 1)):  # fewer logits than values: computed one by one
+            loss = loss - (part := class_loss(x, y, cfg, factor))
+            part.backward()
+        assert whole.numel() > 4 * len(dense_loss.EVERY) > x.numel() and abs(loss) < 1e-4 * abs(part)
+        assert torch.equal(whole.grad, small.grad)
+    broken = logits.bfloat16()
+    broken[1, 7, 2] = float("nan")
+    assert class_loss(broken, torch.zeros_like(labels), cfg).isnan()  # so that the trainer can name the image
 
 
 def test_class_loss_of_nothing_and_of_an_unknown_kind():

@@ -9,8 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from paperlib.experiments.facts import agrees, stated
+from paperlib.parts.dense_loss import class_loss
 from paperlib.parts.heads import DenseHead, HeadConfig
-from paperlib.parts.losses import ClassLossConfig, class_loss, cross_entropy, focal, focal_star
+from paperlib.parts.losses import ClassLossConfig, cross_entropy, focal, focal_star
 from paperlib.parts.matching import sample
 from paperlib.systems.retinanet import LossConfig, RetinaNet
 

@@ -9,11 +9,8 @@ from dataclasses import dataclass, replace
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from paperlib.parts import boxes
-
-CHUNK = 1 << 16  # logits handled at a time on a CPU: the temporaries stay in its cache
 
 
 def _wrongness(logits: Tensor, targets: Tensor) -> Tensor:
@@ -114,86 +111,6 @@ def _minus_log_p(u: Tensor, wrong: Tensor) -> Tensor:
     if u.device.type == "cpu" and u.numel() and u.amax() < 4:  # true of most background; twice as fast, and as exact
         return torch.log1p(-wrong).neg_()
     return F.softplus(u)
-
-
-class _ClassLoss(torch.autograd.Function):
-    """Sum over anchors and classes of one level; the gradient is made in the same pass, while the data are in cache."""
-
-    @staticmethod
-    def forward(ctx, logits, labels, scale, cfg):
-        logits = logits.contiguous()  # (N, A, K)
-        grad = torch.empty_like(logits)
-        scale = scale.double() if logits.dtype == torch.float64 else scale.float()
-        total = _all_background(logits, grad, scale, cfg)
-        total += _all_but_background(logits, grad, labels, scale, cfg)
-        ctx.save_for_backward(grad)
-        return total
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, upstream):
-        (grad,) = ctx.saved_tensors
-        if upstream.device.type == "cpu" and upstream == 1:  # saves one pass over the largest tensor of the model
-            return grad, None, None, None
-        return grad * upstream.to(grad.dtype), None, None, None
-
-
-def _alphas(cfg: ClassLossConfig) -> tuple[float, float]:
-    return (1.0, 1.0) if cfg.alpha is None else (1 - cfg.alpha, cfg.alpha)  # targets 0, targets 1
-
-
-def _all_background(logits: Tensor, grad: Tensor, scale: Tensor, cfg: ClassLossConfig) -> Tensor:
-    """Treat every logit as background: write its gradient, return the loss."""
-    flat, flat_grad = logits.view(len(logits), -1), grad.view(len(logits), -1)  # (N, A K)
-    weight = scale * _alphas(cfg)[0]
-    if flat.device.type != "cpu":
-        loss, slope = value_and_slope(flat.to(weight.dtype), cfg)
-        flat_grad.copy_(slope * weight[:, None])
-        return (loss.sum(1) * weight).sum()
-    if (weight == weight[:1]).all():  # one factor for all images: treat them as one
-        flat, flat_grad, weight = flat.view(1, -1), flat_grad.view(1, -1), weight[:1]
-    total = weight.new_zeros(())
-    for row, row_grad, w in zip(flat, flat_grad, weight):
-        for x, g in zip(row.split(CHUNK), row_grad.split(CHUNK)):
-            loss, slope = value_and_slope(x.to(w.dtype), cfg)
-            torch.mul(slope, w, out=g) if g.dtype == w.dtype else g.copy_(slope * w)
-            total += loss.sum() * w
-    return total
-
-
-def _all_but_background(logits: Tensor, grad: Tensor, labels: Tensor, scale: Tensor, cfg: ClassLossConfig) -> Tensor:
-    """Correct the gradient where anchors are ignored or positive, and return by how much the loss changes."""
-    rows, row_grad = logits.flatten(0, 1), grad.view(-1, grad.shape[-1])  # (N A, K)
-    row_labels, row_scale = labels.reshape(-1), scale.repeat_interleave(labels.shape[1])
-    background, positive = _alphas(cfg)
-
-    ignored = (row_labels < 0).nonzero().squeeze(1)
-    row_grad[ignored] = 0
-    loss, _ = value_and_slope(rows[ignored].to(scale.dtype), cfg)
-    change = -background * (loss.sum(1) * row_scale[ignored]).sum()
-
-    at = (row_labels > 0).nonzero().squeeze(1)
-    own = row_labels[at] - 1  # of a positive's row, only its own class's column changes
-    logit, weight = rows[at, own].to(scale.dtype), row_scale[at]
-    before, _ = value_and_slope(logit, cfg)
-    loss, slope = value_and_slope(-logit, cfg)
-    row_grad[at, own] = (-positive * slope * weight).to(grad.dtype)
-    return change + ((positive * loss - background * before) * weight).sum()
-
-
-def class_loss(logits: Tensor, labels: Tensor, cfg: ClassLossConfig, scale: Tensor | None = None) -> Tensor:
-    """The summed classification loss of dense predictions, fast: no one-hot targets, closed-form gradient.
-
-    Source: RetinaNet eq. 5 and App. A-B.
-    Shapes: logits (N, A, K), labels (N, A) in {-1 ignored, 0 background, 1..K}, scale (N,) factor per image -> ().
-    Errors: ValueError for an unknown kind.
-    Equal to the sum of scale * focal(...) (or another kind) over one-hot targets, in float32 or float64.
-    """
-    if cfg.kind not in KINDS:
-        raise ValueError(f"loss.kind {cfg.kind!r}: expected one of {KINDS}")
-    if scale is None:
-        scale = torch.ones(len(logits), device=logits.device)
-    return _ClassLoss.apply(logits, labels, scale, cfg)
 
 
 def ohem(loss: Tensor, anchors: Tensor, label: Tensor, num: int, threshold: float = 0.5,

@@ -7,9 +7,10 @@ from torch import Tensor, nn
 from paperlib.device import mean_over_ranks
 from paperlib.parts import boxes
 from paperlib.parts.anchors import AnchorConfig, anchors_for, check_levels
+from paperlib.parts.dense_loss import class_loss
 from paperlib.parts.detections import DetectConfig, select
 from paperlib.parts.heads import DenseHead, HeadConfig
-from paperlib.parts.losses import KINDS, ClassLossConfig, class_loss, ohem, smooth_l1, value_and_slope
+from paperlib.parts.losses import KINDS, ClassLossConfig, ohem, smooth_l1, value_and_slope
 from paperlib.parts.matching import MatchConfig, assign
 from paperlib.parts.pyramids import PyramidConfig, pyramid
 from paperlib.parts.trunks import TrunkConfig, trunk
