@@ -27,10 +27,19 @@ def recipe(scenes, tmp_path, monkeypatch):
                   warmup=0)
 
 
-def test_stage_wise_training_moves_the_box_layer_alone(recipe):
+def test_stage_wise_training_moves_the_box_layer_alone(recipe, monkeypatch):
+    seen, clip = [], torch.nn.utils.clip_grad_norm_
+
+    def spy(parameters, limit):
+        parameters = list(parameters)
+        seen.append([p.requires_grad for p in parameters if p.grad is not None])
+        return clip(parameters, limit)
+
+    monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", spy)
     first, _ = train("fast_rcnn", recipe, changes={"box_weight": 0.0}, device=CPU)
     both, history = train("fast_rcnn", recipe, changes={"box_weight": 0.0, "after.stage_wise": True}, device=CPU)
     assert len(history) == 8 and history[3]["box"] == 0 and history[4]["box"] > 0
+    assert seen[-1] == [True, True]  # no frozen layer's old gradient counts in the norm that is clipped
     before, after = first.state_dict(), both.state_dict()
     assert {k for k in before if not before[k].equal(after[k])} == {"head.box.weight", "head.box.bias"}
 

@@ -133,6 +133,12 @@ def test_identity_follows_the_drawings_and_the_first_weights_without_drawing(tmp
     second = key()
     monkeypatch.setattr(tables.build, "VERSION", tables.build.VERSION + 1)
     assert len({first, second, key()}) == 3
+    rpn = "SS / RPN+VGG 300"  # the one row whose RPN has another trunk than the detector
+    job = replace(tables.jobs_of("faster_rcnn/2", budget("mini"), [rpn], 1)[0])
+    (tmp_path / "small.safetensors").write_bytes(b"of the detector")
+    third = key()
+    (tmp_path / "large.safetensors").write_bytes(b"of its RPN")
+    assert third != key()
     monkeypatch.undo()
     key()
     assert not (tmp_path / "none").exists()

@@ -23,6 +23,7 @@ def finish(system: nn.Module, batches: Batches, device: torch.device, fit: Calla
     if wanted is None:
         return history
     if wanted.stage_wise:
+        system.zero_grad(set_to_none=True)  # old gradients of what is now frozen would count in the clipped norm
         system.requires_grad_(False)
         system.head.box.requires_grad_(True)
         system.cfg = replace(system.cfg, box_weight=1.0)

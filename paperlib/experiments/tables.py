@@ -112,11 +112,10 @@ def _data_version(name: str, split: str) -> tuple[str, int]:
 
 
 @cache
-def _weights_version(weights: str | None, trunk: str) -> str | None:
-    """A digest of the pre-trained trunk's file in this repository; None for a trunk that starts elsewhere."""
-    path = weights_folder() / f"{trunk}.safetensors"
-    known = weights == "mininet" and path.is_file()
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:12] if known else None
+def _weights_version(weights: str | None, *trunks: str) -> str | None:
+    """Digests of the pre-trained trunks' files in this repository; None for trunks that start elsewhere."""
+    paths = [weights_folder() / f"{trunk}.safetensors" for trunk in trunks if trunk and weights == "mininet"]
+    return "+".join(hashlib.sha256(p.read_bytes()).hexdigest()[:12] for p in paths if p.is_file()) or None
 
 
 def identity(job: Job) -> str:
@@ -128,7 +127,7 @@ def identity(job: Job) -> str:
     recipe = {k: v for k, v in asdict(job.recipe).items() if k not in elsewhere}
     parts = {"config": to_dict(cfg), "recipe": recipe, "revision": SYSTEMS[job.system].revision,
              "data": [train_version, _data_version(*tested(job.recipe))[0]],
-             "weights": start and _weights_version(start.weights, start.name)}
+             "weights": start and _weights_version(start.weights, start.name, getattr(cfg, "rpn_trunk", ""))}
     return digest(json.loads(json.dumps(parts)))
 
 
