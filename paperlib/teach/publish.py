@@ -8,6 +8,7 @@ from paperlib.teach import twins
 from paperlib.teach.draw import Picture, boxes_on, render
 
 README_LIST = re.compile(r"(<!-- notebooks -->\n).*?(<!-- /notebooks -->)", re.DOTALL)
+README_CLAIMS = re.compile(r"(<!-- claims -->\n).*?(<!-- /claims -->)", re.DOTALL)
 INDEX = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>paperlib</title>
 <style>body {{ font: 1.1rem/1.6 sans-serif; max-width: 45rem; margin: 2rem auto; padding: 0 1rem }}</style>
@@ -20,13 +21,27 @@ INDEX = """<!doctype html>
 
 
 def filled_readme(text: str, folder: Path = twins.NOTEBOOKS) -> str:
-    """README text with what stands between its markers made anew: the notebooks, and the numbers on speed."""
+    """README text with what stands between its markers made anew: notebooks, counts of claims, numbers on speed."""
     from paperlib.teach import speed  # imported here: it brings torch, and the other commands stay quick
 
     rows = [f"| [{name}](notebooks/{name}.ipynb) | {twins.title(name, folder)} | {twins.minutes(name, folder, 'cpu')} "
             f"| {twins.minutes(name, folder, 'gpu')} |\n" for name in twins.names(folder=folder)]
     head = "| notebook | about | CPU | GPU |\n|---|---|---|---|\n"
-    return speed.filled(README_LIST.sub(lambda mark: mark[1] + head + "".join(rows) + mark[2], text))
+    text = README_LIST.sub(lambda mark: mark[1] + head + "".join(rows) + mark[2], text)
+    return speed.filled(README_CLAIMS.sub(lambda mark: mark[1] + _claims() + mark[2], text))
+
+
+def _claims() -> str:
+    """The table of how many claims of each paper have which verdict."""
+    from paperlib.experiments.claims import VERDICTS, counts, judged
+    from paperlib.experiments.scorecard import NAMES
+
+    tallies = counts(judged())
+    tallies["all"] = {verdict: sum(tally[verdict] for tally in tallies.values()) for verdict in VERDICTS}
+    shown = [verdict for verdict in VERDICTS if tallies["all"][verdict]]
+    lines = [["claims of", *shown], ["---"] + ["--:"] * len(shown)]
+    lines += [[NAMES.get(name, name), *(str(tally[verdict]) for verdict in shown)] for name, tally in tallies.items()]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def picture(path: Path) -> None:
