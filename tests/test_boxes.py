@@ -107,6 +107,21 @@ def nms_slow(b, scores, labels, threshold):
     return keep
 
 
+@pytest.mark.parametrize("num", [40, 1500])
+def test_the_best_after_nms_are_found_among_the_first(num, monkeypatch):
+    b, labels = random_boxes(num), torch.arange(num) % 4
+    scores = (torch.rand(num) * 50).round() / 50  # many are equal
+    for of in (None, labels):
+        for threshold in (0.0, 0.3, 0.95):
+            whole = boxes.nms(b, scores, of, threshold)
+            for most in (0, 1, 10, 1000):
+                assert torch.equal(boxes.nms(b, scores, of, threshold, most), whole[:most])
+    looked, nms = [], torchvision.ops.nms
+    monkeypatch.setattr(torchvision.ops, "nms", lambda b, *rest: looked.append(len(b)) or nms(b, *rest))
+    boxes.nms(b, scores, None, 1.0, 20)
+    assert looked == [25]  # nothing goes, so the other boxes were not looked at
+
+
 @pytest.mark.parametrize("device", DEVICES)
 def test_nms_equals_the_greedy_rule(device):
     b, scores = random_boxes(60), torch.rand(60, generator=torch.Generator().manual_seed(3))

@@ -81,13 +81,19 @@ def clip(b: Tensor, size: tuple[int, int] | Tensor) -> Tensor:
     return torch.minimum(b.clamp(min=0), limit)
 
 
-def nms(b: Tensor, scores: Tensor, labels: Tensor | None, threshold: float) -> Tensor:
-    """Indices of the boxes that greedy suppression keeps, best score first.
+def nms(b: Tensor, scores: Tensor, labels: Tensor | None, threshold: float, most: int | None = None) -> Tensor:
+    """Indices of the boxes that greedy suppression keeps, best score first; with `most`, of so many at the most.
 
     Shapes: b (D, 4), scores (D,), labels (D,) or None -> (keep,) int64.
     Units:  a box goes when a better one of the same label (of any label if None) overlaps it by IoU > threshold.
     """
     b, scores = (t.float() if t.dtype in (torch.float16, torch.bfloat16) else t for t in (b, scores))
+    if most is not None and len(b) > (size := most + most // 4):
+        first = scores.argsort(descending=True, stable=True)[:size]  # none of them goes because of a worse box
+        kept = nms(b[first], scores[first], None if labels is None else labels[first], threshold)
+        if len(kept) >= most:
+            return first[kept[:most]]
     if labels is None:
-        return torchvision.ops.nms(b, scores, threshold)
-    return torchvision.ops.batched_nms(b, scores, labels, threshold)
+        return torchvision.ops.nms(b, scores, threshold)[:most]
+    kept = torchvision.ops.batched_nms(b, scores, labels, threshold).sort().values  # equal scores keep their order
+    return kept[scores[kept].argsort(descending=True, stable=True)[:most]]

@@ -37,7 +37,7 @@ def propose(logits: list[Tensor], deltas: list[Tensor], anchors: list[Tensor], s
     for box, x, valid in zip(moved, logit, wide_enough):
         box, x, at = box[valid], x[valid], level[valid]
         if cfg.scored and cfg.nms is not None:
-            order = boxes.nms(box.detach(), x, at if len(found) > 1 else None, cfg.nms)
+            order = boxes.nms(box.detach(), x, at if len(found) > 1 else None, cfg.nms, cfg.keep)
         else:
             order = x.argsort(descending=True) if cfg.scored else torch.randperm(len(x)).to(x.device)
         kept = order[: cfg.keep]
