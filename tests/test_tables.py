@@ -253,3 +253,14 @@ def test_a_table_runs_on_a_dask_cluster(plan):
         new = tables.run(TABLE, plan, ROWS, seeds=2, jobs=2)
     assert sorted((r["row"], r["seed"]) for r in new) == [(row, seed) for row in ROWS for seed in (0, 1)]
     assert {r["status"] for r in new} == {"ok"} and len(records.read(TABLE, "smoke")) == 4
+
+
+@pytest.mark.parametrize("plan", ["mini", "paper"])
+def test_rows_with_different_switches_are_different_runs(plan):
+    for name in (name for name, body in published().items() if "run" in body):
+        switches = {row["label"]: row["set"] for row in tables.runnable(name)["rows"] if "set" in row}
+        seen = {}
+        for job in tables.jobs_of(name, budget(plan), seeds=1):
+            own = switches.get(job.row, job.changes)
+            run, own = str((job.recipe, job.changes)), own.get(job.recipe.preset, own)
+            assert seen.setdefault(run, own) == own, f"{name}: {job.row!r} is trained like another row despite {own}"

@@ -89,7 +89,7 @@ def with_proposals(dataset: DetectionSet, source: ProposalSource, jobs: int | No
     """
     sizes = [(image["height"], image["width"]) for image in dataset.images]
     if source.kind == "dense":
-        found = [dense_boxes(size) for size in sizes]
+        found = [_some(dense_boxes(size), source.keep, image["id"]) for size, image in zip(sizes, dataset.images)]
     elif source.kind in ("selective_search", "quality", "nearest_dense"):
         found = searched(dataset, source.kind == "quality", jobs)
     elif source.kind.endswith(".npz"):
@@ -114,6 +114,8 @@ def asks_for_proposals(system, training: bool = False) -> bool:
 
 
 def _some(grid: Tensor, num: int, seed: int) -> Tensor:
+    if num >= len(grid):
+        return grid
     return grid[torch.randperm(len(grid), generator=torch.Generator().manual_seed(seed))[:num]]
 
 

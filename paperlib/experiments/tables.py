@@ -88,9 +88,9 @@ def _changes(changes: dict, system: str, recipe: Recipe) -> tuple[Recipe, dict] 
     if (scale := own.pop("scale", 1)) != 1:
         stored = 2 * [build.world_of(recipe.data).size] if is_drawn(recipe.data) else []
         own["size"] = [round(side * scale) for side in recipe.size or stored] or None
-    more = own.pop("images", 1)
-    own["train_images"] = recipe.train_images and round(recipe.train_images * more)
-    own["steps"] = round(recipe.steps * own.pop("stretch", 1))
+    more, images = own.pop("images", 1), own.get("train_images", recipe.train_images)
+    own["train_images"] = images and round(images * more)
+    own["steps"] = round(own.get("steps", recipe.steps) * own.pop("stretch", 1))
     return override(recipe, own), {key: value for key, value in changes.items() if not key.startswith("recipe.")}
 
 
