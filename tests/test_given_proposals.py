@@ -51,6 +51,9 @@ def test_what_was_found_is_read_again_and_a_stopped_search_goes_on(dataset, monk
 def test_kinds(dataset):
     grid = dense_boxes((64, 64))
     assert with_proposals(dataset, ProposalSource("dense", keep=10_000)).proposals[0].equal(grid)
+    any_five = with_proposals(dataset, ProposalSource("dense", keep=5)).proposals  # nothing ranks them
+    assert [len(b) for b in any_five] == [5] * 4 and not any_five[0].equal(any_five[1])
+    assert all((b[:, None] == grid).all(-1).any(1).all() for b in any_five)
     few = with_proposals(dataset, ProposalSource(keep=3, dense=5)).proposals
     assert [len(b) for b in few] == [8] * 4
     assert all((b[3:, None] == grid).all(-1).any(1).all() for b in few) and not few[0][3:].equal(few[1][3:])
