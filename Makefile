@@ -36,6 +36,7 @@ lab: $(READY)
 
 tables: $(READY)
 	$(PY) -m paperlib table all --budget $(BUDGET) --jobs $(JOBS)
+	$(PY) -m paperlib.teach.notebooks readme
 
 bench: $(READY)
 	$(PY) -m paperlib bench --picture data/bench.png
