@@ -29,6 +29,7 @@ def test_every_row_can_be_run_on_a_set_of_its_own(name):
     assert len({tables.identity(job) for job in jobs}) == len(jobs)
     for job in jobs:
         stretch = job.recipe.steps / budget("mini").recipe(dial["system"]).steps
+        assert job.recipe.preset == dial["preset"]
         turned = job.changes if of_system else asdict(build.world_of(job.recipe.data))
         scale = (job.recipe.size or [128])[0] / 128
         assert {**turned, "recipe.stretch": stretch, "recipe.scale": scale}[dial["dial"]] in dial["values"]
@@ -57,3 +58,12 @@ def test_a_row_runs_and_is_recorded_once(plan):
     assert tables.run("dials/size", plan, rows, seeds=1) == []
     assert report.dial_curve("dials/size", plan)["n"].tolist() == [1, 0, 0]
     assert (report.frame("dials/size", plan)[("cost", "seeds")] > 0).sum() == 2
+
+
+def test_the_scales_dial_stands_in_table_7():
+    """At 1 the rows are the table's own, so their records are shared."""
+    plan = budget("mini")
+    table = {tables.identity(job) for job in tables.jobs_of("fast_rcnn/7", plan, ["S, 1 scale", "S, 5 scales"], seeds=1)}
+    dial = {tables.identity(job): job for job in tables.jobs_of("dials/scales", plan, seeds=1)}
+    assert {job.row for key, job in dial.items() if key in table} == {
+        "recipe.stretch 1.0: five scales", "recipe.stretch 1.0: one scale"}

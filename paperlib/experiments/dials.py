@@ -4,7 +4,8 @@ from functools import cache
 
 from paperlib.experiments.published import DATA
 
-NEEDS = {"id", "dial", "values", "title", "claim", "system", "metric", "also", "better", "worse"}
+NEEDS = {"id", "dial", "values", "title", "claim", "system", "run", "preset", "metric", "also", "better", "worse"}
+USUAL = {"metric": "AP", "preset": "tiny", "run": {"data": "minicoco"}}
 STRETCH = 0.5  # of the recipe's steps: the sets are small, and only differences count
 
 
@@ -12,7 +13,7 @@ STRETCH = 0.5  # of the recipe's steps: the sets are small, and only differences
 def dials() -> dict[str, dict]:
     """The experiments of `data/dials.toml` by id. Errors: ValueError naming the one that lacks a key."""
     found = tomllib.loads((DATA / "dials.toml").read_text(encoding="utf-8"))["dial"]
-    found = [{"metric": "AP", "also": [{}] * len(dial["values"]), **dial} for dial in found]
+    found = [{**USUAL, "also": [{}] * len(dial["values"]), **dial} for dial in found]
     for dial in found:
         if wrong := NEEDS ^ dial.keys():
             raise ValueError(f"dials.toml: dial {dial.get('id')!r} lacks or should not have {', '.join(sorted(wrong))}")
@@ -20,8 +21,8 @@ def dials() -> dict[str, dict]:
 
 
 def set_name(dial: dict, value) -> str:
-    """The drawn set in which the dial stands at `value`; the default one for a dial of the system ("part.field")."""
-    return "minicoco" if "." in dial["dial"] else f"minicoco?{dial['dial']}={value}".replace(" ", "")
+    """The drawn set in which the dial stands at `value`; the usual one for a dial of the system ("part.field")."""
+    return dial["run"]["data"] if "." in dial["dial"] else f"minicoco?{dial['dial']}={value}".replace(" ", "")
 
 
 def row_of(dial: dict, value, side: str) -> str:
@@ -47,7 +48,7 @@ def _table(dial: dict) -> dict:
         return {"recipe.data": set_name(dial, value), "recipe.stretch": STRETCH, **dial[side]["set"], **turned}
 
     rows = [{"label": row_of(dial, value, side), "values": {dial["metric"]: None}, "ours": True,
-             "set": {"tiny": changes(value, side)}} for value in dial["values"] for side in ("better", "worse")]
+             "set": {dial["preset"]: changes(value, side)}} for value in dial["values"] for side in ("better", "worse")]
     columns = [{"name": dial["metric"], "unit": "%", "better": "higher"}]
     return {"id": dial["id"], "caption": dial["title"], "columns": columns, "rows": rows, "baseline": rows[0]["label"],
-            "run": {"system": dial["system"], "data": "minicoco"}}
+            "run": {"system": dial["system"], **dial["run"]}}
