@@ -116,6 +116,15 @@ def test_the_best_alpha_falls_with_gamma(results):
     assert line["verdict"] == "holds" and line["measured"] == pytest.approx(0.5) and line["n"] == 3
 
 
+@pytest.mark.parametrize(("behind", "verdict"), [(0.002, "holds"), (0.03, "contradicted"), (0.01, "unresolved")])
+def test_one_stage_reaches_two(results, behind, verdict):
+    for seed in range(3):
+        record("RetinaNet, first 500 images", seed, 0.3 - behind + 0.001 * seed, "focal_loss/2")
+        record("shared", seed, 0.3, "fpn/5")
+    line = of("focal-matches-two-stage")
+    assert line["verdict"] == verdict and line["n"] == 3 and line["measured"] == pytest.approx(0.1 - 100 * behind)
+
+
 SHARES = {f"{name}_{g:g}": value for g in (0, 0.5, 1, 2) for name, value in
           {"top20_pos": 0.45, "top1_neg": 0.1 + 0.2 * g, "cdf_gap": 0.3 + 0.1 * g, "easy_loss": 0.9 - 0.3 * g,
            "easy_slope": 0.95 - 0.3 * g}.items()}

@@ -63,7 +63,8 @@ def test_a_row_runs_and_is_recorded_once(plan):
 def test_the_scales_dial_stands_in_table_7():
     """At 1 the rows are the table's own, so their records are shared."""
     plan = budget("mini")
-    table = {tables.identity(job) for job in tables.jobs_of("fast_rcnn/7", plan, ["S, 1 scale", "S, 5 scales"], seeds=1)}
+    rows = ["S, 1 scale", "S, 5 scales"]
+    table = {tables.identity(job) for job in tables.jobs_of("fast_rcnn/7", plan, rows, seeds=1)}
     dial = {tables.identity(job): job for job in tables.jobs_of("dials/scales", plan, seeds=1)}
     assert {job.row for key, job in dial.items() if key in table} == {
         "recipe.stretch 1.0: five scales", "recipe.stretch 1.0: one scale"}
