@@ -8,11 +8,21 @@ import torch
 from paperlib.data import proposals
 from paperlib.data.coco import read_coco
 from paperlib.data.loader import Batches
-from paperlib.data.proposals import dense_boxes, read_proposals, save_proposals, selective_search, with_proposals
+from paperlib.data.proposals import (
+    BORDER,
+    RICH,
+    closest_dense,
+    dense_boxes,
+    read_proposals,
+    save_proposals,
+    selective_search,
+    with_proposals,
+)
 from paperlib.experiments.configs import Recipe
 from paperlib.experiments.evaluate import detect_all
 from paperlib.experiments.fit import prepare
 from paperlib.parts import boxes
+from paperlib.parts.anchors import anchors_for, inside
 from paperlib.parts.rois import ProposalSource
 
 
@@ -59,8 +69,27 @@ def test_kinds(dataset):
     assert all((b[3:, None] == grid).all(-1).any(1).all() for b in few) and not few[0][3:].equal(few[1][3:])
     near = with_proposals(dataset, ProposalSource("nearest_dense", keep=3)).proposals[0]
     assert (boxes.iou(few[0][:3], near).diag() == boxes.iou(few[0][:3], grid).amax(1)).all()
+    rich = with_proposals(dataset, ProposalSource("nearest_rich", keep=3)).proposals[0]
+    assert (boxes.iou(few[0][:3], rich).diag() > boxes.iou(few[0][:3], near).diag()).all()
     with pytest.raises(ValueError, match=r"proposals.kind 'edges': expected 'selective_search'"):
         with_proposals(dataset, ProposalSource("edges"))
+
+
+def test_the_closest_box_of_a_rich_grid_is_found_without_trying_all():
+    size = (100, 128)
+    grid = anchors_for(RICH, {level: tuple(-(-side // 2**level) for side in size) for level in RICH.levels})
+    grid = boxes.clip(grid[inside(grid, size, BORDER)], size)
+    g = torch.Generator().manual_seed(0)
+    corner, side = torch.rand(300, 2, generator=g) * 90, 8 + torch.rand(300, 2, generator=g) * 80
+    found = boxes.clip(torch.cat([corner, corner + side], 1), size)
+    best = boxes.iou(found, grid).amax(1)
+    near = closest_dense(found, size)
+    assert (boxes.iou(near, grid).amax(1) > 1 - 1e-5).all()                # each is a box of the grid
+    got = boxes.iou(found[:, None], near[:, None])[:, 0, 0]
+    within = inside(found, size, -20)                                      # where no candidate is cut at the edge
+    torch.testing.assert_close(got[within], best[within])
+    assert within.sum() > 20 and (best - got).mean() < 0.01
+    assert closest_dense(found[:0], size).shape == (0, 4)
 
 
 def test_files_of_others_must_fit_the_set(dataset, tmp_path):
