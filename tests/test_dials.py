@@ -68,3 +68,13 @@ def test_the_scales_dial_stands_in_table_7():
     dial = {tables.identity(job): job for job in tables.jobs_of("dials/scales", plan, seeds=1)}
     assert {job.row for key, job in dial.items() if key in table} == {
         "recipe.stretch 1.0: five scales", "recipe.stretch 1.0: one scale"}
+
+
+def test_a_run_that_two_dials_share_is_recorded_in_both(plan, monkeypatch):
+    """Half the steps of one scale are half the steps of two images: run once, written twice."""
+    body = dials.tables()
+    monkeypatch.setattr(dials, "tables", lambda: body | {"dials/again": body["dials/stuff"] | {"id": "dials/again"}})
+    rows = ["stuff 0: top-down"]
+    new = tables.run(["dials/stuff", "dials/again"], plan, rows, seeds=1)
+    assert [r["table"] for r in new] == ["dials/stuff", "dials/again"] and new[0]["metrics"] == new[1]["metrics"]
+    assert tables.run(["dials/stuff", "dials/again"], plan, rows, seeds=1) == []

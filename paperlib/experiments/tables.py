@@ -188,7 +188,7 @@ def run(names: str | Iterable[str], plan: str | Budget | None = None, rows: list
     """
     plan = plan if isinstance(plan, Budget) else budget(plan)
     names = [names] if isinstance(names, str) else list(names)
-    ready = {name: body["run"]["system"] for name, body in published().items() if "run" in body}
+    ready = {name: body["run"]["system"] for name, body in (published() | dials.tables()).items() if "run" in body}
     join_ranks(pick_device(device))
     first, together = ranks()[0] == 0, ranks()[1] > 1
     if together and jobs > 1:
