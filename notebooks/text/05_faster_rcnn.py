@@ -614,6 +614,16 @@ beside("faster_rcnn/9", "Table 9: mAP by the weight of the box loss")
 beside("faster_rcnn/10", "Table 10: proposals and then detection, against one stage on dense windows")
 
 # %% [markdown]
+# The paper repeats the comparison with VGG16; ours is model L, which has as many layers. These rows have a recipe of their own,
+# SGD at a rate that was chosen on the `val` half of the training images: the AdamW of the tables above spoils so deep a trunk.
+
+# %%
+beside("faster_rcnn/3", "Table 3: model L, mAP by proposals and training images (07+12: three times as many)")
+
+# %%
+beside("faster_rcnn/12", "Table 12: model L, mAP by the training set")
+
+# %% [markdown]
 # And the verdicts on the paper's claims about proposals that are trained here:
 
 # %%

@@ -847,6 +847,14 @@ beside("fpn/2", "Table 2: Fast R-CNN on fixed proposals, AP")
 beside("fpn/3", "Table 3: Faster R-CNN, AP")
 
 # %%
+fig, axes = plt.subplots(1, 2, figsize=(11, 2.8))
+told = [intervals(ax, name, "AP") for ax, name in zip(axes, ("fpn/2", "fpn/3"))]
+axes[0].set_title("Fast R-CNN on fixed proposals")
+axes[1].set_title("Faster R-CNN")
+fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=2)
+draw.show(fig, "AP over the first row in the paper and here. Table 2, " + told[0] + ". Table 3, " + told[1] + ".")
+
+# %%
 beside("fpn/5", "Table 5: proposals and detector with or without shared features")
 
 # %% [markdown]
