@@ -529,7 +529,7 @@ beside("6", "Table 6: one loss for both tasks against one after the other, model
 
 # %% [markdown]
 # Read it in quartets. Training both tasks at once (fourth row) beats adding a box layer afterwards (third) on S and M, as in the
-# paper, and on L, deep and trained for a short time, it does not. The paper's finest point is the second row against the first:
+# paper, and on L it does not. The paper's finest point is the second row against the first:
 # there learning boxes makes *classes* better, too. Here these differences lie around zero.
 
 # %%
@@ -675,7 +675,7 @@ print(f"The largest target among the sampled regions of {len(train_set)} images 
 # %% [markdown]
 # A region that overlaps its object by half can be off by half its own width and by a factor of two in size, no more: in
 # normalised units, 5 and 3.5. Matching bounds the targets, so nothing explodes. What the rows do show is milder: at the middle
-# rate L2 ends lower, at the highest rate *both* networks die, by the class loss, which is the same for both.
+# rate L2 ends lower; at the highest rate *both* networks end near zero, whichever box loss they have.
 
 # %% [markdown]
 # ## What was claimed, and what we found

@@ -615,7 +615,7 @@ beside("faster_rcnn/10", "Table 10: proposals and then detection, against one st
 
 # %% [markdown]
 # The paper repeats the comparison with VGG16; ours is model L, which has as many layers. These rows have a recipe of their own,
-# SGD at a rate that was chosen on the `val` half of the training images: the AdamW of the tables above spoils so deep a trunk.
+# SGD at a rate that was chosen on the `val` half of the training images: AdamW at the rate of the tables above spoils so deep a trunk.
 
 # %%
 beside("faster_rcnn/3", "Table 3: model L, mAP by proposals and training images (07+12: three times as many)")
@@ -730,7 +730,7 @@ draw.show(fig, "Two panels of losses over the steps, with crossing anchors left 
 # %% [markdown]
 # Both converge. What crossing anchors cost is objectness: half of what such an anchor would look at is not there, so its loss stays
 # higher, and there are more of them than of the others. It is a harder question, not a diverging one. FPN, a year later, keeps
-# them (notebook 08 has its claim). What went wrong in the paper's first code we cannot tell from here.
+# them (notebook 08 has its claim). Why it did not converge for the paper we cannot tell from here.
 
 # %% [markdown]
 # ## What differs from the paper, and what to doubt

@@ -578,7 +578,8 @@ for where, by, factor in (("here", wider, slower), ("in the paper", 800 / 400, t
 # The paper's claim was that one stage had caught up: at 600 px as accurate as Faster R-CNN on the same pyramid, and faster
 # (Sec. 5.2). On equal terms means: the same trunk, the same kind of pyramid, the same images to learn from and to be scored
 # on, and about the same time to train. The two stages share one set of features (four-step training, FPN's Table 5), or
-# have a network each. First the time of one image, from pixels to boxes, all three in turn:
+# have a network each. Equal in time is not equal in images: the stages of the two-stage training go over more of them. First the
+# time of one image, from pixels to boxes, all three in turn:
 
 # %%
 duel = {"RetinaNet": ("focal_loss/2", "RetinaNet, first 500 images"), "Faster R-CNN, shared": ("fpn/5", "shared"),
