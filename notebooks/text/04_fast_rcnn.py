@@ -645,7 +645,8 @@ draw.table(pd.DataFrame.from_dict(nearest, "index", columns=columns_), "Selectiv
 
 # %% [markdown]
 # It was the grid. How many boxes it takes to lie close to *any* box depends on the steps in place, size and shape, not on the
-# number of pixels. The claim is therefore judged by the rich grid; the rows with "dense only" and with added dense boxes
+# number of pixels. The claim is therefore judged by the rich grid, a decision made *after* the first row was seen; the rows with
+# "dense only" and with added dense boxes
 # still use the coarse one, since a network would have to look at all 34,000, and carry its handicap.
 #
 # ### Does the squared loss explode?

@@ -703,7 +703,7 @@ draw.table(pd.DataFrame.from_dict(moves, "index", columns=["anchors that learn \
            "The largest of an anchor's four targets, times 100: a shift in per cent of its side, or a logarithm")
 
 # %% [markdown]
-# The matching rule forbids large targets: an anchor learns "object" only if it overlaps one by 0.7, or better than any other
+# The matching rule limits the targets: an anchor learns "object" only if it overlaps one by 0.7, or better than any other
 # anchor does, wherever the border is. And does training suffer? The same network twice, with SGD and **without** clipping the
 # gradient, so that nothing hides a large step:
 

@@ -874,7 +874,8 @@ draw.table(pd.DataFrame.from_dict(lists, "index", columns=["anchors", "of 64 px 
 # %% [markdown]
 # The pyramid wins the small objects and loses the large ones. An image of 128 px leaves its coarse levels a handful of places,
 # where C4 lays every size at each of 64. Large objects are the ones that get a high AP here, so a detector pays dearly for missing
-# their proposals. The paper's coarse levels have hundreds of places; notebook 13 turns that dial (*dense anchors and the pyramid*).
+# their proposals. That is the likely reason, not a proven one: no detector with a denser pyramid has been trained here. The paper's
+# coarse levels have hundreds of places; notebook 13 turns that dial for proposals (*dense anchors and the pyramid*).
 
 # %%
 beside("fpn/5", "Table 5: proposals and detector with or without shared features")
