@@ -1,10 +1,11 @@
 """Intervals and verdicts against hand-worked numbers."""
 
 import math
+import random
 
 import pytest
 
-from paperlib.experiments.judge import Difference, mean_interval, paired, verdict
+from paperlib.experiments.judge import Difference, mean_interval, paired, pairs_to_see, verdict
 
 
 def test_interval_by_hand():
@@ -53,3 +54,20 @@ def test_pairing_removes_what_the_seeds_share():
 def test_verdicts(low, high, published, margin, want):
     assert verdict(Difference((low + high) / 2, low, high, 5), published, margin) == want
     assert verdict(None, published, margin) == "not run"
+
+
+def test_as_many_pairs_as_there_are_see_their_own_half_width():
+    found = mean_interval([1.0, 2.0, 4.0, 0.5, 3.0])
+    half = found.high - found.mean
+    assert pairs_to_see(half * 1.0001, found) == 5 and pairs_to_see(-half * 1.0001, found) == 5  # the sign says nothing
+    assert pairs_to_see(half * 0.9999, found) == 6
+    assert pairs_to_see(half / 100, found, most=50) is None
+    assert pairs_to_see(1.0, Difference(2.0, -math.inf, math.inf, 1)) is None and pairs_to_see(0.0, found) is None
+
+
+def test_that_many_pairs_tell_a_true_difference_half_of_the_time():
+    effect, spread, rng = 1.5, 1.9, random.Random(0)
+    known = Difference(0.0, *(sign * 2.570582 * spread / math.sqrt(6) for sign in (-1, 1)), 6)  # t for 5 degrees
+    n = pairs_to_see(effect, known)
+    told = [mean_interval([rng.gauss(effect, spread) for _ in range(n)]).low > 0 for _ in range(2000)]
+    assert 0.45 < sum(told) / len(told) < 0.62

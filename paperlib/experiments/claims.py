@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable
 from paperlib.experiments import curves, ratios, records, report
 from paperlib.experiments.configs import Budget, budget
 from paperlib.experiments.facts import all_facts
-from paperlib.experiments.judge import Difference, paired, verdict
+from paperlib.experiments.judge import Difference, paired, pairs_to_see, verdict
 from paperlib.experiments.published import by_variant, claims, published
 
 VERDICTS = ("holds", "contradicted", "unresolved", "stale", "not run", "external")
-NOTHING = {"measured": None, "interval": None, "n": 0, "verdict": "not run", "cost": None, "delta": None, "remark": ""}
+NOTHING = {"measured": None, "interval": None, "n": 0, "verdict": "not run", "cost": None, "delta": None, "pairs": None,
+           "remark": ""}
 
 
 def judged(plan: str | Budget | None = "mini", paper: str | None = None) -> list[dict]:
@@ -18,8 +19,9 @@ def judged(plan: str | Budget | None = "mini", paper: str | None = None) -> list
 
     Units: "published" as printed, in "unit"; "measured" and "interval" in the unit of what was compared: points
            (x 100) for rows of a table. "delta" is the printed difference of the two rows, where both are printed;
-           "n" the pairs of seeds, or the repeats of a timing; "cost" minutes. `plan` is the trained rows' budget;
-           without `paper` the claims of all papers are judged.
+           "n" the pairs of seeds, or the repeats of a timing; "cost" minutes. "pairs" says of an unresolved claim how
+           many pairs of seeds would show a difference of the printed size (or of the margin), see `pairs_to_see`.
+           `plan` is the trained rows' budget; without `paper` the claims of all papers are judged.
     Errors: ValueError naming file and line of a record that was edited by hand.
     """
     plan = plan if isinstance(plan, Budget) else budget(plan)
@@ -138,8 +140,11 @@ def _rows(claim: dict, trained: _Trained) -> dict:
     if stale and found is not None:
         remark += f" {stale} stale runs are left out."
     seconds = sum(sum(row["seconds"]) for row in mine)
+    effect = judge.get("margin", delta)
+    pairs = pairs_to_see(effect, found) if says == "unresolved" and effect else None
     return _interval(found) | {"verdict": "stale" if found is None and stale else says, "delta": delta,
-                               "cost": round(seconds / 60, 2) if found else None, "remark": remark.strip()}
+                               "pairs": pairs, "cost": round(seconds / 60, 2) if found else None,
+                               "remark": remark.strip()}
 
 
 def _told(judge: Callable) -> Callable:

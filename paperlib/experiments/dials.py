@@ -45,7 +45,7 @@ def _table(dial: dict) -> dict:
     def changes(value, side):
         turned = {dial["dial"]: value} if "." in dial["dial"] else {}
         turned |= dial["also"][dial["values"].index(value)]
-        return {"recipe.data": set_name(dial, value), "recipe.stretch": STRETCH, **dial[side]["set"], **turned}
+        return {"recipe.data": set_name(dial, value), "recipe.stretch": STRETCH, **turned, **dial[side]["set"]}
 
     rows = [{"label": row_of(dial, value, side), "values": {dial["metric"]: None}, "ours": True,
              "set": {dial["preset"]: changes(value, side)}} for value in dial["values"] for side in ("better", "worse")]

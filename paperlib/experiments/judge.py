@@ -55,6 +55,19 @@ def verdict(difference: Difference | None, published: float | None, margin: floa
     return "holds" if low > 0 else "contradicted" if high < 0 else "unresolved"
 
 
+def pairs_to_see(effect: float, found: Difference, level: float = 0.95, most: int = 999) -> int | None:
+    """How many pairs, as far apart as those of `found`, have an interval that reaches no further than `effect` either way.
+
+    So many would tell a true difference of `effect` from none half of the time. None for more than `most`, or where
+    one pair leaves the spread unknown.
+    """
+    if found.n < 2 or not effect:
+        return None
+    spread = (found.high - found.low) / 2 * math.sqrt(found.n) / float(special.stdtrit(found.n - 1, 0.5 + level / 2))
+    return next((n for n in range(2, most + 1)
+                 if float(special.stdtrit(n - 1, 0.5 + level / 2)) * spread / math.sqrt(n) <= abs(effect)), None)
+
+
 def median_interval(values: list[float], level: float = 0.95) -> Difference:
     """Median of repeated timings with the interval between two of them that holds it, whatever their distribution.
 
