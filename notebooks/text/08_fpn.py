@@ -840,8 +840,84 @@ told = [intervals(ax, "fpn/1", metric) for ax, metric in zip(axes, ("AR1k", "AR1
 fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=2)
 draw.show(fig, "Gains over C4 in the paper and here. " + ". ".join(told))
 
+# %% [markdown]
+# ### Why the top-down path and the levels do not pay here
+#
+# Two of the paper's strongest sentences fail in this table: without the top-down path nothing is lost, and all anchors on $P_2$ find
+# *more* than one size a level. Two measurements above name suspects. A head on our raw maps sees four or five sides of its anchor,
+# on ResNet-50 two. And our anchors, so small for their stride, lie thinly: with all sizes on $P_2$ there are nearly four times as many.
+# Enlarge the images twice, and the anchors with them, and both change at once: the same trunk sees half as much of an object, and anchors
+# lie twice as densely on it. Half the steps of the table, the same scenes:
+
+# %%
+from paperlib.experiments.dials import dials
+
+
+def studied(ax, name, paper=None, ticks=None):
+    """The difference over a dial, with its interval, beside the paper's; the text for the picture."""
+    dial, curve = dials()[f"dials/{name}"], report.dial_curve(f"dials/{name}", shown)
+    there = curve[curve["n"] > 0]
+    x = [list(curve.index).index(value) for value in there.index]
+    for at, span in zip(x, there["interval"]):
+        if isinstance(span, tuple):
+            ax.plot([at, at], span, color=draw.PALETTE["blue"], lw=3, ls="-")
+    ax.plot(x, there["delta"].astype(float), "o", color=draw.PALETTE["blue"], label="ours, 95% interval")
+    if paper is not None:
+        ax.axhline(paper, color=draw.PALETTE["vermillion"], ls="--", label="paper")
+    ax.axhline(0, color="black", lw=0.8)
+    ax.set(xticks=range(len(curve)), xticklabels=ticks or curve.index, xlim=(-0.5, len(curve) - 0.5), ylabel=f"{dial['metric']} points",
+           title=f"{curve.columns[0]} minus {curve.columns[1]}")
+    return "; ".join(f"{label} {d:+.1f}" + f" [{span[0]:.1f}, {span[1]:.1f}]" * isinstance(span, tuple)
+                     for label, d, span in zip((ticks or list(curve.index)), curve["delta"], curve["interval"]) if pd.notna(d))
+
+# %%
+fig, axes = plt.subplots(1, 2, figsize=(9.5, 2.9))
+told = [studied(ax, name, gap("FPN", row), ["128 px", "256 px"]) for ax, name, row in zip(
+    axes, ("view", "density"), ("no top-down", "P2 only"))]
+axes[0].legend()
+draw.show(fig, f"AR of 1000 proposals on scenes of 128 and of 256 px. Top-down path or none: {told[0]}. All levels or P2 only: {told[1]}.")
+
+# %% [markdown]
+# PROSE view
+
 # %%
 beside("fpn/2", "Table 2: Fast R-CNN on fixed proposals, AP")
+
+# %% [markdown]
+# ### Nonlinear units in the pyramid
+#
+# The paper leaves the pyramid linear and says that nonlinear units "have minor impacts". Here they cost AP. A unit that is negative
+# everywhere passes nothing on, and no gradient either. So count the quiet channels: those that fire in fewer than a
+# hundredth of a level's cells. A proposal network with ReLUs in its pyramid, before and after a short training, at the recipe's learning
+# rate and at a quarter of it:
+
+# %%
+@torch.no_grad()
+def quiet(net):
+    """Per cent of a level's channels that are above zero in fewer than one in a hundred of its cells, for P2 to P6."""
+    maps = net.eval().pyramid(net.trunk(pad_images([val.image(i) for i in range(min(len(val), 100))]).to(device)))
+    return [100 * float(((maps[l] > 0).float().mean((0, 2, 3)) < 0.01).float().mean()) for l in LEVELS]
+
+
+silent = {}
+for name, rate in (("the recipe's rate", live.lr), ("a quarter of it", live.lr / 4)):
+    seed_all(SEED)
+    rectified = SYSTEMS["rpn"](override(cfg, {"pyramid.relu": True})).to(device)
+    silent.setdefault("before training", quiet(rectified))
+    slow = replace(live, lr=rate)
+    list(progress(fit(rectified, Batches(train_set, slow.batch, SEED, size=slow.size), slow, device, SEED), total=slow.steps, desc=name))
+    silent[name] = quiet(rectified)
+fig, (left, right) = plt.subplots(1, 2, figsize=(9.5, 2.9), width_ratios=[1.5, 1])
+for k, (name, shares) in enumerate(silent.items()):
+    left.bar([x + 0.27 * (k - 1) for x in range(5)], shares, 0.25, label=name)
+left.set(xticks=range(5), xticklabels=[f"$P_{l}$" for l in LEVELS], ylabel="quiet channels, %", ylim=(0, None))
+left.legend()
+told = studied(right, "units", None, [f"rate {v:g}" for v in dials()["dials/units"]["values"]])
+draw.show(fig, "Left, quiet channels of P2 to P6: " + "; ".join(f"{name} {', '.join(f'{s:.0f}%' for s in v)}" for name, v in silent.items())
+               + f". Right, AP of the detector of Table 2 without and with units: {told}.")
+
+# %% [markdown]
+# PROSE units
 
 # %%
 beside("fpn/3", "Table 3: Faster R-CNN, AP")
@@ -861,21 +937,37 @@ draw.show(fig, "AP over the first row in the paper and here. Table 2, " + told[0
 # at the proposals, by the size of the objects, and at how many anchors there are to find the large ones:
 
 # %%
+def anchor_counts(job):
+    """Anchors of a row's 128 px image, and how many of them have sides of 64 px and more."""
+    rule = system_config(job.system, job.recipe, classes, job.changes).rpn.anchors
+    each = boxes.area(anchors_for(rule, {level: (128 >> level,) * 2 for level in rule.levels})).sqrt()
+    return [len(each), int((each > 60).sum())]
+
+
 lists = {}
 for job in tables.jobs_of("fpn/1", shown, ["C4 baseline", "FPN", "P2 only"], seeds=1):
-    rule = system_config("rpn", job.recipe, 36, job.changes).rpn.anchors
-    sides = boxes.area(anchors_for(rule, {level: (128 >> level,) * 2 for level in rule.levels})).sqrt()
     mine = report.measured("fpn/1", shown).get(job.row, {"metrics": {}})["metrics"]
     means = [100 * sum(v) / len(v) if (v := list(mine.get(f"AR100{size}", {}).values())) else None for size in "sml"]
-    lists[job.row] = [len(sides), int((sides > 60).sum()), *means]
+    lists[job.row] = [*anchor_counts(job), *means]
 draw.table(pd.DataFrame.from_dict(lists, "index", columns=["anchors", "of 64 px and more", "AR100 small", "AR100 medium", "AR100 large"]),
            "Recall of 100 proposals by the objects' size, and the anchors of each network")
 
 # %% [markdown]
 # The pyramid wins the small objects and loses the large ones. An image of 128 px leaves its coarse levels a handful of places,
 # where C4 lays every size at each of 64. Large objects are the ones that get a high AP here, so a detector pays dearly for missing
-# their proposals. That is the likely reason, not a proven one: no detector with a denser pyramid has been trained here. The paper's
-# coarse levels have hundreds of places; notebook 13 turns that dial for proposals (*dense anchors and the pyramid*).
+# their proposals. If that is the reason, a pyramid with more large anchors should catch up. So one more row: every size from 16 to
+# 128 px on *two* levels of the pyramid. C4 stays as it is.
+
+# %%
+more = [anchor_counts(job)[1] for job in tables.jobs_of("dials/large", shown, seeds=1) if job.row.endswith("FPN")]
+paper3 = printed("fpn/3")["FPN"]["AP"] - printed("fpn/3")["C4 baseline"]["AP"]
+fig, ax = plt.subplots(figsize=(5, 2.9))
+told = studied(ax, "large", paper3, [f"{n} large anchors" for n in more])
+ax.legend()
+draw.show(fig, f"AP of the pyramid's detector minus C4's, over the pyramid's large anchors: {told}; the paper's difference is {paper3:.1f}.")
+
+# %% [markdown]
+# PROSE large
 
 # %%
 beside("fpn/5", "Table 5: proposals and detector with or without shared features")
@@ -901,7 +993,9 @@ as_printed("fpn/6", "Table 6, as printed: segment proposals; AR of 1000 segments
 #
 # The paper's sentences that can be tested, in our words, with a verdict made by code: *holds* when the 95% interval of the
 # difference lies wholly on the paper's side of zero, *contradicted* on the other side, *unresolved* across it. Claims of "no
-# difference" need an interval within one point either way.
+# difference" need an interval within one point either way. *Enough* is the number of pairs of seeds after which a true difference as
+# large as the paper's, or as that margin, would show in half of all repeats: an unresolved claim with fewer pairs had no fair
+# trial yet; one with as many is smaller here than in the paper, or lies at the margin.
 
 # %%
 from paperlib.experiments.claims import judged
@@ -914,9 +1008,9 @@ print(f"{sum(line['verdict'] == 'holds' for line in exact)} of {len(exact)} clai
 def claims_table(kind, caption):
     """The claims of one kind, the paper's number beside ours."""
     chosen = {line["say"]: [str(line["published"]), line["measured"], line["interval"] and tuple(line["interval"]), line["n"] or None,
-                            line["verdict"]] for line in lines if line["kind"] == kind}
-    columns = ["paper", "ours", "95% interval", "n", "verdict"]
-    frame = pd.DataFrame.from_dict(chosen, "index", columns=columns, dtype=object)
+                            line["pairs"], line["verdict"]] for line in lines if line["kind"] == kind}
+    columns = ["paper", "ours", "95% interval", "n", "enough", "verdict"]
+    frame = pd.DataFrame.from_dict(chosen, "index", columns=columns, dtype=object).dropna(axis=1, how="all")
     return draw.table(frame, caption, digits=1 if kind == "trend" else 2)
 
 

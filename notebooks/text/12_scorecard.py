@@ -230,6 +230,24 @@ draw.show(fig, "Share of experiments with the verdict 'holds' against the number
 #
 # Claims of **no difference** are judged the other way round: the whole interval must lie inside a margin that the register
 # states beforehand. Too few runs can never make such a claim hold.
+#
+# So ask of each unresolved claim: did it have a fair trial? How far our pairs lie apart tells how many of them would show a true
+# difference as large as the paper's (or as the margin) in half of all repeats. Where the diamond lies to the right of the dot, the
+# seeds were too few; else there were enough, and the difference is smaller here than in the paper, or lies at the margin.
+
+# %%
+open_ = trained[(trained.verdict == "unresolved") & trained.pairs.notna()].sort_values("pairs", ascending=False)
+fig, ax = plt.subplots(figsize=(7, 0.8 + 0.24 * len(open_)))
+blunt = open_.pairs > open_.n
+ax.hlines(range(len(open_)), open_.n, open_.pairs.astype(float), color="gray", lw=1)
+ax.plot(open_.n, range(len(open_)), "o", color=draw.PALETTE["blue"], label="pairs we have")
+ax.plot(open_.pairs, range(len(open_)), "D", color=draw.PALETTE["vermillion"], label="pairs that would be enough")
+ax.set(xscale="log", xticks=[2, 3, 5, 10, 20, 50], xticklabels=["2", "3", "5", "10", "20", "50"], xlabel="pairs of seeds (logarithmic)",
+       yticks=range(len(open_)), yticklabels=open_.index)
+ax.minorticks_off()
+ax.legend()
+draw.show(fig, f"{len(open_)} unresolved claims with the pairs of seeds they have and would need: {int(blunt.sum())} have too few ("
+          + ", ".join(f"{i} {int(r.n)} of {int(r.pairs)}" for i, r in open_[blunt].iterrows()) + f"), {int((~blunt).sum())} have enough.")
 
 # %% [markdown]
 # ## Trends: the paper's difference and ours

@@ -56,7 +56,7 @@ def verdict(difference: Difference | None, published: float | None, margin: floa
 
 
 def pairs_to_see(effect: float, found: Difference, level: float = 0.95, most: int = 999) -> int | None:
-    """How many pairs, as far apart as those of `found`, have an interval that reaches no further than `effect` either way.
+    """How many pairs, as far apart as those of `found`, have an interval of no more than `effect` either way.
 
     So many would tell a true difference of `effect` from none half of the time. None for more than `most`, or where
     one pair leaves the spread unknown.
