@@ -9,7 +9,6 @@ from paperlib.data import proposals
 from paperlib.data.coco import read_coco
 from paperlib.data.loader import Batches
 from paperlib.data.proposals import (
-    BORDER,
     RICH,
     closest_dense,
     dense_boxes,
@@ -22,7 +21,7 @@ from paperlib.experiments.configs import Recipe
 from paperlib.experiments.evaluate import detect_all
 from paperlib.experiments.fit import prepare
 from paperlib.parts import boxes
-from paperlib.parts.anchors import anchors_for, inside
+from paperlib.parts.anchors import inside
 from paperlib.parts.rois import ProposalSource
 
 
@@ -71,14 +70,16 @@ def test_kinds(dataset):
     assert (boxes.iou(few[0][:3], near).diag() == boxes.iou(few[0][:3], grid).amax(1)).all()
     rich = with_proposals(dataset, ProposalSource("nearest_rich", keep=3)).proposals[0]
     assert (boxes.iou(few[0][:3], rich).diag() > boxes.iou(few[0][:3], near).diag()).all()
+    some, whole = with_proposals(dataset, ProposalSource("dense_rich", keep=50)).proposals[0], dense_boxes((64, 64), RICH)
+    assert len(whole) > 10 * len(grid) and len(some.unique(dim=0)) > 40
+    assert (some[:, None] == whole).all(-1).any(1).all()
     with pytest.raises(ValueError, match=r"proposals.kind 'edges': expected 'selective_search'"):
         with_proposals(dataset, ProposalSource("edges"))
 
 
 def test_the_closest_box_of_a_rich_grid_is_found_without_trying_all():
     size = (100, 128)
-    grid = anchors_for(RICH, {level: tuple(-(-side // 2**level) for side in size) for level in RICH.levels})
-    grid = boxes.clip(grid[inside(grid, size, BORDER)], size)
+    grid = dense_boxes(size, RICH)
     g = torch.Generator().manual_seed(0)
     corner, side = torch.rand(300, 2, generator=g) * 90, 8 + torch.rand(300, 2, generator=g) * 80
     found = boxes.clip(torch.cat([corner, corner + side], 1), size)

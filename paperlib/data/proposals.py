@@ -31,6 +31,7 @@ QUALITY = (("HSV", "Lab"), ((0.4, 20, 8), (0.4, 100, 16)), ("csf", "sf"))
 GRID = AnchorConfig(levels=(3, 4, 5), size_per_stride=2.0, scales=(1.0, 2**0.5))
 RICH = AnchorConfig(levels=(2, 3, 4), size_per_stride=4.0, scales=tuple(2 ** (k / 4) for k in range(4)),
                     ratios=(0.35, 0.5, 0.71, 1.0, 1.41, 2.0, 2.83))
+GRIDS = {"dense": GRID, "dense_rich": RICH}
 BORDER = 16                    # px by which a grid's box may cross the image's edge before it is cut there
 CHUNK = 100                    # images between two writes
 
@@ -74,14 +75,15 @@ def _fine(search, bgr: np.ndarray, settings: tuple) -> None:
 
 
 @lru_cache(maxsize=64)
-def dense_boxes(size: tuple[int, int]) -> Tensor:
+def dense_boxes(size: tuple[int, int], rule: AnchorConfig = GRID) -> Tensor:
     """The same boxes for every image of `size` (h, w): over scale, position and aspect ratio, (D, 4) px.
 
     Source: Fast R-CNN Sec. 5.5, which takes about 45k of 600 x 1000 px.
-    Differs: cut at the image's border; 6 shapes of 16 to 90 px at every 8, 16 or 32 px, about 2,000 at 128 x 128 px.
+    Differs: cut at the image's border; 6 shapes of 16 to 90 px at every 8, 16 or 32 px, about 2,000 at 128 x 128 px,
+             or by `rule` RICH those of `closest_dense`.
     """
-    shapes = {level: tuple(-(-side // 2**level) for side in size) for level in GRID.levels}
-    grid = anchors_for(GRID, shapes)
+    shapes = {level: tuple(-(-side // 2**level) for side in size) for level in rule.levels}
+    grid = anchors_for(rule, shapes)
     return boxes.clip(grid[inside(grid, size, BORDER)], size)
 
 
@@ -114,15 +116,16 @@ def with_proposals(dataset: DetectionSet, source: ProposalSource, jobs: int | No
     Errors: ValueError for an unknown kind, or a proposal file of other images; FileNotFoundError.
     """
     sizes = [(image["height"], image["width"]) for image in dataset.images]
-    if source.kind == "dense":
-        found = [_some(dense_boxes(size), source.keep, image["id"]) for size, image in zip(sizes, dataset.images)]
+    if source.kind in GRIDS:
+        grids = (dense_boxes(size, GRIDS[source.kind]) for size in sizes)
+        found = [_some(grid, source.keep, image["id"]) for grid, image in zip(grids, dataset.images)]
     elif source.kind in ("selective_search", "quality", "nearest_dense", "nearest_rich"):
         found = searched(dataset, source.kind == "quality", jobs)
     elif source.kind.endswith(".npz"):
         found = read_proposals(source.kind, dataset)
     else:
         raise ValueError(f"proposals.kind {source.kind!r}: expected 'selective_search', 'quality', 'dense', "
-                         "'nearest_dense', 'nearest_rich' or the path of an .npz file")
+                         "'dense_rich', 'nearest_dense', 'nearest_rich' or the path of an .npz file")
     found = [b[:source.keep] for b in found]
     if source.kind == "nearest_dense":
         found = [grid[boxes.iou(b, grid).argmax(1)] for b, grid in zip(found, map(dense_boxes, sizes))]

@@ -190,6 +190,6 @@ def losses(logits: Tensor, deltas: Tensor, given: Tensor, labels: Tensor, goals:
 
 @dataclass(frozen=True)
 class ProposalSource:
-    kind: str = "selective_search"  # selective_search, quality, dense, nearest_dense, nearest_rich, or an .npz file
+    kind: str = "selective_search"  # selective_search, quality, [nearest_]dense, dense_rich, nearest_rich, or a .npz
     keep: int = 1000  # the best so many of each image, of "dense" any so many (Fast R-CNN Sec. 3: 2000)
     dense: int = 0  # boxes of the dense grid, drawn at random, that are added (Fast R-CNN Sec. 5.5)
