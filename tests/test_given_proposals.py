@@ -70,7 +70,8 @@ def test_kinds(dataset):
     assert (boxes.iou(few[0][:3], near).diag() == boxes.iou(few[0][:3], grid).amax(1)).all()
     rich = with_proposals(dataset, ProposalSource("nearest_rich", keep=3)).proposals[0]
     assert (boxes.iou(few[0][:3], rich).diag() > boxes.iou(few[0][:3], near).diag()).all()
-    some, whole = with_proposals(dataset, ProposalSource("dense_rich", keep=50)).proposals[0], dense_boxes((64, 64), RICH)
+    some = with_proposals(dataset, ProposalSource("dense_rich", keep=50)).proposals[0]
+    whole = dense_boxes((64, 64), RICH)
     assert len(whole) > 10 * len(grid) and len(some.unique(dim=0)) > 40
     assert (some[:, None] == whole).all(-1).any(1).all()
     with pytest.raises(ValueError, match=r"proposals.kind 'edges': expected 'selective_search'"):
