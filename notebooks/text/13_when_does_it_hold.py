@@ -343,6 +343,19 @@ show_curve("density", "Negative: the pyramid leads. Compare with the first value
            lambda frame: round(-float(frame["delta"].iloc[-1]), 1))
 
 # %% [markdown]
+# This is the dial that turns a verdict over: what the tables contradict holds once anchors lie half as densely on the objects as the
+# paper's do. Notebook 08 reads it with care (a limit before NMS has a share in it).
+#
+# The same enlarged images have a second effect. A cell of the trunk sees as many pixels as before, and so half as much of an object. The
+# top-down path is there to bring in what a cell cannot see; on the small images a cell of the raw maps sees plenty.
+
+# %%
+predict("On images of which size does the top-down path do better: 1 (as they are) or 2 (enlarged twice)?", "view", guess=None)
+
+# %%
+show_curve("view", "Better is not yet good: look at where the interval lies.")
+
+# %% [markdown]
 # ### Iconic views and pre-training
 #
 # Trunks are pre-trained on iconic pictures: one thing, large and in the middle. R-CNN's bet was that this carries over to
