@@ -672,9 +672,9 @@ draw.table(pd.DataFrame.from_dict(thin, "index", dtype=object, columns=["boxes a
            "Dense boxes alone, on a coarse grid and on 8,000 of a rich one, model M")
 
 # %% [markdown]
-# The richer grid does lift the softmax, well above both rows on the coarse one (two seeds so far): the thin grid had starved it. Whether SVMs
-# are behind it there, as in the paper, waits for their runs, each of which must look at eight million boxes
-# (`paperlib table dials/grid` records them).
+# The richer grid does lift the softmax, well above both rows on the coarse one (two seeds so far). How much of that is better training,
+# and how much closer boxes at test time, this does not tell. Whether SVMs are behind it there, as in the paper, waits for their runs, each
+# of which must look at eight million boxes (`paperlib table dials/grid` records them).
 #
 # ### Does the squared loss explode?
 #
