@@ -651,7 +651,7 @@ draw.table(pd.DataFrame.from_dict(nearest, "index", columns=columns_), "Selectiv
 #
 # ### Do SVMs gain on a grid?
 #
-# On dense boxes alone the paper's SVMs lose 3.6 points to the softmax; ours, on the coarse grid, are ahead. The two learn "object" from
+# On dense boxes alone the paper's SVMs lose to the softmax; ours, on the coarse grid, are ahead. The two learn "object" from
 # different boxes. The softmax takes those that overlap an object by half, as many as there are, up to a quarter of the sample; an SVM takes
 # the object's own box, and hunts for hard backgrounds. So perhaps a thin grid starves the softmax. The same two rows on 8,000 boxes of the
 # rich grid, drawn at random for each image:
