@@ -720,8 +720,8 @@ draw.table(pd.DataFrame(lines, dtype=object), "Claims of Fast R-CNN and our verd
 
 # %% [markdown]
 # *Enough* stands beside an unresolved trend: the pairs of seeds after which a true difference of the paper's size (or of the claim's
-# margin) would show in half of all repeats, as far apart as our pairs lie. Wherever it is no larger than *n*, we looked closely enough to
-# have a fair chance, and the honest reading is: *smaller here than in the paper*, or right at the margin.
+# margin) would show in half of all repeats, as far apart as our pairs lie. Where it is no larger than *n*, the trial was fair, but half
+# of such trials would still end unresolved. What it rules out is in the interval: the paper's number, where that lies outside.
 
 # %% [markdown]
 # ## What differs from the paper, and what to doubt

@@ -626,9 +626,10 @@ beside("faster_rcnn/12", "Table 12: model L, mAP by the training set")
 
 # %% [markdown]
 # With the fewest images the RPN's proposals beat selective search by what the paper prints; what three times the images bring holds the
-# paper's gain in its interval. Sharing features shows neither gain nor loss: that interval holds zero and leaves the paper out. And seven thousand scenes
-# of another kind, MiniCOCO's, teach MiniVOC no better than three hundred of its own, where the paper gains six points. The drawings are
-# the same; what differs is how large they are and what stands around them. The exchange of both sets in notebook 01 says so too.
+# paper's gain in its interval. Sharing features shows neither gain nor loss: that interval holds zero and leaves the paper's gain out.
+# And seven thousand scenes of another kind, MiniCOCO's, teach MiniVOC no better than three hundred of its own, where the paper gains
+# six points. The drawings are the same; how large they are and what stands around them is not. When notebook 01 exchanges the two
+# sets, training on the other one costs MiniVOC much too.
 
 # %% [markdown]
 # The paper's Table 11 repeats the comparison on COCO. Here that is MiniCOCO, with the tiny pyramid of notebook 08 instead of one map:
@@ -656,10 +657,9 @@ draw.table(pd.DataFrame.from_dict({f"{name}, {n} boxes": [100 * values.get(f"AR{
 
 # %% [markdown]
 # Among a hundred boxes the network finds many more of the small objects. But the detector of the first row is given a *thousand* of
-# selective search, and there the search leads in all but the small ones. It follows the outlines of regions of one colour, and drawn things
-# have such outlines, sharper than any photograph's; the network must bend anchors into shape, and is trained for minutes. On MiniVOC,
-# with fewer and larger objects, its short list is enough. So mind this when you read *RPN against selective search* here: on drawn
-# scenes the opponent is strong.
+# selective search, and there the search leads in all but the small ones. The likely reason: it follows the outlines of regions of one
+# colour, which drawn things have, while the network must bend anchors into shape and is trained for minutes. (We have not run it on
+# photographs to compare.) So mind this when you read *RPN against selective search* here: on drawn scenes the opponent is strong.
 
 # %% [markdown]
 # And the verdicts on the paper's claims about proposals that are trained here:
@@ -681,8 +681,8 @@ print("Enough seeds, and still unresolved:", ", ".join(f"{name} ({n} of {enough}
 # %% [markdown]
 # **Unresolved is not one thing.** *Enough* is the number of pairs of seeds after which a true difference as large as the paper's (or as
 # the claim's margin) would show in half of all repeats, given how far our pairs lie apart. Where we have fewer, the experiment is too
-# blunt: two runs of the same row differ by more than the paper's effect. Where we have as many, it was sharp enough to have had a
-# fair chance, and what it says is that the difference here is smaller than the paper's, or lies right at the margin.
+# blunt: the pairs lie too far apart for an effect of the paper's size. Where we have as many, the trial was fair, but half of such
+# trials would still end unresolved. What it rules out is in the interval: the paper's number, where that lies outside.
 
 # %% [markdown]
 # ### Three claims that fail here, looked into

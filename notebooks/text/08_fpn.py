@@ -883,10 +883,15 @@ draw.show(fig, f"AR of 1000 proposals on scenes of 128 and of 256 px. Top-down p
 # far. Short lists do not feel that limit:
 
 # %%
+def means(table, row, keys):
+    """Metrics of a recorded row in points, mean over seeds; None where nothing is recorded."""
+    found = report.measured(table, shown).get(row, {"metrics": {}})["metrics"]
+    return [100 * sum(v) / len(v) if (v := list(found.get(key, {}).values())) else None for key in keys]
+
+
 limit = {}
 for job in tables.jobs_of("dials/density", shown, seeds=1):
-    mine = report.measured("dials/density", shown).get(job.row, {"metrics": {}})["metrics"]
-    recalls = [100 * sum(v) / len(v) if (v := list(mine.get(f"AR{k}", {}).values())) else None for k in (100, 300, 1000)]
+    recalls = means("dials/density", job.row, ("AR100", "AR300", "AR1000"))
     sidelong = job.recipe.size[0] if job.recipe.size else 128
     rule = system_config(job.system, job.recipe, classes, job.changes).rpn
     numbers = [rule.anchors.shapes_per_position * (sidelong >> level) ** 2 for level in rule.anchors.levels]
@@ -895,10 +900,9 @@ draw.table(pd.DataFrame.from_dict(limit, "index", columns=["anchors", "given to 
            "Recall of lists of 100, 300 and 1000, mean over seeds")
 
 # %% [markdown]
-# The second sentence turns over. On the larger scenes all levels lead $P_2$ alone at every length of the list, by more than in the paper,
-# though the finest map still has nearly four times the anchors. What it has ahead on the small scenes, places, is there for everybody now;
-# what remains is that one 3 × 3 window must answer for objects of every number of cells, and those have doubled. (Some of the
-# lead at 1000 is the limit's.) The first sentence goes from behind to even: a top-down path that cost recall costs none where the
+# The second sentence turns over. On the larger scenes all levels lead $P_2$ alone at every length of the list, though the finest map still
+# has nearly four times the anchors; some of the lead at 1000 is the limit's. A likely reason: places, which $P_2$ had ahead, are now
+# there for every level, while its one 3 × 3 window must answer for objects of twice as many cells as before. The first sentence goes from behind to even: a top-down path that cost recall costs none where the
 # trunk sees less of each object. It does not lead yet. The paper's anchors are twice as dense again, on a trunk with five
 # times the layers; this study does not reach so far.
 
@@ -947,9 +951,9 @@ draw.show(fig, "P2 to P6, quiet channels and directions: " + "; ".join(
 
 # %% [markdown]
 # Units do fall silent, and fewer at the lower rate. (In the linear pyramid a channel below zero is no trouble, it still speaks.) But the cost in AP
-# is no smaller there: the suspect has an alibi. What the two rates have in common is the second count. On the fine levels rectified
-# maps vary in about half as many directions as linear ones, so there is less in them to read. Our pyramid has 64 channels and the paper's
-# 256; whether a wider one could spare that half has not been tried.
+# is no smaller there, which speaks against the suspect. What the two rates have in common is the second count: on the fine levels rectified
+# maps vary in about half as many directions as linear ones. That is a trace and no proof, as the counts are of proposal networks
+# and the AP of detectors. Our pyramid has 64 channels and the paper's 256; whether a wider one could spare that half has not been tried.
 
 # %%
 beside("fpn/3", "Table 3: Faster R-CNN, AP")
@@ -985,9 +989,7 @@ def anchor_counts(job):
 
 lists = {}
 for job in tables.jobs_of("fpn/1", shown, ["C4 baseline", "FPN", "P2 only"], seeds=1):
-    mine = report.measured("fpn/1", shown).get(job.row, {"metrics": {}})["metrics"]
-    means = [100 * sum(v) / len(v) if (v := list(mine.get(f"AR100{size}", {}).values())) else None for size in "sml"]
-    lists[job.row] = [*anchor_counts(job), *means]
+    lists[job.row] = [*anchor_counts(job), *means("fpn/1", job.row, ("AR100s", "AR100m", "AR100l"))]
 draw.table(pd.DataFrame.from_dict(lists, "index", columns=["anchors", "of 64 px and more", "AR100 small", "AR100 medium", "AR100 large"]),
            "Recall of 100 proposals by the objects' size, and the anchors of each network")
 
@@ -1011,23 +1013,16 @@ draw.show(fig, f"AP of the pyramid's detector minus C4's, over the pyramid's lar
                f"difference is {paper3:.1f}.")
 
 # %%
-def by_size(table, row):
-    """AP of a recorded row, all, small, medium and large objects, mean over seeds; None where nothing is recorded."""
-    found = report.measured(table, shown).get(row, {"metrics": {}})["metrics"]
-    return [100 * sum(v) / len(v) if (v := list(found.get(key, {}).values())) else None for key in ("AP", "APs", "APm", "APl")]
-
-
-combined = {("C4", "the pyramid's"): by_size("fpn/2", "C4 baseline"), ("C4", "C4's"): by_size("fpn/3", "C4 baseline"),
-            ("pyramid", "the pyramid's"): by_size("fpn/3", "FPN"),
-            ("pyramid", "the pyramid's, two sizes a level"): by_size("dials/large", "rpn.anchors.size_per_stride 4.0: FPN"),
-            ("pyramid", "the pyramid's, all sizes on P2"): by_size("dials/finest", "rpn.anchors.levels 2: FPN")}
-draw.table(pd.DataFrame({f"{detector} on {proposed}": values for (detector, proposed), values in combined.items()},
-                        index=["AP", "small", "medium", "large"]).T.astype(object), "AP by detector and proposals, and by the objects' size")
+combined = {"C4 on the pyramid's": ("fpn/2", "C4 baseline"), "C4 on C4's": ("fpn/3", "C4 baseline"), "pyramid on its own": ("fpn/3", "FPN"),
+            "pyramid on its own, two sizes a level": ("dials/large", "rpn.anchors.size_per_stride 4.0: FPN"),
+            "pyramid on its own, all sizes on P2": ("dials/finest", "rpn.anchors.levels 2: FPN")}
+draw.table(pd.DataFrame.from_dict({name: means(*row, ("AP", "APs", "APm", "APl")) for name, row in combined.items()}, "index",
+                                  columns=["AP", "small", "medium", "large"]), "AP by detector and proposals, and by the objects' size")
 
 # %% [markdown]
 # Five times as many large anchors win back less than a point; all sizes at every place of $P_2$ win back more than half of the gap, and
 # the table says where, on the large objects. The other way round, C4's own detector loses more than a third of its AP on large objects when it
-# must use the pyramid's proposals. So it is mostly a matter of *places*: an object of 100 px is offered four or sixteen of
+# must use the pyramid's proposals. So more than half of the gap goes with the *places* for anchors: an object of 100 px is offered four or sixteen of
 # them here, and hundreds in the paper's images. What is left of the gap may be the head: C4's is the trunk's own last stage, pre-trained, and
 # the pyramid's two layers start from nothing, on a short schedule. That has not been tried.
 
@@ -1047,8 +1042,8 @@ ax.legend()
 draw.show(fig, f"AP of the detector with shared features minus that of two networks, over the schedule: {told}.")
 
 # %% [markdown]
-# It is not: at half the steps the cost is smaller, not larger. (Where nothing stands at twice the steps, nothing is recorded yet.) A trunk as
-# small as ours may simply have less to share; we have not tested that.
+# Nothing says so yet: from half to once the steps the cost grows, in points and as a share of the AP. Twice the steps, which would tell
+# more, may still be missing above. A trunk as small as ours may simply have less to share; that has not been tested.
 
 # %% [markdown]
 # Table 4 compares one model with the winners of COCO's competitions on its test server, which nobody can run here; Table 6 is about masks
@@ -1073,7 +1068,7 @@ as_printed("fpn/6", "Table 6, as printed: segment proposals; AR of 1000 segments
 # difference lies wholly on the paper's side of zero, *contradicted* on the other side, *unresolved* across it. Claims of "no
 # difference" need an interval within one point either way. *Enough* is the number of pairs of seeds after which a true difference as
 # large as the paper's, or as that margin, would show in half of all repeats: an unresolved claim with fewer pairs had no fair
-# trial yet; one with as many is smaller here than in the paper, or lies at the margin.
+# trial yet. With as many, half of all trials still end unresolved; what they rule out is in the interval.
 
 # %%
 from paperlib.experiments.claims import judged

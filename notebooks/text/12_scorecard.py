@@ -233,7 +233,7 @@ draw.show(fig, "Share of experiments with the verdict 'holds' against the number
 #
 # So ask of each unresolved claim: did it have a fair trial? How far our pairs lie apart tells how many of them would show a true
 # difference as large as the paper's (or as the margin) in half of all repeats. Where the diamond lies to the right of the dot, the
-# seeds were too few; else there were enough, and the difference is smaller here than in the paper, or lies at the margin.
+# seeds were too few. Elsewhere the trial was fair, though half of such trials end unresolved: read in the interval what it rules out.
 
 # %%
 open_ = trained[(trained.verdict == "unresolved") & trained.pairs.notna()].sort_values("pairs", ascending=False)
