@@ -2,7 +2,6 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -53,4 +52,4 @@ def fc7_pages(system: nn.Module, batches: Batches, device: torch.device) -> Iter
         if len(gt):
             overlaps.scatter_reduce_(1, (classes - 1).expand(len(given), -1), boxes.iou(given, gt), "amax")
         features = system.head.features(system.windows(images.to(device), to_rois([given.to(device)])))
-        yield features.float().cpu().numpy().astype(np.float64), labels.numpy(), overlaps.numpy()
+        yield features.float().cpu().numpy(), labels.numpy(), overlaps.numpy()

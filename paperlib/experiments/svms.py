@@ -26,39 +26,55 @@ def train_svms(pages: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]], num_c
             (P, K), the highest IoU with an object of each class. A class without objects gets weights of 0, bias -1.
     Differs: squared hinge loss, whose optimum liblinear finds surely; memory keeps negatives above a margin of -1.2.
     """
-    rng, scale = np.random.default_rng(seed), None
-    positive = [[] for _ in range(num_classes)]
-    negative = [[] for _ in range(num_classes)]
-    weights = None
-    for number, (features, labels, overlaps) in enumerate(pages, 1):
+    rng, scale, weights = np.random.default_rng(seed), None, None
+    memory, rows = [], 0  # features of the regions that any class remembers: kept once, as they came
+    positive, negative = ([[] for _ in range(num_classes)] for _ in range(2))  # their row numbers in the memory
+    for number, (raw, labels, overlaps) in enumerate(pages, 1):
+        features = raw.astype(np.float64)
         scale = scale or cfg.norm / max(np.linalg.norm(features, axis=1).mean(), 1e-9)
-        features = features * scale
-        margins = None if weights is None else features @ weights[0].T + weights[1]
+        own = labels[:, None] == np.arange(1, num_classes + 1)
+        hard = overlaps < cfg.overlap
+        if weights is None:
+            chosen = [rng.permutation(np.flatnonzero(column))[:cfg.first] for column in hard.T]
+        else:
+            hard &= features * scale @ weights[0].T + weights[1] > -1
+            chosen = [np.flatnonzero(column) for column in hard.T]
+        used = own.any(1)
+        used[np.concatenate(chosen)] = True
+        row = rows + used.cumsum() - 1
+        memory.append(raw[used])
+        rows += used.sum()
         for k in range(num_classes):
-            away = overlaps[:, k] < cfg.overlap
-            chosen = np.flatnonzero(away if margins is None else away & (margins[:, k] > -1))
-            if margins is None:
-                chosen = rng.permutation(chosen)[:cfg.first]
-            positive[k].append(features[labels == k + 1])
-            negative[k].append(features[chosen])
+            positive[k].append(row[own[:, k]])
+            negative[k].append(row[chosen[k]])
         if number % cfg.pages == 0:
-            weights = _all(positive, negative, cfg)
-    weights = _all(positive, negative, cfg)
+            weights = _all(memory, positive, negative, scale, cfg)
+            rows = len(memory[0])
+    weights = _all(memory, positive, negative, scale, cfg)
     return weights[0] * scale, weights[1]
 
 
-def _all(positive: list, negative: list, cfg: SVMConfig) -> tuple[np.ndarray, np.ndarray]:
-    fitted = [_one(np.concatenate(p), n, cfg) for p, n in zip(positive, negative)]
+def _all(memory: list, positive: list, negative: list, scale: float, cfg: SVMConfig) -> tuple[np.ndarray, np.ndarray]:
+    """Every class's SVM; forgets, in place, the negatives that are easy for their class."""
+    features = np.concatenate(memory)
+    positive[:], negative[:] = ([[np.concatenate(rows)] for rows in side] for side in (positive, negative))
+    fitted = []
+    for (mine,), others in zip(positive, negative):
+        weight, bias, hard = _one(*(features[rows].astype(np.float64) * scale for rows in (mine, others[0])), cfg)
+        fitted.append((weight, bias))
+        others[0] = others[0][hard]
+    kept = np.unique(np.concatenate([rows for (rows,) in positive + negative]))
+    memory[:] = [features[kept]]
+    for side in (positive, negative):
+        side[:] = [[np.searchsorted(kept, rows)] for (rows,) in side]
     return np.stack([w for w, _ in fitted]), np.array([b for _, b in fitted])
 
 
-def _one(positive: np.ndarray, pages: list, cfg: SVMConfig) -> tuple[np.ndarray, float]:
-    """One class's SVM; leaves in `pages` only the negatives that are not easy for it."""
-    negative = np.concatenate(pages)
+def _one(positive: np.ndarray, negative: np.ndarray, cfg: SVMConfig) -> tuple[np.ndarray, float, np.ndarray]:
+    """One class's SVM, and which negatives are not easy for it."""
     if not len(positive) or not len(negative):
-        return np.zeros(negative.shape[1]), -1.0
+        return np.zeros(negative.shape[1]), -1.0, np.ones(len(negative), bool)
     machine = LinearSVC(C=cfg.c, dual=False, intercept_scaling=cfg.bias, class_weight={1: cfg.positive_weight, 0: 1.0})
     machine.fit(np.concatenate([positive, negative]), np.r_[np.ones(len(positive)), np.zeros(len(negative))])
     weight, bias = machine.coef_[0], float(machine.intercept_[0])
-    pages[:] = [negative[negative @ weight + bias > -1.2]]
-    return weight, bias
+    return weight, bias, negative @ weight + bias > -1.2
