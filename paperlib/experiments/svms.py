@@ -15,6 +15,7 @@ class SVMConfig:
     overlap: float = 0.3  # IoU below which a region is background to a class (R-CNN Sec. 2.3)
     first: int = 8  # random background regions an image and class, until there are SVMs to mine with
     pages: int = 50  # images between two trainings
+    most: int = 100_000  # negatives of a class, the hardest, that outlive a training
 
 
 def train_svms(pages: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]], num_classes: int,
@@ -24,7 +25,8 @@ def train_svms(pages: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]], num_c
     Source: R-CNN (arXiv 1311.2524v5) Sec. 2.3; positives are the objects' own boxes.
     Shapes: each page, an image, is features (P, D), labels (P,) (1..K for an object's own box, else 0) and overlaps
             (P, K), the highest IoU with an object of each class. A class without objects gets weights of 0, bias -1.
-    Differs: squared hinge loss, whose optimum liblinear finds surely; memory keeps negatives above a margin of -1.2.
+    Differs: squared hinge loss, whose optimum liblinear finds surely; memory keeps a class's hardest negatives, above a
+             margin of -1.2 and 100,000 at most.
     """
     rng, scale, weights = np.random.default_rng(seed), None, None
     memory, rows = [], 0  # features of the regions that any class remembers: kept once, as they came
@@ -60,9 +62,10 @@ def _all(memory: list, positive: list, negative: list, scale: float, cfg: SVMCon
     positive[:], negative[:] = ([[np.concatenate(rows)] for rows in side] for side in (positive, negative))
     fitted = []
     for (mine,), others in zip(positive, negative):
-        weight, bias, hard = _one(*(features[rows].astype(np.float64) * scale for rows in (mine, others[0])), cfg)
+        weight, bias, margins = _one(*(features[rows].astype(np.float64) * scale for rows in (mine, others[0])), cfg)
         fitted.append((weight, bias))
-        others[0] = others[0][hard]
+        hardest = np.sort(margins.argsort(kind="stable")[-cfg.most:])
+        others[0] = others[0][hardest[margins[hardest] > -1.2]]
     kept = np.unique(np.concatenate([rows for (rows,) in positive + negative]))
     memory[:] = [features[kept]]
     for side in (positive, negative):
@@ -71,10 +74,10 @@ def _all(memory: list, positive: list, negative: list, scale: float, cfg: SVMCon
 
 
 def _one(positive: np.ndarray, negative: np.ndarray, cfg: SVMConfig) -> tuple[np.ndarray, float, np.ndarray]:
-    """One class's SVM, and which negatives are not easy for it."""
+    """One class's SVM, and its margins (N,) on the negatives."""
     if not len(positive) or not len(negative):
-        return np.zeros(negative.shape[1]), -1.0, np.ones(len(negative), bool)
+        return np.zeros(negative.shape[1]), -1.0, np.full(len(negative), -1.0)
     machine = LinearSVC(C=cfg.c, dual=False, intercept_scaling=cfg.bias, class_weight={1: cfg.positive_weight, 0: 1.0})
     machine.fit(np.concatenate([positive, negative]), np.r_[np.ones(len(positive)), np.zeros(len(negative))])
     weight, bias = machine.coef_[0], float(machine.intercept_[0])
-    return weight, bias, negative @ weight + bias > -1.2
+    return weight, bias, negative @ weight + bias
