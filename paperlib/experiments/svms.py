@@ -1,4 +1,6 @@
 """One linear SVM a class on the features of regions, with hard negatives mined image by image."""
+import ctypes
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -52,6 +54,7 @@ def train_svms(pages: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]], num_c
         if number % cfg.pages == 0:
             weights = _all(memory, positive, negative, scale, cfg)
             rows = len(memory[0])
+            _give_back()
     weights = _all(memory, positive, negative, scale, cfg)
     return weights[0] * scale, weights[1]
 
@@ -81,3 +84,9 @@ def _one(positive: np.ndarray, negative: np.ndarray, cfg: SVMConfig) -> tuple[np
     machine.fit(np.concatenate([positive, negative]), np.r_[np.ones(len(positive)), np.zeros(len(negative))])
     weight, bias = machine.coef_[0], float(machine.intercept_[0])
     return weight, bias, negative @ weight + bias
+
+
+def _give_back() -> None:
+    """Hand freed memory to the system: liblinear's, a piece for each region, is else kept, 13 GB on a rich grid."""
+    if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):  # glibc only
+        trim(0)
