@@ -29,7 +29,7 @@ def test_every_row_can_be_run_on_a_set_of_its_own(name):
     fixed = sum(dial["dial"] in dial[side]["set"] for side in ("better", "worse"))  # a side that the dial does not turn
     assert len({tables.identity(job) for job in jobs}) == len(jobs) - fixed * (len(dial["values"]) - 1)
     for job in jobs:
-        stretch = job.recipe.steps / budget("mini").recipe(dial["system"]).steps
+        stretch = job.recipe.steps / budget("mini").recipe(dial["run"].get("recipe", dial["system"])).steps
         assert job.recipe.preset == dial["preset"]
         turned = job.changes if of_system else asdict(build.world_of(job.recipe.data))
         scale = (job.recipe.size or [128])[0] / 128

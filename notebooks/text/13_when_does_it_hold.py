@@ -179,7 +179,7 @@ draw.show(fig, "Seven rows, a dial each, three scenes at its low and three at it
 # on it with one recipe, mostly half as long as that of the tables. Only the *difference* of the two counts, seed by seed. Scores
 # of different values cannot be compared: they are measured on different pictures, some of which are easier. Some dials turn
 # the system instead (their names have a dot); for these the pictures stay. Those of Fast
-# R-CNN are drawn in notebook 04, those of detectors on a pyramid in notebook 08.
+# R-CNN are drawn in notebook 04, the time of joint training in 05, those of detectors on a pyramid in 08.
 
 # %%
 experiments = dials.dials()
