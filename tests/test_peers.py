@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from paperlib.__main__ import main
-from paperlib.experiments import growth, peers, ratios, records
+from paperlib.experiments import growth, peers, ratios, records, report
 from paperlib.teach import speed, twins
 
 
@@ -63,17 +63,18 @@ def test_training_is_faster_than_it_was(monkeypatch):
 def test_the_command_records_prints_and_draws(results, capsys):
     assert main(["bench", "--ids", "nothing"]) == 2
     assert "'nothing' cannot be timed; these can: retinanet_resnet50 step" in capsys.readouterr().err
-    rows = "scorer,world,growth images,cost"
+    rows = "scorer,world,growth images"
     command = ["bench", "--ids", rows, "--repeats", "6", "--shrink", "8", "--device", "cpu"]
     assert main([*command, "--picture", str(results / "bench.png")]) == 0
     said = capsys.readouterr().out
     found = {r["row"]: r for r in records.read("peers", "bench")}           # reading checks every seal
-    assert set(found) == {"scorer", "world", "growth images", "cost"}
+    assert set(found) == {"scorer", "world", "growth images"}
     low, high = ratios.interval(found["scorer"]).low, ratios.interval(found["scorer"]).high
     assert math.isfinite(low) and f"{found['scorer']['metrics']['value']:.2f} [{low:.2f}, {high:.2f}]" in said
     assert f"{found['world']['metrics']['value']:.0f} images a core-second" in said
-    cost = found["cost"]
-    assert cost["metrics"]["left"] == sum(t["left"] for t in cost["tables"].values()) > 100
+    to_run = report.outlook("mini").values()                                # no run of any table is recorded here
+    assert {t["to_go"] for t in to_run} == {None} and (runs := sum(t["left"] for t in to_run)) > 100
+    assert f"All tables at the mini budget: {runs} runs, of which 0 runs and 0 core-minutes are recorded." in said
     assert (results / "bench.png").read_bytes().startswith(b"\x89PNG")
     assert speed.filled("a <!-- bench -->\nold<!-- /bench -->") == f"a <!-- bench -->\n{speed.section()}<!-- /bench -->"
 

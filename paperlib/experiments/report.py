@@ -2,9 +2,8 @@
 
 import pandas as pd
 
-from paperlib.device import pick_device
 from paperlib.experiments import dials, records, tables
-from paperlib.experiments.configs import Budget, budget, digest
+from paperlib.experiments.configs import Budget, budget
 from paperlib.experiments.judge import mean_interval, paired, verdict
 from paperlib.experiments.published import by_variant, published
 
@@ -142,17 +141,3 @@ def outlook(plan: str | Budget | None = None) -> dict[str, dict]:
         found[name] = {"done": done, "minutes": round(minutes, 1), "left": len(left),
                        "to_go": round(len(left) * typical / 60, 1) if typical else None}
     return found
-
-
-def record_outlook(plan: str | Budget | None = None) -> dict:
-    """Record what the tables have cost and will cost, beside the timings of `paperlib bench`; the record."""
-    plan, device = plan if isinstance(plan, Budget) else budget(plan), pick_device("cpu")
-    found = outlook(plan)
-    totals = {key: round(sum(line[key] or 0 for line in found.values()), 1)
-              for key in ("done", "minutes", "left", "to_go")}
-    totals["unknown"] = sum(line["left"] for line in found.values() if line["to_go"] is None)
-    record = {"table": "peers", "row": "cost", "seed": 0, "budget": "bench", "hash": digest(found), "status": "ok",
-              "metrics": totals, "tables": found, "plan": plan.name, "seconds": 0.0,
-              "provenance": records.provenance(device)}
-    records.append(record)
-    return record

@@ -18,14 +18,12 @@ WHAT = {"step": "training step", "inference": "inference"}
 
 def bench(ids: list[str] | None, repeats: int, device: str | None, full: bool, shrink: int | None,
           drawing: str | None) -> None:
-    """Time the rows, record what the tables cost, print all as the README shows it; `drawing`: the picture's file."""
+    """Time the rows, print all as the README shows it; `drawing`: the picture's file."""
     keep_memory()
     rows = [row for row in ratios.races(ratios.PEERS) if full or row not in HEAVY] if ids is None else ids
-    for record in ratios.bench([r for r in rows if r != "cost"], repeats, device, ratios.PEERS, shrink):
+    for record in ratios.bench(rows, repeats, device, ratios.PEERS, shrink):
         grown = ", ".join(f"{name}: {mb:g} MiB" for name, mb in record.get("megabytes", {}).items() if mb)
         print(f"{record['row']}: {record['metrics']['value']:.3g}. {record['note']} {grown}".strip())
-    if ids is None or "cost" in ids:
-        report.record_outlook()
     print(section())
     if drawing:
         picture(Path(drawing))
@@ -57,19 +55,24 @@ def section() -> str:
     all_rows = measured()
     if "world" in all_rows:
         lines.append(f"\nMiniCOCO is drawn at {all_rows['world']['metrics']['value']:.0f} images a core-second.\n")
-    if "cost" in all_rows:
-        facts = {**all_rows["cost"]["metrics"], "plan": all_rows["cost"]["plan"]}
-        runs, minutes = facts["done"] + facts["left"], facts["minutes"] + facts["to_go"]
-        lines.append("\nAll tables at the {plan} budget: {0:.0f} runs, about {1:.0f} core-minutes, of which {done:.0f} "
-                     "runs and {minutes:.0f} core-minutes are recorded".format(runs, minutes, **facts))
-        lines.append("; {unknown:.0f} runs are of systems without a record to go by.".format(**facts)
-                     if facts["unknown"] else ".")
-        if "before" in all_rows:
-            ratio = ratios.interval(all_rows["before"]).mean
-            lines.append(f" Before training was made faster, at commit {BEFORE}, as many images took {ratio:.1f} times "
-                         f"as long (measured on RetinaNet): about {ratio * minutes:.0f} core-minutes.")
-        lines.append("\n")
+    lines.append(_bill(all_rows.get("before")))
     return "".join(lines)
+
+
+def _bill(before: dict | None, plan: str = "mini") -> str:
+    """What the tables have cost by their records, and would have cost by the ratio of record `before`."""
+    bill = report.outlook(plan).values()
+    done, left, minutes, to_go = (sum(line[key] or 0 for line in bill) for key in ("done", "left", "minutes", "to_go"))
+    said = f"\nAll tables at the {plan} budget: {done + left} runs"
+    if done:
+        said += f", about {minutes + to_go:.0f} core-minutes"
+    if left:
+        said += f", of which {done} runs and {minutes:.0f} core-minutes are recorded"
+    if done and before:
+        ratio = ratios.interval(before).mean
+        said += (f". Before training was made faster, at commit {BEFORE}, as many images took {ratio:.1f} times as "
+                 f"long (measured on RetinaNet): about {ratio * (minutes + to_go):.0f} core-minutes")
+    return said + ".\n"
 
 
 def filled(text: str) -> str:
