@@ -651,30 +651,54 @@ draw.table(pd.DataFrame.from_dict(nearest, "index", columns=columns_), "Selectiv
 #
 # ### Do SVMs gain on a grid?
 #
-# On dense boxes alone the paper's SVMs lose to the softmax; ours, on the coarse grid, are ahead. The two learn "object" from
-# different boxes. The softmax takes those that overlap an object by half, as many as there are, up to a quarter of the sample; an SVM takes
-# the object's own box, and hunts for hard backgrounds. So perhaps a thin grid starves the softmax. The same two rows on 8,000 boxes of the
-# rich grid, drawn at random for each image:
+# On dense boxes alone the paper's SVMs lose to the softmax; ours, on the coarse grid, are ahead. Two suspects. *The grid:* what the
+# softmax learns as an object is a box that overlaps one by half, as many as there are, up to a quarter of the sample; an SVM takes the
+# object's own box. A thin grid may starve the softmax. *The background:* the softmax's backgrounds overlap some object by a tenth at
+# least, and most dense boxes overlap none; SVMs hunt among all. So, one dial for each: both rows again on 8,000 boxes of the rich grid,
+# drawn at random for each image, and on the coarse one with backgrounds from IoU 0.
 
 # %%
 from paperlib.experiments.dials import dials
 
-study, curve = dials()["dials/grid"], report.dial_curve("dials/grid", shown_at)
+grids, from_zero = report.dial_curve("dials/grid", shown_at), report.dial_curve("dials/background", shown_at)
+lists = {value: with_proposals(test, rois.ProposalSource(value, keep=also["proposals.keep"])).proposals
+         for value, also in zip(dials()["dials/grid"]["values"], dials()["dials/grid"]["also"])}
+rows = {"coarse grid": ("dense", grids.loc["dense"]), "8,000 of a rich grid": ("dense_rich", grids.loc["dense_rich"]),
+        "coarse, backgrounds from 0": ("dense", from_zero.loc["0.0-0.5"])}
 thin = {}
-for value, also in zip(study["values"], study["also"]):
-    given = with_proposals(test, rois.ProposalSource(value, keep=also["proposals.keep"]))
-    best = [boxes.iou(b, test.target(i)["boxes"]).amax(1) for i, b in enumerate(given.proposals)]
-    half = sum(int((b >= 0.5).sum()) for b in best) / len(best)
-    row = curve.loc[value]
-    thin[value] = [sum(map(len, best)) / len(best), half, row["softmax"], row["SVM"], row["delta"], row["interval"]]
-draw.table(pd.DataFrame.from_dict(thin, "index", dtype=object, columns=["boxes an image", "of them on an object by half", "softmax, mAP",
-                                                                        "SVMs, mAP", "softmax minus SVMs", "95% interval"]),
-           "Dense boxes alone, on a coarse grid and on 8,000 of a rich one, model M")
+for name, (value, row) in rows.items():
+    best = torch.cat([boxes.iou(b, test.target(i)["boxes"]).amax(1) for i, b in enumerate(lists[value])])
+    thin[name] = [len(best) / len(test), int((best >= 0.5).sum()) / len(test), 100 * float((best < 0.1).float().mean()),
+                  row["softmax"], row["SVM"], row["delta"], row["interval"]]
+draw.table(pd.DataFrame.from_dict(thin, "index", dtype=object, columns=[
+    "boxes an image", "on an object by half", "on none, %", "softmax, mAP", "SVMs, mAP", "softmax minus SVMs", "95% interval"]),
+    "Dense boxes alone, model M: a coarse grid, part of a rich one, and other backgrounds (on none: IoU below .1 with every object)")
 
 # %% [markdown]
-# The richer grid does lift the softmax, well above both rows on the coarse one (two seeds so far). How much of that is better training,
-# and how much closer boxes at test time, this does not tell. Whether SVMs are behind it there, as in the paper, waits for their runs, each
-# of which must look at eight million boxes (`paperlib table dials/grid` records them).
+# Neither. Sixteen times as many good boxes lift both rows, and the SVMs more. And backgrounds from 0 make both worse: drawn at random, nearly
+# all of them are then easy. What is it that the SVMs do better? Look at a stricter overlap:
+
+# %%
+from paperlib.experiments.judge import paired
+
+strict = {}
+for name, table, softmax, svm in (("selective search, model S", "fast_rcnn/8", "FRCN softmax", "FRCN SVM"), *(
+        (f"{name}, model M", "dials/grid", f"proposals.kind {value}: softmax", f"proposals.kind {value}: SVM")
+        for name, value in (("coarse grid", "dense"), ("rich grid", "dense_rich")))):
+    both = [{m: {s: 100 * v for s, v in report.measured(table, shown_at).get(r, {"metrics": {}})["metrics"].get(m, {}).items()}
+             for m in ("AP50", "AP75")} for r in (softmax, svm)]
+    for m in ("AP50", "AP75"):
+        if (gain := paired(both[1][m], both[0][m])) and gain.n > 1:
+            start = sum(both[0][m].values()) / len(both[0][m])
+            strict[f"{name}: {m}"] = [start, gain.mean, (gain.low, gain.high), 100 * gain.mean / start]
+draw.table(pd.DataFrame.from_dict(strict, "index", dtype=object, columns=["softmax", "SVMs more by", "95% interval", "in % of it"]),
+           "What SVMs add to the softmax at an IoU of .5 and of .75, COCO's AP")
+
+# %% [markdown]
+# They put the boxes that sit well first: everywhere they gain most, as a share, at the stricter overlap, and the more so the more boxes
+# there are to choose from. That fits what they are shown as an object, its own box and nothing looser, where the softmax calls every box an
+# object that overlaps one by half. (It fits; we have not trained SVMs on looser boxes to see it go away.) Why the paper's SVMs fell
+# behind on dense boxes, this does not tell. So the claim stays contradicted here, by more on the grid that is closer to the paper's.
 #
 # ### Does the squared loss explode?
 #
