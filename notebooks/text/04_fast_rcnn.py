@@ -675,8 +675,8 @@ draw.table(pd.DataFrame.from_dict(thin, "index", dtype=object, columns=[
     "Dense boxes alone, model M: a coarse grid, part of a rich one, and other backgrounds (on none: IoU below .1 with every object)")
 
 # %% [markdown]
-# Neither. Sixteen times as many good boxes lift both rows, and the SVMs more. And backgrounds from 0 make both worse: drawn at random, nearly
-# all of them are then easy. What is it that the SVMs do better? Look at a stricter overlap:
+# Neither. More good boxes lift both rows, and the SVMs more. Backgrounds from 0 make both worse, the softmax most: drawn at random, most of
+# them now lie on no object at all, and fewer show it the *edge* of one. So what is it that the SVMs do better? Look at a stricter overlap:
 
 # %%
 from paperlib.experiments.judge import paired
