@@ -704,10 +704,9 @@ draw.table(pd.DataFrame.from_dict(lines, "index", dtype=object, columns=["mAP", 
            "Joint training against the four steps of alternating training, over its number of steps; medians of one core's time")
 
 # %% [markdown]
-# It more than catches up: in equal time joint training is *ahead*. So what the first comparison shows is a schedule cut short, not a poorer
-# way to train. At our schedule half as many steps again are worth several points, to joint training at least; with two thirds of the time it
-# had two thirds of the learning. Somewhere between the two schedules it is level in less time, as the paper says, but where, and whether a
-# quarter less, we have not measured. The verdict stands on the first comparison, which was fixed beforehand.
+# It more than catches up: in equal time joint training is *ahead*. Our schedule is short for all rows, and half as many steps again are worth
+# several points to it. So somewhere between the two it is level in less time, as the paper says; where, and whether in a quarter less, we have
+# not measured. The verdict rests on the first comparison, which was fixed beforehand.
 
 # %% [markdown]
 # ### Three claims that fail here, looked into

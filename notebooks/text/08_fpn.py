@@ -902,12 +902,16 @@ draw.table(pd.DataFrame.from_dict(limit, "index", columns=["anchors", "given to 
 # %% [markdown]
 # The second sentence turns over. On the larger scenes all levels lead $P_2$ alone at every length of the list, though the finest map still
 # has nearly four times the anchors; some of the lead at 1000 is the limit's. A likely reason: places, which $P_2$ had ahead, are now
-# there for every level, while its one 3 × 3 window must answer for objects of twice as many cells as before. The first sentence goes from behind to even: a top-down path that cost recall costs none where the
-# trunk sees less of each object. It does not lead yet. The paper's anchors are twice as dense again, on a trunk with five
-# times the layers; this study does not reach so far.
+# there for every level, while its one 3 × 3 window must answer for objects of twice as many cells as before. The first sentence goes from
+# behind to even: a top-down path that cost recall costs none where the trunk sees less of each object. It does not lead yet. The paper's
+# anchors are twice as dense again, on a trunk with five times the layers; this study does not reach so far.
 
 # %%
 beside("fpn/2", "Table 2: Fast R-CNN on fixed proposals, AP")
+
+# %% [markdown]
+# Without its top-down path the detector loses nothing either, on proposals that are the same for both. The trunk's raw maps are what both
+# tables have in common, so the reason found above is likely the reason here; on larger scenes this row has not been run.
 
 # %% [markdown]
 # ### Nonlinear units in the pyramid
