@@ -695,9 +695,9 @@ draw.table(pd.DataFrame.from_dict(strict, "index", dtype=object, columns=["softm
            "What SVMs add to the softmax at an IoU of .5 and of .75, COCO's AP")
 
 # %% [markdown]
-# They put the boxes that sit well first: everywhere they gain most, as a share, at the stricter overlap, and the more so the more boxes
-# there are to choose from. That fits what they are shown as an object, its own box and nothing looser, where the softmax calls every box an
-# object that overlaps one by half. (It fits; we have not trained SVMs on looser boxes to see it go away.) Why the paper's SVMs fell
+# They put the boxes that sit well first: everywhere they gain most, as a share, at the stricter overlap, and by far the most on the rich
+# grid. That fits what they are shown as an object, its own box and nothing looser, where the softmax calls every box an object that
+# overlaps one by half. (It fits; we have not trained SVMs on looser boxes to see it go away.) Why the paper's SVMs fell
 # behind on dense boxes, this does not tell. So the claim stays contradicted here, by more on the grid that is closer to the paper's.
 #
 # ### Does the squared loss explode?
