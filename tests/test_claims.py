@@ -6,7 +6,7 @@ import pytest
 from paperlib.__main__ import main
 from paperlib.experiments import claims as module
 from paperlib.experiments import records, tables
-from paperlib.experiments.claims import VERDICTS, counts, judged
+from paperlib.experiments.claims import VERDICTS, counts, frame, judged
 from paperlib.experiments.configs import budget
 from paperlib.experiments.published import claims, published
 from paperlib.systems import SYSTEMS
@@ -55,6 +55,20 @@ def test_rows_are_compared_seed_by_seed(results):
     assert line["interval"][0] == pytest.approx(10 - 4.303 * 1 / 3**0.5, abs=0.01)
     assert line["delta"] == pytest.approx(printed["gamma 2"] - printed["gamma 0"])
     assert line["cost"] == pytest.approx(7 * 1.5) and line["table"] == TABLE and line["budget"] == "mini"
+
+
+def test_claims_as_a_table(results):
+    for seed, (better, worse) in enumerate([(0.30, 0.20), (0.33, 0.22)]):
+        record("gamma 2", seed, better)
+        record("gamma 0", seed, worse)
+    lines = [line for line in judged(paper="focal_loss") if line["notebook"] == "10_focal_loss"]
+    trends, facts = frame(lines, "trend"), frame(lines, "exact")
+    line = next(line for line in lines if line["id"] == "focal-fl-gain")
+    assert list(trends.index) == [line["say"] for line in lines if line["kind"] == "trend"]
+    row = trends.loc[line["say"]]
+    assert row[["place", "paper", "n", "verdict"]].tolist() == ["Table 1b", str(line["published"]), 2, "holds"]
+    assert row["95% interval"] == tuple(line["interval"])
+    assert list(facts) == ["place", "paper", "verdict"] and len(frame([], "ratio")) == 0   # no column of dashes
 
 
 @pytest.mark.parametrize(("rows", "claim", "verdict"), [

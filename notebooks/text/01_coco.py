@@ -784,6 +784,21 @@ print(f"Perfect boxes: average shape {tight.mask_iou.mean():.2f}, the whole box 
 # calling the *whole box* the object does about as well. Someone has to draw the outline, or a network has to learn to
 # (notebooks 06 to 09).
 #
+# ## Every claim, and what became of it
+#
+# The paper's sentences that can be tested, in our words, with a verdict made by code (notebook 12 tells how). More are of what was done on
+# real photographs with real workers; notebook 12 lists these as *external*.
+
+# %%
+from paperlib.experiments import claims
+
+mine = [claim for claim in claims.judged("mini" if smoke else BUDGET, "coco") if claim["notebook"] == "01_coco"]
+draw.table(claims.frame(mine, "trend"), "Claims measured on the drawn set and with simulated workers; 95% intervals")
+
+# %%
+draw.table(claims.frame(mine, "exact"), "Claims that follow from arithmetic, computed", digits=2)
+
+# %% [markdown]
 # ## What differs from the paper, and what to doubt
 #
 # - **The pictures are drawn** and were drawn *to* COCO's statistics, so agreement in the table above shows that the drawing

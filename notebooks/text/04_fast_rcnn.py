@@ -730,17 +730,21 @@ print(f"The largest target among the sampled regions of {len(train_set)} images 
 # rate L2 ends lower; at the highest rate *both* networks end near zero, whichever box loss they have.
 
 # %% [markdown]
-# ## What was claimed, and what we found
+# ## Every claim, and what became of it
 #
 # Every claim of the paper that this notebook answers for. *Exact* ones are computed, *ratios* timed, *trends* trained.
 
 # %%
-from paperlib.experiments.claims import judged
+from paperlib.experiments import claims
 
-mine = [c for c in judged(shown_at) if c["paper"] == "fast_rcnn" and c["verdict"] != "external"]
-lines = [{"claim": c["say"], "kind": c["kind"], "verdict": c["verdict"], "interval": c["interval"] and tuple(c["interval"]),
-          "n": c["n"] or None, "enough": c["pairs"]} for c in mine]
-draw.table(pd.DataFrame(lines, dtype=object), "Claims of Fast R-CNN and our verdicts; intervals are 95%, in the claim's unit")
+mine = [c for c in claims.judged(shown_at, "fast_rcnn") if c["notebook"] == "04_fast_rcnn"]
+draw.table(claims.frame(mine, "trend"), "Claims of Fast R-CNN about trained systems and our verdicts; intervals are 95%, in points")
+
+# %%
+draw.table(claims.frame(mine, "ratio"), "Claims about speed, timed in one process", digits=2)
+
+# %%
+draw.table(claims.frame(mine, "exact"), "Claims that follow from arithmetic or from a network's shape, computed", digits=2)
 
 # %% [markdown]
 # *Enough* stands beside an unresolved trend: the pairs of seeds after which a true difference of the paper's size (or of the claim's

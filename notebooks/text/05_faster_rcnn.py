@@ -665,12 +665,16 @@ draw.table(pd.DataFrame.from_dict({f"{name}, {n} boxes": [100 * values.get(f"AR{
 # And the verdicts on the paper's claims about proposals that are trained here:
 
 # %%
-from paperlib.experiments.claims import judged
+from paperlib.experiments import claims
 
-mine = [c for c in judged(shown) if c["paper"] == "faster_rcnn" and c["kind"] == "trend" and c["tier"] == 1]
-rows = [{"claim": c["say"], "ours": c["measured"], "interval": c["interval"] and tuple(c["interval"]), "n": c["n"], "enough": c["pairs"],
-         "verdict": c["verdict"]} for c in mine]
-draw.table(pd.DataFrame(rows, dtype=object).set_index("claim"), "Claims about proposals and joint training, and what our runs say; 95% intervals")
+mine = [c for c in claims.judged(shown, "faster_rcnn") if c["notebook"] == "05_faster_rcnn"]
+draw.table(claims.frame(mine, "trend"), "Claims about trained proposals and detectors, and what our runs say; 95% intervals, in points")
+
+# %%
+draw.table(claims.frame(mine, "ratio"), "Claims about speed, timed in one process", digits=2)
+
+# %%
+draw.table(claims.frame(mine, "exact"), "Claims that follow from arithmetic or from a network's shape, computed", digits=2)
 
 # %%
 wide = {c["id"].removeprefix("faster-"): (c["n"], c["pairs"]) for c in mine if c["pairs"] and c["pairs"] > c["n"]}

@@ -1085,26 +1085,15 @@ as_printed("fpn/6", "Table 6, as printed: segment proposals; AR of 1000 segments
 # trial yet. With as many, half of all trials still end unresolved; what they rule out is in the interval.
 
 # %%
-from paperlib.experiments.claims import judged
+from paperlib.experiments import claims
 
-lines = [line for line in judged(shown, paper="fpn") if line["notebook"] == "08_fpn"]
+lines = [line for line in claims.judged(shown, "fpn") if line["notebook"] == "08_fpn"]
 exact = [line for line in lines if line["kind"] == "exact"]
 print(f"{sum(line['verdict'] == 'holds' for line in exact)} of {len(exact)} claims that arithmetic can settle hold.")
-
-
-def claims_table(kind, caption):
-    """The claims of one kind, the paper's number beside ours."""
-    chosen = {line["say"]: [str(line["published"]), line["measured"], line["interval"] and tuple(line["interval"]), line["n"] or None,
-                            line["pairs"], line["verdict"]] for line in lines if line["kind"] == kind}
-    columns = ["paper", "ours", "95% interval", "n", "enough", "verdict"]
-    frame = pd.DataFrame.from_dict(chosen, "index", columns=columns, dtype=object).dropna(axis=1, how="all")
-    return draw.table(frame, caption, digits=1 if kind == "trend" else 2)
-
-
-claims_table("trend", "Claims about trained systems: points of AR or AP")
+draw.table(claims.frame(lines, "trend"), "Claims about trained systems: points of AR or AP")
 
 # %%
-claims_table("ratio", "Claims about cost, timed with random weights in one process (ResNet-50 or 101)")
+draw.table(claims.frame(lines, "ratio"), "Claims about cost, timed with random weights in one process (ResNet-50 or 101)", digits=2)
 
 # %% [markdown]
 # **Cost.** The paper's whole point is that the pyramid is nearly free, and that it even saves time where it replaces the heavy head of the $C_4$ baseline.

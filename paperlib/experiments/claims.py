@@ -3,6 +3,8 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable
 
+import pandas as pd
+
 from paperlib.experiments import curves, ratios, records, report
 from paperlib.experiments.configs import Budget, budget
 from paperlib.experiments.facts import all_facts
@@ -46,6 +48,24 @@ def counts(lines: Iterable[dict]) -> dict[str, dict[str, int]]:
     return {paper: {v: tally[v] for v in VERDICTS} for paper, tally in found.items()}
 
 
+def frame(lines: Iterable[dict], kind: str) -> pd.DataFrame:
+    """Judged claims of one kind ("trend", "ratio", "exact") as a table, a row a claim, without what nobody filled.
+
+    "enough" is the number of pairs of seeds that `judged` calls "pairs".
+    """
+    def cell(value):
+        if isinstance(value, dict):
+            value = [f"{key} {number}" for key, number in value.items()]
+        return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else value
+
+    rows = {line["say"]: [line["place"], str(cell(line["published"])), cell(line["measured"]), line["interval"] and
+                          tuple(line["interval"]), line["n"] or None, line["pairs"], line["verdict"]]
+            for line in lines if line["kind"] == kind}
+    columns = ["place", "paper", "ours", "95% interval", "n", "enough", "verdict"]
+    found = pd.DataFrame.from_dict(rows, "index", columns=columns, dtype=object)
+    return found.dropna(axis=1, how="all").rename_axis("claim")
+
+
 def _line(claim: dict, outcome: dict, plan: Budget) -> dict:
     outcome = NOTHING | outcome
     note = " ".join(text for text in (claim.get("note", ""), outcome.pop("remark")) if text)
@@ -82,6 +102,8 @@ def _exact(claim: dict, facts: dict) -> dict:
 
 def _plain(value):
     """A computed value as JSON keeps it: four significant digits where it is not whole."""
+    if isinstance(value, dict):
+        return {key: _plain(v) for key, v in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(v) for v in value]
     return float(f"{value:.4g}") if isinstance(value, float) and not value.is_integer() else value
