@@ -53,14 +53,19 @@ def frame(lines: Iterable[dict], kind: str) -> pd.DataFrame:
 
     "enough" is the number of pairs of seeds that `judged` calls "pairs".
     """
-    def cell(value):
+    def words(value):
         if isinstance(value, dict):
-            value = [f"{key} {number}" for key, number in value.items()]
-        return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else value
+            value = [f"{key} {words(number)}" for key, number in value.items()]
+        if isinstance(value, list):
+            return ", ".join(map(words, value))
+        return f"{value:g}" if isinstance(value, float) else str(value)
 
-    rows = {line["say"]: [line["place"], str(cell(line["published"])), cell(line["measured"]), line["interval"] and
-                          tuple(line["interval"]), line["n"] or None, line["pairs"], line["verdict"]]
-            for line in lines if line["kind"] == kind}
+    rows = {}
+    for line in (line for line in lines if line["kind"] == kind):
+        ours, interval = line["measured"], line["interval"]
+        ours = words(ours) if kind == "exact" and ours is not None else ours
+        rows[line["say"]] = [line["place"], words(line["published"]), ours, interval and tuple(interval),
+                             line["n"] or None, line["pairs"], line["verdict"]]
     columns = ["place", "paper", "ours", "95% interval", "n", "enough", "verdict"]
     found = pd.DataFrame.from_dict(rows, "index", columns=columns, dtype=object)
     return found.dropna(axis=1, how="all").rename_axis("claim")
