@@ -53,18 +53,18 @@ def frame(lines: Iterable[dict], kind: str) -> pd.DataFrame:
 
     "enough" is the number of pairs of seeds that `judged` calls "pairs".
     """
-    def words(value):
+    def words(value, number="g"):
         if isinstance(value, dict):
-            value = [f"{key} {words(number)}" for key, number in value.items()]
+            value = [f"{key} {words(part)}" for key, part in value.items()]
         if isinstance(value, list):
-            return ", ".join(map(words, value))
-        return f"{value:g}" if isinstance(value, float) else str(value)
+            return ", ".join(words(part, number) for part in value)
+        return format(value, number) if isinstance(value, float) else str(value)
 
     rows = {}
     for line in (line for line in lines if line["kind"] == kind):
         ours, interval = line["measured"], line["interval"]
         ours = words(ours) if kind == "exact" and ours is not None else ours
-        rows[line["say"]] = [line["place"], words(line["published"]), ours, interval and tuple(interval),
+        rows[line["say"]] = [line["place"], words(line["published"], ""), ours, interval and tuple(interval),
                              line["n"] or None, line["pairs"], line["verdict"]]
     columns = ["place", "paper", "ours", "95% interval", "n", "enough", "verdict"]
     found = pd.DataFrame.from_dict(rows, "index", columns=columns, dtype=object)
