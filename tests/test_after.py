@@ -132,6 +132,7 @@ def test_curves_are_judged():
     l2 = of("frcn-smooth-l1-stable")
     none = dict.fromkeys(l2["judge"]["rows"], 0)
     bad = none | {row: 5 for row in none if row.startswith("L2") and row.endswith("0.16")}
-    assert curves_fast_rcnn.only_l2_diverges(l2, Runs({}, diverged=none))[1] == "contradicted"
+    found, says, _ = curves_fast_rcnn.only_l2_diverges(l2, Runs({}, diverged=none))
+    assert (found.mean, found.n, says) == (0, 5, "contradicted")
     assert curves_fast_rcnn.only_l2_diverges(l2, Runs({}, diverged=bad))[1] == "holds"
     assert curves_fast_rcnn.only_l2_diverges(l2, Runs({})) is None

@@ -1,5 +1,6 @@
 """Claims of Fast R-CNN about whole curves: `CURVES[id](claim, trained)` is (difference, verdict, remark) or None."""
 from collections.abc import Callable
+from dataclasses import replace
 
 from paperlib.experiments.judge import Difference, mean_interval, paired, verdict
 from paperlib.experiments.tables import variants
@@ -45,18 +46,20 @@ def recall_misleads(claim: dict, trained) -> tuple[Difference, str, str] | None:
 
 def only_l2_diverges(claim: dict, trained) -> tuple[Difference, str, str] | None:
     """Whether at some learning rate every run with L2 diverges and none with smooth L1 (Sec. 2.3)."""
-    table, shares = claim["judge"]["table"], {}
+    table, shares, runs = claim["judge"]["table"], {}, []
     for label in claim["judge"]["rows"]:
         row = trained.rows(table).get(label)
         if not row or not row["seconds"]:
             return None
         loss, rate = label.split(", rate ")
+        runs.append(len(row["seconds"]))
         shares.setdefault(rate, {})[loss] = row["diverged"] / len(row["seconds"])
     apart = {rate: share["L2"] - share["smooth L1"] for rate, share in shares.items()}
     says = "holds" if max(apart.values()) == 1 else "contradicted" if max(apart.values()) <= 0 else "unresolved"
     told = "; ".join(f"at rate {rate} {100 * s['L2']:.0f}% with L2, {100 * s['smooth L1']:.0f}% with smooth L1"
                      for rate, s in shares.items())
-    return mean_interval([100 * max(apart.values())]), says, f"Runs that diverged: {told}."
+    found = replace(mean_interval([100 * max(apart.values())]), n=min(runs))  # a share of runs: no interval
+    return found, says, f"Runs that diverged: {told}."
 
 
 CURVES: dict[str, Callable] = {
