@@ -120,6 +120,19 @@ def test_a_hand_edited_record_is_refused(results, capsys):
     assert "was changed after it was measured" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("changed", "verdict"), [({}, "holds"), ({"gamma 5": 0.30}, "contradicted"),
+                                                 ({"gamma 1": 0.345}, "contradicted"), ({"gamma 1": None}, "not run")])
+def test_accuracy_peaks_at_gamma_2(results, changed, verdict):
+    hill = {"gamma 0": 0.31, "gamma 0.1": 0.31, "gamma 0.2": 0.32, "gamma 0.5": 0.33, "gamma 1": 0.335, "gamma 2": 0.34,
+            "gamma 5": 0.32} | changed
+    for seed in range(3):
+        for row, ap in hill.items():
+            if ap is not None:
+                record(row, seed, ap + 0.0005 * (seed == len(row) % 3))
+    line = of("focal-gamma-curve")
+    assert line["verdict"] == verdict and line["n"] == 3 * (verdict != "not run")
+
+
 def test_the_best_alpha_falls_with_gamma(results):
     for seed in range(3):
         record("alpha 0.75", seed, 0.30 + 0.01 * seed, "focal_loss/1a")

@@ -5,6 +5,7 @@ import torch
 
 from paperlib.experiments import probes, tables
 from paperlib.experiments.judge import Difference, paired, verdict
+from paperlib.experiments.published import published
 from paperlib.parts.losses import cross_entropy, focal_star
 
 Outcome = tuple[Difference | None, str, str] | None  # the difference, the verdict, how it was measured
@@ -27,6 +28,20 @@ def _alpha_falls_with_gamma(claim: dict, trained) -> Outcome:
         return None
     says = "holds" if found.low >= 0 else "contradicted" if found.high < 0 else "unresolved"
     return found, says, "Measured: the best alpha at gamma 0 minus that at gamma 2."
+
+
+def _peak_at_two(claim: dict, trained) -> Outcome:
+    """The smallest of gamma 2's leads over every other printed gamma, and of gamma 5's over gamma 0."""
+    table = claim["judge"]["table"]
+    others = [row["label"] for row in published()[table]["rows"] if row["label"] != "gamma 2"]
+    leads = {(a, b): paired(trained.points(table, a, "AP"), trained.points(table, b, "AP"))
+             for a, b in [*(("gamma 2", other) for other in others), ("gamma 5", "gamma 0")]}
+    if None in leads.values():
+        return None
+    (a, b), found = min(leads.items(), key=lambda pair: pair[1].mean)
+    each = {verdict(lead, 1) for lead in leads.values()}
+    says = next((v for v in ("contradicted", "unresolved") if v in each), "holds")
+    return found, says, f"Measured: the smallest lead, that of {a} over {b}; all of {len(leads)} leads must hold."
 
 
 def _shares(margins: Callable, told: str) -> Callable:
@@ -72,6 +87,7 @@ def _reaches_two_stages(claim: dict, trained) -> Outcome:
 
 
 CURVES = {
+    "focal-gamma-curve": _peak_at_two,
     "focal-alpha-falls-with-gamma": _alpha_falls_with_gamma,
     "focal-flstar-effective-shape": _effective_shapes,
     "focal-matches-two-stage": _reaches_two_stages,
