@@ -206,6 +206,16 @@ def test_ohem_equals_the_slow_spec(balanced, positives):
     assert got.nonzero().squeeze(1).tolist() == ohem_slow(loss, anchors, label, 16, 0.5, balanced)
 
 
+def test_ohem_looks_at_as_many_as_it_takes():
+    torch.manual_seed(0)
+    corner = torch.rand(4000, 2) * 60
+    anchors, loss = torch.cat([corner, corner + 4], 1), torch.rand(4000)
+    kept = torchvision.ops.nms(anchors, loss, 0.5)
+    num = len(kept) * 3 // 4
+    assert int((loss > loss[kept[num - 1]]).sum()) > 1024             # so many are harder than the last that is wanted
+    assert ohem(loss, anchors, torch.zeros(4000), num, 0.5).nonzero().squeeze(1).tolist() == sorted(kept[:num].tolist())
+
+
 def test_ohem_without_anchors():
     none = torch.zeros(0)
     assert ohem(none, torch.zeros(0, 4), none.long(), 8).shape == (0,)

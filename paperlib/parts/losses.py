@@ -123,15 +123,16 @@ def ohem(loss: Tensor, anchors: Tensor, label: Tensor, num: int, threshold: floa
     Units:  a harder example hides those that it overlaps by IoU > threshold.
     """
     order = loss.masked_fill(label < 0, -1).argsort(descending=True)[: int((label >= 0).sum())]
-    size = 1024
-    while True:  # later examples cannot hide earlier ones, so NMS on a long enough prefix of `order` is exact
-        kept = order[:size][boxes.nms(anchors[order[:size]], loss[order[:size]], None, threshold)]
+    kept, seen = order[:0], 0
+    while True:  # greedy: a later example cannot hide an earlier one, so the rest need not be looked at
+        both = torch.cat([kept, order[seen:seen + 1024]])
+        seen += 1024
+        kept = both[boxes.nms(anchors[both], loss[both], None, threshold)]
         chosen, done = kept[:num], len(kept) >= num
         if balanced:
             positives, negatives = kept[label[kept] > 0][: num // 4], kept[label[kept] == 0]
             wanted = 3 * max(len(positives), 1)
             chosen = torch.cat([positives, negatives[:wanted]])
-            done = len(negatives) >= wanted and (len(positives) == num // 4 or not (label[order[size:]] > 0).any())
-        if done or size >= len(order):
+            done = len(negatives) >= wanted and (len(positives) == num // 4 or not (label[order[seen:]] > 0).any())
+        if done or seen >= len(order):
             return torch.zeros_like(label, dtype=torch.bool).index_fill_(0, chosen, True)
-        size *= 4
