@@ -106,7 +106,7 @@ draw.table(result.astype({"pictures": int}), "The first 40 pictures that each se
 # %%
 shown = found["dog"][:4] + found["dog + person"][:4]
 titles = ["dog"] * 4 + ["dog + person"] * 4
-fig = draw.grid([hit.dataset.image(hit.index) for hit in shown], titles, columns=4, size=1.2)
+fig = draw.grid([hit.dataset.image(hit.index) for hit in shown], titles, columns=4, size=1.1)
 draw.show(fig, "Eight pictures. First row, the search for dog: large single dogs. Second row, dog and person: scenes in which "
                "people, dogs and other things stand together.")
 
