@@ -37,7 +37,7 @@ def _peak_at_two(claim: dict, trained) -> Outcome:
     leads = {(a, b): paired(trained.points(table, a, "AP"), trained.points(table, b, "AP"))
              for a, b in [*(("gamma 2", other) for other in others), ("gamma 5", "gamma 0")]}
     if None in leads.values():
-        return None
+        return (None, "stale", "") if any(row["stale"] for row in trained.rows(table).values()) else None
     (a, b), found = min(leads.items(), key=lambda pair: pair[1].mean)
     each = {verdict(lead, 1) for lead in leads.values()}
     says = next((v for v in ("contradicted", "unresolved") if v in each), "holds")
