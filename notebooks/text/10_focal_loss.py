@@ -364,7 +364,7 @@ draw.show(fig, "For each gamma a red diamond, the paper's gain over gamma 0, and
 # verdict column says the same in a word. The last columns say what the numbers cost and how many runs fell apart.
 #
 # **What it says.** Gamma 2 beats the best cross entropy here, too, by more than half of the paper's points, though our scores start far
-# lower. Gamma 5 does not do what it does in the paper, where it keeps most of the gain: here it ends *below* cross entropy.
+# lower. Gamma 5 does not do what it does in the paper, where it keeps a part of the gain: here it ends *below* cross entropy.
 #
 # ## Has the order settled?
 #
