@@ -3,6 +3,7 @@ import ctypes
 import os
 import platform
 import random
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -47,6 +48,15 @@ def has_bf16(kind: str) -> bool:
 def half(device: torch.device, wanted: bool = True) -> torch.autocast:
     """Run matrix products in bfloat16 inside this context, where `device` is fast at them; weights stay float32."""
     return torch.autocast(device.type, torch.bfloat16, enabled=wanted and has_bf16(device.type))
+
+
+def chip(device: torch.device) -> str:
+    """The name of the GPU or of the CPU, as far as the system tells."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    listed = Path("/proc/cpuinfo")  # of Linux; elsewhere `platform` knows
+    names = re.findall(r"model name\s*:\s*(.+)", listed.read_text()) if listed.exists() else []
+    return names[0] if names else platform.processor() or platform.machine()
 
 
 def busy(device: torch.device) -> float:

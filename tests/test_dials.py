@@ -33,7 +33,8 @@ def test_every_row_can_be_run_on_a_set_of_its_own(name):
         assert job.recipe.preset == dial["preset"]
         turned = job.changes if of_system else asdict(build.world_of(job.recipe.data))
         scale = (job.recipe.size or [128])[0] / 128
-        of_recipe = {"recipe.stretch": stretch, "recipe.scale": scale, "recipe.lr": job.recipe.lr}
+        of_recipe = {"recipe.stretch": stretch, "recipe.scale": scale, "recipe.lr": job.recipe.lr,
+                     "recipe.bf16": job.recipe.bf16}
         side = next(s for s in ("better", "worse") if job.row.endswith(f": {dial[s]['label']}"))
         known = dial["values"] + [dial[side]["set"].get(dial["dial"])]
         assert {**turned, **of_recipe}[dial["dial"]] in known

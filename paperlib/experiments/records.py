@@ -14,6 +14,7 @@ import torchvision
 from filelock import FileLock
 
 from paperlib import __version__
+from paperlib.device import chip, has_bf16
 from paperlib.experiments.configs import digest
 
 REPOSITORY = Path(__file__).parents[2]
@@ -118,15 +119,18 @@ def commit() -> str:
         return "unknown"
 
 
-def provenance(device: torch.device) -> dict:
-    """What a reader needs to judge a number: code, versions, and the machine's kind."""
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
+def provenance(device: torch.device, bf16: bool = False) -> dict:
+    """What a reader needs to judge a number: code, versions, the machine, and how exact its products were.
+
+    `bf16`: bfloat16 was asked for; not every machine has it (device.half).
+    """
     return {
         "commit": commit(),
         "paperlib": __version__,
         "torch": torch.__version__,
         "torchvision": torchvision.__version__,
         "python": platform.python_version(),
-        "device": f"{device.type} ({name})",
+        "device": f"{device.type} ({chip(device)})",
+        "products": "bfloat16" if bf16 and has_bf16(device.type) else "float32",
         "threads": torch.get_num_threads(),
     }

@@ -165,7 +165,7 @@ def run_job(job: Job, key: str, device: str | None = None, threads: int | None =
         "set": job.changes,
         "curve": probes.thin([h["loss"] for h in history]),
         "ap_curve": [[h["step"] + 1, round(h["AP"], 6)] for h in history if "AP" in h],
-        "provenance": records.provenance(target),
+        "provenance": records.provenance(target, job.recipe.bf16),
     }
 
 
