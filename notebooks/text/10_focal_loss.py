@@ -5,7 +5,7 @@
 # Sections 3, 4.1, 5.1 and the appendices; chapter 5 of Lin's thesis tells the same story.
 # **Before this:** boxes, anchors and matching (notebook 05), or just the ideas "anchor" and "intersection over union".
 #
-# <!-- minutes -->CPU: 0.5 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
+# <!-- minutes -->CPU: 0.5 min on 2 CPU cores; older CPU: not measured yet; GPU: not measured yet<!-- /minutes -->
 # Everything here runs on a CPU; with a GPU the live training is only faster.
 
 # %% tags=["parameters"]
@@ -370,7 +370,8 @@ draw.show(fig, "For each gamma a red diamond, the paper's gain over gamma 0, and
 #
 # A loss that turns down most of its gradient needs longer to arrive, so a table taken too early would be unfair to large
 # gammas. Each recorded run was also scored at four points of its way, on the first 200 validation images. If the lines still
-# cross at the right end, the order of the table is not to be trusted yet.
+# cross at the right end, the order of the table is not to be trusted yet. A dotted line is the mean of fewer runs, which by
+# chance alone may lie above or below its neighbours.
 
 # %%
 from paperlib.experiments import records
@@ -380,14 +381,17 @@ for (row, _), record in records.latest(records.read("focal_loss/1b", shown.name)
     for step, ap in record.get("ap_curve", []):
         paths.setdefault(row, {}).setdefault(step, []).append(100 * ap)
 fig, ax = plt.subplots(figsize=(7, 3.8))
+seeds = {row: len(next(iter(points.values()))) for row, points in paths.items()}
 for row in [r for r in frame.index if r in paths and frame.loc[r, ("paper", "AP")] == frame.loc[r, ("paper", "AP")]]:
-    ax.plot(list(paths[row]), [sum(v) / len(v) for v in paths[row].values()], marker="o", label=row)
+    ax.plot(list(paths[row]), [sum(v) / len(v) for v in paths[row].values()], marker="o", label=f"{row} ({seeds[row]})",
+            linestyle="-" if seeds[row] == max(seeds.values()) else ":")
 ax.set(xlabel="step", ylabel="AP on 200 images, mean over seeds", ylim=(0, None))
 if paths:
-    ax.legend(ncols=2)
+    ax.legend(ncols=2, title="row (runs)")
 else:
     ax.text(0.5, 0.5, "no learning curves are recorded yet", ha="center", transform=ax.transAxes)
-draw.show(fig, f"Learning curves of AP for {len(paths)} recorded rows of the gamma table, one point at each quarter of the run.")
+draw.show(fig, f"Learning curves of AP for {len(paths)} recorded rows of the gamma table, one point at each quarter of the run; "
+               "dotted where fewer runs are recorded.")
 
 # %% [markdown]
 # ## The weight alone, and the prior

@@ -110,12 +110,15 @@ def site(args) -> int:
 def _record(name: str, seconds: float, args) -> None:
     """Add what a notebook took to the file that banners and README read."""
     import torch  # imported here: the commands that compute nothing stay quick
-    cuda = torch.cuda.is_available() and os.environ.get("PAPERLIB_DEVICE", "cuda") != "cpu"
-    machine = torch.cuda.get_device_name() if cuda else f"{os.cpu_count()} CPU cores"
+
+    from paperlib.device import chip, has_bf16, pick_device
+    device = pick_device()
+    cuda = device.type == "cuda"
+    machine = chip(device) if cuda else f"{os.cpu_count()} CPU cores"
     everything, file = twins.measured(args.folder), twins.minutes_file(args.folder)
-    everything.setdefault(name, {})["gpu" if cuda else "cpu"] = {
-        "seconds": round(seconds, 1), "machine": machine, "budget": args.budget, "jobs": args.jobs,
-        "torch": torch.__version__, "date": datetime.date.today().isoformat()}
+    everything.setdefault(name, {})["gpu" if cuda else "cpu" if has_bf16("cpu") else "old"] = {
+        "seconds": round(seconds, 1), "machine": machine, "chip": chip(device), "budget": args.budget,
+        "jobs": args.jobs, "torch": torch.__version__, "date": datetime.date.today().isoformat()}
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(everything, indent=1, sort_keys=True) + "\n", encoding="utf-8", newline="\n")
 

@@ -24,9 +24,10 @@ def filled_readme(text: str, folder: Path = twins.NOTEBOOKS) -> str:
     """README text with what stands between its markers made anew: notebooks, counts of claims, numbers on speed."""
     from paperlib.teach import speed  # imported here: it brings torch, and the other commands stay quick
 
-    rows = [f"| [{name}](notebooks/{name}.ipynb) | {twins.title(name, folder)} | {twins.minutes(name, folder, 'cpu')} "
-            f"| {twins.minutes(name, folder, 'gpu')} |\n" for name in twins.names(folder=folder)]
-    head = "| notebook | about | CPU | GPU |\n|---|---|---|---|\n"
+    rows = [f"| [{name}](notebooks/{name}.ipynb) | {twins.title(name, folder)} | "
+            + " | ".join(twins.minutes(name, folder, kind) for kind in twins.KINDS) + " |\n"
+            for name in twins.names(folder=folder)]
+    head = f"| notebook | about | {' | '.join(twins.KINDS.values())} |\n|---|---|{'---|' * len(twins.KINDS)}\n"
     text = README_LIST.sub(lambda mark: mark[1] + head + "".join(rows) + mark[2], text)
     return speed.filled(README_CLAIMS.sub(lambda mark: mark[1] + _claims() + mark[2], text))
 

@@ -2,9 +2,10 @@
 import re
 from base64 import b64decode
 from pathlib import Path
+from statistics import median
 
 from paperlib.device import keep_memory
-from paperlib.experiments import ratios, report
+from paperlib.experiments import dials, ratios, records, report
 from paperlib.experiments.growth import BEFORE
 from paperlib.teach.draw import color, render, style
 
@@ -72,7 +73,20 @@ def _bill(before: dict | None, plan: str = "mini") -> str:
         ratio = ratios.interval(before).mean
         said += (f". Before training was made faster, at commit {BEFORE}, as many images took {ratio:.1f} times as "
                  f"long (measured on RetinaNet): about {ratio * (minutes + to_go):.0f} core-minutes")
-    return said + ".\n"
+    said += ".\n"
+    if times := _older(plan):
+        said += (f"\nA CPU without units for bfloat16 makes float32 products instead: the {len(times)} runs of "
+                 f"`dials/precision` that were measured on one took {median(times):.1f} times as long (median) as the "
+                 "tables' own, made on a newer chip with them.\n")
+    return said
+
+
+def _older(plan: str) -> list[float]:
+    """How many times as long the runs of dials/precision took in float32, pair by pair."""
+    done, dial = records.latest(records.read("dials/precision", plan)), dials.dials()["dials/precision"]
+    rows = {dials.row_of(dial, True, side): dials.row_of(dial, False, side) for side in ("better", "worse")}
+    return [done[rows[row], seed]["seconds"] / record["seconds"] for (row, seed), record in done.items()
+            if (rows.get(row), seed) in done and record["provenance"].get("products") != "float32"]
 
 
 def filled(text: str) -> str:

@@ -16,6 +16,7 @@ MINUTES = ROOT / "data" / "results" / "notebook_minutes.json"
 METADATA = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
             "language_info": {"name": "python"}}
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+KINDS = {"cpu": "CPU", "old": "older CPU", "gpu": "GPU"}  # the older has no units for bfloat16 (device.has_bf16)
 BANNER = re.compile(r"(<!-- minutes -->).*?(<!-- /minutes -->)")
 SOLUTION = re.compile(r"<details>.*?```python\n(.*?)```.*?</details>", re.DOTALL)
 
@@ -101,15 +102,15 @@ def minutes_file(folder: Path = NOTEBOOKS) -> Path:
 
 
 def measured(folder: Path = NOTEBOOKS) -> dict:
-    """What each notebook took when its outputs were stored: {name: {"cpu" or "gpu": record}}."""
+    """What each notebook took when its outputs were stored: {name: {one of KINDS: record}}."""
     file = minutes_file(folder)
     return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
 
 
 def minutes(name: str, folder: Path = NOTEBOOKS, kind: str | None = None) -> str:
-    """The measured time in words, of one kind ("cpu", "gpu") or of both, to half a minute."""
+    """The measured time in words, of one of KINDS or of all, to half a minute."""
     if kind is None:
-        return f"CPU: {minutes(name, folder, 'cpu')}; GPU: {minutes(name, folder, 'gpu')}"
+        return "; ".join(f"{label}: {minutes(name, folder, kind)}" for kind, label in KINDS.items())
     record = measured(folder).get(name, {}).get(kind)
     if record is None:
         return "not measured yet"
