@@ -272,9 +272,9 @@ show_curve("precision", "Read it with the width of the intervals: much narrower 
            lambda frame: round(frame["delta"].astype(float).diff().abs().iloc[-1], 1))
 
 # %% [markdown]
-# Both intervals lie well above zero and nearly on top of each other: the verdict does not hang on the rounding. So the tables'
-# rows may be measured on either kind of chip; each record says which it was. One pair of losses was compared; that no other
-# row minds is likely, not shown.
+# Both intervals lie well above zero and nearly on top of each other: this verdict does not hang on the
+# rounding. That no other row minds is likely, not shown. Records say since this was asked which kind of products they are of;
+# older ones do not.
 
 # %% [markdown]
 # ### Size range and the pyramid
