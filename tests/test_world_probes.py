@@ -43,17 +43,35 @@ def test_linear_probe_learns_what_is_linear():
     assert world_probes.linear(x[:400, 1:], y[:400], x[400:, 1:], y[400:]) < 0.65
 
 
+def test_each_seed_portrays_other_things_in_the_same_order(monkeypatch):
+    monkeypatch.setattr(world_probes, "PORTRAITS", {"train": 40})
+    first, again, other = ([(drawing.image, label) for drawing, label in world_probes.portraits("train", 1, seed)]
+                           for seed in (0, 0, 1))
+    assert [label for _, label in first] == [label for _, label in other] == [k % 36 for k in range(40)]
+    assert all(np.array_equal(a, b) for (a, _), (b, _) in zip(first, again))
+    assert not any(np.array_equal(a, b) for (a, _), (b, _) in zip(first, other))
+
+
+def test_more_portraits_include_the_fewer(monkeypatch):
+    monkeypatch.setattr(world_probes, "PORTRAITS", {"train": 144, "val": 72})
+    found = world_probes.examples(World(), 2, 1, (0.5, 1))
+    assert len(found) == 10 and all(len(values) == 2 for values in found.values())
+    depth = world_probes.depth(World(), 2, 1)
+    assert depth == {f"stride {s}": found[f"stride {s}, 144 portraits"] for s in (2, 4, 8, 16, 32)}
+    assert min(found["stride 32, 144 portraits"]) > max(found["stride 2, 144 portraits"])
+
+
 def test_probes_run_are_recorded_and_go_stale(monkeypatch, tmp_path):
     monkeypatch.setenv("PAPERLIB_RESULTS", str(tmp_path))
     monkeypatch.setattr(world_probes, "SCENES", {"train": 30, "val": 20})
-    monkeypatch.setattr(world_probes, "PORTRAITS", {"train": 30, "val": 20})
+    monkeypatch.setattr(world_probes, "PORTRAITS", {"train": 640, "val": 40})
     monkeypatch.setattr(world_probes, "STEPS", 2)
-    new = world_probes.bench(["context", "objectness", "depth", "colour"], seeds=1)
+    new = world_probes.bench(["context", "objectness", "depth", "examples", "colour"], seeds=1)
     assert all(0 <= v <= 1 for r in new for v in r["metrics"].values())
     assert not any(r["stale"] for r in world_probes.measured().values())
     monkeypatch.setattr(world_probes, "REVISION", 99)
     assert all(r["stale"] for r in world_probes.measured().values())
-    assert len(records.read("world", "bench")) == 4
+    assert len(records.read("world", "bench")) == 5
     with pytest.raises(KeyError, match="no probe 'taste'"):
         world_probes.bench(["taste"])
 

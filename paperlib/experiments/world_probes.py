@@ -5,6 +5,9 @@ import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from paperlib.data import build
@@ -16,10 +19,10 @@ from paperlib.parts.trunk_weights import weights_folder
 from paperlib.parts.trunks import TrunkConfig, trunk
 
 TABLE, BUDGET = "world", "bench"
-REVISION = 2  # raise it when a probe changes what it measures
+REVISION, REVISED = 2, {"objectness": 1}  # raise one when all probes, or one, change what they measure
 GREY = 116  # of what a network is not shown
 FIRST = {"train": 50_000_000, "val": 60_000_000}  # seeds of scenes that no set holds
-SCENES, PORTRAITS = {"train": 20_000, "val": 1250}, {"train": 5000, "val": 1250}
+SCENES, PORTRAITS = {"train": 20_000, "val": 1250}, {"train": 5000, "val": 2500}
 STEPS, BATCH, RATE = 6000, 64, 3e-3
 
 
@@ -109,45 +112,38 @@ def learn(crops: list, labels: list, test: list, truth: list, num_classes: int, 
     return float((named == torch.tensor(truth)).float().mean())
 
 
-def _pair(find: Callable, names: tuple[str, str], classes: int, part: float = 1.0) -> Callable:
-    """A probe: the same network on two views of the same places, from a `part` of the scenes and of the steps."""
+def _pair(find: Callable, names: tuple[str, str], classes: int) -> Callable:
+    """A probe: the same network on two views of the same places."""
     def probe(world: World, seeds: int, share: float) -> dict[str, list[float]]:
-        (a, b, labels), (u, v, truth) = (list(zip(*find(world, *of))) for of in
-                                         (("train", share * part), ("val", share)))
-        steps = max(2, round(share * part * STEPS))
+        (a, b, labels), (u, v, truth) = (list(zip(*find(world, split, share))) for split in ("train", "val"))
+        steps = max(2, round(share * STEPS))
         return {name: [learn(x, labels, t, truth, classes, steps, seed) for seed in range(seeds)]
                 for name, x, t in zip(names, (a, b), (u, v))}
     return probe
 
 
-def linear(train: np.ndarray, labels: np.ndarray, test: np.ndarray, truth: np.ndarray, seed: int = 0) -> float:
-    """Accuracy of a linear classifier of features (n, d), each scaled to unit spread."""
-    middle, spread = train.mean(0), train.std(0) + 1e-3
-    torch.manual_seed(seed)
-    x, v = (torch.from_numpy((a - middle) / spread).float() for a in (train, test))
-    y, layer = torch.from_numpy(labels), nn.Linear(x.shape[1], int(labels.max()) + 1)
-    optimiser = torch.optim.AdamW(layer.parameters(), 0.02, weight_decay=0.05)
-    for _ in range(300):
-        chosen = torch.randint(len(x), (1024,))
-        loss = F.cross_entropy(layer(x[chosen]), y[chosen])
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-    return float((layer(v).argmax(1).numpy() == truth).mean())
+def linear(train: np.ndarray, labels: np.ndarray, test: np.ndarray, truth: np.ndarray) -> float:
+    """Accuracy of a logistic regression on features (n, d), each scaled to unit spread."""
+    probe = make_pipeline(StandardScaler(), LogisticRegression(C=0.03, max_iter=200))
+    return probe.fit(train, labels).score(test, truth)
 
 
-def portraits(split: str, share: float) -> Iterable[tuple[Drawing, int]]:
-    """Fresh pictures of MiniNet's world, every category in turn, each with its label 0..K-1; a share of PORTRAITS."""
+def portraits(split: str, share: float, seed: int = 0) -> Iterable[tuple[Drawing, int]]:
+    """Fresh pictures of MiniNet's world, every category in turn, each with its label 0..K-1; a share of PORTRAITS.
+
+    Each `seed` has pictures of its own, up to a share of 20.
+    """
     world = build.WORLDS["mininet"]
-    for k in range(round(share * PORTRAITS[split])):
-        yield compose(world, FIRST[split] + k, k % world.categories + 1), k % world.categories
+    for k in progress(range(round(share * PORTRAITS[split])), desc=split):
+        yield compose(world, FIRST[split] + 100_000 * seed + k, k % world.categories + 1), k % world.categories
 
 
 @torch.no_grad()
-def level_features(split: str, share: float, side: int = 32) -> tuple[dict[int, np.ndarray], np.ndarray]:
+def level_features(split: str, share: float, seed: int = 0, side: int = 32) -> tuple[dict[int, np.ndarray], np.ndarray]:
     """{stride: (n, 4 C) what the MiniNet trunk's level says of portraits of `side` px, in 2 x 2 cells}, labels (n,)."""
-    body, found = trunk(TrunkConfig("tiny", "mininet", frozen_norm=True)).eval(), list(portraits(split, share))
-    images = torch.from_numpy(np.stack([drawing.image for drawing, _ in found])).permute(0, 3, 1, 2)
+    body = trunk(TrunkConfig("tiny", "mininet", frozen_norm=True)).eval()
+    found = [(drawing.image, label) for drawing, label in portraits(split, share, seed)]
+    images = torch.from_numpy(np.stack([image for image, _ in found])).permute(0, 3, 1, 2)
     out: dict[int, list] = {}
     for part in images.split(256):
         small = F.interpolate(part, (side, side), mode="bilinear", antialias=True)
@@ -158,15 +154,26 @@ def level_features(split: str, share: float, side: int = 32) -> tuple[dict[int, 
 
 def depth(world: World, seeds: int, share: float) -> dict[str, list[float]]:
     """Linear probes of the MiniNet trunk's levels on portraits of 32 px, its smallest: things of 16 to 31 px."""
-    (train, labels), (test, truth) = (level_features(split, share) for split in ("train", "val"))
-    return {f"stride {stride}": [linear(train[stride], labels, test[stride], truth, seed) for seed in range(seeds)]
-            for stride in train}
+    return {name.split(",")[0]: values for name, values in examples(world, seeds, share, (1,)).items()}
 
 
-def colours(split: str, share: float) -> tuple[np.ndarray, np.ndarray]:
+def examples(world: World, seeds: int, share: float, parts: tuple = (0.125, 0.25, 0.5, 1, 2)) -> dict[str, list[float]]:
+    """`depth` from these parts of its portraits: {"stride 4, 1250 portraits": accuracy of each seed}."""
+    test, truth = level_features("val", share)
+    found: dict[str, list] = {}
+    for seed in range(seeds):
+        train, labels = level_features("train", share * max(parts), seed)
+        for n in (round(share * part * PORTRAITS["train"]) for part in parts):
+            for stride in train:
+                value = linear(train[stride][:n], labels[:n], test[stride], truth)
+                found.setdefault(f"stride {stride}, {n} portraits", []).append(value)
+    return found
+
+
+def colours(split: str, share: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Mean colour, spread and histogram (n, 70) of the portrayed things' pixels, and their labels (n,)."""
     rows, labels = [], []
-    for drawing, label in portraits(split, share):
+    for drawing, label in portraits(split, share, seed):
         for thing in (t for t in drawing.instances if t["category"] == label + 1):
             pixels = drawing.image[thing["mask"]]
             bins = np.histogramdd(pixels, (4, 4, 4), ((0, 256),) * 3)[0].ravel() / len(pixels)
@@ -177,14 +184,14 @@ def colours(split: str, share: float) -> tuple[np.ndarray, np.ndarray]:
 
 def colour(world: World, seeds: int, share: float) -> dict[str, list[float]]:
     """A linear probe of colour alone on portraits, where every category is as frequent; and chance."""
-    (train, labels), (test, truth) = (colours(split, share / 2) for split in ("train", "val"))
-    return {"colour alone": [linear(train, labels, test, truth, seed) for seed in range(seeds)],
+    test = colours("val", share / 2)
+    return {"colour alone": [linear(*colours("train", share / 2, seed), *test) for seed in range(seeds)],
             "chance": [1 / world.categories] * seeds}
 
 
 PROBES = {"context": _pair(small_things, ("tight crop", "three times the side"), World().categories),
-          "objectness": _pair(things_and_marks, ("24 px window", "64 px window"), 2, 0.25), "depth": depth,
-          "colour": colour, **curves_coco.PROBES}
+          "objectness": _pair(things_and_marks, ("24 px window", "64 px window"), 2), "depth": depth,
+          "examples": examples, "colour": colour, **curves_coco.PROBES}
 
 
 def identity(name: str) -> str:
@@ -192,10 +199,10 @@ def identity(name: str) -> str:
     if name in proposal_probes.PROBES:
         return proposal_probes.identity(name)
     weights = weights_folder() / "tiny.safetensors"
-    uses = name in ("context", "objectness", "depth")
+    uses = name in ("context", "objectness", "depth", "examples")
     used = [weights.stat().st_size, digest(list(weights.read_bytes()[-4096:]))] if uses else []
-    drawn = ["mininet", PORTRAITS] if name in ("depth", "colour") else ["minicoco", SCENES]
-    return digest([name, build.version(drawn[0]), drawn[1], REVISION, STEPS, *used])
+    drawn = ["mininet", PORTRAITS] if name in ("depth", "examples", "colour") else ["minicoco", SCENES]
+    return digest([name, build.version(drawn[0]), drawn[1], REVISION + REVISED.get(name, 0), STEPS, *used])
 
 
 def bench(names: Iterable[str] | None = None, seeds: int = 3, share: float = 1.0) -> list[dict]:
