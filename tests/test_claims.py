@@ -78,6 +78,8 @@ def test_claims_as_a_table(results):
     ({"gamma 2": [0.20, 0.22], "gamma 5": [0.20]}, "focal-fl-gain", "not run"),
     ({"gamma 2": [0.200, 0.220, 0.160], "gamma 2, alpha 0.5": [0.201, 0.221, 0.162]}, "focal-alpha-half", "holds"),
     ({"gamma 2": [0.20, 0.22, 0.16], "gamma 2, alpha 0.5": [0.26, 0.28, 0.23]}, "focal-alpha-half", "contradicted"),
+    ({"gamma 2": [0.20, 0.22, 0.16], "hinge": [0.02, 0.04, 0.01]}, "focal-hinge-unstable", "holds"),
+    ({"gamma 2": [0.20, 0.22, 0.16], "hinge": [0.15, 0.17, 0.12]}, "focal-hinge-unstable", "contradicted"),
 ])
 def test_verdicts(results, rows, claim, verdict):
     for row, values in rows.items():

@@ -85,7 +85,8 @@ def _how(judge: dict) -> str:
     """How a claim is judged, in a few words."""
     if judge["by"] == "rows":
         margin = f", no more than {judge['margin']:g} apart" if "margin" in judge else ""
-        return f"{judge['metric']} of \"{judge['better']}\" minus \"{judge['worse']}\"{margin}"
+        share = f"{judge['share']:g} times " if "share" in judge else ""
+        return f"{share}{judge['metric']} of \"{judge['better']}\" minus \"{judge['worse']}\"{margin}"
     return {"test": "computed", "measure": "timed in one process, random weights", "external": "not testable here",
             "curve": judge.get("property", "")}[judge["by"]]
 
@@ -157,8 +158,10 @@ def _rows(claim: dict, trained: _Trained) -> dict:
     turned = by_variant(published()[table])
     printed = {row["label"]: row["values"].get(metric) for row in turned["rows"]}
     sign = -1 if any(c["name"] == metric and c["better"] == "lower" for c in turned["columns"]) else 1
-    delta = None if any(printed.get(label) is None for label in pair) else round(printed[pair[0]] - printed[pair[1]], 4)
-    found = paired(*(trained.points(table, label, metric) for label in pair))
+    share, (high, low) = judge.get("share", 1), (printed.get(label) for label in pair)
+    delta = None if None in (high, low) else round(share * high - low, 4)
+    better, worse = (trained.points(table, label, metric) for label in pair)
+    found = paired({seed: share * value for seed, value in better.items()}, worse)
     mine = [trained.rows(table).get(label, {"stale": 0, "seconds": [], "diverged": 0}) for label in pair]
     says = verdict(found, sign, judge.get("margin"))
     stale = sum(row["stale"] for row in mine)
