@@ -58,3 +58,14 @@ def test_what_was_changed_after_measuring_is_refused(record, edit, words):
     path.write_text(edit(path.read_text().strip()) + "\n")
     with pytest.raises(ValueError, match=words):
         records.read("focal_loss/1b", "smoke")
+
+
+def test_usual_seconds_are_those_of_chips_with_faster_products(record):
+    slow = {"seconds": 50.0, "provenance": {"products": "float32"}}
+    systems = {"focal_loss/1a": "retinanet", "focal_loss/1b": "retinanet", "fpn/1": "rpn", "fpn/2": "rpn"}
+    for seed, changed in enumerate([{}, {"seconds": 4.5}, slow, slow, slow, {"measured_as": ["focal_loss/1a", "x"]}]):
+        records.append(record | {"seed": seed, "provenance": {}} | changed)
+    records.append(record | slow | {"table": "focal_loss/1a"})
+    records.append(record | slow | {"table": "fpn/1"})
+    assert records.typical(systems, "smoke") == {
+        "focal_loss/1a": 4.0, "focal_loss/1b": 4.0, "retinanet": 4.0, "fpn/1": 50.0, "rpn": 50.0}

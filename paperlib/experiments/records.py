@@ -78,13 +78,20 @@ def latest(records: Iterable[dict]) -> dict[tuple[str, int], dict]:
 
 
 def typical(systems: dict[str, str], budget: str) -> dict[str, float]:
-    """{table or system: median core-seconds of its runs under a budget}, from {table: system}; absent without any."""
-    found: dict[str, list[float]] = {}
+    """{table or system: median core-seconds of its runs under a budget}, from {table: system}; absent without any.
+
+    Runs with float32 products, on chips that have no faster ones, count only where a system has no others.
+    """
+    every: dict[str, list[float]] = {}
+    usual: dict[str, list[float]] = {}
     for table, system in systems.items():
-        own = [r["seconds"] for r in read(table, budget) if "measured_as" not in r]
+        own = [r for r in read(table, budget) if "measured_as" not in r]
         for key in (table, system):
-            found.setdefault(key, []).extend(own)
-    return {key: median(seconds) for key, seconds in found.items() if seconds}
+            every.setdefault(key, []).extend(r["seconds"] for r in own)
+            usual.setdefault(key, []).extend(
+                r["seconds"] for r in own if r["provenance"].get("products") != "float32")
+    chosen = {key: usual[key] or usual[systems.get(key, key)] or seconds for key, seconds in every.items()}
+    return {key: median(seconds) for key, seconds in chosen.items() if every[key]}
 
 
 def copied(lacking: Iterable[tuple], tables: Iterable[str], budget: str) -> list[dict]:
