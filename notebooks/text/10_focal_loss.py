@@ -406,7 +406,7 @@ if RERUN:
 draw.table(report.frame("focal_loss/1a", shown), "Table 1a: AP by alpha at gamma 0, the paper's beside ours; deltas are to alpha 0.5")
 
 # %% [markdown]
-# **What it says so far.** Without the prior the authors' run diverged. None of ours has (the column *diverged*), perhaps because our
+# **What it says so far.** Without the prior the authors' run diverged. None of ours has (the table would count it), perhaps because our
 # optimiser rescales the huge first gradients. They only end lower: the claim that they do not survive fails here.
 
 # %% [markdown]

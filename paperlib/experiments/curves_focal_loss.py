@@ -13,21 +13,25 @@ REACHED = 1.0  # AP points that one stage may stay behind and still have "reache
 
 
 def _alpha_falls_with_gamma(claim: dict, trained) -> Outcome:
-    """The best alpha without focusing minus the best one with gamma 2, seed by seed."""
-    best = []
-    for gamma in (0.0, 2.0):
-        runs: dict[int, list] = {}
-        for table in ("focal_loss/1a", "focal_loss/1b"):
-            for job in tables.jobs_of(table, trained.plan, seeds=1):
-                if job.changes.get("loss.gamma") == gamma and set(job.changes) == {"loss.gamma", "loss.alpha"}:
-                    for seed, value in trained.points(table, job.row, "AP").items():
-                        runs.setdefault(seed, []).append((value, job.changes["loss.alpha"]))
-        best.append({seed: max(found)[1] for seed, found in runs.items() if len({a for _, a in found}) > 1})
-    found = paired(*best)
-    if found is None:
+    """The best alpha without focusing minus the best with gamma 2, seed by seed, of the alphas planned for both.
+
+    A seed counts when it has all of them: the best of a few says little.
+    """
+    found: dict[float, dict[float, dict]] = {0.0: {}, 2.0: {}}  # {gamma: {alpha: {seed: AP}}}
+    for table in ("focal_loss/1a", "focal_loss/1b"):
+        for job in tables.jobs_of(table, trained.plan, seeds=1):
+            gamma, alpha = job.changes.get("loss.gamma"), job.changes.get("loss.alpha")
+            if gamma in found and set(job.changes) == {"loss.gamma", "loss.alpha"}:
+                found[gamma].setdefault(alpha, {}).update(trained.points(table, job.row, "AP"))
+    alphas = sorted(found[0.0].keys() & found[2.0].keys())
+    seeds = set.intersection(*(set(found[gamma][alpha]) for gamma in found for alpha in alphas))
+    best = [{seed: max(alphas, key=lambda alpha: found[gamma][alpha][seed]) for seed in seeds} for gamma in found]
+    difference = paired(*best)
+    if difference is None:
         return None
-    says = "holds" if found.low >= 0 else "contradicted" if found.high < 0 else "unresolved"
-    return found, says, "Measured: the best alpha at gamma 0 minus that at gamma 2."
+    says = "holds" if difference.low >= 0 else "contradicted" if difference.high < 0 else "unresolved"
+    told = ", ".join(format(alpha, "g") for alpha in alphas)
+    return difference, says, f"Measured: the best alpha of {told} at gamma 0 minus that at gamma 2."
 
 
 def _peak_at_two(claim: dict, trained) -> Outcome:
