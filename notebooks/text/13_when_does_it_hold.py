@@ -120,7 +120,8 @@ for name in ("context", "objectness"):
 
 # %% [markdown]
 # **How to read it.** *context* and *objectness*: how much a network gains by seeing more around the same pixels. A tight crop
-# is not blind: its corners show some ground, and the colour of grass is a hint. *depth*: a linear classifier on what one
+# is not blind: its corners show some ground, and the colour of grass is a hint. Nor does every mark need its neighbours to be told from
+# a thing, which is why objectness gains less than was hoped. *depth*: a linear classifier on what one
 # level of the MiniNet trunk says of small portraits (32 px); the stride of a level is the number of pixels that one of its cells
 # stands for, and each level is deeper than the one before. *colour*: a linear classifier on mean colour and histogram
 # alone; in this world anything may have any colour.
@@ -174,9 +175,9 @@ draw.table(pd.DataFrame.from_dict(behind, "index").rename_axis("portraits"),
            "How many points a shallow level stays behind stride 32, with 95% intervals; 15 were hoped for")
 
 # %% [markdown]
-# Both: deep levels hardly need more examples, shallow ones do. What names a thing is there at stride 4, spread over its channels in a
-# way that takes many examples to pick up; whether it lies 15 points behind is a question of how many you grant. At stride 2 no number
-# of portraits tried here brings the names near. A probe's answer is always an answer *for so many examples*.
+# A little of both. Deep levels hardly need more examples, shallow ones do: much of what names a thing is there at stride 4, but takes many
+# examples to read; whether that level lies 15 points behind is a question of how many you grant. At stride 2 no number of portraits
+# tried here brings the names near. A probe's answer is always an answer *for so many examples*.
 
 # %% [markdown]
 # ## The dials
