@@ -72,8 +72,7 @@ def things_and_marks(world: World, split: str, share: float, near: int = 24, far
     out = []
     for image, mark in found:
         if pool := things.get(max(mark[2:])):
-            pair = (pool.pop(rng.integers(len(pool))), 1), ((image, mark), 0)
-            for (picture, box), yes in pair:
+            for (picture, box), yes in ((pool.pop(rng.integers(len(pool))), 1), ((image, mark), 0)):
                 wide = window(picture, box, far, far)
                 out.append((only(wide, near, near), wide, yes))
     return out
@@ -129,10 +128,7 @@ def linear(train: np.ndarray, labels: np.ndarray, test: np.ndarray, truth: np.nd
 
 
 def portraits(split: str, share: float, seed: int = 0) -> Iterable[tuple[Drawing, int]]:
-    """Fresh pictures of MiniNet's world, every category in turn, each with its label 0..K-1; a share of PORTRAITS.
-
-    Each `seed` has pictures of its own, up to a share of 20.
-    """
+    """Fresh pictures of MiniNet's world, a share of PORTRAITS: categories 0..K-1 in turn, other ones for each seed."""
     world = build.WORLDS["mininet"]
     for k in progress(range(round(share * PORTRAITS[split])), desc=split):
         yield compose(world, FIRST[split] + 100_000 * seed + k, k % world.categories + 1), k % world.categories
@@ -142,14 +138,13 @@ def portraits(split: str, share: float, seed: int = 0) -> Iterable[tuple[Drawing
 def level_features(split: str, share: float, seed: int = 0, side: int = 32) -> tuple[dict[int, np.ndarray], np.ndarray]:
     """{stride: (n, 4 C) what the MiniNet trunk's level says of portraits of `side` px, in 2 x 2 cells}, labels (n,)."""
     body = trunk(TrunkConfig("tiny", "mininet", frozen_norm=True)).eval()
-    found = [(drawing.image, label) for drawing, label in portraits(split, share, seed)]
-    images = torch.from_numpy(np.stack([image for image, _ in found])).permute(0, 3, 1, 2)
+    images, labels = zip(*((drawing.image, label) for drawing, label in portraits(split, share, seed)))
     out: dict[int, list] = {}
-    for part in images.split(256):
+    for part in torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).split(256):
         small = F.interpolate(part, (side, side), mode="bilinear", antialias=True)
         for level, features in body(small).items():
             out.setdefault(2 ** level, []).append(F.adaptive_avg_pool2d(features, 2).flatten(1))
-    return {stride: torch.cat(rows).numpy() for stride, rows in out.items()}, np.array([label for _, label in found])
+    return {stride: torch.cat(rows).numpy() for stride, rows in out.items()}, np.array(labels)
 
 
 def depth(world: World, seeds: int, share: float) -> dict[str, list[float]]:
@@ -164,8 +159,8 @@ def examples(world: World, seeds: int, share: float, parts: tuple = (0.125, 0.25
     for seed in range(seeds):
         train, labels = level_features("train", share * max(parts), seed)
         for n in (round(share * part * PORTRAITS["train"]) for part in parts):
-            for stride in train:
-                value = linear(train[stride][:n], labels[:n], test[stride], truth)
+            for stride, x in train.items():
+                value = linear(x[:n], labels[:n], test[stride], truth)
                 found.setdefault(f"stride {stride}, {n} portraits", []).append(value)
     return found
 
@@ -185,8 +180,8 @@ def colours(split: str, share: float, seed: int = 0) -> tuple[np.ndarray, np.nda
 def colour(world: World, seeds: int, share: float) -> dict[str, list[float]]:
     """A linear probe of colour alone on portraits, where every category is as frequent; and chance."""
     test = colours("val", share / 2)
-    return {"colour alone": [linear(*colours("train", share / 2, seed), *test) for seed in range(seeds)],
-            "chance": [1 / world.categories] * seeds}
+    alone = [linear(*colours("train", share / 2, seed), *test) for seed in range(seeds)]
+    return {"colour alone": alone, "chance": [1 / world.categories] * seeds}
 
 
 PROBES = {"context": _pair(small_things, ("tight crop", "three times the side"), World().categories),
@@ -198,9 +193,8 @@ def identity(name: str) -> str:
     """A hash of what a probe measures: the drawings, the probe, and where it has them the trunk's weights."""
     if name in proposal_probes.PROBES:
         return proposal_probes.identity(name)
-    weights = weights_folder() / "tiny.safetensors"
-    uses = name in ("context", "objectness", "depth", "examples")
-    used = [weights.stat().st_size, digest(list(weights.read_bytes()[-4096:]))] if uses else []
+    file = (weights_folder() / "tiny.safetensors").read_bytes()
+    used = [len(file), digest(list(file[-4096:]))] if name in ("context", "objectness", "depth", "examples") else []
     drawn = ["mininet", PORTRAITS] if name in ("depth", "examples", "colour") else ["minicoco", SCENES]
     return digest([name, build.version(drawn[0]), drawn[1], REVISION + REVISED.get(name, 0), STEPS, *used])
 
@@ -211,8 +205,7 @@ def bench(names: Iterable[str] | None = None, seeds: int = 3, share: float = 1.0
     for name in names or known:
         if name not in known:
             raise KeyError(f"no probe {name!r} of the world; there are {', '.join(known)}")
-        start = busy(device)
-        found = known[name](World(), seeds, share=share)
+        start, found = busy(device), known[name](World(), seeds, share=share)
         table = proposal_probes.TABLE if name in proposal_probes.PROBES else TABLE
         new.append({"table": table, "row": name, "seed": 0, "budget": BUDGET, "hash": identity(name), "status": "ok",
                     "metrics": {key: float(np.mean(values)) for key, values in found.items()}, "values": found,
