@@ -121,7 +121,7 @@ for name in ("context", "objectness"):
 # %% [markdown]
 # **How to read it.** *context* and *objectness*: how much a network gains by seeing more around the same pixels. A tight crop
 # is not blind: its corners show some ground, and the colour of grass is a hint. Nor does every mark need its neighbours to be told from
-# a thing, which is why objectness gains less than was hoped. *depth*: a linear classifier on what one
+# a thing, one reason why objectness gains less than was hoped. *depth*: a linear classifier on what one
 # level of the MiniNet trunk says of small portraits (32 px); the stride of a level is the number of pixels that one of its cells
 # stands for, and each level is deeper than the one before. *colour*: a linear classifier on mean colour and histogram
 # alone; in this world anything may have any colour.
