@@ -5,7 +5,6 @@ import torch
 
 from paperlib.experiments import probes, tables
 from paperlib.experiments.judge import Difference, paired, verdict
-from paperlib.experiments.published import published
 from paperlib.parts.losses import cross_entropy, focal_star
 
 Outcome = tuple[Difference | None, str, str] | None  # the difference, the verdict, how it was measured
@@ -29,23 +28,36 @@ def _alpha_falls_with_gamma(claim: dict, trained) -> Outcome:
     difference = paired(*best)
     if difference is None:
         return None
-    says = "holds" if difference.low >= 0 else "contradicted" if difference.high < 0 else "unresolved"
+    says = "holds" if difference.low > 0 else "contradicted" if difference.high <= 0 else "unresolved"
     told = ", ".join(format(alpha, "g") for alpha in alphas)
     return difference, says, f"Measured: the best alpha of {told} at gamma 0 minus that at gamma 2."
 
 
-def _peak_at_two(claim: dict, trained) -> Outcome:
-    """The smallest of gamma 2's leads over every other printed gamma, and of gamma 5's over gamma 0."""
-    table = claim["judge"]["table"]
-    others = [row["label"] for row in published()[table]["rows"] if row["label"] != "gamma 2"]
-    leads = {(a, b): paired(trained.points(table, a, "AP"), trained.points(table, b, "AP"))
-             for a, b in [*(("gamma 2", other) for other in others), ("gamma 5", "gamma 0")]}
-    if None in leads.values():
-        return (None, "stale", "") if any(row["stale"] for row in trained.rows(table).values()) else None
-    (a, b), found = min(leads.items(), key=lambda pair: pair[1].mean)
-    each = {verdict(lead, 1) for lead in leads.values()}
-    says = next((v for v in ("contradicted", "unresolved") if v in each), "holds")
-    return found, says, f"Measured: the smallest lead, that of {a} over {b}; all of {len(leads)} leads must hold."
+def _all_parts(claim: dict, trained) -> Outcome:
+    """A sentence of several comparisons, its judge's `parts`, each over the seeds that its rows share: all must hold.
+
+    A part's better row may lie `spare` points behind; with a `margin` neither may lead by more; its metric may be
+    "A - B", the difference of two.
+    """
+    table, parts = claim["judge"]["table"], claim["judge"]["parts"]
+
+    def points(row: str, metric: str) -> dict[int, float]:
+        first, *rest = [trained.points(table, row, name) for name in metric.split(" - ")]
+        return {s: v - sum(other[s] for other in rest) for s, v in first.items() if all(s in other for other in rest)}
+
+    found = []
+    for part in parts:
+        metric, margin = part.get("metric", "AP"), part.get("margin")
+        better, worse = (points(part[side], metric) for side in ("better", "worse"))
+        lead = paired({seed: value + part.get("spare", 0) for seed, value in better.items()}, worse)
+        if lead is None:
+            return (None, "stale", "") if any(row["stale"] for row in trained.rows(table).values()) else None
+        says, told = verdict(lead, 1, margin), f"{metric} of \"{part['better']}\" minus \"{part['worse']}\""
+        told += f", plus {part['spare']:g}" if "spare" in part else f", no more than {margin:g} apart" if margin else ""
+        left = lead.mean if margin is None else margin - abs(lead.mean)
+        found.append((("contradicted", "unresolved", "holds").index(says), left, lead, says, told))
+    _, _, lead, says, told = min(found, key=lambda each: each[:2])
+    return lead, says, f"Measured: {told}, the least of {len(parts)} parts; all must hold."
 
 
 def _shares(margins: Callable, told: str) -> Callable:
@@ -62,6 +74,23 @@ def _shares(margins: Callable, told: str) -> Callable:
             return (None, "stale", "") if row["stale"] else None
         return found, verdict(found, 1), f"Measured, in points: {told}."
     return judge
+
+
+def _background_drowns(claim: dict, trained) -> Outcome:
+    """Easy background's shares of the loss and of the slopes, in networks that cross entropy trained, seed by seed.
+
+    Both must exceed one half, and what they are under the focal loss in networks that it trained.
+    """
+    judge, margins = claim["judge"], []
+    for kind in ("easy_loss", "easy_slope"):
+        entropy = trained.points(judge["table"], judge["row"], f"{kind}_0")
+        focal = trained.points("focal_loss/1b", "gamma 2", f"{kind}_2")
+        margins += [{seed: entropy[seed] - other for seed, other in side.items() if seed in entropy}
+                    for side in (dict.fromkeys(entropy, 50.0), focal)]
+    seeds = set.intersection(*map(set, margins))
+    found = paired({seed: min(each[seed] for each in margins) for seed in seeds}, dict.fromkeys(seeds, 0.0))
+    return found and (found, verdict(found, 1), "Measured, in points: the smallest of both shares less 50, and of what "
+                                                "they lie above those under gamma 2.")
 
 
 def _effective_shapes(claim: dict, trained) -> Outcome:
@@ -91,7 +120,8 @@ def _reaches_two_stages(claim: dict, trained) -> Outcome:
 
 
 CURVES = {
-    "focal-gamma-curve": _peak_at_two,
+    **dict.fromkeys(("focal-gamma-curve", "focal-gamma-robust", "focal-depth-scale", "focal-anchors-saturate"),
+                    _all_parts),
     "focal-alpha-falls-with-gamma": _alpha_falls_with_gamma,
     "focal-flstar-effective-shape": _effective_shapes,
     "focal-matches-two-stage": _reaches_two_stages,
@@ -102,8 +132,5 @@ CURVES = {
         lambda share: [share("top1_neg_2") - share("top1_neg_0")], "share at gamma 2 minus share at gamma 0"),
     "focal-cdf-gamma0-similar": _shares(
         lambda share: [share("cdf_gap_2") - share("cdf_gap_0")], "gap at gamma 2 minus gap at gamma 0"),
-    "focal-imbalance-overwhelms": _shares(
-        lambda share: [v for kind in ("loss", "slope") for v in (
-            share(f"easy_{kind}_0") - 50, share(f"easy_{kind}_0") - share(f"easy_{kind}_2"))],
-        "the smallest of both shares at gamma 0 less 50, and of their falls to gamma 2"),
+    "focal-imbalance-overwhelms": _background_drowns,
 }

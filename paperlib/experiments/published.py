@@ -22,7 +22,7 @@ JUDGES = {"exact": ("test",), "ratio": ("measure",), "trend": ("rows", "curve"),
 JUDGE_NEEDS = {"test": (), "measure": ("direction",), "rows": ("table", "better", "worse", "metric"),
                "curve": ("property",), "external": ("why",)}
 JUDGE_MAY = {"measure": ("value", "low", "high"), "rows": ("margin", "share", "set_better", "set_worse"),
-             "curve": ("figure", "table", "row", "rows")}
+             "curve": ("figure", "table", "row", "rows", "parts")}
 CITE = re.compile(r"(\d{3}):(\d+)(?:-(\d+))?")
 
 

@@ -171,10 +171,11 @@ def run_job(job: Job, key: str, device: str | None = None, threads: int | None =
 
 def missing(table: str, plan: Budget, rows: list[str] | None = None,
             seeds: int | None = None) -> list[tuple[Job, str]]:
-    """The runs of a table that have no record, or a stale one, each with its identity."""
+    """The runs of a table that have no record, a stale one, or one without `shares` that are asked for; identities."""
     done = records.latest(records.read(table, plan.name))
-    keyed = [(job, identity(job)) for job in jobs_of(table, plan, rows, seeds)]
-    return [(job, key) for job, key in keyed if done.get((job.row, job.seed), {}).get("hash") != key]
+    found = [(job, identity(job), done.get((job.row, job.seed), {})) for job in jobs_of(table, plan, rows, seeds)]
+    return [(job, key) for job, key, record in found if record.get("hash") != key or
+            (job.shares and record["status"] == "ok" and "loss_fall" not in record["metrics"])]
 
 
 def run(names: str | Iterable[str], plan: str | Budget | None = None, rows: list[str] | None = None,
