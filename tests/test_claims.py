@@ -68,6 +68,7 @@ def test_claims_as_a_table(results):
     row = trends.loc[line["say"]]
     assert row[["place", "paper", "n", "verdict"]].tolist() == ["Table 1b", str(line["published"]), 2, "holds"]
     assert row["95% interval"] == tuple(line["interval"])
+    assert row["what is compared"] == 'AP of "gamma 2" minus "gamma 0"'
     assert list(facts) == ["place", "paper", "verdict"] and len(frame([], "ratio")) == 0   # no column of dashes
 
 
@@ -133,6 +134,9 @@ def test_accuracy_peaks_at_gamma_2(results, changed, verdict):
                 record(row, seed, ap + 0.0005 * (seed == len(row) % 3))
     line = of("focal-gamma-curve")
     assert line["verdict"] == verdict and line["n"] == 3 * (verdict != "not run")
+    told = {"holds": 'AP of "gamma 2" minus "gamma 1", the least of 7 parts; all must hold',
+            "not run": "gamma 2 leads every other gamma of the table, and gamma 5 leads gamma 0"}
+    assert line["compared"] == told.get(verdict, line["compared"])
 
 
 @pytest.mark.parametrize(("best", "measured", "verdict"), [(0.75, 0.5, "holds"), (0.1, -0.15, "contradicted")])

@@ -44,7 +44,7 @@ def test_pairing_removes_what_the_seeds_share():
         (-0.1, 2.0, 3.0, None, "unresolved"),
         (-2.0, -0.1, -3.0, None, "holds"),
         (0.1, 2.0, -3.0, None, "contradicted"),
-        (0.1, 2.0, 0.0, None, "no claim"),
+        (0.1, 2.0, 0.0, None, "not printed"),
         (-0.4, 0.4, 0.0, 0.5, "holds"),
         (-0.6, 0.4, 0.0, 0.5, "unresolved"),
         (0.6, 0.9, 0.0, 0.5, "contradicted"),

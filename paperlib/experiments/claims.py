@@ -1,5 +1,6 @@
 """Every claim of the papers beside what was measured here: value, interval, verdict, and what it cost."""
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 
@@ -22,7 +23,8 @@ def judged(plan: str | Budget | None = "mini", paper: str | None = None) -> list
     Units: "published" as printed, in "unit"; "measured" and "interval" in the unit of what was compared: points
            (x 100) for rows of a table. "delta" is the printed difference of the two rows, where both are printed;
            "n" the pairs of seeds, or the repeats of a timing; "cost" minutes. "pairs" says of an unresolved claim how
-           many pairs of seeds would show a difference of the printed size (or of the margin), see `pairs_to_see`.
+           many pairs of seeds would show a difference of the printed size (or of the margin), see `pairs_to_see`;
+           "compared" what "measured" is.
            `plan` is the trained rows' budget; without `paper` the claims of all papers are judged.
     Errors: ValueError naming file and line of a record that was edited by hand.
     """
@@ -51,7 +53,7 @@ def counts(lines: Iterable[dict]) -> dict[str, dict[str, int]]:
 def frame(lines: Iterable[dict], kind: str) -> pd.DataFrame:
     """Judged claims of one kind ("trend", "ratio", "exact") as a table, a row a claim, without what nobody filled.
 
-    "enough" is the number of pairs of seeds that `judged` calls "pairs".
+    "enough" is the number of pairs of seeds that `judged` calls "pairs". Trends say what is compared.
     """
     def words(value, number="g"):
         if isinstance(value, dict):
@@ -64,21 +66,24 @@ def frame(lines: Iterable[dict], kind: str) -> pd.DataFrame:
     for line in (line for line in lines if line["kind"] == kind):
         ours, interval = line["measured"], line["interval"]
         ours = words(ours) if kind == "exact" and ours is not None else ours
-        rows[line["say"]] = [line["place"], words(line["published"], ""), ours, interval and tuple(interval),
-                             line["n"] or None, line["pairs"], line["verdict"]]
-    columns = ["place", "paper", "ours", "95% interval", "n", "enough", "verdict"]
+        rows[line["say"]] = [line["compared"] if kind == "trend" else None, line["place"],
+                             words(line["published"], ""), ours, interval and tuple(interval), line["n"] or None,
+                             line["pairs"], line["verdict"]]
+    columns = ["what is compared", "place", "paper", "ours", "95% interval", "n", "enough", "verdict"]
     found = pd.DataFrame.from_dict(rows, "index", columns=columns, dtype=object)
     return found.dropna(axis=1, how="all").rename_axis("claim")
 
 
 def _line(claim: dict, outcome: dict, plan: Budget) -> dict:
     outcome = NOTHING | outcome
-    note = " ".join(text for text in (claim.get("note", ""), outcome.pop("remark")) if text)
-    judge = claim["judge"]
+    judge, remark = claim["judge"], outcome.pop("remark")
+    note = " ".join(text for text in (claim.get("note", ""), remark) if text)
+    told = re.fullmatch(r"Measured(?:, [^:]*)?: (.*?)\.?", remark)
     kept = {key: claim.get(key) for key in ("id", "paper", "place", "kind", "tier", "say", "published", "unit")}
     measured_at = {"rows": plan.name, "curve": plan.name, "measure": ratios.BUDGET}.get(judge["by"])
     kept |= {key: claim.get(key) for key in ("formula", "notebook", "line")}
-    return kept | {"note": note, "table": judge.get("table"), "how": _how(judge), "budget": measured_at} | outcome
+    kept |= {"how": _how(judge), "compared": told[1] if told else _how(judge)}
+    return kept | {"note": note, "table": judge.get("table"), "budget": measured_at} | outcome
 
 
 def _how(judge: dict) -> str:

@@ -127,10 +127,12 @@ CURVES = {
     "focal-matches-two-stage": _reaches_two_stages,
     "focal-cdf-positive": _shares(
         lambda share: [15 - abs(share(f"top20_pos_{g:g}") - 50) for g in probes.GAMMAS],
-        "15 minus the largest distance from 50%, over the gammas"),
+        "15 minus the largest distance from 50% of the share in the hardest fifth, over the gammas"),
     "focal-cdf-negative": _shares(
-        lambda share: [share("top1_neg_2") - share("top1_neg_0")], "share at gamma 2 minus share at gamma 0"),
+        lambda share: [share("top1_neg_2") - share("top1_neg_0")],
+        "share in the hardest hundredth, at gamma 2 minus at gamma 0"),
     "focal-cdf-gamma0-similar": _shares(
-        lambda share: [share("cdf_gap_2") - share("cdf_gap_0")], "gap at gamma 2 minus gap at gamma 0"),
+        lambda share: [share("cdf_gap_2") - share("cdf_gap_0")],
+        "widest gap between both cumulative curves, at gamma 2 minus at gamma 0"),
     "focal-imbalance-overwhelms": _background_drowns,
 }

@@ -49,7 +49,7 @@ def verdict(difference: Difference | None, published: float | None, margin: floa
             return "holds"
         return "contradicted" if difference.low > margin or difference.high < -margin else "unresolved"
     if not published:
-        return "no claim"
+        return "not printed"
     sign = math.copysign(1, published)
     low, high = sorted((sign * difference.low, sign * difference.high))
     return "holds" if low > 0 else "contradicted" if high < 0 else "unresolved"

@@ -37,14 +37,17 @@ def explore(draw_fn: Callable, alt: str, slow: bool = False, size: tuple[float, 
 
 
 def frames(draw_fn: Callable, states: Sequence[Mapping], columns: int = 3, size: tuple[float, float] = (2.6, 2.2),
-           share: bool = False) -> Figure:
-    """The static twin of `explore`: one small panel for each state, its title naming the state; pass it to `show`."""
+           share: bool | str = False) -> Figure:
+    """The static twin of `explore`: one small panel for each state, its title naming the state; pass it to `show`.
+
+    `share`: one pair of axes for all panels, or ("row") one scale of the vertical axis for each row of them.
+    """
     if not states:
         raise ValueError("frames() got no states; expected at least one dict of arguments for the drawing function")
     columns = min(columns, len(states))
     rows = -(-len(states) // columns)
     fig, axes = plt.subplots(rows, columns, figsize=(size[0] * columns, size[1] * rows), squeeze=False,
-                             sharex=share, sharey=share, layout="constrained")
+                             sharex=bool(share), sharey=share, layout="constrained")
     for ax, state in zip(axes.flat, states):
         draw_fn(ax, **state)
         ax.set_title(_say(state), fontsize=9)
