@@ -224,8 +224,15 @@ def test_a_pair_brings_fuller_pictures_than_one_name(scenes):
     assert one and two and one[0].score >= one[-1].score
     for hit in two:
         assert set(names) <= set(collect.prominence(hit.dataset, hit.index))
-        assert not collect.iconic(hit.dataset, hit.index)
+        assert not collect.iconic(hit.dataset, hit.index)       # by definition: two categories
     assert collect.search([scenes], ["unicorn"]) == []
+
+
+def test_iconic_alone_asks_for_one_category_more(scenes):
+    strict, large = ([collect.iconic(scenes, i, alone=alone) for i in range(len(scenes))] for alone in (True, False))
+    kinds = [len({a["category_id"] for a in scenes.annotations[image["id"]]}) for image in scenes.images]
+    assert strict == [there and count == 1 for there, count in zip(large, kinds)]
+    assert sum(strict) < sum(large) < len(scenes)
 
 
 def test_hash_survives_light_and_size_and_tells_strangers_apart(scenes):

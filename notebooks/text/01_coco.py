@@ -91,28 +91,43 @@ for name, data in (("MiniVOC", voc), ("MiniCOCO", coco)):
 # %% [markdown]
 # **Searching for pairs.** The authors' trick: do not ask for "dog", ask for "dog + car" (Sec. 2.3.2). Let us try. Our photo
 # site holds MiniVOC and MiniCOCO, and shows first where the searched category is *most prominent* (the share of the
-# picture that it covers; for a pair, the geometric mean). That ranking is our assumption about photo sites.
+# picture that it covers; for a pair, the geometric mean). That ranking is our assumption about photo sites. A picture with
+# two categories is never iconic in our sense, so the table asks for the other half of the definition: is the largest object
+# large enough, and in the middle?
 
 # %%
 pool = [load("minivoc", "trainval", limit=300 if smoke else None), coco]
 queries = (["dog"], ["dog", "person"], ["bottle"], ["bottle", "chair"], ["bicycle"], ["bicycle", "person"])
 found = {" + ".join(names): collect.search(pool, names, 40) for names in queries}
+
+
+def guests(hit, query):
+    """The categories of a picture's objects, crowds left out, that the query did not name: one entry for each object."""
+    target, classes = hit.dataset.target(hit.index), hit.dataset.classes
+    shown = [classes[k - 1] for k in target["labels"][~target["crowd"]].tolist()]
+    return [name for name in shown if name not in query.split(" + ")]
+
+
 result = pd.DataFrame({query: {
-    "pictures": len(hits), "iconic, %": 100 * np.mean([collect.iconic(h.dataset, h.index) for h in hits]),
-    "categories beside the searched": np.mean([len(collect.prominence(h.dataset, h.index)) for h in hits])
-    - query.count("+") - 1} for query, hits in found.items() if hits}).T
-draw.table(result.astype({"pictures": int}), "The first 40 pictures that each search brings")
+    "pictures": len(hits),
+    "a large object in the middle, %": 100 * np.mean([collect.iconic(h.dataset, h.index, alone=False) for h in hits]),
+    "categories not asked for": np.mean([len(set(guests(h, query))) for h in hits]),
+    "their objects": np.mean([len(guests(h, query)) for h in hits])} for query, hits in found.items() if hits}).T
+draw.table(result.astype({"pictures": int}), "The first 40 pictures that each search brings; the last two columns are means per picture")
 
 # %%
 shown = found["dog"][:4] + found["dog + person"][:4]
 titles = ["dog"] * 4 + ["dog + person"] * 4
 fig = draw.grid([hit.dataset.image(hit.index) for hit in shown], titles, columns=4, size=1.1)
-draw.show(fig, "Eight pictures. First row, the search for dog: large single dogs. Second row, dog and person: scenes in which "
-               "people, dogs and other things stand together.")
+draw.show(fig, "Eight pictures. First row, the search for dog: one or two large dogs, once with a person beside. Second row, dog and "
+               "person: people and dogs side by side, with a bicycle and with other animals.")
 
 # %% [markdown]
-# A pair cannot both fill the picture, so what comes back is a scene, and it brings guests: categories that nobody asked
-# for. That is the "surprising" side effect that the authors report.
+# Two things cannot both fill the picture. So for each pair, the picture with one large object in the middle is rarer than for
+# its first name alone, though most pictures still have one: our photo site shows the most prominent first. For two of the three
+# pairs more comes along that nobody asked for, categories as well as objects; that is the "surprising" side effect that the
+# authors report. With bicycle + person it does not. Nearly half of what a bicycle brought along was people, and these are now
+# asked for; of the rest there is not more than before.
 #
 # ## What the set holds
 #
@@ -173,8 +188,11 @@ draw.table(both.map(lambda v: f"{v:,.0f}" if isinstance(v, float) and v > 1000 e
 
 # %% [markdown]
 # Read across: MiniCOCO was drawn to have COCO's numbers, MiniVOC to have VOC's. (They are not evidence, they are the
-# design: see the last section.) What small, medium and large mean is each set's own affair; MiniCOCO's borders are 12 and 36
-# px on pictures of 128, COCO's 32 and 96 on pictures of about 640. Now the paper's Figure 2.5, drawn by us for our sets.
+# design: see the last section.) The thesis prints no shares of sizes and of crowds, hence the dashes; COCO's released
+# annotations have about 41% small, 34% medium and 24% large objects, and a crowd in every hundred, and MiniCOCO was drawn to
+# these. What small, medium and large mean is each set's own affair: MiniCOCO's borders are 12 and 36 px on pictures of 128,
+# COCO's 32 and 96 on pictures of about 640. A VOC folder names none and is read with COCO's, so the sizes of MiniVOC's
+# column cannot be set beside the others. Now the paper's Figure 2.5, drawn by us for our sets.
 
 # %%
 most = statistics.per_category(coco)
@@ -283,7 +301,7 @@ def union_slow(named, truth):
 
 few = slice(0, 20)
 for name, values in zip(("recall", "precision"), union_slow(named[few], presence.there[few])):
-    print(f"{name:9} of the union of 1, 2, ... workers:", *(f"{v:.2f}" for v in values))
+    print(f"{name:9} of one worker, of the union of two, of three:", *(f"{v:.2f}" for v in values[:3]))
 
 # %% tags=["agree"]
 np.testing.assert_allclose(annotate.union_curve(named[few], presence.there[few]),
@@ -332,7 +350,7 @@ draw.show(fig, f"Left: precision against recall; the union of workers moves righ
 
 # %%
 beliefs = {"the default model": annotate.WORKERS, "nothing is hard for everybody": annotate.Workers(doubt=0.0),
-           "much is hard for everybody": annotate.Workers(doubt=2.4), "workers half as keen": annotate.Workers(skill=(0.0, 0.8))}
+           "much is hard for everybody": annotate.Workers(doubt=2.4), "workers less keen": annotate.Workers(skill=(0.0, 0.8))}
 lines = {"all independent, each sees half": 1 - 0.5 ** np.arange(1, 17)}
 lines |= {name: annotate.union_study(coco, model, 16, 3 if smoke else 8).mean(0)[0] for name, model in beliefs.items()}
 needed = {name: next((k for k, r in enumerate(curve, 1) if r >= 0.99), None) for name, curve in lines.items()}
@@ -343,8 +361,10 @@ draw.table(pd.DataFrame({name: {
     "Recall of the union under different beliefs about workers", digits=2)
 
 # %% [markdown]
-# If misses are independent, eight is generous. If some things are hard for *everybody*, the last per cent is out of reach,
-# however many are asked. The paper's estimate of over 99% holds for "unambiguous" things, and that word carries the weight.
+# If misses are independent, eight is generous, and in our default model eight are just enough. If workers are less keen,
+# sixteen are just short of 99%. If much is hard for *everybody*, sixteen are far from it, and on average each further one adds
+# less than the one before: it takes more than fifty. (They get there, since in this model nothing is hidden from everybody.)
+# The paper's estimate of over 99% holds for "unambiguous" things, and that word carries the weight.
 #
 # The authors also look at workers one by one (Fig. 2.4b), counting as true whatever any of the other seven said.
 
@@ -695,7 +715,8 @@ from paperlib.experiments import report, tables
 
 if RERUN:
     tables.run("coco/1", BUDGET, device=DEVICE)
-ours = report.frame("coco/1", "mini" if smoke else BUDGET)
+shown_at = "mini" if smoke else BUDGET
+ours = report.frame("coco/1", shown_at)
 draw.table(ours, "Table 2.1, the paper's beside ours")
 
 # %%
@@ -707,6 +728,28 @@ else:
         print(f"trained on {here}: {mean[f'{here} to VOC']:.1f} on VOC, {mean[f'{here} to COCO']:.1f} on COCO; tested on COCO it "
               f"keeps {100 * mean[f'{here} to COCO'] / mean[f'{here} to VOC']:.0f}% (the paper's detector: "
               f"{100 * grid[f'{here} to COCO'] / grid[f'{here} to VOC']:.0f}%)")
+
+# %% [markdown]
+# Both detectors fall, as in the paper, and the one that was trained on COCO's kind of picture falls less.
+# The table's other message is that each set is best served by its own training set. The verdicts above, and that of the claim on
+# hard views at the end of this notebook, compare with the first row and so cannot test it for COCO. Compare within a test set,
+# seed by seed, the detector at home with the visitor:
+
+# %%
+from paperlib.experiments.judge import paired
+
+points = {row: {seed: 100 * value for seed, value in found["metrics"].get("AP50", {}).items()}
+          for row, found in report.measured("coco/1", shown_at).items()}
+for home, visitor in (("VOC", "COCO"), ("COCO", "VOC")):
+    own, other = f"{home} to {home}", f"{visitor} to {home}"
+    if gain := paired(points.get(own, {}), points.get(other, {})):
+        print(f"tested on {home}: trained on {home} minus trained on {visitor} {gain.mean:+.2f} points [{gain.low:+.2f}, "
+              f"{gain.high:+.2f}], {gain.n} pairs of runs (the paper: {grid[own] - grid[other]:+.1f})")
+
+# %% [markdown]
+# On MiniVOC the detector at home wins, as in the paper and by far more. On MiniCOCO it does not: there the visitor from MiniVOC
+# is ahead, by less than a point, and the interval only just excludes zero, where the paper's detector wins at home. We do
+# not find that half of the table. Both of our detectors score low on MiniCOCO, and we have not looked for the cause.
 
 # %% [markdown]
 # ## What a mask knows that a box does not
@@ -782,7 +825,7 @@ print(f"Perfect boxes: average shape {tight.mask_iou.mean():.2f}, the whole box 
 # %% [markdown]
 # Even a perfect box does not buy a good mask: pose and occlusion are what an average averages away. Look at the last line:
 # calling the *whole box* the object does about as well. Someone has to draw the outline, or a network has to learn to
-# (notebooks 06 to 09).
+# (notebooks 06, 07 and 09, still to come).
 #
 # ## Every claim, and what became of it
 #
@@ -792,7 +835,7 @@ print(f"Perfect boxes: average shape {tight.mask_iou.mean():.2f}, the whole box 
 # %%
 from paperlib.experiments import claims
 
-mine = [claim for claim in claims.judged("mini" if smoke else BUDGET, "coco") if claim["notebook"] == "01_coco"]
+mine = [claim for claim in claims.judged(shown_at, "coco") if claim["notebook"] == "01_coco"]
 draw.table(claims.frame(mine, "trend"), "Claims measured on the drawn set and with simulated workers; 95% intervals")
 
 # %%
@@ -806,6 +849,8 @@ draw.table(claims.frame(mine, "exact"), "Claims that follow from arithmetic, com
 # - **The workers are a model.** That a union's recall rises and its precision falls follows for any workers who miss and
 #   slip. *Where* it levels off follows from our numbers for skill, doubt and slips.
 # - **The bars are ours.** The paper does not print what IoU its training task asked for, nor when its judges object.
+# - **Half of Table 2.1 does not come back.** On MiniCOCO our detector is not helped by training on MiniCOCO. It is another
+#   detector than the paper's, learns from a thousand images of either set, and sees drawings; which of these matters is open.
 # - **Correct boxes are simulated** by moving true ones; the paper used a detector's.
 # - **The people and animals here are plump drawings** in calm poses, and the half-line of the box figure is our reading of
 #   "most pixels" in the paper's one example.

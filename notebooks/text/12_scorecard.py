@@ -2,7 +2,7 @@
 # # 12 · The scorecard: what held, what did not, and how we know
 #
 # **Sources.** All seven papers; their tables and claims are in `data/published` and `data/claims`, our measurements in
-# `data/results`. **Before this:** any one of notebooks 03 to 11, to know what a row of a table is.
+# `data/results`. **Before this:** any one of notebooks 04, 05, 08, 10 and 11, to know what a row of a table is.
 # **Needs:** a CPU; nothing is trained here, everything is read from the records.
 #
 # <!-- minutes -->CPU: 0.5 min on 2 CPU cores; older CPU: 1 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->

@@ -42,11 +42,14 @@ def search(pool: list[DetectionSet], names: list[str], most: int = 50) -> list[H
     return sorted(hits, key=lambda hit: -hit.score)[:most]
 
 
-def iconic(dataset: DetectionSet, i: int) -> bool:
-    """One category only, one object that covers a fifth of the image or more, in the middle half: our definition."""
+def iconic(dataset: DetectionSet, i: int, alone: bool = True) -> bool:
+    """One category only, its largest box covers a fifth of the image or more, in the middle half: our definition.
+
+    Without `alone` other categories may be there too, and the largest box of all counts.
+    """
     image = dataset.images[i]
     anns = dataset.annotations.get(image["id"], [])
-    if not anns or len({a["category_id"] for a in anns}) > 1:
+    if not anns or (alone and len({a["category_id"] for a in anns}) > 1):
         return False
     x, y, w, h = max(anns, key=lambda a: a["bbox"][2] * a["bbox"][3])["bbox"]
     middle = (x + w / 2) / image["width"], (y + h / 2) / image["height"]
