@@ -42,14 +42,17 @@ import numpy as np
 import pandas as pd
 import torch
 
+from paperlib.data.crops import load_classification
 from paperlib.data.drawings import CATEGORIES
 from paperlib.data.sets import load
-from paperlib.data.world import World, draw_scene
-from paperlib.experiments import dials, report, tables, world_probes
+from paperlib.data.world import World, compose, draw_scene
+from paperlib.experiments import dials, readers, report, tables, world_probes
 from paperlib.experiments.configs import budget, override, system_config
 from paperlib.experiments.judge import mean_interval, paired
+from paperlib.experiments.published import claims
 from paperlib.parts.anchors import anchors_for
 from paperlib.parts.boxes import area, iou
+from paperlib.parts.matching import match
 from paperlib.systems.retinanet import RetinaNet
 from paperlib.teach import draw
 from paperlib.teach.checks import check, predict, reveal, score
@@ -65,16 +68,25 @@ names = [category.name for category in CATEGORIES]
 # ## Can you name these?
 #
 # MiniCOCO's world is drawn, and each property that makes photographs hard is a number that we can turn. First, has it got
-# what photographs have? Here are small things, each cut out tightly and enlarged. Name them before you scroll on.
+# what photographs have? Here are small things, one a scene, each cut out tightly and enlarged. Name them before you scroll on.
 
 # %%
-pool = world_probes.small_things(World(), "val", 0.01 if smoke else 0.02)
-chosen = [pool[i] for i in np.random.default_rng(SEED + 3).permutation(len(pool))[:8]]
-fig = draw.grid([tight for tight, _, _ in chosen], [f"{k}" for k in range(1, 9)], columns=8, size=1.1)
+def uncovered(view):
+    """What a network is shown of a view, as a mask: the rest is grey."""
+    return (view != world_probes.GREY).any(2)
+
+
+pool = []
+for drawing in world_probes.scenes(World(), "val", 0.02):
+    small = [found for found in world_probes.small_in(drawing) if uncovered(found[1]).mean() > 0.99]  # not at the image's edge
+    pool += small[len(small) // 2:][:1]  # one a scene
+chosen = pool[:8]
+tight = [np.where(uncovered(view)[..., None], view, 255)[12:24, 12:24] for view, _, _ in chosen]  # the middle third, on white
+fig = draw.grid(tight, [f"{k}" for k in range(1, 9)], columns=4, size=1.9)
 draw.show(fig, "Eight tight crops of small things, numbered: blurred patches of a few colours; hardly any can be named.")
 
 # %%
-fig = draw.grid([wide for _, wide, _ in chosen], [names[label] for _, _, label in chosen], columns=8, size=1.1)
+fig = draw.grid([wide for _, wide, _ in chosen], [names[label] for _, _, label in chosen], columns=4, size=1.9)
 draw.show(fig, "The same eight things with three times the side in view, and their names: "
                + ", ".join(names[label] for _, _, label in chosen) + ". What is around them makes the names plausible.")
 
@@ -82,15 +94,24 @@ draw.show(fig, "The same eight things with three times the side in view, and the
 # The same network, the MiniNet trunk and one layer, is trained on either view of the same things, at the same size: once what
 # lies around the box is painted grey, once not. This is the *context* probe. The *objectness* probe asks something simpler: is
 # this a thing at all? Printed marks (rows of one drawing, on cloth or walls) look like things until one sees that they repeat.
-# Things and marks of equal size, in full view, through a narrow and through a wide window:
+# Here are four things and four marks, those of a column about equally large, through a narrow and through a wide window; the scenes are
+# chosen so that the wide one shows the marks' rows:
 
 # %%
-pairs = world_probes.things_and_marks(World(), "val", 0.02 if smoke else 0.05)
-pairs = [pair for first in np.linspace(0, len(pairs) - 2, 4).astype(int) // 2 * 2 for pair in pairs[first:first + 2]]
-fig = draw.grid([near for near, _, _ in pairs] + [far for _, far, _ in pairs],
-                [("thing" if yes else "mark") for *_, yes in pairs] * 2, columns=8, size=1.1)
-draw.show(fig, "Two rows of eight windows, things and printed marks in turn. Above, 24 px are visible and both look alike; "
-               "below, 64 px are visible, and the marks stand in rows of equal drawings.")
+pairs = []
+for scenes in ((3, 42), (71, 139), (86, 108), (7, 48)):  # with a thing; with a mark about as large
+    free, printed = (compose(World(), world_probes.FIRST["val"] + k) for k in scenes)
+    middles = printed.marks[:, :2] + printed.marks[:, 2:] / 2
+    beside = (abs(middles[:, None] - middles) < 26).all(2).sum(1) * (abs(middles - 64) <= 32).all(1)  # marks in sight, in 64 px
+    mark = printed.marks[beside.argmax()]
+    whole = [t for t in free.instances if not (t["crowd"] or t["truncated"]) and t["visible"] > 0.9]
+    thing = min(whole, key=lambda t: abs(max(t["bbox"][2:]) - max(mark[2:])))
+    pairs.append([(f"thing: {thing['name']}", free.image, thing["bbox"]), ("mark", printed.image, mark)])
+views = [(f"{what.partition(':')[0] if side == 24 else what}, {side} px", world_probes.window(image, box, side, side))
+         for side in (24, 64) for each in zip(*pairs) for what, image, box in each]
+fig = draw.grid([view for _, view in views], [title for title, _ in views], columns=4, size=1.9)
+draw.show(fig, "Four columns, each with a thing and a printed mark about as large. The upper two rows show 24 px around them: both are blurred "
+               "patches. The lower two rows show 64 px: around each mark others of its kind stand in rows.")
 
 # %%
 WORLD = ("context", "objectness", "depth", "colour")  # the register has more, of notebook 01's claims
