@@ -1,11 +1,12 @@
 """Probes of the drawn world: what they show a network, and that their records are found again."""
 import numpy as np
 import pytest
+import torch
 
 from paperlib.data import build
 from paperlib.data.sets import load
 from paperlib.data.world import World
-from paperlib.experiments import curves_coco, records, world_probes
+from paperlib.experiments import curves_coco, readers, records, world_probes
 from paperlib.experiments.claims import judged
 
 
@@ -39,8 +40,19 @@ def test_linear_probe_learns_what_is_linear():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(600, 4))
     y = (x[:, 0] > 0).astype(int)
-    assert world_probes.linear(x[:400], y[:400], x[400:], y[400:]) > 0.9
-    assert world_probes.linear(x[:400, 1:], y[:400], x[400:, 1:], y[400:]) < 0.65
+    assert readers.linear(x[:400], y[:400], x[400:], y[400:]) > 0.9
+    assert readers.linear(x[:400, 1:], y[:400], x[400:, 1:], y[400:]) < 0.65
+    named = readers.names(x[:400], y[:400], x[400:])
+    assert (named == y[400:]).mean() == readers.linear(x[:400], y[:400], x[400:], y[400:])
+
+
+def test_a_level_is_read_in_four_cells_whatever_the_side():
+    images = torch.randint(0, 256, (3, 3, 64, 64), dtype=torch.uint8)
+    for side in (32, 64):
+        found = readers.levels(images, side)
+        assert list(found) == [2, 4, 8, 16, 32] and all(x.shape[0] == 3 and x.shape[1] % 4 == 0 for x in found.values())
+    twice = readers.levels(images.repeat(100, 1, 1, 1), 64)                     # more than one part
+    np.testing.assert_allclose(twice[32][-3:], found[32], rtol=1e-4, atol=1e-4)
 
 
 def test_each_seed_portrays_other_things_in_the_same_order(monkeypatch):

@@ -5,9 +5,6 @@ import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from paperlib.data import build
@@ -15,6 +12,7 @@ from paperlib.data.world import Drawing, World, compose
 from paperlib.device import busy, pick_device, progress, seed_all
 from paperlib.experiments import curves_coco, proposal_probes, records
 from paperlib.experiments.configs import digest
+from paperlib.experiments.readers import levels, linear
 from paperlib.parts.trunk_weights import weights_folder
 from paperlib.parts.trunks import TrunkConfig, trunk
 
@@ -48,17 +46,21 @@ def only(crop: np.ndarray, wide: float, high: float) -> np.ndarray:
     return out
 
 
-def small_things(world: World, split: str, share: float, out: int = 36) -> list[tuple]:
-    """(tight crop, the same with three times its side in view, label) of every small thing."""
+def small_in(drawing: Drawing, out: int = 36) -> list[tuple]:
+    """(tight crop, the same with three times its side in view, label) of every small thing of a scene."""
     found = []
-    for drawing in scenes(world, split, share):
-        for thing in drawing.instances:
-            if not thing["crowd"] and thing["area"] < build.AREA_BOUNDS[0] ** 2:
-                w, h = thing["bbox"][2:]
-                wide = window(drawing.image, thing["bbox"], 3 * max(w, h), out)
-                tight = only(wide, *(out / 3 * side / max(w, h) for side in (w, h)))
-                found.append((tight, wide, thing["category"] - 1))
+    for thing in drawing.instances:
+        if not thing["crowd"] and thing["area"] < build.AREA_BOUNDS[0] ** 2:
+            w, h = thing["bbox"][2:]
+            wide = window(drawing.image, thing["bbox"], 3 * max(w, h), out)
+            tight = only(wide, *(out / 3 * side / max(w, h) for side in (w, h)))
+            found.append((tight, wide, thing["category"] - 1))
     return found
+
+
+def small_things(world: World, split: str, share: float) -> list[tuple]:
+    """What `small_in` finds in fresh scenes."""
+    return [found for drawing in scenes(world, split, share) for found in small_in(drawing)]
 
 
 def things_and_marks(world: World, split: str, share: float, near: int = 24, far: int = 64) -> list[tuple]:
@@ -121,12 +123,6 @@ def _pair(find: Callable, names: tuple[str, str], classes: int) -> Callable:
     return probe
 
 
-def linear(train: np.ndarray, labels: np.ndarray, test: np.ndarray, truth: np.ndarray) -> float:
-    """Accuracy of a logistic regression on features (n, d), each scaled to unit spread."""
-    probe = make_pipeline(StandardScaler(), LogisticRegression(C=0.03, max_iter=200))
-    return probe.fit(train, labels).score(test, truth)
-
-
 def portraits(split: str, share: float, seed: int = 0) -> Iterable[tuple[Drawing, int]]:
     """Fresh pictures of MiniNet's world, a share of PORTRAITS: categories 0..K-1 in turn, other ones for each seed."""
     world = build.WORLDS["mininet"]
@@ -134,17 +130,10 @@ def portraits(split: str, share: float, seed: int = 0) -> Iterable[tuple[Drawing
         yield compose(world, FIRST[split] + 100_000 * seed + k, k % world.categories + 1), k % world.categories
 
 
-@torch.no_grad()
 def level_features(split: str, share: float, seed: int = 0, side: int = 32) -> tuple[dict[int, np.ndarray], np.ndarray]:
-    """{stride: (n, 4 C) what the MiniNet trunk's level says of portraits of `side` px, in 2 x 2 cells}, labels (n,)."""
-    body = trunk(TrunkConfig("tiny", "mininet", frozen_norm=True)).eval()
+    """What `readers.levels` finds in portraits of `side` px, and their labels (n,)."""
     images, labels = zip(*((drawing.image, label) for drawing, label in portraits(split, share, seed)))
-    out: dict[int, list] = {}
-    for part in torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).split(256):
-        small = F.interpolate(part, (side, side), mode="bilinear", antialias=True)
-        for level, features in body(small).items():
-            out.setdefault(2 ** level, []).append(F.adaptive_avg_pool2d(features, 2).flatten(1))
-    return {stride: torch.cat(rows).numpy() for stride, rows in out.items()}, np.array(labels)
+    return levels(torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2), side), np.array(labels)
 
 
 def depth(world: World, seeds: int, share: float) -> dict[str, list[float]]:
