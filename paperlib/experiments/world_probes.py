@@ -1,4 +1,4 @@
-"""What the drawn world asks of a network, measured: context, objectness, depth, and that colour names nothing."""
+"""What the drawn world asks of a network, measured: context, objectness, depth, and that colour names little."""
 from collections.abc import Callable, Iterable
 
 import cv2
