@@ -265,7 +265,7 @@ for pair, (dial, (seed, *ends)) in zip(axes.reshape(-1, 2), TURNS.items()):
         picture(ax, seed, **{dial: end})
         ax.set_title(f"{dial} {dials.say(end)}", loc="left", fontsize=9)
 draw.show(fig, "Ten dials, for each two pictures of one seed: fruit and a bus, or giraffes and elephants, in a savannah; a meadow "
-               "without and with printed rows; all things of one size, or a large elephant and small dogs; many kites, or one; a tidy "
+               "without and with printed rows; all things of one size, or a large elephant and small dogs; kites and people, or one kite; a tidy "
                "street, or one with things of no category; a couple, or a crowd, before houses; few or many vehicles in the air; "
                "animals apart, or hiding one another; far things clear, or paled by air; far things sharp, or blurred.")
 
