@@ -4,7 +4,7 @@
 # **Paper:** none of its own. It asks of claims from the other notebooks (COCO, R-CNN, FPN, focal loss) in which world
 # they are true. **Before this:** notebooks 01 (COCO), 08 (pyramids) and 10 (focal loss), or at least their last three lines.
 #
-# <!-- minutes -->CPU: 0.5 min on 2 CPU cores; older CPU: 1 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
+# <!-- minutes -->CPU: 0.5 min on 2 CPU cores; older CPU: 1.5 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
 # Everything here runs on a CPU. The trainings behind the curves were recorded before; nothing long runs live.
 
 # %% tags=["parameters"]
@@ -367,8 +367,8 @@ draw.table(pd.DataFrame.from_dict(crowded, "index", columns=["anchors", "positiv
 
 # %% [markdown]
 # The mini recipe takes the sparsest, 1.125 strides; 20,000 class scores for each positive were hoped for. The last line's count is
-# less than two of its standard errors away from that; all 8,000 training images give 20,067, with a standard error of 156. Photographs
-# are still less balanced: the paper's anchors on 128 images of COCO, at its 600 px, have about 50,000 by our count.
+# less than two of its standard errors away from that, and all training images, counted once, lie just above it. Photographs are less
+# balanced still: the paper's anchors have more than twice as many for each positive on the few COCO images that we counted.
 
 # %%
 predict("At which size for their stride do anchors make the gain of focal loss largest?", "anchors", guess=None)
