@@ -12,7 +12,7 @@ import pytest
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from paperlib.data.sets import load
-from paperlib.experiments import configs, pool, records, report, tables
+from paperlib.experiments import configs, dials, pool, records, report, tables
 from paperlib.experiments.configs import Budget, budget, system_config
 from paperlib.experiments.published import published
 from paperlib.systems import SYSTEMS
@@ -263,6 +263,13 @@ def test_a_table_runs_on_a_dask_cluster(plan):
         new = tables.run(TABLE, plan, ROWS, seeds=2, jobs=2)
     assert sorted((r["row"], r["seed"]) for r in new) == [(row, seed) for row in ROWS for seed in (0, 1)]
     assert {r["status"] for r in new} == {"ok"} and len(records.read(TABLE, "smoke")) == 4
+
+
+@pytest.mark.parametrize("plan", ["smoke", "mini", "gpu", "paper"])
+def test_no_budget_lacks_a_recipe(plan):
+    """Tables of trunks that a budget does not train, and the dials of the small one, have no rows there."""
+    for name in (name for name, body in (published() | dials.tables()).items() if "run" in body):
+        assert tables.jobs_of(name, budget(plan), seeds=1) or plan in ("gpu", "paper"), name
 
 
 @pytest.mark.parametrize("plan", ["mini", "paper"])
