@@ -91,7 +91,7 @@ def test_the_frame_holds_the_papers_numbers_beside_ours(plan, monkeypatch):
     for row, seed, ap in [("gamma 0", 0, 0.10), ("gamma 0", 1, 0.12), ("gamma 2", 0, 0.13), ("gamma 2", 1, 0.16)]:
         mine = next(j for j in tables.jobs_of(TABLE, plan, seeds=2) if (j.row, j.seed) == (row, seed))
         records.append({"table": TABLE, "row": row, "seed": seed, "budget": "smoke", "hash": tables.identity(mine),
-                        "status": "ok", "metrics": {"AP": ap}, "seconds": 60.0, "provenance": {}})
+                        "status": "ok", "metrics": {"AP": ap, "loss_fall": 0.5}, "seconds": 60.0, "provenance": {}})
     two = Budget("smoke", 2, {"retinanet": job.recipe})
     frame = report.frame(TABLE, two)
     printed = {row["label"]: row["values"]["AP"] for row in published()[TABLE]["rows"]}
