@@ -15,7 +15,7 @@ def area(b: Tensor) -> Tensor:
 
 def _intersection(a: Tensor, b: Tensor) -> Tensor:
     ax1, ay1, ax2, ay2 = a.unsqueeze(-2).unbind(-1)  # each (…, N, 1)
-    bx1, by1, bx2, by2 = b.unsqueeze(-3).unbind(-1)  # each (…, 1, M)
+    bx1, by1, bx2, by2 = b.movedim(-1, 0).contiguous().unsqueeze(-2)  # each (…, 1, M), without gaps: faster
     width = torch.minimum(ax2, bx2).sub_(torch.maximum(ax1, bx1)).clamp_(min=0)
     return width.mul_(torch.minimum(ay2, by2).sub_(torch.maximum(ay1, by1)).clamp_(min=0))
 
