@@ -342,6 +342,12 @@ predict("At which share of empty images is the gain of focal loss largest?", "im
 show_curve("imbalance", "If background is the trouble, the gain grows with the dial. Mind the intervals, too.")
 
 # %% [markdown]
+# **What it says so far.** The gain is largest where the dial is lowest, against what we expected. But look at the left panel first. With half
+# of the images empty both sides keep about a third of their AP, and with four fifths there is next to nothing left that a better loss
+# could raise. In the same number of steps a network now sees half or a fifth as many *objects*, and that costs more than any imbalance does.
+# So this dial turns two things at once and does not decide the question. A fairer one would let both see as many objects, in more steps. The
+# next dial keeps the pictures, and turns the anchors.
+#
 # ### Anchors for each object and focal loss
 #
 # The same question without other pictures. Anchors that are small for their stride overlap less, so fewer of them are
