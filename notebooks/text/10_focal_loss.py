@@ -397,6 +397,7 @@ for ax, (table, rows) in zip(axes.flat, paths.items()):
     for row, n in runs.items():
         means = [sum(seeds.values()) / len(seeds) for seeds in rows[row].values()]
         ax.plot(list(rows[row]), means, marker="o", ms=4, label=f"{row} ({n})", linestyle="-" if n == max(runs.values()) else ":")
+    ax.margins(y=0.25)  # room for the legend
     ax.set(title=f"Table {table}", ylim=(0, None))
     ax.legend(fontsize=7, ncols=2, title="row (runs)", title_fontsize=7)
 for ax in axes.flat[len(paths):]:
