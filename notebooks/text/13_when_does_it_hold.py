@@ -344,12 +344,12 @@ show_curve("imbalance", "If background is the trouble, the gain grows with the d
 # %% [markdown]
 # **What it says so far.** The gain is largest where the dial is lowest, against what we expected. But look at the left panel first. With half
 # of the images empty both sides keep about a third of their AP, and with four fifths there is next to nothing left that a better loss
-# could raise. In the same number of steps a network now sees half or a fifth as many *objects*, and that costs more than any imbalance does.
-# So this dial turns two things at once and does not decide the question.
+# could raise. In the same number of steps a network now sees half or a fifth as many *objects*, which alone would lower both sides. So this
+# dial turns two things at once and does not decide the question.
 #
-# A fairer turn: again half of the images are empty, but there are twice the steps, so that both sides see as many objects as before (if
-# half as many different ones). What we expected was written down before the first of these runs: no smaller a gain than with hardly any
-# empty image. The next dial keeps the pictures, and turns the anchors.
+# A fairer turn: again half of the images are empty, but there are twice the steps, so that both sides see as many objects as before (though
+# only half as many different ones). What we expected was written down before the first of these runs: no smaller a gain than with hardly
+# any empty image. The next dial keeps the pictures, and turns the anchors.
 
 # %%
 predict("By how many AP points does the gain of focal loss grow when half of the images are empty, and as many objects are seen?", "objects", guess=None)
