@@ -438,7 +438,7 @@ draw.table(report.frame("focal_loss/1a", shown), "Table 1a: AP by alpha at gamma
 # Without the prior the authors' run diverged. None of ours has (the table would count it), perhaps because our
 # optimiser rescales the huge first gradients. They end lower, by more than a quarter of the AP: the claim that they do not survive fails
 # here. The paper adds that the prior's exact value does not matter. Ten times ours costs less than the one point that the claim may
-# cost, so it holds; but half a point is an eighth of so low an AP, and all five seeds agree on the loss.
+# cost, so it holds; but half a point is an eighth of so low an AP, and each of the five seeds lost some of it.
 
 # %% [markdown]
 # ## Where the loss comes from
