@@ -784,7 +784,7 @@ check("bias", my_bias, lambda prior: float(torch.tensor(prior, dtype=torch.float
 #
 # Dense detectors see hundreds of background anchors for each that matches an object, and cross entropy adds up even what is easy.
 # The focal loss multiplies by $(1-p_t)^\gamma$, so that easy examples whisper; a prior keeps the first steps calm.
-# Whether that wins depends on how lopsided the world is, which notebook 13 studies one dial at a time.
+# Whether its gain grows with how lopsided the world is, notebook 13 asks, one dial at a time.
 #
 # **Next:** the detector itself, part by part, in notebook 11.
 #
