@@ -615,7 +615,7 @@ draw.show(fig, "Three panels over the size of the image, a line each for small, 
 
 # %%
 gains = {}
-for small, large in zip(steps, steps[1:]):
+for small, large in (steps[:2], steps[1:]):
     for name, end in (("small", "s"), ("medium", "m"), ("large", "l")):
         found = [paired(points(large, metric + end), points(small, metric + end)) for metric in ("AP", "AR")]
         gains[f"{sides[small]} to {sides[large]} px", name] = [
