@@ -522,8 +522,8 @@ draw.table(pd.DataFrame.from_dict(lines, "index", columns=columns_), "Design dec
 #
 # **What it says.** Where five seeds are recorded, ours agree. A finer level makes four times as many anchors and brings nothing; if anything
 # it takes a little, and from the large objects. Without the coarsest level it is the large objects that lose. One map alone loses a quarter of
-# the AP, and nine tenths of that of the small objects. A box for each class is no better; if anything, it is worse. The last two rows wait
-# for more seeds.
+# the AP, and nine tenths of that of the small objects. A box for each class is no better, but a little worse. The last two rows wait for
+# more seeds.
 #
 # ## Speed against accuracy
 #
