@@ -104,7 +104,13 @@ def test_the_frame_holds_the_papers_numbers_beside_ours(plan, monkeypatch):
     only = {TABLE: published()[TABLE]}
     monkeypatch.setattr(report, "published", lambda: only)
     bill, rows = report.outlook(two)[TABLE], len(frame)
-    assert bill == {"done": 4, "minutes": 4.0, "left": 2 * rows - 4, "to_go": 2 * rows - 4}   # a minute a run
+    assert bill == {"done": 4, "minutes": 4, "left": 2 * rows - 4, "to_go": 2 * rows - 4, "older": 0,
+                    "older_minutes": 0, "all": 2 * rows}                       # a minute a run
+    slow = {**records.read(TABLE, "smoke")[0], "seconds": 300.0, "provenance": {"products": "float32"}}
+    del slow["sha256"]
+    records.append(slow)                                                       # the same run, again, on an older CPU
+    bill = report.outlook(two)[TABLE]
+    assert bill["minutes"] == 8 and (bill["older"], bill["older_minutes"], bill["all"]) == (1, 5, 2 * rows)
 
 
 def test_errors(plan):

@@ -25,12 +25,16 @@ def measured(table: str, plan: str | Budget | None = None) -> dict[str, dict]:
     fresh = {(j.row, j.seed): tables.identity(j) for j in tables.jobs_of(table, plan, seeds=max(seeds, plan.seeds))
              if (j.row, j.seed) in recorded}
     for (row, seed), record in recorded.items():
-        entry = rows.setdefault(row, {"metrics": {}, "seconds": [], "stale": 0, "diverged": 0, "copied": 0.0})
+        entry = rows.setdefault(row, {"metrics": {}, "seconds": [], "stale": 0, "diverged": 0, "copied": 0.0,
+                                      "older": []})
         if (row, seed) not in fresh or fresh[row, seed] != record["hash"]:
             entry["stale"] += 1
             continue
         entry["seconds"].append(record["seconds"])
-        entry["copied"] += record["seconds"] if "measured_as" in record else 0.0
+        if "measured_as" in record:
+            entry["copied"] += record["seconds"]
+        elif record["provenance"].get("products") == "float32":  # a CPU without units for bfloat16
+            entry["older"].append(record["seconds"])
         entry["diverged"] += record["status"] != "ok"
         for metric, value in record["metrics"].items():
             entry["metrics"].setdefault(metric, {})[seed] = value
@@ -125,10 +129,11 @@ def dial_curve(table: str, plan: str | Budget | None = None) -> pd.DataFrame:
 
 
 def outlook(plan: str | Budget | None = None) -> dict[str, dict]:
-    """{table: {"done", "left": runs, "minutes", "to_go": core-minutes}} of every table that can be run.
+    """{table: {"done", "left", "older": runs, "minutes", "older_minutes", "to_go", "all": core-minutes}} of each table.
 
     What is left is estimated by the median of the table's recorded runs, else of its system's; None without any. A run
-    that another row shares counts once.
+    that another row shares counts once. "older" are the runs that were made on a CPU without units for bfloat16, and
+    "all" is what the table would have cost in all without them, by that median.
     """
     plan = plan if isinstance(plan, Budget) else budget(plan)
     systems = {name: body["run"]["system"] for name, body in published().items() if "run" in body}
@@ -138,6 +143,9 @@ def outlook(plan: str | Budget | None = None) -> dict[str, dict]:
         seen |= left
         typical = usual.get(name, usual.get(system))
         done, minutes = spent.get(name, (0, 0.0))
-        found[name] = {"done": done, "minutes": round(minutes, 1), "left": len(left),
-                       "to_go": round(len(left) * typical / 60, 1) if typical else None}
+        to_go = len(left) * typical / 60 if typical else None
+        older = [seconds for row in measured(name, plan).values() for seconds in row["older"]] if done else []
+        whole = typical and minutes - sum(older) / 60 + len(older) * typical / 60 + to_go
+        found[name] = {"done": done, "minutes": minutes, "left": len(left), "to_go": to_go,
+                       "older": len(older), "older_minutes": sum(older) / 60, "all": whole}
     return found

@@ -61,23 +61,26 @@ def section() -> str:
 
 
 def _bill(before: dict | None, plan: str = "mini") -> str:
-    """What the tables have cost by their records, and would have cost by the ratio of record `before`."""
+    """What the tables cost on a CPU with units for bfloat16, what is recorded of them, and on which CPUs."""
     bill = report.outlook(plan).values()
-    done, left, minutes, to_go = (sum(line[key] or 0 for line in bill) for key in ("done", "left", "minutes", "to_go"))
+    done, left, minutes, older, older_minutes, whole = (
+        sum(line[key] or 0 for line in bill) for key in ("done", "left", "minutes", "older", "older_minutes", "all"))
     said = f"\nAll tables at the {plan} budget: {done + left} runs"
     if done:
-        said += f", about {minutes + to_go:.0f} core-minutes"
-    if left:
-        said += f", of which {done} runs and {minutes:.0f} core-minutes are recorded"
+        said += f", about {whole:.0f} core-minutes on a CPU with units for bfloat16"
     if done and before:
-        ratio = ratios.interval(before).mean
-        said += (f". Before training was made faster, at commit {BEFORE}, as many images took {ratio:.1f} times as "
-                 f"long (measured on RetinaNet): about {ratio * (minutes + to_go):.0f} core-minutes")
+        said += (f" ({ratios.interval(before).mean:.1f} times as long before training was made faster, at commit "
+                 f"{BEFORE}, as measured on RetinaNet)")
+    if left:
+        said += f". Recorded: {done} runs"
+        if done:
+            said += f" in {minutes:.0f} core-minutes"
+        if older:
+            said += f", of which {older} runs took {older_minutes:.0f} core-minutes on a CPU without such units"
     said += ".\n"
     if times := _older(plan):
-        said += (f"\nA CPU without units for bfloat16 makes float32 products instead: the {len(times)} runs of "
-                 f"`dials/precision` that were measured on one took {median(times):.1f} times as long (median) as the "
-                 "tables' own, made on a newer chip with them.\n")
+        said += (f"\nA CPU without them makes float32 products: the {len(times)} runs of `dials/precision` that were "
+                 f"measured on one took {median(times):.1f} times as long (median) as the tables' own.\n")
     return said
 
 
