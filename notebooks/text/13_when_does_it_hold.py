@@ -4,7 +4,7 @@
 # **Paper:** none of its own. It asks of claims from the other notebooks (COCO, R-CNN, FPN, focal loss) in which world
 # they are true. **Before this:** notebooks 01 (COCO), 08 (pyramids) and 10 (focal loss), or at least their last three lines.
 #
-# <!-- minutes -->CPU: 0.5 min on 2 CPU cores; older CPU: 2 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
+# <!-- minutes -->CPU: 0.5 min on 2 CPU cores; older CPU: 1.5 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
 # Everything here runs on a CPU. The trainings behind the curves were recorded before; nothing long runs live.
 
 # %% tags=["parameters"]
@@ -279,7 +279,7 @@ draw.show(fig, "Ten dials, for each two pictures of one seed: fruit and a bus, o
 
 # %%
 experiments, says = dials.dials(), {claim["id"]: claim["say"] for claim in claims()}
-ELSEWHERE = {"04": "scales images grid background", "05": "catch_up", "08": "large finest units sharing joint", "10": "late alpha"}
+ELSEWHERE = {"04": "scales images grid background", "05": "catch_up", "08": "large finest units sharing joint", "10": "late alpha threshold weight"}
 drawn_in = {f"dials/{name}": notebook for notebook, listed in ELSEWHERE.items() for name in listed.split()}
 listed = {d["title"]: {"dial": d["dial"], "values": ", ".join(map(dials.say, d["values"])), "paper's choice": d["better"]["label"],
                        "against": d["worse"]["label"], "claim": says.get(d["claim"], "none; R-CNN pre-trains (Sec. 2.3)"),

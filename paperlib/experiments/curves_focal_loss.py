@@ -120,8 +120,8 @@ def _reaches_two_stages(claim: dict, trained) -> Outcome:
 
 
 CURVES = {
-    **dict.fromkeys(("focal-gamma-curve", "focal-gamma-robust", "focal-depth-scale", "focal-anchors-saturate"),
-                    _all_parts),
+    **dict.fromkeys(("focal-gamma-curve", "focal-gamma-robust", "focal-depth-scale", "focal-anchors-saturate",
+                     "focal-flstar-equal"), _all_parts),
     "focal-alpha-falls-with-gamma": _alpha_falls_with_gamma,
     "focal-flstar-effective-shape": _effective_shapes,
     "focal-matches-two-stage": _reaches_two_stages,
