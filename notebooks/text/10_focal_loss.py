@@ -828,7 +828,7 @@ draw.table(pd.DataFrame.from_dict(gaps, "index", columns=["gap", "interval", "se
 #
 # One caution on the arrows of the focal loss and of cross entropy with 0.75. Their runs with the higher bar are the table's, and do not say whether
 # products were rounded; those with the lower one were not. The same runs without rounding are in `dials/precision`, at the higher bar: against these the
-# focal loss has exactly its AP, seed by seed, and cross entropy gains less than a tenth of a point.
+# focal loss has its AP to a thousandth of a point, seed by seed, and cross entropy gains less than a tenth of a point.
 #
 # How we came to it matters for how much to believe. The recall in Table 1a fell with alpha, and that gave the idea; the first figure was made
 # after its runs, and only the two expectations before theirs. And the pairs of the authors may keep the bar by chance. Their networks,
