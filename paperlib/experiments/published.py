@@ -21,7 +21,7 @@ CLAIM_MAY = {"notebook": str, "note": str, "formula": str, "version": str}
 JUDGES = {"exact": ("test",), "ratio": ("measure",), "trend": ("rows", "curve"), "external": ("external",)}
 JUDGE_NEEDS = {"test": (), "measure": ("direction",), "rows": ("table", "better", "worse", "metric"),
                "curve": ("property",), "external": ("why",)}
-JUDGE_MAY = {"measure": ("value", "low", "high"), "rows": ("margin", "share", "set_better", "set_worse"),
+JUDGE_MAY = {"measure": ("value", "low", "high"), "rows": ("margin", "share", "set_better", "set_worse", "rows"),
              "curve": ("figure", "table", "row", "rows", "parts")}
 CITE = re.compile(r"(\d{3}):(\d+)(?:-(\d+))?")
 
