@@ -11,6 +11,7 @@ from paperlib.data.sets import load
 from paperlib.experiments.configs import budget, override, system_config, to_dict
 from paperlib.parts import boxes
 from paperlib.parts.anchors import AnchorConfig, anchors_for
+from paperlib.parts.dense_loss import class_loss
 from paperlib.parts.losses import focal, smooth_l1
 from paperlib.parts.trunks import TrunkConfig
 from paperlib.systems import PRESETS, SYSTEMS
@@ -136,13 +137,26 @@ def test_no_objects_and_every_loss(kind):
 def test_ohem_uses_the_stated_number_of_anchors():
     net, (images, targets) = model(loss=LossConfig("ohem", ohem_num=64)), scenes()
     logits, _, anchors = net.predict_levels(images)
-    labels, _ = net.assign(torch.cat(anchors), targets)
-    used = net.hard_examples(logits, labels, anchors)
-    assert ((used >= 0).sum(1) == 64).all() and ((used == labels) | (used == -1)).all()
-    loss = F.softplus(torch.cat(logits, 1)).sum(2)
+    logits, labels = torch.cat(logits, 1), net.assign(torch.cat(anchors), targets)[0]
+    used = net.hard_examples(logits, labels, torch.cat(anchors))
+    assert (used.sum(1) == 64).all() and not used[labels < 0].any()
+    loss = F.softplus(logits).sum(2)
     pos = (labels > 0).nonzero(as_tuple=True)
-    loss[pos] -= torch.cat(logits, 1)[(*pos, labels[pos] - 1)]
-    assert all(used[i, loss[i].masked_fill(labels[i] < 0, -1).argmax()] >= 0 for i in range(4))  # the hardest is in
+    loss[pos] -= logits[(*pos, labels[pos] - 1)]
+    assert all(used[i, loss[i].masked_fill(labels[i] < 0, -1).argmax()] for i in range(4))  # the hardest is in
+
+
+@pytest.mark.parametrize("kind", ["ohem", "ohem_1_3"])
+def test_the_loss_of_hard_examples_is_that_of_all_with_the_others_ignored(kind):
+    net, (images, targets) = model(loss=LossConfig(kind, ohem_num=64, normaliser="image")), scenes()
+    logits, _, anchors = net.predict_levels(images)
+    logits, labels = torch.cat(logits, 1).detach().double().requires_grad_(), net.assign(torch.cat(anchors), targets)[0]
+    scale, cfg = torch.linspace(0.5, 1, len(labels)), net.cfg.loss
+    used = net.hard_examples(logits, labels, torch.cat(anchors))
+    want = class_loss(logits, labels.masked_fill(~used, -1), cfg, scale)
+    got = net.hard_loss(logits, labels, torch.cat(anchors), scale)
+    torch.testing.assert_close(got, want)
+    torch.testing.assert_close(*(torch.autograd.grad(loss, logits)[0] for loss in (got, want)))
 
 
 def test_crowds_and_difficult_objects_are_never_positive():

@@ -101,9 +101,11 @@ class RetinaNet(nn.Module):
         logits, deltas, anchors = self.predict_levels(images)
         labels, matched = self.assign(torch.cat(anchors), targets)  # (N, A), (P, 4)
         scale = self.scale(labels)  # (N,)
-        used = self.hard_examples(logits, labels, anchors) if cfg.kind.startswith("ohem") else labels
-        sizes = [x.shape[1] for x in logits]
-        cls = sum(class_loss(x, y, cfg, scale) for x, y in zip(logits, used.split(sizes, 1)))
+        if cfg.kind.startswith("ohem"):
+            cls = self.hard_loss(torch.cat(logits, 1), labels, torch.cat(anchors), scale)
+        else:
+            parts = labels.split([x.shape[1] for x in logits], 1)
+            cls = sum(class_loss(x, y, cfg, scale) for x, y in zip(logits, parts))
         image, anchor = (labels > 0).nonzero(as_tuple=True)
         pred = torch.cat(deltas, 1)[image, anchor]  # (P, 4) or (P, K, 4)
         if not self.cfg.head.class_agnostic:
@@ -127,18 +129,22 @@ class RetinaNet(nn.Module):
                 total = self.positives[0] / self.positives[1]
         return (1 / total.clamp(min=1)).expand(len(count))
 
+    def hard_loss(self, logits: Tensor, labels: Tensor, anchors: Tensor, scale: Tensor) -> Tensor:
+        """The classification loss of each image's hard examples alone (RetinaNet Sec. 5.1, OHEM)."""
+        hard = self.hard_examples(logits.detach(), labels, anchors)  # (N, A)
+        image, anchor = hard.nonzero(as_tuple=True)
+        return class_loss(logits[image, anchor][:, None], labels[image, anchor][:, None], self.cfg.loss, scale[image])
+
     @torch.no_grad()
-    def hard_examples(self, logits: list[Tensor], labels: Tensor, anchors) -> Tensor:
-        """The labels with all but each image's hard examples set to -1 (RetinaNet Sec. 5.1, OHEM)."""
-        cfg, kept = self.cfg.loss, []
-        at, logits = torch.cat(list(anchors)), torch.cat(logits, 1).float()  # (A, 4), (N, A, K)
+    def hard_examples(self, logits: Tensor, labels: Tensor, anchors: Tensor) -> Tensor:
+        """Which anchors (N, A) are hard examples, from logits (N, A, K) and labels (N, A) (RetinaNet Sec. 5.1)."""
+        cfg, chosen = self.cfg.loss, []
         for x, label in zip(logits, labels):
-            loss = value_and_slope(x, cfg)[0].sum(1)  # (A,): cross entropy if all were background
+            loss = value_and_slope(x.float(), cfg)[0].sum(1)  # (A,): cross entropy if all were background
             pos = (label > 0).nonzero().squeeze(1)
-            loss[pos] -= x[pos, label[pos] - 1]  # softplus(-x) = softplus(x) - x
-            chosen = ohem(loss, at, label, cfg.ohem_num, cfg.ohem_nms, balanced=cfg.kind == "ohem_1_3")
-            kept.append(label.masked_fill(~chosen, -1))
-        return torch.stack(kept)
+            loss[pos] -= x[pos, label[pos] - 1].float()  # softplus(-x) = softplus(x) - x
+            chosen.append(ohem(loss, anchors, label, cfg.ohem_num, cfg.ohem_nms, balanced=cfg.kind == "ohem_1_3"))
+        return torch.stack(chosen)
 
     @torch.no_grad()
     def detect(self, images: Tensor, sizes: Tensor | None = None) -> list[dict[str, Tensor]]:
