@@ -45,6 +45,11 @@ def measured(table: str, plan: str | Budget | None = None) -> dict[str, dict]:
     return rows
 
 
+def points(rows: dict[str, dict], row: str, metric: str) -> dict[int, float]:
+    """{seed: score in points} of one row of `measured`; empty if nothing is recorded of it."""
+    return {seed: 100 * score for seed, score in rows.get(row, {"metrics": {}})["metrics"].get(metric, {}).items()}
+
+
 def frame(table: str, plan: str | Budget | None = None, metric: str | None = None) -> pd.DataFrame:
     """The table as the paper prints it beside ours: means, deltas to the baseline row, intervals, verdict, cost.
 
@@ -113,13 +118,9 @@ def dial_curve(table: str, plan: str | Budget | None = None) -> pd.DataFrame:
     """
     dial, ours = dials.dials()[table], measured(table, plan)
 
-    def points(value, side):
-        found = ours.get(dials.row_of(dial, value, side), {}).get("metrics", {}).get(dial["metric"], {})
-        return {seed: 100 * ap for seed, ap in found.items()}
-
     lines = {}
     for value in dial["values"]:
-        both = [points(value, side) for side in ("better", "worse")]
+        both = [points(ours, dials.row_of(dial, value, side), dial["metric"]) for side in ("better", "worse")]
         means = [mean_interval(list(side.values())).mean if side else None for side in both]
         delta = paired(*both)
         interval = (delta.low, delta.high) if delta and delta.n > 1 else None
