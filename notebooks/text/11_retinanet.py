@@ -501,19 +501,11 @@ import pandas as pd
 
 from paperlib.experiments.judge import paired
 
-ours = report.measured("focal_loss/1b", shown)
-
-
-def points(measured, row, metric):
-    """{seed: points} of what is recorded of a row."""
-    return {seed: 100 * value for seed, value in measured.get(row, {"metrics": {}})["metrics"].get(metric, {}).items()}
-
-
-lines = {}
+ours, lines = report.measured("focal_loss/1b", shown), {}
 for row in ("gamma 2", "P2 to P7", "no P7", "one level", "box per class", "shallow shared head", "clip 0.01", "clip 0.001"):
-    differences = [paired(points(ours, row, m), points(ours, "gamma 2", m)) if row != "gamma 2" else None for m in ("AP", "APs", "APl")]
+    differences = [paired(report.points(ours, row, m), report.points(ours, "gamma 2", m)) if row != "gamma 2" else None for m in ("AP", "APs", "APl")]
     lines["default" if row == "gamma 2" else row] = [
-        sum(found.values()) / len(found) if (found := points(ours, row, "AP")) else None,
+        sum(found.values()) / len(found) if (found := report.points(ours, row, "AP")) else None,
         *(d and d.mean for d in differences),
         *((d.low, d.high) if d and d.n > 1 else None for d in (differences[0], differences[2])), len(found)]
 columns_ = ["AP", "delta AP", "delta APs", "delta APl", "interval of delta AP", "interval of delta APl", "seeds"]
@@ -560,7 +552,7 @@ for depth in ("50", "101"):
 # %%
 printed = {row["label"]: row["values"] for row in published()["focal_loss/1e"]["rows"]}
 by_size = report.measured("focal_loss/1e", shown)
-accuracy = {row: sum(found.values()) / len(found) for row in by_size if (found := points(by_size, row, "AP"))}
+accuracy = {row: sum(found.values()) / len(found) for row in by_size if (found := report.points(by_size, row, "AP"))}
 print(missing("focal_loss/1e") or "Accuracies from the recorded runs.")
 theirs = {row: (v["time"], v["AP"]) for row, v in printed.items()}
 plots = {"paper": theirs} | ({"ours": {r: (ms[r], accuracy[r]) for r in jobs if r in accuracy}} if accuracy else {})
@@ -605,14 +597,14 @@ for where, by, factor in (("here", wider, slower), ("in the paper", 800 / 400, t
 
 # %%
 steps, sides = ("50-400", "50-600", "50-800"), {row: photo.shape[-1] for row, photo in photos.items()}
-known = [row for row in steps if points(by_size, row, "AP")]
-seeds = sorted(set.intersection(*(set(points(by_size, row, "AP")) for row in known))) if known else []
+known = [row for row in steps if report.points(by_size, row, "AP")]
+seeds = sorted(set.intersection(*(set(report.points(by_size, row, "AP")) for row in known))) if known else []
 fig, axes = plt.subplots(1, 3, figsize=(9, 3.2))
 for (name, end), colour in zip((("small", "s"), ("medium", "m"), ("large", "l")), ("vermillion", "blue", "orange")):
     rows = [row for row in jobs if row.startswith("50-")]
     axes[0].plot([int(row.split("-")[1]) for row in rows], [printed[row]["AP" + end] for row in rows], "o-", color=draw.PALETTE[colour], label=name)
     for ax, metric in zip(axes[1:], ("AP", "AR") if seeds else ()):
-        values = [[points(by_size, row, metric + end)[seed] for row in known] for seed in seeds]
+        values = [[report.points(by_size, row, metric + end)[seed] for row in known] for seed in seeds]
         draw.curve(ax, [sides[row] for row in known], values, label=name, color=draw.PALETTE[colour], marker="o")
 for ax, (title, label) in zip(axes, (("paper", "AP"), ("ours", "AP"), ("ours", "recall (AR, 100 boxes)"))):
     ax.set(title=title, ylabel=label, ylim=(0, None), xlabel="shorter side, px")
@@ -627,7 +619,7 @@ draw.show(fig, "Three panels over the size of the image, a line each for small, 
 gains = {}
 for small, large in (steps[:2], steps[1:]):
     for name, end in (("small", "s"), ("medium", "m"), ("large", "l")):
-        found = [paired(points(by_size, large, metric + end), points(by_size, small, metric + end)) for metric in ("AP", "AR")]
+        found = [paired(report.points(by_size, large, metric + end), report.points(by_size, small, metric + end)) for metric in ("AP", "AR")]
         gains[f"{sides[small]} to {sides[large]} px", name] = [
             printed[large]["AP" + end] - printed[small]["AP" + end],
             *(told for gap in found for told in (gap and gap.mean, (gap.low, gap.high) if gap and gap.n > 1 else None))]
@@ -682,13 +674,13 @@ print(", ".join(f"{name} {t:.1f} ms" for name, t in needed.items()))
 # %%
 ledger, metrics, points_of = {}, ("AP", "AP50", "APs", "APm", "APl"), {}
 for name, (table, row) in duel.items():
-    found = report.measured(table, shown).get(row, {"metrics": {}, "seconds": []})
-    means = [100 * sum(v) / len(v) if (v := list(found["metrics"].get(m, {}).values())) else None for m in metrics]
-    minutes = sum(found["seconds"]) / 60 / len(found["seconds"]) if found["seconds"] else None
-    points_of[name] = {seed: 100 * value for seed, value in found["metrics"].get("AP", {}).items()}
+    recorded = report.measured(table, shown)
+    means = [sum(v) / len(v) if (v := report.points(recorded, row, m).values()) else None for m in metrics]
+    spent = recorded.get(row, {"seconds": []})["seconds"]
+    points_of[name] = report.points(recorded, row, "AP")
     lead = paired(points_of["RetinaNet"], points_of[name]) if name != "RetinaNet" else None
-    ledger[name] = [*means, lead and lead.mean, (lead.low, lead.high) if lead and lead.n > 1 else None, needed[name], minutes,
-                    len(found["seconds"])]
+    ledger[name] = [*means, lead and lead.mean, (lead.low, lead.high) if lead and lead.n > 1 else None, needed[name],
+                    sum(spent) / 60 / len(spent) if spent else None, len(spent)]
 draw.table(pd.DataFrame.from_dict(ledger, "index", dtype=object, columns=[
     *metrics, "RetinaNet leads by", "95% interval", "ms an image", "minutes to train", "seeds"]),
     "One stage and two stages on MiniCOCO: the same trunk and images")
