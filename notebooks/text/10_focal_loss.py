@@ -697,8 +697,8 @@ print(f"{float((marks > 0).sum() / len(asked)):.0f} matched anchors an image; pi
 
 # %% [markdown]
 # Suppression at .5 leaves half of the matched anchors, at .7 all of them; a larger batch adds background only. So batch, threshold and
-# ratio turn the same knob, the share of matched anchors. Too many of them is as bad as too few: that is why the best batch is small at .5
-# and large at .7, and why a larger batch cannot rescue the ratio, which fixes the share at a quarter.
+# ratio turn the same knob, the share of matched anchors, and at each threshold AP has a top: too many are bad, and too few are no good either.
+# That is why the best batch is small at .5 and large at .7, and why a larger batch cannot rescue the ratio, which fixes the share at a quarter.
 #
 # We looked for this number after we had seen the rows, so it was an explanation, not yet a finding. Then we wrote down what it predicts
 # for two rows that the paper has not, and only then ran them: 64 examples at .5 should fall to where 128 at .7 are, 1024 at .7 to where 512 at .5 are.
