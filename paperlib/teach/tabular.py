@@ -34,7 +34,8 @@ def table(frame: pd.DataFrame, caption: str, digits: int = 1) -> Styler:
 
     Columns are formatted by what they hold: numbers with `digits`, those named "delta" with a sign, (low, high)
     pairs as intervals, verdicts with a sign as well as a colour; nothing measured is a dash. Columns for the worst case
-    ("diverged", "stale") show when there is one, and those of ours once something of ours was measured.
+    ("diverged", "stale") show when there is one, and those of ours once something of ours was measured. Rows named by
+    tuples are grouped by their first part.
     """
     if not caption.strip():
         raise ValueError("table() got an empty caption; expected a sentence that says what the rows are")
@@ -65,6 +66,8 @@ def _styles(frame: pd.DataFrame) -> list[tuple[str, str]]:
 
 def _needed(frame: pd.DataFrame) -> pd.DataFrame:
     """A table of results without columns that say nothing, and the name of the index where the header's corner is."""
+    if frame.index.nlevels == 1 and len(frame) and all(isinstance(row, tuple) for row in frame.index):
+        frame = frame.set_axis(pd.MultiIndex.from_tuples(frame.index))
     if isinstance(frame.columns, pd.MultiIndex) and ("cost", "seeds") in frame:
         rare = [("cost", "diverged"), ("cost", "stale")]
         if not frame["cost", "seeds"].any():
