@@ -162,7 +162,8 @@ def test_a_table_of_results_leaves_out_what_says_nothing():
     html = draw.table(rows, "Run")._repr_html_()
     assert "ours" in html and "diverged" not in html and "white-space: normal" in html
     assert "-0.0" not in draw.table(pd.DataFrame({"delta": [-0.01]}), "Zero")._repr_html_()
-    pairs = pd.DataFrame.from_dict({("clip", "AP"): [1.0], ("clip", "APs"): [2.0]}, "index", columns=["delta"], dtype=object)
+    names = pd.Index([("clip", "AP"), ("clip", "APs")], tupleize_cols=False)
+    pairs = pd.DataFrame({"delta": [1.0, 2.0]}, index=names)
     html = draw.table(pairs, "Pairs")._repr_html_()
     assert html.count(">clip<") == 1 and ">APs<" in html
 
