@@ -5,7 +5,7 @@
 # Sections 3, 4.1, 5.1 and the appendices; chapter 5 of Lin's thesis tells the same story.
 # **Before this:** boxes, anchors and matching (notebook 05), or just the ideas "anchor" and "intersection over union".
 #
-# <!-- minutes -->CPU: 1.5 min on 2 CPU cores; older CPU: 2 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
+# <!-- minutes -->CPU: 1 min on 2 CPU cores; older CPU: 2 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
 # Everything here runs on a CPU; with a GPU the live training is only faster.
 
 # %% tags=["parameters"]
@@ -396,6 +396,7 @@ def ways(table):
     return found
 
 
+# %%
 paths = {table: way for table in ("1a", "1b", "1c", "1d") if (way := ways(f"focal_loss/{table}"))}
 printed = {table: set(f.index[f["paper", "AP"].notna()]) for table in paths for f in [report.frame(f"focal_loss/{table}", shown)]}
 fig, axes = plt.subplots(2, 2, figsize=(9, 6.4), sharex=True)
@@ -837,8 +838,8 @@ draw.table(pd.DataFrame.from_dict(lines, "index", columns=pd.MultiIndex.from_tup
 # be the best; it is not told apart from the others, and one of its five networks all but failed.
 #
 # *Time helps, and may not be enough.* With three times the steps $\gamma$ 5 has nearly three times its AP, cross entropy about twice. That is what
-# we expected: the gap, in percent of cross entropy's AP, is less than half of what it was, though in points it is hardly smaller. Of these long
-# runs the last seeds are missing, so that the gap's interval still holds zero. The authors trained for much longer still.
+# we expected: the gap, in percent of cross entropy's AP, is less than half of what it was. In points it is hardly smaller, and its interval lies below zero. Two of
+# the five seeds of these long runs are missing. The authors trained for much longer still.
 #
 # Look at the last columns, too. With the usual steps $\gamma$ 5 finds about as many objects among its hundred boxes as cross entropy does, with three times
 # as many it finds more. What it lacks is their order. A likely reason, which we did not test: it stops pushing a background down long before

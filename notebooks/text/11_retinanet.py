@@ -746,7 +746,7 @@ draw.table(pd.DataFrame.from_dict(longer, "index", columns=["gain", "interval", 
            "What a longer training, with images of random size or of one, gives over the row of Table 1e, in points")
 
 # %% [markdown]
-# **What it says.** Together they bring nothing here. Our runs end long before AP has stopped to rise (notebook 10), so the longer training alone
+# **What it says.** Together they bring nothing here, and large objects lose. Our runs end long before AP has stopped to rise (notebook 10), so the longer training alone
 # should gain, and the random sizes then cost as much again: a network that sees every object at another size each time has more to learn, and ours
 # has little time (notebook 04 met the same with five scales). The row with the longer training alone will tell; we wrote this before its runs.
 
