@@ -5,7 +5,7 @@
 # Sections 3, 4.1, 5.1 and the appendices; chapter 5 of Lin's thesis tells the same story.
 # **Before this:** boxes, anchors and matching (notebook 05), or just the ideas "anchor" and "intersection over union".
 #
-# <!-- minutes -->CPU: 1 min on 2 CPU cores; older CPU: 2 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
+# <!-- minutes -->CPU: 1.5 min on 2 CPU cores; older CPU: 2 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
 # Everything here runs on a CPU; with a GPU the live training is only faster.
 
 # %% tags=["parameters"]
@@ -834,12 +834,12 @@ draw.table(pd.DataFrame.from_dict(lines, "index", columns=pd.MultiIndex.from_tup
            "Gamma 5 minus cross entropy, in points of AP and of recall (AR, 100 boxes)")
 
 # %% [markdown]
-# **What it says so far.** *It is not the weight.* The four end within half a point of each other, all far below cross entropy. We had expected 0.1 to
+# **What it says.** *It is not the weight.* The four end within half a point of each other, all far below cross entropy. We had expected 0.1 to
 # be the best; it is not told apart from the others, and one of its five networks all but failed.
 #
 # *Time helps, and may not be enough.* With three times the steps $\gamma$ 5 has nearly three times its AP, cross entropy about twice. That is what
-# we expected: the gap, in percent of cross entropy's AP, is less than half of what it was. In points it is hardly smaller, and its interval lies below zero. Two of
-# the five seeds of these long runs are missing. The authors trained for much longer still.
+# we expected: the gap, in percent of cross entropy's AP, is less than half of what it was. In points it is hardly smaller, and its interval lies below zero. The
+# authors trained for much longer still; by how little $\gamma$ 5 would lag then, or whether it would lead, these two lengths do not tell.
 #
 # Look at the last columns, too. With the usual steps $\gamma$ 5 finds about as many objects among its hundred boxes as cross entropy does, with three times
 # as many it finds more. What it lacks is their order. A likely reason, which we did not test: it stops pushing a background down long before
