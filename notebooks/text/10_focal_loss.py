@@ -5,7 +5,7 @@
 # Sections 3, 4.1, 5.1 and the appendices; chapter 5 of Lin's thesis tells the same story.
 # **Before this:** boxes, anchors and matching (notebook 05), or just the ideas "anchor" and "intersection over union".
 #
-# <!-- minutes -->CPU: 1.5 min on 2 CPU cores; older CPU: 2 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
+# <!-- minutes -->CPU: 1 min on 2 CPU cores; older CPU: 2 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
 # Everything here runs on a CPU; with a GPU the live training is only faster.
 
 # %% tags=["parameters"]
@@ -801,26 +801,22 @@ if RERUN:
 late, weights = report.dial_curve("dials/late", shown), report.dial_curve("dials/alpha", shown)
 
 # %%
-def with_bars(ax, x, each, fmt, colour, label):
-    """A line through the means of [{seed: AP}] at x, and their 95% intervals."""
-    spans = [mean_interval(list(seeds.values())) for seeds in each]
-    ax.plot(x, [span.mean for span in spans], fmt, ms=4, color=draw.PALETTE[colour], label=label)
-    ax.vlines(x, [span.low for span in spans], [span.high for span in spans], color=draw.PALETTE[colour], lw=1)
-
-
 fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6))
 for side, colour, name in (("better", "blue", "γ 5"), ("worse", "orange", "cross entropy")):
-    for value, fmt in zip(dials()["dials/late"]["values"], ("o--", "o-")):
-        way = ways("dials/late").get(row_of(dials()["dials/late"], value, side), {})
-        with_bars(left, list(way), way.values(), fmt, colour, f"{name}, steps × {value:g}")
+    look = {"color": draw.PALETTE[colour], "marker": "o", "ms": 4}
+    for value, dash in zip(dials()["dials/late"]["values"], ("--", "-")):
+        if way := ways("dials/late").get(row_of(dials()["dials/late"], value, side)):
+            seeds = sorted(set.intersection(*map(set, way.values())))
+            draw.curve(left, list(way), [[at[seed] for at in way.values()] for seed in seeds], label=f"{name}, steps × {value:g}", ls=dash, **look)
     if all(each := scores("alpha", side)):
-        with_bars(right, weights.index.astype(float), each, "o-" if side == "better" else ":", colour, name if side == "better" else f"{name}, α 0.75")
+        ys = [[at[seed] for at in each] for seed in sorted(set.intersection(*map(set, each)))]
+        draw.curve(right, weights.index.astype(float), ys, label=name if side == "better" else f"{name}, α 0.75", **look)
 left.set(xlabel="step", ylabel="AP on 200 images", ylim=(0, None))
 right.set(xlabel="α of γ 5", ylabel="AP", ylim=(0, None))
 for ax in (left, right):
     ax.legend(fontsize=9)
 draw.show(fig, "Left: AP at four points of runs with gamma 5 and with cross entropy, in the recipe's steps and in three times as many. Right: final AP of gamma 5 "
-               "with four weights, and of cross entropy with its best. Means and 95% intervals.")
+               "with four weights, and of cross entropy with its best. Means, and the range of the seeds.")
 
 # %%
 lines = {}
