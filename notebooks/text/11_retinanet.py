@@ -608,8 +608,8 @@ deeper.index = pd.MultiIndex.from_tuples(deeper.index, names=["paper px", "our p
 draw.table(deeper, "What the deeper trunk gives at each image size, and what it costs")
 
 # %% [markdown]
-# **What it says.** The larger the image, the more depth brings, as in the paper: next to nothing on the two smallest, where five seeds cannot tell it
-# from chance, and most on the two largest. A likely reason: a deeper trunk sees further, and a larger image spreads the same object over more cells.
+# **What it says.** The larger the image, the more depth brings, as in the paper. Here it brings next to nothing on the two smallest, where five seeds
+# cannot tell it from chance; the paper's deeper trunk gains there, too. A likely reason: a deeper trunk sees further, and a larger image spreads the same object over more cells.
 # Depth brings more than size does once all detail is there: at 128 px the deeper trunk is ahead of the shallow one at 192 px, in less time.
 # The shallow rows at 64, 128 and 192 px come from older runs (see below).
 #
