@@ -4,7 +4,7 @@
 # **Paper:** none of its own. It asks of claims from the other notebooks (COCO, R-CNN, FPN, focal loss) in which world
 # they are true. **Before this:** notebooks 01 (COCO), 08 (pyramids) and 10 (focal loss), or at least their last three lines.
 #
-# <!-- minutes -->CPU: 0.5 min on 2 CPU cores; older CPU: 1.5 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
+# <!-- minutes -->CPU: 1 min on 2 CPU cores; older CPU: 1.5 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
 # Everything here runs on a CPU. The trainings behind the curves were recorded before; nothing long runs live.
 
 # %% tags=["parameters"]
@@ -515,9 +515,10 @@ show_curve("dense", "Look at the left panel, too: it is drawn beside the same ma
 # recipe keeps them sparse for the sake of the imbalance that the focal loss is about (see above), and pays for it with nearly half of its AP.
 # Whether that map would gain as much from places 8 px apart, we have not tried.
 #
-# What does not come true in either form of the experiment but one is the order. Against the last map and with denser anchors the
-# gain is smallest, in points, at the widest range; as a share of AP there is hardly any order. That a pyramid pays because sizes *range* these
-# dials do not show: it pays where sizes hardly range as well. (Hardly: see the second column above; things turn, hide and leave the picture.)
+# The order that the argument wants, more gain over a wider range, came only with sparse anchors and a map of stride 16. Against the last map
+# and with denser anchors the gain is smallest, in points, at the widest range; as a share of AP there is hardly an order. So that a
+# pyramid pays *because* sizes range, these dials do not show: it pays where they hardly do as well. (Hardly: see the second column of the
+# table above; things turn, hide behind each other and leave the picture.)
 
 # %% [markdown]
 # ### Stuff and the top-down path
