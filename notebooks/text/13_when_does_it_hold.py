@@ -300,7 +300,7 @@ def draw_curve(frame, dial):
     for ax in (left, right):
         ax.set(xticks=x, xticklabels=frame.index, xlabel=dial["dial"])
     left.set(ylabel=dial["metric"], title=dial["title"])
-    right.set(ylabel=f"{dial['metric']} points", title=f"{frame.columns[0]} minus {frame.columns[1]}, 95% interval")
+    right.set(ylabel=f"{dial['metric']} points, 95% interval", title=f"{frame.columns[0]} minus {frame.columns[1]}")
     left.legend()
     told = ", ".join(f"{value} {delta:+.1f}" for value, delta in frame["delta"][there].items())
     draw.show(fig, f"Two panels over the dial {dial['dial']}: the {dial['metric']} of both sides, and their difference: {told}.")
@@ -491,8 +491,8 @@ def in_recall(name, metrics):
     if grown := paired(first[-1], first[0]):
         print(f"From {dials.say(dial['values'][0])} to {dials.say(dial['values'][-1])} what is added for {next(iter(metrics))} "
               f"grows by {grown.mean:+.1f} [{grown.low:.1f}, {grown.high:.1f}] points.")
-    draw.table(pd.DataFrame.from_dict(lines, "index").rename_axis(dial["dial"]),
-               f"Average recall in points: {without}, and what {with_} adds, with 95% intervals")
+    return draw.table(pd.DataFrame.from_dict(lines, "index").rename_axis(dial["dial"]),
+                      f"Average recall in points: {without}, and what {with_} adds, with 95% intervals")
 
 
 in_recall("map", SIZES)
@@ -510,13 +510,15 @@ predict("By how many points does a pyramid of denser anchors lead at the widest 
 show_curve("dense", "Look at the left panel, too: it is drawn beside the same map as before.", lambda frame: round(float(frame["delta"].iloc[-1]), 1))
 
 # %% [markdown]
-# **What it says.** We had been too timid: with anchors twice as dense the pyramid scores about twice what it did, and leads at every range.
+# **What it says.** We had been too timid: with anchors twice as dense the pyramid scores about twice what it did, and leads at every
+# range.
 # Three comparisons of "a pyramid" with "one map" have given three answers, and what decided was how densely the anchors lie on the things. The mini
-# recipe keeps them sparse for the sake of the imbalance that the focal loss is about (see above), and pays for it with nearly half of its AP.
+# recipe keeps them sparse for the sake of the imbalance that the focal loss is about (see above), and on this short schedule pays for it with
+# nearly half of its AP.
 # Whether that map would gain as much from places 8 px apart, we have not tried.
 #
 # The order that the argument wants, more gain over a wider range, came only with sparse anchors and a map of stride 16. Against the last map
-# and with denser anchors the gain is smallest, in points, at the widest range; as a share of AP there is hardly an order. So that a
+# and with denser anchors the gain is smallest, in points, at the widest range (with these, as a share of AP, there is no order). So that a
 # pyramid pays *because* sizes range, these dials do not show: it pays where they hardly do as well. (Hardly: see the second column of the
 # table above; things turn, hide behind each other and leave the picture.)
 
@@ -543,9 +545,9 @@ show_curve("stuff", "The argument: objectness is local without stuff, and is not
 in_recall("stuff", SIZES)
 
 # %% [markdown]
-# With the way down more of the small things are found, whatever the stuff, as the paper's argument has it; medium and large ones tend to
-# pay for it. Whether small things gain more where there is more stuff, the line above does not settle. Nor do we know why
-# large ones pay: their maps lie above the path, but share trunk and head with the maps that it feeds.
+# With the way down more of the small things are found, whatever the stuff, and a little more where there is most of it, as the argument
+# has it; medium and large ones tend to pay. Why they pay we do not know: the maps of the large ones lie above the path, but share trunk
+# and head with the maps that it feeds.
 
 # %% [markdown]
 # ### Context and the top-down path
@@ -561,14 +563,15 @@ show_curve("context", "The argument: knowing the scene helps only where scenes g
 
 # %% [markdown]
 # **What it says.** In AP the way down lags a little where anything may stand anywhere; with more context the lag is smaller by its mean,
-# and no longer told apart from none. That is the order that we had expected, but the intervals are too wide to show it. Now the find of the last section, put to the test, at two values that had no part in it:
+# and no longer told apart from none. That is the order that we had expected, but the intervals are too wide to
+# show it. Now the find of the last section, put to the test, at two values that had no part in it:
 
 # %%
 in_recall("context", SIZES)
 
 # %% [markdown]
 # Here is the paper's argument in one column. Where scenes govern what is in them, the way down finds more of the small things; where they
-# do not, it adds nothing that could be seen, though as few are found without it. What it carries down to small things is context, and a
+# do not, it adds nothing that could be seen, though no more are found without it. What it carries down to small things is context, and a
 # world without context has no use for it. The large things tend to pay in either world, and AP, which counts every size, hides the trade.
 
 # %% [markdown]
@@ -676,6 +679,8 @@ in_recall("iconic", {"one box": "AR1", "100 boxes": "AR100"})
 #   there are fewer occlusions; without context the scenes' statistics change. A dial is not a scalpel.
 # - **Few seeds, short runs.** An interval across zero says that these runs cannot tell, not that there is no effect. A short
 #   schedule favours what learns early.
+# - **Two sides differ in more than their names.** A pyramid and a single map differ in places and in anchors for each object, too; one
+#   change of these turned the verdict round, twice. Count what a change brings along before you credit its idea.
 # - **A drawn world.** It has the structure that we knew to put in. That a claim holds here and fails there says *that* it
 #   depends on the world, and on what; how far a real set lies along the dial, only real sets can say.
 # - **Probes are networks, too.** An accuracy is what one small network found in a given time. That it found nothing does
