@@ -439,9 +439,8 @@ for name, layout in layouts.items():
     rule = override(usual, layout["set"]).anchors
     grids[name] = anchors_for(rule, {level: (128 >> level,) * 2 for level in rule.levels})
 for span in experiments["dials/size"]["values"]:
-    things = [[t["bbox"] for t in draw_scene(World(size_range=tuple(span)), 70_000_000 + k)[1] if not t["crowd"]]
-              for k in range(20 if smoke else 150)]
-    things = torch.tensor(sum(things, []), dtype=torch.float32)
+    things = torch.tensor([t["bbox"] for k in range(20 if smoke else 150)
+                           for t in draw_scene(World(size_range=tuple(span)), 70_000_000 + k)[1] if not t["crowd"]]).float()
     things[:, 2:] += things[:, :2]  # to two corners
     low, high = area(things).sqrt().quantile(torch.tensor([0.05, 0.95])).tolist()
     reached[dials.say(span)] = {"nine of ten have sides of": f"{low:.0f} to {high:.0f} px"} | {
