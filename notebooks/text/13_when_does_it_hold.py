@@ -361,7 +361,7 @@ show_curve("objects", "Read it with the width of the intervals.",
 # %% [markdown]
 # **What it says.** With as many objects seen most of the AP is back, on both sides: it was the objects that the first dial took away. But the gain
 # is smaller by its mean, where we had expected it to be no smaller, and its interval is so wide, zero in it, that two runs of one
-# value differ by more than the two values do. These dials do not show that more background makes the focal loss gain more. They do not show the
+# value can differ by more than the two values do. These dials do not show that more background makes the focal loss gain more. They do not show the
 # opposite either.
 
 # %% [markdown]
