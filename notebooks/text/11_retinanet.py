@@ -519,7 +519,7 @@ draw.table(pd.DataFrame.from_dict(lines, "index", columns=columns_), "Design dec
 # **What it says.** Ours agree, but for the clip. A finer level makes four times as many anchors and brings nothing; if anything
 # it takes a little, and from the large objects. Without the coarsest level it is the large objects that lose. One map alone loses a quarter of
 # the AP, and nine tenths of that of the small objects (but that is the *last* map, which has sixteen places on our small images; notebook 13
-# tries a finer one, and finds the opposite). A box for each class is no better, but a little worse. Heads that share
+# tries a finer one, which beats the pyramid until the pyramid's anchors are made denser). A box for each class is no better, but a little worse. Heads that share
 # their one layer are worse than two of one layer each. And a clip at 0.01 costs, where the thesis found that it does not matter; notebook 10 asks why.
 #
 # ## Speed against accuracy

@@ -359,7 +359,8 @@ show_curve("objects", "Read it with the width of the intervals.",
            lambda frame: round(frame["delta"].astype(float).diff().iloc[-1], 1))
 
 # %% [markdown]
-# **What it says.** With as many objects seen most of the AP is back, on both sides: it was the objects that the first dial took away. But the gain
+# **What it says.** With as many objects seen most of the AP is back, on both sides. That fits a want of objects in the first dial, though twice
+# the steps alone, which we have not run on the fuller set, may have done a part of it. The gain
 # is smaller by its mean, where we had expected it to be no smaller, and its interval is so wide, zero in it, that two runs of one
 # value can differ by more than the two values do. These dials do not show that more background makes the focal loss gain more. They do not show the
 # opposite either.
@@ -458,7 +459,7 @@ draw.table(pd.DataFrame.from_dict(reached, "index").rename_axis("size_range"), "
 # between the places. So at the narrow end of this dial the pyramid does not bring sizes, it brings places. At the wide end it has places
 # for the small things, too, but after so short a training it rarely finds these.
 #
-# Now give the argument a fair trial: one map of stride 16. It reaches at least as many of the narrow range's things as the pyramid, and fewer
+# Now give the argument a fairer trial: one map of stride 16, chosen for what it reaches. It reaches at least as many of the narrow range's things as the pyramid, and fewer
 # of the others. What we expect was written down after the runs above and before any of these: between 40 and 60 px the pyramid
 # gains less than half of what it gains over the coarse map, and its gain grows with the range.
 
@@ -516,8 +517,8 @@ show_curve("dense", "Look at the left panel, too: it is drawn beside the same ma
 
 # %% [markdown]
 # **What it says.** We had been too timid: with anchors twice as dense the pyramid scores about twice what it did, and leads at every
-# range.
-# Three comparisons of "a pyramid" with "one map" have given three answers, and what decided was how densely the anchors lie on the things. The mini
+# range. Three comparisons of "a pyramid" with "one map" have given three answers, and each time it was the layout of the anchors that we had
+# changed: how densely they lie and, in the last, which sizes they have on which map; these dials do not part the two. The mini
 # recipe keeps them sparse for the sake of the imbalance that the focal loss is about (see above), and on this short schedule pays for it with
 # nearly half of its AP.
 # Whether that map would gain as much from places 8 px apart, we have not tried.
@@ -541,7 +542,8 @@ show_curve("stuff", "The argument: objectness is local without stuff, and is not
 
 # %% [markdown]
 # **What it says.** In AP the way down changes nothing that these runs could see where there are no prints, or one print an image, and it
-# costs a little where there are three. We had expected it to lag everywhere, and least with most stuff: wrong in both.
+# costs a little where there are three. We had expected it to lag everywhere, and least with most stuff. The first is not shown, and
+# the largest lag, by its mean, is where we had expected the smallest.
 #
 # But the argument is about the fine maps, which look for small things, and AP takes all sizes together. So we looked at the recall of
 # small, medium and large things on their own. That was after the runs: take it as a find, to be tested on other runs, not as a test.
@@ -569,15 +571,16 @@ show_curve("context", "The argument: knowing the scene helps only where scenes g
 # %% [markdown]
 # **What it says.** In AP the way down lags a little where anything may stand anywhere; with more context the lag is smaller by its mean,
 # and no longer told apart from none. That is the order that we had expected, but the intervals are too wide to
-# show it. Now the find of the last section, put to the test, at two values that had no part in it:
+# show it. Now the find of the last section, put to the test, at two values that had no part in it (the third, the default, is the
+# world of the last section with one print, and its runs are the same):
 
 # %%
 in_recall("context", SIZES)
 
 # %% [markdown]
 # Here is the paper's argument in one column. Where scenes govern what is in them, the way down finds more of the small things; where they
-# do not, it adds nothing that could be seen, though no more are found without it. What it carries down to small things is context, and a
-# world without context has no use for it. The large things tend to pay in either world, and AP, which counts every size, hides the trade.
+# do not, it adds nothing that could be seen, though no more are found without it. That is what we would see if the way down carried
+# context to the small things, and a world without context had no use for it. The large things tend to pay in either world, and AP, which counts every size, hides the trade.
 
 # %% [markdown]
 # ### The schedule and the top-down path
@@ -674,7 +677,7 @@ in_recall("iconic", {"one box": "AR1", "100 boxes": "AR100"})
 
 # %% [markdown]
 # In points of recall pre-training brings most on portraits. But where an image holds one thing, both sides find a larger share of what is there,
-# and the gain grows as they do, no faster. Points and shares disagree, so the order that we had expected is not settled. That
+# and the gain grows as they do, no faster that these runs could see. Points and shares disagree, so the order that we had expected is not settled. That
 # pre-training pays everywhere is: with so few steps, hardly anything is learnt from scratch. With many more the gain may shrink.
 
 # %% [markdown]
