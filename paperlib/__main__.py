@@ -1,14 +1,19 @@
 """The command line: `python -m paperlib COMMAND`, also installed as `paperlib`."""
 
 import argparse
+import os
 import sys
+import warnings
 
 from paperlib import commands as run
 from paperlib.experiments.published import PAPERS
 
+USUAL = warnings.formatwarning
+
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command. Bad input ends with one line on stderr and exit status 2; an interrupt with 130."""
+    _speak_plainly()
     args = _parser().parse_args(argv)
     try:
         return args.run(args) or 0
@@ -21,6 +26,19 @@ def main(argv: list[str] | None = None) -> int:
         message = error.args[0] if isinstance(error, KeyError) and error.args else error
         print(f"paperlib: {message}", file=sys.stderr)
         return 2
+
+
+def _speak_plainly() -> None:
+    """Our own warnings in one line; what a terminal or file cannot spell is escaped: names come in any script."""
+    warnings.formatwarning = _note
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _note(message, category, filename, *rest, **more) -> str:
+    ours = filename.startswith(os.path.dirname(__file__))
+    return f"paperlib: note: {message}\n" if ours else USUAL(message, category, filename, *rest, **more)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -9,7 +9,7 @@ from PIL import Image
 from pycocotools import mask as rle_tools
 
 from paperlib.data.coco import read_coco
-from paperlib.data.faults import _unpack
+from paperlib.data.masks import unpack
 from paperlib.data.sets import load
 
 
@@ -176,7 +176,7 @@ def test_fatal_faults_stop_with_file_record_found_and_expected(tmp_path, name):
 DROPPED = {
     "zero area": (change(annotations__0__bbox=[2, 1, 0, 6]), "1 dropped .*annotation 1, bbox", [2, 3, 4]),
     "two points": (change(annotations__0__segmentation=[[2, 1, 6, 7]]),
-                   "1 dropped .*annotation 1, a polygon of 2", [2, 3, 4]),
+                   "1 dropped .*annotation 1, a polygon of 2", [1, 2, 3, 4]),
     "slightly out": (change(annotations__0__bbox=[17, 1, 4, 6]), "1 clipped .*annotation 1", [1, 2, 3, 4]),
 }
 
@@ -217,7 +217,7 @@ def test_unpack_equals_the_runs_that_were_packed():
         edges = np.flatnonzero(np.diff(flat)) + 1
         runs = np.diff([0, *edges, flat.size]).tolist()
         runs = runs if flat[0] == 0 else [0, *runs]
-        assert _unpack(rle_tools.encode(np.asfortranarray(mask))["counts"]) == runs
+        assert unpack(rle_tools.encode(np.asfortranarray(mask))["counts"]).tolist() == runs
 
 
 KINDS = {"L": 102, "P": 102, "RGBA": 102, "CMYK": 102, "I;16": 102, "1": 255, "LA": 102}   # 102: in the web palette

@@ -83,7 +83,7 @@ FATAL = {
     "no XML": (lambda f: (f / "Annotations/b.xml").unlink(), "train.txt: image b: found no annotation file"),
     "no image": (lambda f: (f / "JPEGImages/b.jpg").unlink(), "train.txt: image b: found no such image"),
     "unlisted": (lambda f: write(f, listed=["a", "b", "c"]), "train.txt: image c: found no such image"),
-    "size 0": (lambda f: write(f, size=(0, 0)), "a.xml: size: found height '0', width '0'"),
+    "size 0": (lambda f: write(f, size=(0, 0)), "a.xml: size: found height 0, width 0"),
     "size absent": (lambda f: (f / "Annotations/b.xml").write_text("<annotation/>"), "b.xml: size: found height None"),
     "reversed": (lambda f: write(f, things=[thing(), thing(box=(6, 2, 3, 7))]),
                  "a.xml: object 2: .*xmin 6.*xmin < xmax"),

@@ -1,30 +1,15 @@
 """Reading a whole data set, pixels included, and reporting everything that is wrong with it."""
-import os
-from collections import defaultdict
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter
 from itertools import combinations
 from pathlib import Path
 
-import numpy as np
-from pycocotools import mask as rle_tools
-
 from paperlib.data.coco import DetectionSet, gather_coco
 from paperlib.data.faults import Fault
-from paperlib.data.images import decode
-from paperlib.data.sets import locate, splits
+from paperlib.data.images import SUFFIXES
+from paperlib.data.lists import gather_list
+from paperlib.data.looks import inspect
+from paperlib.data.sets import list_of, lists_of, locate, splits
 from paperlib.data.voc import gather_voc
-from paperlib.device import progress
-
-TWIN_IOU = 0.8                 # two boxes of one class this alike are taken for one object labelled twice
-SAME_BOX_IOU = 0.95            # and of two classes: a chair hides behind its sitter, but not to the pixel
-FEW = 20                       # fewer members than this say nothing about what is usual
-ONE_SIZE = 0.6                 # a class has one size when the spread of its log areas is below this
-ODD_SIZE = np.log(8)           # ratio of areas to the class's median from which a box of such a class is odd
-MASK_SLACK = 2.0               # px between a box and the extent of its mask
-
-
-View = tuple[DetectionSet, dict]                           # a set and one of its image records
 
 
 def check(path: str | Path, split: str | None = None) -> list[Fault]:
@@ -33,143 +18,47 @@ def check(path: str | Path, split: str | None = None) -> list[Fault]:
     Fatal faults would stop `load`; dropped and clipped ones are what it does; "kept" ones are for a person to look at:
     objects labelled twice, sizes unlike the rest of their class, a class missing where all other images have many,
     boxes that disagree with their masks, grey images, class names that differ by case, images that two splits share,
-    files that no list names.
+    splits without any object, files that no list names.
     Errors: FileNotFoundError, KeyError when there is no data set at `path`.
     """
     faults, sets = [], {}
-    for part in [split] if split else splits(path):
+    if listed := list_of(path, split):
+        found, faults = gather_list(*listed, pictures=False)
+        sets = {split: found} if found is not None else {}
+    for part in [] if listed else [split] if split else splits(path):
         kind, place, part = locate(path, part)
-        found, wrong = gather_coco(place) if kind == "coco" else gather_voc(place, part)
-        faults += wrong
+        found, wrong = gather_coco(place, pictures=False) if kind == "coco" else gather_voc(place, part)
+        faults += wrong + _empty(found, place, part)
         if found is not None:
             sets[part or "all"] = found
     faults += inspect(sets.values()) + _leaks(sets)
     if split is None and sets:
-        faults += _orphans(sets)
+        faults += _orphans(sets) + _lists(path)
     return sorted(dict.fromkeys(faults), key=lambda f: (not f.fatal, f.action != "dropped"))
 
 
-def inspect(sets: Iterable[DetectionSet]) -> list[Fault]:
-    """What is wrong with sets that load: broken pixels, and records that are well formed but make no sense."""
-    once = {found.root / image["file_name"]: (found, image) for found in sets for image in found.images}
-    views = list(once.values())                            # trainval repeats what train and val have
-    return [fault for look in (_pictures, _twins, _odd_sizes, _missing_classes, _masks, _class_names)
-            for fault in look(views)]
+def _empty(found: DetectionSet | None, place: Path, split: str | None) -> list[Fault]:
+    """Whether a split that should have labels has no object to learn, or none that is scored."""
+    if found is None or place.name.startswith("image_info"):
+        return []
+    kinds = Counter("crowd region" if ann["iscrowd"] else "difficult object" if ann.get("difficult") else "object"
+                    for anns in found.annotations.values() for ann in anns)
+    if kinds["object"]:
+        return []
+    there = " and ".join(["no object", *(f"{n} {kind}{'s' * (n > 1)}" for kind, n in kinds.items() if n)])
+    what = "to score" if kinds["difficult object"] else "to learn, nothing to score"
+    return [Fault(str(place), f"split {split}" if split else "annotations", f"{len(found)} images with {there}",
+                  f"at least one object: else there is nothing {what}", False)]
 
 
-def _fault(found: DetectionSet, image: dict, ann: dict | None, saw: str, wanted: str, fatal=False) -> Fault:
-    """A fault under the file and the name by which the owner of the data would look for it."""
-    if ann is None:
-        return Fault(str(found.root / image["file_name"]), f"image {image['id']}", saw, wanted, fatal)
-    if "object" in ann:
-        xml = found.root.parent / "Annotations" / f"{Path(image['file_name']).stem}.xml"
-        return Fault(str(xml), f"object {ann['object']} ({ann['name']})", saw, wanted, fatal)
-    name = next(c["name"] for c in found.categories if c["id"] == ann["category_id"])
-    return Fault(str(found.root / image["file_name"]), f"annotation {ann['id']} ({name})", saw, wanted, fatal)
-
-
-def _pictures(views: list[View]) -> list[Fault]:
-    """Decode every image, in threads (Pillow releases the interpreter while it decodes)."""
-    def look(view: View) -> Fault | None:
-        found, image = view
-        try:
-            mode = decode(found.root / image["file_name"], (image["height"], image["width"]))[1]
-        except (ValueError, FileNotFoundError) as error:
-            saw, _, wanted = str(error).partition(": ")[2].removeprefix("found ").partition("; expected ")
-            return _fault(found, image, None, saw, wanted or "an image file", True)
-        return None if mode == "RGB" else _fault(found, image, None, f"pixels of kind {mode}", "RGB (converted)")
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        seen = list(progress(pool.map(look, views), total=len(views), desc="images", unit="image"))
-    return [fault for fault in seen if fault]
-
-
-def _twins(views: list[View]) -> list[Fault]:
-    """Pairs of boxes in one image that overlap so much that they must be one object."""
+def _lists(path: str | Path) -> list[Fault]:
+    """What is wrong with the lists of images; a text of other content is only pointed out."""
     faults = []
-    for found, image in views:
-        anns = [a for a in found.annotations[image["id"]] if not a["iscrowd"]]
-        if len(anns) < 2:
-            continue
-        boxes = np.array([a["bbox"] for a in anns], dtype=float)
-        overlaps = np.triu(rle_tools.iou(boxes, boxes, [0] * len(boxes)), 1)
-        classes = np.array([a["category_id"] for a in anns])
-        limit = np.where(classes[:, None] == classes, TWIN_IOU, SAME_BOX_IOU)
-        for i, j in zip(*np.nonzero(overlaps > limit)):
-            other = _fault(found, image, anns[i], "", "").record
-            saw = f"IoU {overlaps[i, j]:.2f} with {other}: bbox {anns[j]['bbox']} and {anns[i]['bbox']}"
-            faults.append(_fault(found, image, anns[j], saw, f"one box per object (IoU at most {limit[i, j]})"))
-    return faults
-
-
-def _odd_sizes(views: list[View]) -> list[Fault]:
-    """Boxes far from the one size that their class has (cells, coins): a wrong class name or a slip of the mouse.
-
-    Classes of all sizes, as in photographs of scenes, say nothing here.
-    """
-    by_class = defaultdict(list)
-    for found, image in views:
-        for ann in found.annotations[image["id"]]:
-            if not ann["iscrowd"]:
-                by_class[ann["category_id"]].append((found, image, ann))
-    faults = []
-    for members in by_class.values():
-        logs = np.log([a["bbox"][2] * a["bbox"][3] for *_, a in members])
-        middle = np.median(logs)
-        spread = 1.4826 * np.median(np.abs(logs - middle))                 # the sd, were the logs normal
-        if len(members) < FEW or spread > ONE_SIZE:
-            continue
-        for k in np.flatnonzero(np.abs(logs - middle) > ODD_SIZE):
-            wanted = f"near the median of its class, {np.exp(middle):.0f} px^2"
-            saw = f"bbox {members[k][2]['bbox']} of {np.exp(logs[k]):.0f} px^2"
-            faults.append(_fault(*members[k], saw, wanted))
-    return faults
-
-
-def _missing_classes(views: list[View]) -> list[Fault]:
-    """Images without a single object of a class that nearly all others have many of: probably not labelled."""
-    counts = defaultdict(lambda: np.zeros(len(views), int))
-    for i, (found, image) in enumerate(views):
-        for ann in found.annotations[image["id"]]:
-            counts[ann["category_id"]][i] += 1
-    faults = []
-    for category, count in counts.items():
-        usual = np.median(count)
-        if len(views) < FEW or (count > 0).mean() < 0.9 or usual < 5:
-            continue
-        for i in np.flatnonzero(count == 0):
-            name = next(c["name"] for c in views[i][0].categories if c["id"] == category)
-            saw = f"no {name} among {len(views[i][0].annotations[views[i][1]['id']])} objects"
-            faults.append(_fault(*views[i], None, saw, f"about {usual:.0f}, as in the other images"))
-    return faults
-
-
-def _masks(views: list[View]) -> list[Fault]:
-    """Boxes that are not the extent of their polygons."""
-    faults = []
-    for found, image, ann in ((*view, ann) for view in views for ann in view[0].annotations[view[1]["id"]]):
-        seg = ann.get("segmentation")
-        if not isinstance(seg, list) or not seg:
-            continue
-        xs, ys = (np.concatenate([p[k::2] for p in seg]) for k in (0, 1))
-        extent = np.array([xs.min(), ys.min(), xs.max(), ys.max()])
-        x, y, w, h = ann["bbox"]
-        if np.abs(extent - [x, y, x + w, y + h]).max() > MASK_SLACK:
-            span = f"x {xs.min():g}..{xs.max():g}, y {ys.min():g}..{ys.max():g}"
-            saw = f"bbox {ann['bbox']} around polygons that span {span}"
-            faults.append(_fault(found, image, ann, saw, f"the polygons' extent within {MASK_SLACK:g} px"))
-    return faults
-
-
-def _class_names(views: list[View]) -> list[Fault]:
-    """Two spellings of one class, and background among the classes (labels count from 1; 0 is background)."""
-    faults = []
-    for root, names in {found.root: tuple(found.classes) for found, _ in views}.items():
-        plain = [name.strip().casefold() for name in names]
-        faults += [Fault(str(root), f"class {b!r}", f"also {a!r}", "one spelling per class", False)
-                   for (a, p), (b, q) in combinations(zip(names, plain), 2) if p == q]
-        faults += [Fault(str(root), f"class {name!r}", "a class for background", "classes of objects only", False)
-                   for name, p in zip(names, plain) if p.strip("_") in ("background", "bg")]
+    for listed in lists_of(path):
+        found, wrong = gather_list(*listed, pictures=False)
+        other = found is not None and not len(found)
+        faults += [Fault(str(listed[0]), "file", "no line that names an image", "a list of images, or another name",
+                         False)] if other else wrong
     return faults
 
 
@@ -188,12 +77,13 @@ def _orphans(sets: dict[str, DetectionSet]) -> list[Fault]:
     """Files in the image and annotation folders that no split names."""
     named = {found.root / image["file_name"] for found in sets.values() for image in found.images}
     stems = {path.stem for path in named}
+    refused = {name for found in sets.values() for name in found.refused}  # their faults are told already
     faults = []
     for root in {found.root for found in sets.values()}:
-        there = [p for p in root.iterdir() if p.suffix.lower() in (".jpg", ".jpeg", ".png", ".bmp")]
+        there = [p for p in root.iterdir() if p.suffix.lower() in SUFFIXES and not {p.name, p.stem} & refused]
         xmls = (root.parent / "Annotations").glob("*.xml")
         faults += [Fault(str(p), "file", "no annotation record", "listed in a split", False) for p in sorted(there)
                    if p not in named]
         faults += [Fault(str(p), "file", "in no split", "listed in a split", False) for p in sorted(xmls)
-                   if p.stem not in stems]
+                   if p.stem not in stems | refused]
     return faults

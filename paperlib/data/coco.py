@@ -1,21 +1,20 @@
 """The in-memory form of every detection set, and the reader of COCO's JSON format."""
 import dataclasses
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 from pycocotools import mask as rle_tools
 from torch import Tensor
 
-from paperlib.data.faults import Fault, check_records, read_json, stop_if_fatal, summary
-from paperlib.data.images import cached_pixels, read_rgb
-
-AREA_BOUNDS = (32, 96)         # px, side lengths; COCO's small/medium/large
-MAX_AREA = 1e10                # px^2; pycocotools' "everything"
+from paperlib.data.faults import Fault, read_json, stop_if_fatal, summary
+from paperlib.data.images import cached_pixels, find_images, missing_images, read_rgb
+from paperlib.data.masks import PngMask, encode
+from paperlib.data.numbers import AREA_BOUNDS, MAX_AREA, area_bounds
+from paperlib.data.records import check_records, refused_pictures
 
 
 @dataclass
@@ -33,6 +32,7 @@ class DetectionSet:
     area_ranges: dict[str, tuple[float, float]]            # px^2
     skipped: list[Fault] = field(default_factory=list)     # dropped on load
     clipped: list[Fault] = field(default_factory=list)     # boxes cut at the image's border on load
+    refused: frozenset[str] = frozenset()                  # pictures (file names) whose records cannot be used
     proposals: list[Tensor] | None = field(default=None, repr=False)  # (P, 4) px an image (`proposals.with_proposals`)
     _labels: dict[int, int] = field(init=False, repr=False)
     has_difficult: bool = field(init=False, repr=False)    # a PASCAL set: objects may be flagged difficult
@@ -63,10 +63,11 @@ class DetectionSet:
         Shapes: boxes (G, 4) float32 xyxy px, labels (G,) int64 1..K, crowd (G,) bool, area (G,) float32 px^2,
             image_id int, size (2,) int64 (height, width), [masks (G, H, W) bool], [difficult (G,) bool] in VOC sets,
             [proposals (P, 4) float32 xyxy px] where the set has them.
-        Errors: ValueError naming the annotation that has no mask, when masks are asked for.
+        Errors: ValueError naming the annotation that has no mask, when masks are asked for; objects whose polygons
+            were dropped on load are left out then.
         """
         image = self.images[i]
-        anns = self.annotations.get(image["id"], [])
+        anns = [a for a in self.annotations.get(image["id"], []) if not (masks and _lost_its_mask(a))]
         boxes = torch.tensor([a["bbox"] for a in anns], dtype=torch.float64).reshape(-1, 4)
         boxes[:, 2:] += boxes[:, :2]
         size = (image["height"], image["width"])
@@ -90,14 +91,9 @@ class DetectionSet:
 
     def _rle(self, ann: dict, height: int, width: int) -> dict:
         """The mask in pycocotools' compressed form, whatever form the record has."""
-        seg = ann.get("segmentation")
-        if not seg:
+        if not (seg := ann.get("segmentation")):
             raise ValueError(f"{self.name}: annotation {ann['id']} has no segmentation, but masks were asked for")
-        if isinstance(seg, list):
-            return rle_tools.merge(rle_tools.frPyObjects(seg, height, width))
-        if "png" in seg:                                   # VOC: pixel value k is object k of the XML file
-            return rle_tools.encode(np.asfortranarray(np.asarray(Image.open(seg["png"])) == seg["value"]))
-        return rle_tools.frPyObjects(seg, height, width) if isinstance(seg["counts"], list) else seg
+        return encode(seg, (height, width))
 
     def subset(self, chosen: int | Sequence[int]) -> "DetectionSet":
         """The first n images, or those at the given indices, in that order."""
@@ -119,15 +115,21 @@ class DetectionSet:
         kept = {image: [a for a in anns if a["category_id"] in ids] for image, anns in self.annotations.items()}
         return dataclasses.replace(self, categories=[known[name] for name in classes], annotations=kept)
 
-    def coco_dict(self) -> dict:
-        """The set as a fresh COCO dict, every mask in a form that pycocotools reads."""
+    def coco_dict(self, masks: bool = False) -> dict:
+        """The set as a fresh COCO dict, every mask in a form that pycocotools reads.
+
+        `masks` leaves objects out whose polygons were dropped on load, as `target` does.
+        """
         anns = []
         for image in self.images:
             for ann in self.annotations.get(image["id"], []):
-                ann = dict(ann)
-                if isinstance(ann.get("segmentation"), dict) and "png" in ann["segmentation"]:
+                ann, lost = dict(ann), _lost_its_mask(ann)
+                if isinstance(ann.get("segmentation"), PngMask):
                     ann["segmentation"] = self._rle(ann, image["height"], image["width"])
-                anns.append(ann)
+                if lost:
+                    del ann["segmentation"]
+                if not (lost and masks):
+                    anns.append(ann)
         small, large = (self.area_ranges["medium"][i] ** 0.5 for i in (0, 1))
         return {"info": {"description": self.name, "area_bounds": [small, large]},
                 "images": [dict(i) for i in self.images], "annotations": anns,
@@ -149,8 +151,9 @@ def read_coco(annotation_file: str | Path, image_folder: str | Path | None = Non
 
     Without `image_folder` the usual places are tried: <split>, images/<split>, images and the file's own folder.
     Errors: FileNotFoundError; ValueError naming file, record, what was found and what was expected.
-    Differs: pycocotools loads without checks. Here zero-area boxes and polygons of two points are dropped, boxes that
-        stick out are clipped, `iscrowd` defaults to 0 and `area` to width * height; all else that is wrong stops.
+    Differs: pycocotools loads without checks. Here boxes of no area and polygons of two points are dropped, boxes that
+        stick out are clipped, `iscrowd` defaults to 0 and `area` to that of the mask, else of the box; all else that
+        is wrong stops.
     """
     found, faults = gather_coco(Path(annotation_file), image_folder, name)
     stop_if_fatal(faults)
@@ -159,8 +162,12 @@ def read_coco(annotation_file: str | Path, image_folder: str | Path | None = Non
     return found
 
 
-def gather_coco(file: Path, image_folder=None, name: str | None = None) -> tuple[DetectionSet | None, list[Fault]]:
-    """As much of a COCO file as can be used, and every fault in its records; opens no image."""
+def gather_coco(file: Path, image_folder=None, name: str | None = None,
+                pictures: bool = True) -> tuple[DetectionSet | None, list[Fault]]:
+    """As much of a COCO file as can be used, and every fault in its records; opens no image.
+
+    `pictures=False` does not ask whether they are there, for a caller who opens them all.
+    """
     if not file.is_file():
         raise FileNotFoundError(f"{file}: no such annotation file")
     data, faults = read_json(file)
@@ -168,40 +175,26 @@ def gather_coco(file: Path, image_folder=None, name: str | None = None) -> tuple
         return None, faults
     records, faults = check_records(data, str(file), labelled=not file.name.startswith("image_info"))
     root = Path(image_folder) if image_folder else find_images(file, records["images"])
-    faults += missing_images(root, records["images"], str(file))
+    faults += missing_images(root, records["images"], str(file)) if pictures else []
     version = hashlib.sha256(file.read_bytes()).hexdigest()[:12]
-    bounds = (data.get("info") or {}).get("area_bounds", AREA_BOUNDS)
-    return assemble(name or file.parent.name, root, records, version, faults, bounds), faults
+    bounds, wrong = area_bounds(data)
+    faults += [Fault(str(file), "info", *wrong, True)] if wrong else []
+    refused = refused_pictures(data, records["images"])
+    return assemble(name or file.parent.name, root, records, version, faults, bounds, refused), faults
 
 
 def assemble(name: str, root: Path, records: dict, version: str, faults: list[Fault],
-             bounds: Sequence[float] = AREA_BOUNDS) -> DetectionSet:
+             bounds: Sequence[float] = AREA_BOUNDS, refused: Iterable[str] = ()) -> DetectionSet:
     """A DetectionSet from checked records; `bounds` are the side lengths that divide small, medium and large, px."""
     by_image: dict[int, list[dict]] = {image["id"]: [] for image in records["images"]}
     for ann in records["annotations"]:
-        ann.setdefault("iscrowd", 0)
-        ann.setdefault("area", ann["bbox"][2] * ann["bbox"][3])
         by_image[ann["image_id"]].append(ann)
     small, large = (float(side) ** 2 for side in bounds)
     ranges = {"all": (0.0, MAX_AREA), "small": (0.0, small), "medium": (small, large), "large": (large, MAX_AREA)}
     return DetectionSet(name, root, sorted(records["categories"], key=lambda c: c["id"]), records["images"], by_image,
                         version, ranges, [f for f in faults if f.action == "dropped" and not f.fatal],
-                        [f for f in faults if f.action == "clipped" and not f.fatal])
+                        [f for f in faults if f.action == "clipped" and not f.fatal], frozenset(refused))
 
 
-def find_images(file: Path, images: list[dict]) -> Path:
-    """The folder beside the annotation file that holds the first image, else the likeliest one."""
-    split = file.stem.removeprefix("instances_").removeprefix("image_info_")
-    tops = [file.parent.parent, file.parent] if file.parent.name == "annotations" else [file.parent]
-    places = [top / place for top in tops for place in (split, f"images/{split}", "images", "")]
-    first = images[0]["file_name"] if images else ""
-    return next((p for p in places if first and (p / first).is_file()), next(p for p in places if p.is_dir()))
-
-
-def missing_images(root: Path, images: list[dict], file: str) -> list[Fault]:
-    """A fault per record whose image is not there; none when no image is there (scoring needs no pixels)."""
-    absent = [image for image in images if not (root / image["file_name"]).is_file()]
-    if len(absent) == len(images):
-        return []
-    return [Fault(file, f"image {image['id']}", "no such file", f"{root / image['file_name']}", True)
-            for image in absent]
+def _lost_its_mask(ann: dict) -> bool:
+    return "segmentation" in ann and ann["segmentation"] is None

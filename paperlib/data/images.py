@@ -6,12 +6,15 @@ from pathlib import Path
 import numpy as np
 import torch
 from filelock import FileLock
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 from torch import Tensor
 
 import paperlib
+from paperlib.data.faults import Fault
 from paperlib.device import progress
 
+# what counts as a picture in a folder; of several with one stem, VOC's reader takes the first kind
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".jpe", ".jfif", ".jp2", ".ppm", ".pgm")
 MAX_CACHE = 1 << 30            # bytes; a larger set is decoded image by image
 
 
@@ -27,7 +30,8 @@ def read_rgb(file: Path, size: tuple[int, int]) -> Tensor:
     """One image file as RGB, upright, at its recorded size (decoded with Pillow).
 
     Shapes: size (height, width) -> uint8 (3, height, width).
-    Errors: FileNotFoundError; ValueError naming the file when it is empty, cut short, not an image or of another size.
+    Errors: FileNotFoundError; ValueError naming the file when it is empty, cut short, not an image, of another size or
+        larger than Pillow opens (numbers.MAX_PIXELS).
     Differs: the camera's rotation flag is applied unless only the unrotated picture has the recorded size; 16-bit grey
         is divided by 256; alpha is dropped.
     """
@@ -45,9 +49,10 @@ def decode(file: Path, size: tuple[int, int]) -> tuple[np.ndarray, str]:
             rgb = np.asarray(_to_rgb(upright))
     except FileNotFoundError:
         raise FileNotFoundError(f"{file}: image file is missing") from None
-    except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
+    except Exception as error:                             # Pillow's readers fail on broken files in many ways
         empty = file.is_file() and not file.stat().st_size
-        why = "the file has 0 bytes" if empty else f"Pillow says {str(error).split(str(file))[0].strip()!r}"
+        said = str(error).split(str(file))[0].strip(" '") or type(error).__name__
+        why = "the file has 0 bytes" if empty else f"Pillow says {said!r}"
         raise ValueError(f"{file}: found no whole image ({why}); "
                          f"expected JPEG, PNG, ... of {size[1]} x {size[0]} pixels") from None
     if rgb.shape[:2] != size:
@@ -76,13 +81,13 @@ def cached_pixels(root: Path, images: list[dict], version: str) -> np.memmap | N
     if len(sizes) != 1 or len(images) * 3 * np.prod(next(iter(sizes))) > MAX_CACHE:
         return None
     height, width = next(iter(sizes))
-    stamp = hashlib.sha256(f"{root.resolve()} {version} {len(images)}".encode())
+    stamp = hashlib.sha256(f"{root.resolve()} {version} {len(images)}".encode(errors="surrogateescape"))
     for image in images:
         try:
             info = os.stat(root / image["file_name"])
         except FileNotFoundError:
             raise FileNotFoundError(f"{root / image['file_name']}: image file is missing") from None
-        stamp.update(f"{image['file_name']} {info.st_size} {info.st_mtime_ns}".encode())
+        stamp.update(f"{image['file_name']} {info.st_size} {info.st_mtime_ns}".encode(errors="surrogateescape"))
     file = cache_folder(root) / f".pixels-{version}-{stamp.hexdigest()[:12]}.npy"
     if not file.exists():
         with FileLock(f"{file}.lock"):
@@ -110,3 +115,22 @@ def _write_pixels(file: Path, root: Path, images: list[dict], shape: tuple[int, 
         part.replace(file)
     finally:
         part.unlink(missing_ok=True)
+
+
+def find_images(file: Path, images: list[dict]) -> Path:
+    """The folder beside the annotation file that holds any of the first images, else the likeliest one."""
+    split = file.stem.removeprefix("instances_").removeprefix("image_info_")
+    tops = [file.parent.parent, file.parent] if file.parent.name == "annotations" else [file.parent]
+    places = [top / place for top in tops for place in (split, f"images/{split}", "images", "")]
+    firsts = [image["file_name"] for image in images[:20]]
+    held = (place for name in firsts for place in places if (place / name).is_file())
+    return next(held, next(p for p in places if p.is_dir()))
+
+
+def missing_images(root: Path, images: list[dict], file: str) -> list[Fault]:
+    """A fault per record whose image is not there; none when no image is there (scoring needs no pixels)."""
+    absent = [image for image in images if not (root / image["file_name"]).is_file()]
+    if len(absent) == len(images):
+        return []
+    return [Fault(file, f"image {image['id']}", "no such file", f"{root / image['file_name']}", True)
+            for image in absent]

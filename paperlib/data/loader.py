@@ -130,8 +130,9 @@ class Batches(Dataset):
 
     def _target(self, i: int, zoom: float, flip: bool, canvas: tuple[int, int]) -> dict:
         """The target of image i, moved with its pixels."""
-        if i not in self._targets:
-            self._targets[i] = self.dataset.target(i)
+        if i not in self._targets:                         # asked for masks, a set may leave objects out
+            target = self.dataset.target(i, masks=self.masks)
+            self._targets[i] = {name: value for name, value in target.items() if name != "masks"}
         record, (h, w) = self.dataset.images[i], self._resized(i, zoom)
         scale = torch.tensor((w / record["width"], h / record["height"]))
         target = {**self._targets[i], "scale": scale}

@@ -1,4 +1,5 @@
 """Finding a detection set by name or path, and drawing the embedded ones on first use."""
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -12,11 +13,12 @@ from paperlib.data.voc import read_voc, splits_of
 
 EMBEDDED = ("minicoco", "mininet", "minivoc")              # drawn by `build`; mininet holds crops, without boxes
 DOWNLOADED = ("coco2014", "coco2017", "voc2007", "voc2012")
+ROBOFLOW = "_annotations.coco.json"                        # one in each split's folder, beside its pictures
 
 
 def is_drawn(name: str | Path) -> bool:
     """Whether a name is that of an embedded set, a dial turned or not: "minicoco", "minicoco?stuff=0"."""
-    return all(part.partition("?")[0] in EMBEDDED for part in str(name).split("@"))
+    return "/" not in str(name) and all(part.partition("?")[0] in EMBEDDED for part in str(name).split("@"))
 
 
 def known_sets() -> dict[str, str]:
@@ -36,48 +38,95 @@ def load(name_or_path: str | Path, split: str | None = None, limit: int | None =
 
     Errors: KeyError for a name that is no set and no path, and for a split that the set lacks, each with what there is.
     """
-    name, _, like = str(name_or_path).partition("@")
+    name, like = halves(name_or_path)
     if like:
         return load(name, split, limit).only(load(like, splits(like)[0]).classes)
-    if split and (listed := resolve(name_or_path) / "annotations" / f"{split}.txt").is_file():
-        files = _json_splits(listed.parent.parent).values()
-        found = read_list(listed, [f for f in files if f.stem.startswith("instances")], f"{_top(listed).name}/{split}")
-        return found if limit is None else found.subset(limit)
-    kind, place, split = locate(name_or_path, split)
-    if kind == "coco":
-        title = f"{_top(place).name}/{split}" if split else _top(place).name
-        found = read_coco(place, name=title)
+    if listed := list_of(name, split):
+        found = read_list(*listed)
     else:
-        found = read_voc(place, split)
+        kind, place, split = locate(name, split)
+        title = f"{_top(place, split).name}/{split}" if split else _top(place, split).name
+        found = read_coco(place, name=title) if kind == "coco" else read_voc(place, split)
     return found if limit is None else found.subset(limit)
 
 
+def halves(name_or_path: str | Path) -> tuple[str, str]:
+    """("A", "B") of "A@B", and (name, "") of any other; a path that is there is itself, though its name holds "@"."""
+    name = str(name_or_path)
+    cuts = [] if Path(name).exists() else [i for i, letter in enumerate(name) if i and letter == "@"]
+    for cut in cuts:
+        if is_drawn(name[:cut]) or Path(name[:cut]).exists() or (data_folder() / name[:cut]).exists():
+            return name[:cut], name[cut + 1:]
+    return (name[:cuts[0]], name[cuts[0] + 1:]) if cuts else (name, "")
+
+
 def locate(name_or_path: str | Path, split: str | None = None) -> tuple[str, Path, str | None]:
-    """("coco", annotation file, split) or ("voc", folder, split); draws an embedded set if it is not there yet."""
-    path = resolve(name_or_path)
-    if split is None and not path.exists() and str(name_or_path).count("/") == 1:
-        path, split = resolve(str(name_or_path).split("/")[0]), str(name_or_path).split("/")[1]
+    """("coco", annotation file, split) or ("voc", folder, split); draws an embedded set if it is not there yet.
+
+    Errors: as `load`.
+    """
+    path, split = _place(name_or_path, split)
     if path.is_file():
-        return "coco", path, split
+        if split is not None:
+            raise KeyError(f"{path}: no split {split!r}: it is one annotation file")
+        return "coco", path, None
     if not path.is_dir():
         raise KeyError(f"no data set {str(name_or_path)!r}: neither a path nor one of {', '.join(known_sets())}")
     if files := _json_splits(path):
-        chosen = _choose(path, split, list(files))
+        chosen = _choose(path, split, files)
         return "coco", files[chosen], None if chosen == "instances" else chosen
     if (path / "Annotations").is_dir():
-        splits = splits_of(path)
-        return "voc", path, _choose(path, split, splits) if splits else None
+        names = dict.fromkeys(splits_of(path))
+        return "voc", path, _choose(path, split, names) if names or split else None
     holds = ", ".join(sorted(p.name for p in path.iterdir())[:8]) or "nothing"
     raise KeyError(f"{path} is no detection set: it holds {holds}; expected COCO's annotations/instances_<split>.json "
-                   "(or instances.json) or VOC's Annotations, ImageSets and JPEGImages")
+                   "(or instances.json), Roboflow's <split>/_annotations.coco.json, or VOC's Annotations, ImageSets "
+                   "and JPEGImages")
+
+
+def _place(name_or_path: str | Path, split: str | None) -> tuple[Path, str | None]:
+    """The path of a set and the split that was asked for: "minicoco/val" names both, if no path is called so."""
+    path, (top, _, part) = resolve(name_or_path), str(name_or_path).rpartition("/")
+    if split is not None or path.exists() or not part or "/" in top:
+        return path, split
+    if is_drawn(top) or top in known_sets():
+        return resolve(top), part
+    there = {*_splits_at(Path(top)), *(file.stem for file in _lists_at(Path(top)))} - {None}
+    if part in there:
+        return Path(top), part
+    if there:
+        raise KeyError(f"no data set {str(name_or_path)!r}: there is no such path, and {top} has no split {part!r}; it "
+                       f"has {', '.join(sorted(there))}")
+    return path, split
 
 
 def splits(name_or_path: str | Path) -> list[str | None]:
-    """The splits that `load` offers; [None] for a set without splits."""
-    path = resolve(name_or_path)
+    """The splits that `load` offers, but for lists of images; [None] for a set without splits."""
+    return _splits_at(resolve(halves(name_or_path)[0]))
+
+
+def _splits_at(path: Path) -> list[str | None]:
     files = _json_splits(path) if path.is_dir() else {}
     names = list(files) if files else splits_of(path)
     return [None] if names in ([], ["instances"]) else names
+
+
+def list_of(name_or_path: str | Path, split: str | None) -> tuple[Path, list[Path], str] | None:
+    """What `read_list` needs for a split that is a list of images: the list, the annotation files, and a name."""
+    path, split = _place(name_or_path, split)
+    return next((found for found in lists_of(path) if found[0].stem == split), None)
+
+
+def lists_of(name_or_path: str | Path) -> list[tuple[Path, list[Path], str]]:
+    """All lists of images in a COCO folder, as `list_of` gives them."""
+    path = resolve(name_or_path)
+    lists = _lists_at(path)
+    files = [file for file in _json_splits(path).values() if file.stem.startswith("instances")] if lists else []
+    return [(file, files, f"{path.name}/{file.stem}") for file in lists] if files else []
+
+
+def _lists_at(path: Path) -> list[Path]:
+    return sorted((path / "annotations").glob("*.txt"))
 
 
 def resolve(name_or_path: str | Path) -> Path:
@@ -119,27 +168,41 @@ def _is_current(folder: Path, version: str) -> bool:
     return folder.is_dir() and (not stamp.is_file() or stamp.read_text().strip() == version)
 
 
-def _choose(path: Path, split: str | None, there: list[str]) -> str:
+def _choose(path: Path, split: str | None, there: dict[str, Path | None]) -> str:
+    """The name under which a set lists a split, which may leave its year out ("train2017" is asked, "train" listed)."""
     if split is None and (len(there) == 1 or "instances" in there):
-        return there[0] if len(there) == 1 else "instances"
-    for name in (split, str(split).rstrip("0123456789")):
-        if name in there:
+        return next(iter(there)) if len(there) == 1 else "instances"
+    for name, file in there.items():
+        if split == name or (split and file is not None and _full(file) == split):
             return name
     asked = "which split?" if split is None else f"no split {split!r};"
-    has = "no splits, only instances.json" if there == ["instances"] else ", ".join(there)
+    has = "no splits, only instances.json" if list(there) == ["instances"] else ", ".join(there) or "no splits"
     raise KeyError(f"{path}: {asked} it has {has}")
 
 
 def _json_splits(folder: Path) -> dict[str, Path]:
-    """Split -> annotation file of a COCO folder; a year in the file's name may be left out."""
-    files: dict[str, Path] = {}
+    """Split -> annotation file of a COCO folder. A year in a file's name may be left out if no other year is there."""
+    years: dict[str, dict[str, Path]] = {}
     for place, prefix in (("annotations", "instances_"), ("annotations", "image_info_"), ("", "instances")):
         for file in sorted((folder / place).glob(f"{prefix}*.json")):
-            full = file.stem.removeprefix(prefix)          # "train2017" answers to "train", unless 2014 is there too
-            split = full.rstrip("0123456789").rstrip("_") or "instances"
-            files.setdefault(full if split in files else split, file)
-    return files
+            full = _full(file)
+            split = re.sub(r"(?<=[^\W\d])_?(19|20)\d\d$", "", full) or "instances"  # "train2017", not "fold1"
+            years.setdefault(split, {}).setdefault(full or split, file)
+    files = {name: file for split, dated in years.items()
+             for name, file in (dated.items() if len(dated) > 1 else [(split, *dated.values())])}
+    for file in sorted(folder.glob(f"*/{ROBOFLOW}")):
+        files.setdefault(file.parent.name, file)
+    return files or ({"instances": folder / ROBOFLOW} if (folder / ROBOFLOW).is_file() else {})
 
 
-def _top(file: Path) -> Path:
-    return file.parent.parent if file.parent.name == "annotations" else file.parent
+def _full(file: Path) -> str:
+    """The split that an annotation file's name says, with its year."""
+    return re.sub("^(instances|image_info)_?", "", file.stem)
+
+
+def _top(place: Path, split: str | None) -> Path:
+    """The folder that a set is known by."""
+    if place.is_dir():
+        return place
+    return place.parent.parent if place.parent.name == "annotations" or (split and place.name == ROBOFLOW) \
+        else place.parent

@@ -1,12 +1,16 @@
 """The reader of PASCAL VOC folders: one XML file per image, lists of names in ImageSets/Main."""
 import hashlib
-import math
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
 from paperlib.data.coco import DetectionSet, assemble
-from paperlib.data.faults import Fault, check_records, stop_if_fatal, summary
+from paperlib.data.faults import Fault, read_lines, stop_if_fatal, summary
+from paperlib.data.images import SUFFIXES
+from paperlib.data.masks import PngMask
+from paperlib.data.numbers import finite, wrong_path, wrong_size
+from paperlib.data.records import check_records
 
 CLASSES = ("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable", "dog",
            "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor")
@@ -34,8 +38,8 @@ def read_voc(folder: str | Path, split: str | None = None, classes: Sequence[str
 def gather_voc(folder: Path, split: str | None, classes=None) -> tuple[DetectionSet, list[Fault]]:
     """As much of a split as can be used, and every fault in its records; opens no image."""
     faults: list[Fault] = []
-    pictures = {p.stem: p for p in sorted(_part(folder, "JPEGImages").iterdir()) if not p.name.startswith(".")}
-    names, digest = _listed(folder, split, faults)
+    pictures = _pictures(_part(folder, "JPEGImages"))
+    names, digest = _listed(folder, split, pictures, faults)
     images, annotations = [], []
     for name in names:
         xml = folder / "Annotations" / f"{name}.xml"
@@ -59,7 +63,8 @@ def gather_voc(folder: Path, split: str | None, classes=None) -> tuple[Detection
                                    "categories": [{"id": i, "name": n} for i, n in enumerate(known, 1)]}, str(folder))
     faults += _by_file(more, annotations)
     title = f"{folder.name}/{split}" if split else folder.name
-    return assemble(title, folder / "JPEGImages", records, digest.hexdigest()[:12], faults), faults
+    refused = set(names) - {Path(image["file_name"]).stem for image in images}
+    return assemble(title, folder / "JPEGImages", records, digest.hexdigest()[:12], faults, refused=refused), faults
 
 
 def splits_of(folder: Path) -> list[str]:
@@ -74,7 +79,14 @@ def _part(folder: Path, name: str) -> Path:
     return folder / name
 
 
-def _listed(folder: Path, split: str | None, faults: list[Fault]) -> tuple[list[str], "hashlib._Hash"]:
+def _pictures(folder: Path) -> dict[str, Path]:
+    """Stem -> picture; of several with one stem the first kind of SUFFIXES. Other files beside them are none."""
+    there = [p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")]
+    there.sort(key=lambda p: (-SUFFIXES.index(p.suffix.lower()), p.name))
+    return {p.stem: p for p in there}
+
+
+def _listed(folder: Path, split: str | None, pictures: dict, faults: list[Fault]) -> tuple[list[str], "hashlib._Hash"]:
     """Names of a split's images, and a digest that has read the list."""
     annotations = _part(folder, "Annotations")
     if split is None:
@@ -82,35 +94,62 @@ def _listed(folder: Path, split: str | None, faults: list[Fault]) -> tuple[list[
     file = folder / "ImageSets" / "Main" / f"{split}.txt"
     if not file.is_file():
         raise FileNotFoundError(f"{file}: no such image set; {folder} has {splits_of(folder)}")
-    names = [line.split()[0] for line in file.read_text().splitlines() if line.strip()]
+    lines, wrong = read_lines(file)
+    faults += wrong
+    names = [_name(line, pictures) for line in lines]
     seen = set()
     for name in names:
         if name in seen:
             faults.append(Fault(str(file), f"image {name}", "listed twice", "each image once", False, "dropped"))
         seen.add(name)
-    return list(dict.fromkeys(names)), hashlib.sha256(file.read_bytes())
+    return list(dict.fromkeys(names)), hashlib.sha256(b"" if wrong else file.read_bytes())
+
+
+def _name(line: str, pictures: dict) -> str:
+    """The image that a line names; VOC's lists of one class add a flag behind it."""
+    flagged = re.fullmatch(r"(.*\S)\s+(-1|0|1)", line)
+    return flagged[1] if flagged and line not in pictures and flagged[1] in pictures else line
 
 
 def _parse(xml: Path, faults: list[Fault], digest) -> ElementTree.Element | None:
-    text = xml.read_bytes()
-    digest.update(text)
+    text = b""
+    try:
+        text = xml.read_bytes()
+        digest.update(text)
+        return _tree(text)
+    except OSError as error:
+        where, found = "file", str(error.strerror)
+    except (ElementTree.ParseError, ValueError, LookupError) as error:
+        where = f"line {getattr(error, 'position', [1])[0]}"
+        found = f"broken XML ({error}) in {len(text)} bytes"
+    faults.append(Fault(str(xml), where, found, "a whole XML document", True))
+    return None
+
+
+def _tree(text: bytes) -> ElementTree.Element:
+    """The root of an XML document in any encoding that Python knows.
+
+    Errors: ParseError, ValueError or LookupError.
+    """
     try:
         return ElementTree.fromstring(text)
-    except ElementTree.ParseError as error:
-        found = f"broken XML ({error}) in {len(text)} bytes"
-        faults.append(Fault(str(xml), f"line {error.position[0]}", found, "a whole XML document", True))
-        return None
+    except ValueError:                                     # the parser itself knows none with several bytes a character
+        head = re.match(rb"""\s*<\?xml[^>]*?encoding\s*=\s*["']([\w.:-]+)["'][^>]*>""", text)
+        if not head:
+            raise
+        return ElementTree.fromstring(text[head.end():].decode(head[1].decode()))
 
 
 def _image_record(root, xml: Path, picture: Path, number: int, faults: list[Fault]) -> dict | None:
     texts = [root.findtext(f"size/{key}") for key in ("height", "width")]
     try:
-        height, width = (int(float(text)) for text in texts)
-        if height > 0 and width > 0:
-            return {"id": number, "file_name": picture.name, "height": height, "width": width}
-    except (TypeError, ValueError):
-        pass
-    faults.append(Fault(str(xml), "size", f"height {texts[0]!r}, width {texts[1]!r}", "whole numbers above 0", True))
+        sides = [int(float(text)) for text in texts]
+    except (TypeError, ValueError, OverflowError):
+        sides = texts
+    wrong = wrong_size(*sides) or wrong_path(picture.name)
+    if not wrong:
+        return {"id": number, "file_name": picture.name, "height": sides[0], "width": sides[1]}
+    faults.append(Fault(str(xml), "size", *wrong, True))
     return None
 
 
@@ -122,7 +161,7 @@ def _object_records(root, xml: Path, image: dict, faults: list[Fault]) -> list[d
         name, texts = (thing.findtext("name") or "").strip(), [thing.findtext(f"bndbox/{edge}") for edge in EDGES]
         try:
             x1, y1, x2, y2 = edges = [float(text) for text in texts]
-            if not name or not all(map(math.isfinite, edges)) or x2 < x1 or y2 < y1:
+            if not name or not all(map(finite, edges)) or x2 < x1 or y2 < y1:
                 raise ValueError
         except (TypeError, ValueError):
             found = f"name {name!r}, " + ", ".join(f"{e} {t}" for e, t in zip(EDGES, texts))
@@ -132,7 +171,7 @@ def _object_records(root, xml: Path, image: dict, faults: list[Fault]) -> list[d
         empty = x1 == x2 or y1 == y2
         box = [x1 - 1, y1 - 1, x2 - x1 + (not empty), y2 - y1 + (not empty)]
         flags = {key: int((thing.findtext(key) or "0").strip() in ("1", "true")) for key in ("difficult", "truncated")}
-        flags |= {"segmentation": {"png": str(png), "value": k}} if has_png else {}
+        flags |= {"segmentation": PngMask(str(png), k)} if has_png else {}
         records.append({"image_id": image["id"], "bbox": box, "area": box[2] * box[3], "iscrowd": 0, "name": name,
                         "pose": thing.findtext("pose") or "Unspecified", "object": k, "file": str(xml), **flags})
     return records
@@ -149,8 +188,8 @@ def _class_names(folder: Path, annotations: list[dict]) -> list[str]:
         return list(CLASSES)                               # VOC itself; spares reading 17,000 files
     for xml in (folder / "Annotations").glob("*.xml"):
         try:
-            root = ElementTree.parse(xml).getroot()
-        except ElementTree.ParseError:
+            root = _tree(xml.read_bytes())
+        except (ElementTree.ParseError, ValueError, LookupError, OSError):
             continue                                       # reported when its split is read
         names |= {(thing.findtext("name") or "").strip() for thing in root.findall("object")}
     names.discard("")

@@ -10,6 +10,7 @@ import torch
 from torchvision.transforms.v2 import functional as T
 
 from paperlib.data.loader import pad_images
+from paperlib.data.numbers import AREA_BOUNDS, area_bounds
 from paperlib.data.proposals import asks_for_proposals, with_proposals
 from paperlib.device import progress
 from paperlib.experiments.columns import found, truth
@@ -26,12 +27,15 @@ AUC_COUNTS = 31                                                  # knots of the 
 
 
 def areas_of(gt) -> dict[str, tuple[float, float]]:
-    """The area ranges of a ground truth, px^2: the set's own if it says so (info["area_bounds"]), else COCO's."""
+    """The area ranges of a ground truth, px^2: the set's own if it says so (info["area_bounds"]), else COCO's.
+
+    Errors: ValueError for bounds that are no two sides.
+    """
     if hasattr(gt, "area_ranges"):
         return gt.area_ranges
-    bounds = (gt.get("info") or {}).get("area_bounds") if isinstance(gt, dict) else None
-    if not bounds:
-        return COCO_AREAS
+    bounds, wrong = area_bounds(gt) if isinstance(gt, dict) else (AREA_BOUNDS, None)
+    if wrong:
+        raise ValueError(f"info: found {wrong[0]}; expected {wrong[1]}")
     small, large = (float(b) ** 2 for b in bounds)
     return {"all": (0.0, 1e10), "small": (0.0, small), "medium": (small, large), "large": (large, 1e10)}
 
@@ -43,6 +47,7 @@ def coco_metrics(gt, results: list[dict], kind: str = "bbox", max_dets=(1, 10, 1
     Source:  COCO's evaluation as in pycocotools, which the tests hold it to; Lin's thesis, Sec. 4.5.2.
     `gt` is a DetectionSet or COCO's dictionary; `results` are COCO result records. `per_category` adds
     "per_category": {name: AP}. See `curves` for `engine`.
+    Results of categories that the ground truth lacks do not count; a warning says how many.
     Differs: nan, not -1, where the ground truth has no object; the set's own area ranges are the default;
              PASCAL's `difficult` objects are ignored; AP uses the largest of `max_dets`, whatever it is.
     Errors:  ValueError or KeyError naming the record.
@@ -50,7 +55,7 @@ def coco_metrics(gt, results: list[dict], kind: str = "bbox", max_dets=(1, 10, 1
     ranges, limits = area_ranges or areas_of(gt), sorted(max_dets)
     labels = ["all", *(label for label in ranges if label != "all")]
     columns = truth(gt, kind)
-    dt = found(columns, results, kind)
+    dt = found(columns, results, kind, strangers=True)
     precision, recall = curves(columns, dt, limits, [ranges[l] for l in labels], engine=engine)
     precision = precision[..., -1]                               # (T, R, K, A) at the largest limit
     out = {"AP": _mean(precision[..., 0]), "AP50": _mean(precision[0, ..., 0]), "AP75": _mean(precision[5, ..., 0])}
@@ -175,11 +180,13 @@ def covered(dataset) -> float:
 def read_json(path) -> object:
     """A JSON file's content. Errors: FileNotFoundError, or ValueError with file, line and column."""
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return json.loads(Path(path).read_bytes())               # UTF-8 or UTF-16, with a mark in front or without
     except json.JSONDecodeError as error:
         raise ValueError(f"{path}: not valid JSON at line {error.lineno}, column {error.colno}: {error.msg}") from None
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: not a text file ({error.reason} at byte {error.start})") from None
+    except (ValueError, RecursionError) as error:                # numbers of 5,000 digits, lists 10,000 deep
+        raise ValueError(f"{path}: not valid JSON ({error})") from None
 
 
 def score_files(gt_file, results_file, kind: str = "bbox", **options) -> dict:
@@ -190,6 +197,7 @@ def score_files(gt_file, results_file, kind: str = "bbox", **options) -> dict:
     gt, results = read_json(gt_file), read_json(results_file)
     try:
         truth(gt, kind)
+        areas_of(gt)
     except (ValueError, KeyError) as error:
         raise type(error)(f"{gt_file}: {error.args[0]}") from None
     try:

@@ -1,0 +1,92 @@
+"""What numbers and names out of a file must be before anything is done with them: files come from strangers.
+
+Each check gives the value, or (found, expected) in words, and never fails itself.
+"""
+import math
+import os
+import re
+
+from PIL import Image
+
+FAR = 1e9                      # px; no coordinate of a picture is larger
+LAST_ID = 2**63 - 1            # ids are kept as 64-bit integers
+MAX_PIXELS = 2 * Image.MAX_IMAGE_PIXELS  # Pillow opens no larger picture: 178,956,970
+MAX_AREA = 1e10                # px^2; pycocotools' "everything"
+NAME_BYTES, PATH_BYTES = 255, 1024  # of one part of a name, and of all
+AREA_BOUNDS = (32, 96)         # px, side lengths; COCO's small/medium/large
+
+Wrong = tuple[str, str]        # (found, expected)
+
+
+def brief(value: object, most: int = 60) -> str:
+    """A value in a message: one line, cut where it is long."""
+    text = repr(value)
+    return text if len(text) <= most else f"{text[:most]}..."
+
+
+def whole(value: object, low: int = -LAST_ID, high: int = LAST_ID) -> int | None:
+    """The whole number that a value is, 3.0 too, if it lies in low..high; else None."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if isinstance(value, float) and not value.is_integer():  # also inf and nan
+        return None
+    return int(value) if low <= value <= high else None
+
+
+def finite(value: object, low: float = -FAR, high: float = FAR) -> bool:
+    """Whether a value is a number (no text, no True) in low..high."""
+    return not isinstance(value, bool) and isinstance(value, int | float) and low <= value <= high
+
+
+def flag(record: dict, key: str) -> bool | None:
+    """A flag of a record: absent and null are False; None for anything but 0, 1, true and false."""
+    value = record.get(key)
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    number = whole(value, 0, 1)
+    return None if number is None else bool(number)
+
+
+def wrong_size(height: object, width: object) -> Wrong | None:
+    """Whether two numbers can be the size of a picture."""
+    sides = whole(height, 1, MAX_PIXELS), whole(width, 1, MAX_PIXELS)
+    if None in sides:
+        return f"height {brief(height)}, width {brief(width)}", "whole numbers above 0"
+    if math.prod(sides) > MAX_PIXELS:
+        return f"height {sides[0]}, width {sides[1]}", f"at most {MAX_PIXELS} pixels, the most that Pillow opens"
+    return None
+
+
+def wrong_path(name: object) -> Wrong | None:
+    """Whether a name can lead to a file inside a folder, on any system: no way out, no backslash, no null."""
+    said = f"file_name {brief(name)}"
+    if not isinstance(name, str) or not name.strip():
+        return said, "the name of a picture, as text"
+    if "\\" in name:
+        return said, "'/' between folders (replace every backslash of the annotation file's names by '/')"
+    if name.startswith("/") or re.match("[A-Za-z]:", name) or ".." in name.split("/"):
+        return said, "a path inside the folder of pictures (no '..', no root, no drive)"
+    try:
+        stored = name.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # half a surrogate pair, as a broken converter writes
+        stored = bytes(PATH_BYTES + 1)
+    if min(stored) < 32 or len(stored) > PATH_BYTES or max(map(len, stored.split(b"/"))) > NAME_BYTES:
+        return said, f"a name in whole characters, at most {NAME_BYTES} bytes a part and {PATH_BYTES} in all"
+    return None
+
+
+def native(name: str) -> str:
+    """A name out of a file, which is UTF-8, as this system spells its files' names: they differ under LC_ALL=C."""
+    return os.fsdecode(name.encode("utf-8", "surrogateescape"))
+
+
+def area_bounds(data: dict) -> tuple[tuple[float, float], Wrong | None]:
+    """The sides, px, at which small, medium and large part: as `info.area_bounds` of a COCO dict says, else COCO's."""
+    info = data.get("info")
+    bounds = info.get("area_bounds") if isinstance(info, dict) else None  # many converters put text there
+    if bounds is None:
+        return AREA_BOUNDS, None
+    if isinstance(bounds, list | tuple) and len(bounds) == 2 and all(finite(side, 1e-9) for side in bounds) \
+            and bounds[0] <= bounds[1]:
+        return tuple(bounds), None
+    return AREA_BOUNDS, (f"area_bounds {brief(bounds)}", "[small, large], two sides in px above 0")
