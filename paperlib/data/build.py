@@ -1,6 +1,8 @@
 """Writing the drawn sets to disk in the formats of the real ones: MiniNet (folders), MiniVOC (VOC), MiniCOCO (COCO).
 
-The bytes depend on the version of the drawings and on nothing else: not on the number of processes, not on the day.
+The annotations depend on the version of the drawings and on nothing else: not on the number of processes, not on the
+day, not on the processor. The pictures' bytes are equal on one kind of processor; on another, 2 values in a million
+differ by 1, as its fast instructions round elsewhere.
 """
 import ast
 import dataclasses
