@@ -52,7 +52,7 @@ def train(args) -> None:
         system, history = fit.train(args.system, recipe, args.seed, args.set, device, checkpoint, bar=_loss_bar,
                                     watch=lambda _, record: seen.append(record), begin=begin)
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(_kept(checkpoint, len(seen), started)) from None
+        raise KeyboardInterrupt(_kept(checkpoint, bool(seen), started)) from None
     if ranks()[0]:
         return  # torchrun: the first process scores and writes
     facts = {"budget": args.budget or "", "steps": str(len(history)), "seed": str(args.seed),
@@ -110,13 +110,13 @@ def _beside(checkpoint: Path) -> list[Path]:
     return [file for file in checkpoint.parent.iterdir() if own.fullmatch(file.name)]
 
 
-def _kept(checkpoint: Path, steps: int, started: float) -> str:
-    """What an interrupted run left, in words."""
+def _kept(checkpoint: Path, begun: bool, started: float) -> str:
+    """What an interrupted run left, in words; nothing, if it had not begun or a file is older than the command."""
     files = [*_beside(checkpoint), *(checkpoint.parent / "stages").glob("*.pt")]
     times = {file.stat().st_mtime: file for file in files if file.suffix != ".part"}
-    if not steps or not times or max(times) < started - 0.1:  # file systems' clocks are coarser
+    if not begun or not times or max(times) < started - 0.1:  # file systems' clocks are coarser
         return "nothing new was kept"
-    return f"{steps} steps were made, {times[max(times)]} is kept; run the same command to go on"
+    return f"what was done is in {times[max(times)]}; run the same command to go on"
 
 
 def _tidy(checkpoint: Path) -> None:

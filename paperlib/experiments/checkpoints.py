@@ -98,7 +98,7 @@ def _read(path: Path, system: nn.Module, optimiser, identity: dict, device) -> l
     advice = "delete it to start afresh"
     try:
         state = torch.load(path, map_location=device, weights_only=True)
-        found, history = state["identity"], state["history"]
+        found, history = (state["identity"], state["history"]) if isinstance(state, dict) else (None, [])
         json.dumps([found, history])  # plain values, which can be compared
         counted = [record["step"] for record in history] == list(range(len(history)))
         told = all({"loss", "seconds"} <= record.keys() for record in history)

@@ -198,10 +198,13 @@ def examine_model(trial: Trial) -> list[Finding]:
     if trial.silent:
         found.append(Finding("model", "bad", f"{len(trial.silent)} parameters get no gradient: "
                              + ", ".join(trial.silent[:4]), "a layer that the losses do not reach, or dead units"))
+    if trial.unread:
+        found.append(Finding("model", "look", f"no region of the batch is read from {len(trial.unread)} parameters: "
+                             + ", ".join(trial.unread[:4]), "their maps are for larger objects than these images have"))
     if trial.error:
         return [*found, Finding("model", "bad", trial.error, "lower lr; look for boxes of absurd size")]
     level = "ok" if trial.ap50 >= ENOUGH else "bad" if trial.last > 0.5 * trial.first else "look"
-    advice = {"ok": "", "look": "see the missed objects; then try more steps",
+    advice = {"ok": "", "look": "see the missed objects; then try more steps" if trial.missed else "try more steps",
               "bad": "wrong labels or boxes, lr, or parts that do not learn"}[level]
     found.append(Finding("model", level, f"after {trial.steps} steps on one batch of {trial.images} the loss went "
                          f"{trial.first:.3g} -> {trial.last:.3g}, {trial.measure} of these images is {trial.ap50:.2f} "

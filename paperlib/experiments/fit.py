@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -118,12 +118,11 @@ def _blame(system, images, targets) -> str:
 
     In training mode: the running statistics of batch norm have met the bad image already.
     """
-    ids = [int(t.get("image_id", i)) for i, t in enumerate(targets)]
-    alone = [
-        image_id
-        for image_id, image, target in zip(ids, images, targets)
-        if not torch.isfinite(sum(system.losses(image[None], [target]).values()))
-    ]
+    ids, alone = [int(t.get("image_id", i)) for i, t in enumerate(targets)], []
+    for image_id, image, target in zip(ids, images, targets):
+        with suppress(ValueError):  # batch norm refuses a map of one pixel of one image
+            if not torch.isfinite(sum(system.losses(image[None], [target]).values())):
+                alone.append(image_id)
     return f"the loss of image(s) {alone} is not finite" if alone else (
         f"the loss is not finite; images of the batch: {ids}")
 

@@ -30,6 +30,7 @@ class Trial:
     frozen: list[str]          # parameters that may not change
     pretrained: bool           # the trunk started from weights
     silent: list[str]          # parameters that may change, but whose gradient is 0 everywhere
+    unread: list[str]          # likewise, of maps of the pyramid that no region of these images is read from
     missed: list[str]          # "2 of 3 dog taken for cat (best anchor IoU 0.2-0.4)"
     error: str = ""            # why the training stopped, if it did
     measure: str = "AP50"      # what `ap50` is
@@ -58,7 +59,9 @@ def overfit(dataset: DetectionSet, cfg, size=None, system: str = "retinanet", st
     batches = Batches(few, max(1, len(few)), size=size, flip=False)
     pixels, targets = batches[0][0].to(device), to_device(batches[0][1], device)
     frozen, silent = unmoved(model, pixels, targets)
-    facts = {"steps": steps, "images": len(few), "frozen": frozen, "silent": silent,
+    unread = [name for name in silent if name.startswith("pyramid.smooth.") and hasattr(cfg, "roi")]
+    facts = {"steps": steps, "images": len(few), "frozen": frozen, "unread": unread,
+             "silent": [name for name in silent if name not in unread],
              "pretrained": bool(getattr(getattr(cfg, "trunk", None), "weights", None))}
     recipe = Recipe(steps=steps, batch=len(few), lr=lr, warmup=min(20, steps // 4), drops=(0.8,))
     history = []
