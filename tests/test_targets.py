@@ -64,7 +64,7 @@ def test_a_label_that_is_none_of_the_classes_is_named(name, part, label):
     with pytest.raises(ValueError, match=rf"target 1 \(image without id\) has label {label}: expected 1 to"):
         net.losses(images, targets)
     targets[1]["labels"] = torch.tensor([1, 2])
-    with pytest.raises(ValueError, match="target 1 .* has 3 boxes and 2 labels"):
+    with pytest.raises(ValueError, match=r"target 1 .* has 3 boxes and 2 labels"):
         net.losses(images, targets)
 
 
