@@ -6,6 +6,7 @@ import sys
 import warnings
 
 from paperlib import commands as run
+from paperlib import train_commands as learn
 from paperlib.experiments.published import PAPERS
 
 USUAL = warnings.formatwarning
@@ -17,8 +18,8 @@ def main(argv: list[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     try:
         return args.run(args) or 0
-    except KeyboardInterrupt:
-        print("interrupted; what was finished is kept, run the same command to go on", file=sys.stderr)
+    except KeyboardInterrupt as stop:  # a command that keeps something says where
+        print("; ".join(["interrupted", *map(str, stop.args)]), file=sys.stderr)
         return 130
     except BrokenPipeError:
         return 0
@@ -89,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
         split,
     )
     command(
-        run.train,
+        learn.train,
         system,
         arg("--data", help="name or path; default: the budget's"),
         split,
@@ -101,7 +102,17 @@ def _parser() -> argparse.ArgumentParser:
         as_json,
         *recipe,
     )
-    command(run.eval_, system, arg("--weights", required=True), arg("--data", required=True), split, device, as_json)
+    command(
+        learn.eval_,
+        system,
+        arg("--weights", required=True),
+        arg("--data", help="name or path; default: what the weights were scored on"),
+        split,
+        arg("--test-images", type=int, help="score on the first N images of it"),
+        arg("--size", type=int, nargs="+", help="shorter [and longest] side, px; default: as the weights were trained"),
+        device,
+        as_json,
+    )
     command(
         run.score,
         arg("truth", metavar="GT.json"),
@@ -138,8 +149,15 @@ def _parser() -> argparse.ArgumentParser:
         arg("--picture", help="peers: draw the records to this file, e.g. data/bench.png"),
         device,
     )
-    command(run.doctor, arg("data"), split, arg("--system", default="retinanet"), *recipe)
-    command(run.pretrain, arg("trunk"), plan, arg("--lr", type=float, help="default: the budget's"), seed, device)
+    command(
+        learn.doctor,
+        arg("data"),
+        split,
+        arg("--system", default="retinanet"),
+        arg("--weights", help="examine the set for these: their configuration, size and classes"),
+        *recipe,
+    )
+    command(learn.pretrain, arg("trunk"), plan, arg("--lr", type=float, help="default: the budget's"), seed, device)
     return parser
 
 

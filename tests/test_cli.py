@@ -30,19 +30,6 @@ def test_train_then_eval_gives_the_same_scores(scenes, capsys):
     assert [path.name for path in (scenes.parent / "out").iterdir()] == ["retinanet.safetensors"]
 
 
-def test_an_interrupt_keeps_the_checkpoint(scenes, monkeypatch, capsys):
-    from paperlib import commands
-
-    def stopped(run, **_):
-        next(run)
-        raise KeyboardInterrupt
-        yield
-
-    monkeypatch.setattr(commands, "_loss_bar", stopped)
-    assert main([*TRAIN, "--data", str(scenes)]) == 130
-    assert "run the same command to go on" in said(capsys)[1]
-
-
 def test_check_and_score(scenes, capsys):
     assert main(["data", "check", str(scenes)]) == 0
     assert "0 fault(s)" in said(capsys)[0]

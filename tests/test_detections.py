@@ -1,8 +1,13 @@
+import pytest
 import torch
 from test_boxes import DEVICES, nms_slow, random_boxes
 
 from paperlib.parts import boxes
-from paperlib.parts.detections import DetectConfig, select
+from paperlib.parts.detections import DetectConfig, select, select_rois
+from paperlib.parts.proposals import ProposalConfig, propose
+from paperlib.parts.rois import DeltaConfig, to_rois
+
+LARGE, THIRD = (800, 1333), 0.3  # px (h, w) of an image; an IoU
 
 
 def select_slow(logits, deltas, anchors, size, cfg):
@@ -60,3 +65,49 @@ def test_a_box_per_class():
     first = base["labels"] == 1
     torch.testing.assert_close(got["boxes"][got["labels"] == 1], base["boxes"][first])
     assert len(got["labels"]) == len(base["labels"]) and not got["boxes"].equal(base["boxes"])
+
+
+def close_pairs(seed=0, num=30):
+    """Boxes of 10 px in pairs, one shifted by 10 * 7 / 13 px, at which their IoU is .3, give or take 0.002 px."""
+    corner = torch.rand(num, 2, generator=torch.Generator().manual_seed(seed)) * (torch.tensor(LARGE[::-1]) - 20)
+    shift = torch.zeros(num, 4)
+    shift[:, ::2] = 70 / 13 + torch.linspace(-0.002, 0.002, num)[:, None]
+    first = torch.cat([corner, corner + 10], 1)
+    return torch.cat([first, first + shift])
+
+
+def of_the_last_class(images, num_classes=80):
+    """Detections on a batch of images, (R, 4) boxes each, all RoIs of which show the class with the largest number."""
+    scores = torch.zeros(sum(map(len, images)), num_classes)
+    scores[:, -1] = torch.cat([torch.linspace(0.9, 0.1, len(b)) for b in images])
+    deltas, sizes = torch.zeros(len(scores), 1, 4), torch.tensor([LARGE] * len(images))
+    return select_rois(scores, deltas, to_rois(images), sizes, DeltaConfig())
+
+
+@pytest.mark.parametrize("num", [2, 16])
+def test_rois_of_a_large_image_give_the_same_wherever_it_stands_in_a_batch(num):
+    """Half the second boxes of the pairs overlap too much, as they do where nothing is shifted."""
+    (alone,), batch = of_the_last_class([close_pairs()]), of_the_last_class([close_pairs()] * num)
+    assert len(alone["boxes"]) == 45
+    assert all(found[k].equal(alone[k]) for found in batch for k in alone)
+
+
+def test_a_batch_of_two_large_images_equals_each_alone():
+    images = [close_pairs(1), close_pairs(2)]
+    for found, image in zip(of_the_last_class(images), images):
+        (alone,) = of_the_last_class([image])
+        assert all(found[k].equal(alone[k]) for k in alone)
+
+
+def test_classes_and_levels_of_a_large_image_are_thinned_as_one_class_is():
+    b, logits = close_pairs(), torch.linspace(2, -2, 60)
+    kept = b[boxes.nms(b, logits, None, THIRD)]
+    many = torch.full((1, 60, 80), -100.0)
+    many[0, :, -1] = logits
+    (found,) = select([many], [torch.zeros(1, 60, 4)], [b], torch.tensor([LARGE]), DetectConfig(nms=THIRD))
+    torch.testing.assert_close(found["boxes"], kept, rtol=0, atol=1e-3)
+    levels = [logits[None, :0]] * 4 + [logits[None]]
+    anchors = [b[:0]] * 4 + [b]
+    still = [torch.zeros(1, len(a), 4) for a in anchors]
+    (found,) = propose(levels, still, anchors, torch.tensor([LARGE]), ProposalConfig(nms=THIRD))
+    torch.testing.assert_close(found["boxes"], kept, rtol=0, atol=1e-3)

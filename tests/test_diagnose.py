@@ -7,15 +7,29 @@ import pytest
 import torch
 from PIL import Image
 
+from paperlib.__main__ import main
 from paperlib.data import sets
 from paperlib.data.coco import read_coco
+from paperlib.data.proposals import save_proposals
 from paperlib.experiments import diagnose
-from paperlib.experiments.coverage import anchor_coverage
-from paperlib.experiments.diagnose import doctor, examine_anchors, examine_classes, examine_model, examine_records
+from paperlib.experiments.configs import override
+from paperlib.experiments.coverage import anchor_coverage, anchors_of, proposal_coverage
+from paperlib.experiments.diagnose import (
+    doctor,
+    examine_anchors,
+    examine_classes,
+    examine_model,
+    examine_proposals,
+    examine_records,
+)
 from paperlib.experiments.overfit import missed, overfit
+from paperlib.experiments.trained import Trained
+from paperlib.experiments.weights import save_weights
 from paperlib.parts.anchors import AnchorConfig
 from paperlib.parts.boxes import iou
 from paperlib.parts.matching import MatchConfig
+from paperlib.parts.rois import ProposalSource
+from paperlib.systems import PRESETS, SYSTEMS
 from paperlib.systems.retinanet_configs import tiny
 
 RULE = MatchConfig()
@@ -164,6 +178,105 @@ def test_frozen_random_parameters_and_layers_without_gradient_are_named(tmp_path
     found = examine_model(trial)
     assert "they are random" in text(found[:1]) and found[0].serious
     assert "get no gradient: spare.weight" in found[1].text
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Three steps are learnt by heart, not 120."""
+    monkeypatch.setattr(diagnose, "overfit", lambda *a: overfit(*a[:4], 3, a[5]))
+
+
+@pytest.mark.parametrize(("system", "changes", "topics"), [
+    ("retinanet", {}, ["anchors"]), ("rpn", {}, ["anchors"]), ("faster_rcnn", {}, ["anchors"]),
+    ("fast_rcnn", {}, ["proposals"]), ("fast_rcnn", {"proposals.kind": "dense"}, ["proposals"]),
+    ("faster_rcnn", {"training": "alternating"}, ["anchors"]),
+    ("faster_rcnn", {"training": "separate", "train_on": "given"}, ["anchors", "proposals"]),
+    ("faster_rcnn", {"training": "separate", "train_on": "given", "test_on": "given"}, ["proposals"])])
+def test_every_system_can_be_examined(tmp_path, capsys, system, changes, topics):
+    cfg = override(PRESETS[system]["tiny"](2), changes)
+    findings = doctor(healthy(tmp_path), cfg, None, system, 30, torch.device("cpu"))
+    told = text(findings)
+    assert sorted({f.topic for f in findings} & {"anchors", "proposals"}) == topics, told
+    assert "after 30 steps on one batch of 4" in told and not any(f.serious for f in findings), told
+    assert ("recall at IoU .5" in told) == (system == "rpn") and not any("get no gradient" in f.text for f in findings)
+    shown = capsys.readouterr().out
+    assert ("objects with an anchor of" in shown) == ("anchors" in topics)
+    assert ("objects with a given proposal of IoU >= 0.5" in shown) == ("proposals" in topics)
+
+
+@pytest.mark.parametrize("system", ["retinanet", "fast_rcnn", "rpn", "faster_rcnn"])
+def test_the_command_examines_every_system(tmp_path, capsys, quick, system):
+    healthy(tmp_path)
+    main(["doctor", str(tmp_path), "--budget", "smoke", "--system", system, "--preset", "tiny"])
+    assert "after 3 steps on one batch of 4" in capsys.readouterr().out
+
+
+def test_proposals_that_reach_no_object_are_named(tmp_path):
+    data = painted(tmp_path, [[(4, 6, 24, 24, 1)], [(0, 0, 64, 64, 2), (40, 40, 16, 16, 2)]])
+    given = [torch.tensor([[4.0, 6, 28, 30]]), torch.tensor([[0.0, 0, 60, 60], [0, 0, 64, 64]])]
+    save_proposals(tmp_path / "given.npz", data, given)
+    cover = proposal_coverage(data, ProposalSource(str(tmp_path / "given.npz")), size=32)
+    assert cover.best.tolist() == pytest.approx([1, 1, 16**2 / 60**2]) and cover.side.tolist() == [12, 32, 8]
+    assert cover.anchors == 1.5 and cover.images == 2
+    first, *more = examine_proposals(cover, 0.5, data.classes)
+    assert first.level == "look" and "67% of 3 objects have a given proposal of IoU >= 0.5 (2 pr" in first.text
+    assert "never found" in first.advice and not more
+    assert examine_proposals(proposal_coverage(data.subset([0]), ProposalSource("dense")), 0.5, ["a"])[0].level == "ok"
+    empty = proposal_coverage(painted(tmp_path, [[]]), ProposalSource("dense"))
+    assert examine_proposals(empty, 0.5, ["a"]) == []
+
+
+def test_an_rpn_is_examined_with_the_anchors_that_train(tmp_path):
+    data = painted(tmp_path, [[(0, 0, 12, 12, 1)]])
+    cfg = AnchorConfig(levels=(3,), size_per_stride=2.0, scales=(1.0,), ratios=(1.0,))
+    assert anchor_coverage(data, cfg).best.tolist() == pytest.approx([12**2 / 16**2])      # -4 to 12 px
+    within = anchor_coverage(data, cfg, border=0.0)
+    assert within.best.tolist() == pytest.approx([8**2 / (12**2 + 16**2 - 8**2)]) and within.anchors == 36  # 4 to 20
+    assert anchors_of(PRESETS["rpn"]["small"](2))[1] == 0.0
+
+
+def test_only_what_is_reached_by_less_than_half_is_bad(tmp_path):
+    """An RPN asks for IoU .7, but its best anchor learns each object: .5 is enough to find it."""
+    data = painted(tmp_path, [[(4, 4, 20, 20, 1)]])
+    cover = anchor_coverage(data, AnchorConfig(levels=(3,), size_per_stride=3.5, scales=(1.0,), ratios=(1.0,)))
+    assert 0.5 < float(cover.best) < 0.7
+    assert examine_anchors(cover, MatchConfig(0.7, 0.3), data.classes)[0].level == "look"
+
+
+def test_crowds_are_nothing_to_learn_from(tmp_path):
+    data = painted(tmp_path, [[(4, 4, 20, 20, 1)], [(4, 4, 20, 20, 2)]], crowd=(0, 1))
+    findings = doctor(data, tiny(2), report=None)
+    assert "no object at all: nothing to learn: no object in 2 images but 2 crowd regions" in text(findings)
+    assert findings[-1].serious and findings[-1].topic == "classes"
+
+
+def test_a_set_is_held_against_stored_weights(tmp_path, capsys, quick):
+    data = healthy(tmp_path)
+    assert doctor(data, tiny(2), steps=0, known=("green", "red"), report=None)[1].topic == "classes"
+    assert "know" not in text(doctor(data, tiny(2), steps=0, known=("green", "red"), report=None))
+    (found,) = [f for f in doctor(data, tiny(3), steps=0, known=("red", "dog", "cat"), report=None) if "know" in f.text]
+    assert found.level == "look" and "green cannot be found, what is found of dog, cat does not count" in found.text
+    (found,) = [f for f in doctor(data, tiny(3), steps=0, known=("dog",), report=None) if "know" in f.text]
+    assert found.serious and "expected a class that both have" in found.text
+    model = SYSTEMS["rpn"](PRESETS["rpn"]["tiny"](2))
+    model.trained = Trained(("red", "green"), (48, 64))
+    save_weights(tmp_path / "rpn.safetensors", "rpn", model)
+    main(["doctor", str(tmp_path), "--weights", str(tmp_path / "rpn.safetensors")])
+    out = capsys.readouterr().out
+    assert "training size (48, 64)" in out and "an anchor of IoU >= 0.7" in out and "recall at IoU .5" in out
+
+
+def test_what_a_two_stage_system_missed_is_told_by_its_proposals():
+    class Stub(torch.nn.Module):
+        def predict(self, images):
+            return None, None, torch.tensor([[1.0, 0, 0, 10, 10], [0, 20, 20, 30, 25]])
+
+        def detect(self, images, sizes):
+            return [{"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64)}] * 2
+    target = {"boxes": torch.tensor([[0.0, 0, 10, 10]]), "labels": torch.tensor([1]),
+              "crowd": torch.tensor([False]), "size": torch.tensor([90, 90])}
+    told = missed(Stub(), torch.zeros(2, 3, 90, 90), [target, target], ["cat"])
+    assert told == ["2 of 2 cat not found (best proposal IoU 0.00-1.00)"]  # image 0 has another's box, image 1 its own
 
 
 def test_a_loss_that_explodes_is_a_finding_not_a_crash(tmp_path):

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from paperlib.experiments.configs import budget, system_config
-from paperlib.experiments.fit import fit, learning_rate
+from paperlib.experiments.fit import _blame, fit, learning_rate
 from paperlib.experiments.weights import load_weights, read_header, save_weights
 from paperlib.systems import SYSTEMS
 
@@ -79,6 +79,17 @@ def test_a_loss_that_is_not_finite_names_its_image():
     next(run), next(run)
     with pytest.raises(FloatingPointError, match=r"step 2: the loss of image\(s\) \[105\] is not finite"):
         next(run)
+
+
+def test_images_that_batch_norm_cannot_take_alone_are_named_together():
+    class Alone(torch.nn.Module):
+        def losses(self, images, targets):
+            if len(images) == 1:
+                raise ValueError("Expected more than 1 value per channel when training")
+            return {"cls": images.float().sum() * float("nan")}
+
+    images, targets = Drawn()[0]
+    assert _blame(Alone(), images, targets) == "the loss is not finite; images of the batch: [100, 101]"
 
 
 def test_training_lowers_the_loss():

@@ -110,7 +110,7 @@ def test_what_comes_after_the_last_step_is_done_once(scenes, tmp_path, monkeypat
     weight = [state["head.fc6.1.weight"] @ state["head.fc6.0.weight"] for state in (both, alone.state_dict())]
     torch.testing.assert_close(*weight, rtol=0, atol=1e-4)              # signs of singular vectors may differ
     assert not both["head.box.weight"].equal(prepare("fast_rcnn", recipe, 0)[0].head.box.weight)
-    assert set(os.listdir("both")) == {"fast_rcnn.safetensors", "faster_rcnn.safetensors", "stages"}
+    assert set(os.listdir("both")) == {"fast_rcnn.safetensors", "faster_rcnn.safetensors"}
     (record,) = records.read("fast_rcnn/8", "smoke")
     again = tables.run("fast_rcnn/8", plan_of(str(scenes)), ["FRCN SVM"], device="cpu")
     assert record["row"] == "FRCN SVM" and again == []                   # recorded once, and for one process too

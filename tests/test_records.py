@@ -69,3 +69,12 @@ def test_usual_seconds_are_those_of_chips_with_faster_products(record):
     records.append(record | slow | {"table": "fpn/1"})
     assert records.typical(systems, "smoke") == {
         "focal_loss/1a": 4.0, "focal_loss/1b": 4.0, "retinanet": 4.0, "fpn/1": 50.0, "rpn": 50.0}
+
+
+def test_torn_last_line_does_not_swallow_the_next_record(record):
+    records.append(record)
+    path = records.path_of("focal_loss/1b", "smoke")
+    path.write_text(path.read_text() + '{"table": "focal')
+    records.append(record | {"seed": 1})
+    first, torn, last = path.read_text().splitlines()
+    assert json.loads(first)["seed"] == 0 and torn == '{"table": "focal' and json.loads(last)["seed"] == 1

@@ -5,6 +5,7 @@ import numpy as np
 
 from paperlib.data.drawings import CATEGORIES
 from paperlib.data.drawings_kit import Part, Pen
+from paperlib.data.exact import exp
 from paperlib.data.scenes import SCENES, Scene, Zone
 
 INDEX = {category.name: k for k, category in enumerate(CATEGORIES)}
@@ -135,7 +136,7 @@ def _member(world, k, zone, lead, zoom, done, number, rng) -> Placed:
     best = None
     for _ in range(5):
         least, most = (size * world.size / 128 / category.span for size in world.size_range)
-        scale = min(max(lead[1] * float(np.exp(rng.normal(0, 0.16 if number < 6 else 0.3))), least), most)
+        scale = min(max(lead[1] * exp(rng.normal(0, 0.16 if number < 6 else 0.3)), least), most)
         high = category.span * scale * min(1, 1 / category.aspect)
         y = _foot(world, zone, scale, high, zoom, rng)
         if high > 1.1 * y:
@@ -154,7 +155,7 @@ def _member(world, k, zone, lead, zoom, done, number, rng) -> Placed:
 
 def arrange(world, scene: Scene, rng, entries) -> list[Placed]:
     """Everything in the image, far first: the things planned, and clutter among them."""
-    zoom = world.size / 128 * world.zoom[0] * float(np.exp(rng.normal(0, world.zoom[1])))
+    zoom = world.size / 128 * world.zoom[0] * exp(rng.normal(0, world.zoom[1]))
     done: list[Placed] = []
     tables = []
     for entry in sorted(entries, key=lambda entry: CATEGORIES[entry.category].name != "diningtable"):
@@ -190,7 +191,7 @@ def _clutter(world, scene: Scene, zoom: float, rng) -> Placed:
         else:
             pen.limb(colour, x, y, x + pen.between(-0.4, 0.4), y + pen.between(-0.4, 0.4), 0.12, 0.08)
     zone = list(scene.zones.values())[rng.integers(len(scene.zones))]
-    span = float(np.exp(rng.uniform(np.log(0.25), np.log(1.4)))) * 12 / zone.near ** 0.8 * 2
+    span = exp(rng.uniform(np.log(0.25), np.log(1.4))) * 12 / zone.near ** 0.8 * 2
     scale = min(_scale(world, zone, span, zoom, rng), 0.3 * world.size / span)
     y = _foot(world, zone, scale, span * scale, zoom, rng)
     x, depth = rng.random() * world.size, y - 4 * world.size * zone.floats

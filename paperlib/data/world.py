@@ -11,6 +11,7 @@ from pycocotools import mask as rle_tools
 
 from paperlib.data import stuff
 from paperlib.data.drawings import CATEGORIES, render
+from paperlib.data.exact import exp
 from paperlib.data.placing import INDEX, Placed, arrange, choose_scene, pick, plan, portrait
 from paperlib.data.scenes import Scene
 
@@ -115,7 +116,7 @@ def _backdrop(world: World, scene: Scene, rng) -> tuple[np.ndarray, list, np.nda
         x = rng.uniform(-0.1, 1.1) * (world.size - wide)
         y = (zone.top + rng.uniform(-0.1, 0.5) * (zone.bottom - zone.top)) * world.size - high / 3
         box = tuple(int(min(max(v, 0), world.size)) for v in (x, y, x + wide, y + high))
-        size = round(np.exp(rng.uniform(np.log(6), np.log(12))) * unit)
+        size = round(exp(rng.uniform(np.log(6), np.log(12))) * unit)
         far, before = _far(world, size), image.copy()
         fog = world.haze * far
         marks += stuff.prints(image, rng, CATEGORIES[INDEX[name]].draw, box, size, rng.uniform(17, 22) * unit, fog, air)
@@ -206,7 +207,8 @@ def _sensor(size: int) -> np.ndarray:
 
 def _photograph(world: World, image: np.ndarray, rng) -> np.ndarray:
     """Exposure, tint and side light; lens blur; sensor noise."""
-    gain = np.exp(np.clip(rng.normal(0, world.light) + rng.normal(0, world.tint, 3), -0.4, 0.2))
+    exposure = np.clip(rng.normal(0, world.light) + rng.normal(0, world.tint, 3), -0.4, 0.2)
+    gain = np.array([exp(stop) for stop in exposure.tolist()])
     side = np.linspace(-1, 1, world.size) * rng.normal(0, world.light)
     if (sigma := rng.uniform(*world.blur)) > 0.2:
         image = GaussianBlur(image, (0, 0), sigma)

@@ -27,6 +27,7 @@ def finish(system: nn.Module, batches: Batches, device: torch.device, fit: Calla
         system.head.box.requires_grad_(True)
         system.cfg = replace(system.cfg, box_weight=1.0)
         history = list(fit())
+        wait_for_ranks()
     if wanted.svm:
         weight, bias = train_svms(fc7_pages(system, batches, device), system.cfg.num_classes)
         system.svm = nn.Linear(weight.shape[1], len(bias), device=device)

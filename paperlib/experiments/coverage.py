@@ -1,5 +1,6 @@
-"""Do the anchors reach the objects? The best IoU of every object with the anchors of a configuration."""
+"""Do anchors or proposals reach the objects? The best IoU of every object with those of a configuration."""
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -7,9 +8,12 @@ from torch import Tensor
 
 from paperlib.data.coco import DetectionSet
 from paperlib.data.loader import fit_size
+from paperlib.data.proposals import with_proposals
 from paperlib.device import progress
 from paperlib.parts import boxes as box_parts
-from paperlib.parts.anchors import AnchorConfig, anchors_for, base_anchors
+from paperlib.parts.anchors import AnchorConfig, anchors_for, base_anchors, inside
+from paperlib.parts.matching import MatchConfig
+from paperlib.parts.rois import ProposalSource
 
 RATIO_EDGES = (0.4, 0.7, 1.4, 2.5)                         # height / width, between the names that follow
 RATIO_NAMES = ("flat", "wide", "square", "tall", "thin")
@@ -19,7 +23,7 @@ PAD_TO = 32                                                # px; images are padd
 @dataclass(frozen=True)
 class Coverage:
     """One entry per object (G), at the training size."""
-    best: Tensor               # (G,) highest IoU with any anchor
+    best: Tensor               # (G,) highest IoU with any anchor (or given proposal, likewise below)
     side: Tensor               # (G,) square root of the box's area, px
     ratio: Tensor              # (G,) height / width
     label: Tensor              # (G,) 1..K
@@ -60,31 +64,71 @@ class Coverage:
         return sorted((c for c in by_class if c[2] >= at_least), key=lambda c: c[1])[:count]
 
 
-def anchor_coverage(dataset: DetectionSet, cfg: AnchorConfig, size=None, limit: int = 1000) -> Coverage:
+def anchors_of(cfg) -> tuple[AnchorConfig | None, float | None, MatchConfig]:
+    """The anchors of a system's configuration, the border within which they train, and the rule that matches them.
+
+    Fast R-CNN has none, nor has a Faster R-CNN that takes all its proposals from elsewhere.
+    """
+    if hasattr(cfg, "anchors"):
+        return cfg.anchors, None, cfg.match
+    if hasattr(cfg, "rpn") and "rpn" in (getattr(cfg, "train_on", "rpn"), getattr(cfg, "test_on", "rpn")):
+        return cfg.rpn.anchors, cfg.rpn.border, cfg.rpn.match
+    return None, None, MatchConfig()
+
+
+def uses_given(cfg) -> bool:
+    """Whether a system is trained or tested on proposals that come with the images."""
+    made = hasattr(cfg, "anchors") or hasattr(cfg, "rpn")
+    return "given" in (getattr(cfg, key, "rpn" if made else "given") for key in ("train_on", "test_on"))
+
+
+def anchor_coverage(dataset: DetectionSet, cfg: AnchorConfig, size=None, limit: int = 1000,
+                    border: float | None = None) -> Coverage:
     """Best IoU of each object (no crowds, no difficult ones) with the anchors at the training size; opens no image.
 
-    `size` is as in `Batches`. Of a larger set, `limit` images at even distances are taken.
+    `size` is as in `Batches`. Of a larger set, `limit` images at even distances are taken. With `border` only anchors
+    that cross the image's edge by no more than so many px count, as an RPN's in training.
     Units: px of the resized image.
     """
+    def anchors(i: int, h: int, w: int) -> Tensor:
+        laid = anchors_for(cfg, {l: _map(h, w, l) for l in cfg.levels}, image_size=_canvas(h, w))
+        return laid if border is None else laid[inside(laid, (h, w), border)]
+
     step = max(1, math.ceil(len(dataset) / limit))
+    sides = box_parts.area(torch.cat([base_anchors(cfg, level) for level in cfg.levels])).sqrt()
+    return _coverage(dataset, range(0, len(dataset), step), size, anchors, (float(sides.min()), float(sides.max())))
+
+
+def proposal_coverage(dataset: DetectionSet, source: ProposalSource, size=None, limit: int = 100) -> Coverage:
+    """As `anchor_coverage`, with the proposals that come with the first `limit` images; searches them if need be."""
+    given = with_proposals(dataset.subset(limit), source)
+
+    def proposals(i: int, h: int, w: int) -> Tensor:
+        record = given.images[i]
+        return given.proposals[i] * torch.tensor((w / record["width"], h / record["height"])).repeat(2)
+
+    return _coverage(given, range(len(given)), size, proposals, (0.0, math.inf))
+
+
+def _coverage(dataset: DetectionSet, picks: range, size, regions: Callable, sides: tuple[float, float]) -> Coverage:
+    """`regions(i, h, w)` are the boxes (A, 4) that image i is looked at through when it is h x w px large."""
     best, boxes, labels, counts = [], [], [], []
-    for i in progress(range(0, len(dataset), step), desc="anchor coverage", unit="image"):
+    for i in progress(picks, desc="coverage", unit="image"):
         record, target = dataset.images[i], dataset.target(i)
         h, w = fit_size(record["height"], record["width"], size)
-        anchors = anchors_for(cfg, {l: _map(h, w, l) for l in cfg.levels}, image_size=_canvas(h, w))
-        counts.append(len(anchors))
+        there = regions(i, h, w)
+        counts.append(len(there))
         wanted = ~(target["crowd"] | target.get("difficult", False))
         gt = target["boxes"][wanted] * torch.tensor((w / record["width"], h / record["height"])).repeat(2)
         if len(gt):
-            best.append(box_parts.iou(gt, anchors).amax(1))
+            best.append(box_parts.iou(gt, there).amax(1) if len(there) else gt.new_zeros(len(gt)))
             boxes.append(gt)
             labels.append(target["labels"][wanted])
     gt = torch.cat(boxes) if boxes else torch.zeros(0, 4)
     side_w, side_h = (gt[:, 2:] - gt[:, :2]).unbind(1)
-    sides = box_parts.area(torch.cat([base_anchors(cfg, level) for level in cfg.levels])).sqrt()
     return Coverage(torch.cat(best) if best else torch.zeros(0), (side_w * side_h).sqrt(), side_h / side_w,
                     torch.cat(labels) if labels else torch.zeros(0, dtype=torch.int64), sum(counts) / len(counts),
-                    (float(sides.min()), float(sides.max())), len(counts))
+                    sides, len(counts))
 
 
 def _canvas(h: int, w: int) -> tuple[int, int]:

@@ -1,6 +1,6 @@
 """The doctor: what is wrong with a data set, or with a model for it, before hours are spent on training."""
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,8 +8,9 @@ import torch
 
 from paperlib.data.check import inspect
 from paperlib.data.coco import DetectionSet
-from paperlib.experiments.coverage import Coverage, anchor_coverage
+from paperlib.experiments.coverage import Coverage, anchor_coverage, anchors_of, proposal_coverage, uses_given
 from paperlib.experiments.overfit import Trial, overfit
+from paperlib.experiments.trained import compare, nothing_in
 from paperlib.parts.matching import MatchConfig
 from paperlib.systems.retinanet_configs import tiny
 
@@ -21,7 +22,7 @@ ENOUGH = 0.9                   # share of objects that anchors should reach, and
 @dataclass(frozen=True)
 class Finding:
     """One line of the report."""
-    topic: str                 # "boxes" | "images" | "classes" | "anchors" | "model"
+    topic: str                 # "boxes" | "images" | "classes" | "anchors" | "proposals" | "model"
     level: str                 # "ok" | "look" (may be meant) | "bad" (training will suffer or fail)
     text: str
     advice: str = ""
@@ -35,12 +36,14 @@ class Finding:
 
 
 def doctor(dataset: DetectionSet, system_cfg=None, size=None, system: str = "retinanet", steps: int = 120,
-           device: torch.device | None = None, report: Callable[[str], None] | None = print) -> list[Finding]:
+           device: torch.device | None = None, report: Callable[[str], None] | None = print,
+           known: Sequence[str] = ()) -> list[Finding]:
     """Examine a data set, and a model for it; print what was found and what to do about it.
 
-    In turn: records and pixels (`check.inspect`), classes, whether anchors reach the objects at the training `size` (as
-    in `Batches`), and whether `steps` iterations on one batch of four images teach the system these images by heart
-    (steps=0 leaves that out). Without `system_cfg` the tiny RetinaNet is examined.
+    In turn: records and pixels (`check.inspect`), classes, whether anchors (or given proposals) reach the objects at
+    the training `size` (as in `Batches`), and whether `steps` iterations on one batch of four images teach the system
+    these images by heart (steps=0 leaves that out). Without `system_cfg` the tiny RetinaNet is examined. `known` are
+    the classes of stored weights that the set is meant for.
     Errors: ValueError for a set without images.
     """
     if not len(dataset):
@@ -57,17 +60,28 @@ def doctor(dataset: DetectionSet, system_cfg=None, size=None, system: str = "ret
         report(f"{dataset.name}: {len(dataset)} images, {objects} objects, {len(dataset.classes)} classes; "
                f"training size {size or 'as stored'}")
     tell(examine_records(dataset))
-    tell(examine_classes(dataset, cfg.num_classes))
+    tell(examine_known(dataset, known) if known else examine_classes(dataset, cfg.num_classes))
+    broken = any(f.topic == "images" and f.level == "bad" for f in findings)
+    if nothing_in(dataset, "learn"):
+        return findings
     cfg = replace(cfg, num_classes=len(dataset.classes))
-    cover = anchor_coverage(dataset, cfg.anchors, size)
-    rule = getattr(cfg, "match", MatchConfig())
-    if report and len(cover.best):
-        report(f"objects with an anchor of IoU >= {rule.hi:g}, percent, by side at the training size and by shape:\n"
-               + cover.table(rule.hi))
-    tell(examine_anchors(cover, rule, dataset.classes))
-    if steps and len(cover.best) and not any(f.topic == "images" and f.level == "bad" for f in findings):
+    (anchors, border, rule), covers = anchors_of(cfg), []
+    if anchors:
+        covers.append(cover := anchor_coverage(dataset, anchors, size, border=border))
+        _show(report, cover, f"an anchor of IoU >= {rule.hi:g}", rule.hi)
+        tell(examine_anchors(cover, rule, dataset.classes))
+    if uses_given(cfg) and not broken:                     # a search for proposals opens the images
+        covers.append(cover := proposal_coverage(dataset, cfg.proposals, size))
+        _show(report, cover, f"a given proposal of IoU >= {cfg.sample.hi:g}", cfg.sample.hi)
+        tell(examine_proposals(cover, cfg.sample.hi, dataset.classes))
+    if steps and not broken and any(len(cover.best) for cover in covers):
         tell(examine_model(overfit(dataset, cfg, size, system, steps, device)))
     return findings
+
+
+def _show(report: Callable[[str], None] | None, cover: Coverage, what: str, threshold: float) -> None:
+    if report and len(cover.best):
+        report(f"objects with {what}, percent, by side at the training size and by shape:\n" + cover.table(threshold))
 
 
 def examine_records(dataset: DetectionSet) -> list[Finding]:
@@ -96,7 +110,7 @@ def examine_classes(dataset: DetectionSet, num_classes: int) -> list[Finding]:
     """Label range against the configuration, classes without objects, imbalance."""
     names = {c["id"]: c["name"] for c in dataset.categories}
     counts = Counter(dict.fromkeys(names.values(), 0))
-    counts.update(names[a["category_id"]] for anns in dataset.annotations.values() for a in anns)
+    counts.update(names[a["category_id"]] for anns in dataset.annotations.values() for a in anns if not a["iscrowd"])
     found = []
     if num_classes != len(names):
         found.append(Finding("classes", "bad", f"labels run 1..{len(names)}, the configuration has num_classes "
@@ -111,8 +125,19 @@ def examine_classes(dataset: DetectionSet, num_classes: int) -> list[Finding]:
         found.append(Finding("classes", level, f"{most} has {top} objects, {least} has {low}; {few} classes have "
                              "fewer than 10", "AP of rare classes is mostly chance" if few else ""))
     else:
-        found.append(Finding("classes", "bad", "no object at all", "is this the test set, published without labels?"))
+        text = nothing_in(dataset, "learn").removeprefix(f"{dataset.name}: ")
+        found.append(Finding("classes", "bad", f"no object at all: {text}", "is this a test set without labels?"))
     return found
+
+
+def examine_known(dataset: DetectionSet, known: Sequence[str]) -> list[Finding]:
+    """The classes of stored weights against the set's, then the set's own as `examine_classes` sees them."""
+    try:
+        line = compare(known, dataset)
+        told = [Finding("classes", "look", line)] if line else []
+    except ValueError as error:
+        told = [Finding("classes", "bad", str(error), "train anew, or rename the classes")]
+    return told + examine_classes(dataset, len(dataset.classes))
 
 
 def examine_anchors(cover: Coverage, rule: MatchConfig, classes: list[str]) -> list[Finding]:
@@ -120,7 +145,8 @@ def examine_anchors(cover: Coverage, rule: MatchConfig, classes: list[str]) -> l
     if not len(cover.best):
         return []
     good, some, tiny_share = cover.share(rule.hi), cover.share(rule.lo), float((cover.side < SMALL).float().mean())
-    found = [Finding("anchors", "ok" if good >= ENOUGH else "look" if good >= 0.5 else "bad",
+    within = cover.share(min(rule.hi, 0.5))                # what overlaps by half can be found: its best anchor learns
+    found = [Finding("anchors", "ok" if good >= ENOUGH else "look" if within >= 0.5 else "bad",
                      f"{100 * good:.0f}% of {len(cover.best)} objects have an anchor of IoU >= {rule.hi:g}, "
                      f"{100 * some:.0f}% of IoU >= {rule.lo:g} ({cover.anchors:.0f} anchors an image)",
                      "" if good >= ENOUGH else "the others are learnt, if at all, from their one best anchor")]
@@ -139,8 +165,26 @@ def examine_anchors(cover: Coverage, rule: MatchConfig, classes: list[str]) -> l
         if count >= 0.02 * len(missed) and share < ENOUGH:
             text = f"{count} of the missed are {name}: {100 * share:.0f}% of that kind are reached"
             found.append(Finding("anchors", "look", text, advice))
-    worst = [f"{name} {100 * share:.0f}% of {n}" for name, share, n in cover.worst(rule.hi, classes) if share < ENOUGH]
-    return found + ([Finding("anchors", "look", "reached least: " + ", ".join(worst))] if worst else [])
+    return found + _reached_least("anchors", cover, rule.hi, classes)
+
+
+def _reached_least(topic: str, cover: Coverage, threshold: float, classes: list[str]) -> list[Finding]:
+    worst = [f"{name} {100 * share:.0f}% of {n}" for name, share, n in cover.worst(threshold, classes)
+             if share < ENOUGH]
+    return [Finding(topic, "look", "reached least: " + ", ".join(worst))] if worst else []
+
+
+def examine_proposals(cover: Coverage, least: float, classes: list[str]) -> list[Finding]:
+    """How many objects the given proposals reach: what they miss, such a system never finds."""
+    if not len(cover.best):
+        return []
+    good = cover.share(least)
+    text = (f"{100 * good:.0f}% of {len(cover.best)} objects have a given proposal of IoU >= {least:g} "
+            f"({cover.anchors:.0f} proposals an image, first {cover.images} images)")
+    advice = "" if good >= ENOUGH else ("the others are never found: larger images, proposals.kind=quality, more of "
+                                        "them (proposals.keep), or a system that makes its own, faster_rcnn")
+    level = "ok" if good >= ENOUGH else "look" if good >= 0.5 else "bad"
+    return [Finding("proposals", level, text, advice), *_reached_least("proposals", cover, least, classes)]
 
 
 def examine_model(trial: Trial) -> list[Finding]:
@@ -154,14 +198,17 @@ def examine_model(trial: Trial) -> list[Finding]:
     if trial.silent:
         found.append(Finding("model", "bad", f"{len(trial.silent)} parameters get no gradient: "
                              + ", ".join(trial.silent[:4]), "a layer that the losses do not reach, or dead units"))
+    if trial.unread:
+        found.append(Finding("model", "look", f"no region of the batch is read from {len(trial.unread)} parameters: "
+                             + ", ".join(trial.unread[:4]), "their maps are for larger objects than these images have"))
     if trial.error:
         return [*found, Finding("model", "bad", trial.error, "lower lr; look for boxes of absurd size")]
     level = "ok" if trial.ap50 >= ENOUGH else "bad" if trial.last > 0.5 * trial.first else "look"
-    advice = {"ok": "", "look": "see the missed objects; then try more steps",
+    advice = {"ok": "", "look": "see the missed objects; then try more steps" if trial.missed else "try more steps",
               "bad": "wrong labels or boxes, lr, or parts that do not learn"}[level]
     found.append(Finding("model", level, f"after {trial.steps} steps on one batch of {trial.images} the loss went "
-                         f"{trial.first:.3g} -> {trial.last:.3g}, AP50 of these images is {trial.ap50:.2f} (expected "
-                         f"{ENOUGH} or more)", advice))
+                         f"{trial.first:.3g} -> {trial.last:.3g}, {trial.measure} of these images is {trial.ap50:.2f} "
+                         f"(expected {ENOUGH} or more)", advice))
     if trial.missed and level != "ok":
         found.append(Finding("model", "look", "not learnt: " + "; ".join(trial.missed)))
     return found

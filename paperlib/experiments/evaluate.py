@@ -15,6 +15,7 @@ from paperlib.data.proposals import asks_for_proposals, with_proposals
 from paperlib.device import progress
 from paperlib.experiments.columns import found, truth
 from paperlib.experiments.scorer import curves
+from paperlib.experiments.trained import category_ids, trained
 from paperlib.experiments.voc_metric import voc_ap
 from paperlib.parts.boxes import iou
 
@@ -105,9 +106,15 @@ def detect_all(system, dataset, device, batch: int = 16, short: int | None = Non
                long: int | None = None) -> list[dict]:
     """Detections of `system` on every image of `dataset`, as COCO result records with boxes on the original images.
 
-    `short`, `long`: resize so that the shorter side is `short` px, unless the longer would pass `long`; None keeps the
-    size. Images of a batch are padded as in training. A system that asks for proposals gets them with the images.
+    `short`, `long`: resize so that the shorter side is `short` px, unless the longer would pass `long`; without both,
+    images are as large as the system was trained at, if it says so (`trained`), else as stored. Labels become the set's
+    categories by their names. Images of a batch are padded as in training. A system that asks for proposals gets them
+    with the images.
+    Errors: ValueError for a set that shares no class with the system.
     """
+    categories = category_ids(system, dataset)
+    if short is None and long is None:
+        short, long = (trained(system).sides.get(side) for side in ("short", "long"))
     system.to(device).eval()
     asks = asks_for_proposals(system)
     dataset = with_proposals(dataset, system.cfg.proposals) if asks and dataset.proposals is None else dataset
@@ -122,7 +129,7 @@ def detect_all(system, dataset, device, batch: int = 16, short: int | None = Non
         given = {"proposals": [(b / _scale(*pair)).float().to(device) for b, *pair in
                                zip(dataset.proposals[first:], records, sizes)]} if asks else {}
         for record, size, found_ in zip(records, sizes, system.detect(pad_images(images).to(device), sizes, **given)):
-            results += _records(record, size, found_, dataset.categories)
+            results += _records(record, size, found_, categories)
     return results
 
 
@@ -140,12 +147,16 @@ def _scale(image: dict, size) -> torch.Tensor:
     return torch.tensor([image["width"] / int(size[1]), image["height"] / int(size[0])] * 2, dtype=torch.float64)
 
 
-def _records(image: dict, size, output: dict, categories: list[dict]) -> list[dict]:
-    """COCO records of one image's detections, scaled from the input `size` (h, w) back to the image's own."""
+def _records(image: dict, size, output: dict, categories: list[int | None]) -> list[dict]:
+    """COCO records of one image's detections, scaled from the input `size` (h, w) back to the image's own.
+
+    Label k is category `categories[k-1]`; what the set has no category for is left out.
+    """
     boxes = output["boxes"].double().cpu() * _scale(image, size)
     boxes[:, 2:] -= boxes[:, :2]
-    return [{"image_id": image["id"], "category_id": categories[label - 1]["id"], "bbox": box, "score": score}
-            for label, box, score in zip(output["labels"].tolist(), boxes.tolist(), output["scores"].tolist())]
+    return [{"image_id": image["id"], "category_id": categories[label - 1], "bbox": box, "score": score}
+            for label, box, score in zip(output["labels"].tolist(), boxes.tolist(), output["scores"].tolist())
+            if categories[label - 1] is not None]
 
 
 def evaluate(system, dataset, device, batch: int = 16, short: int | None = None, long: int | None = None) -> dict:
@@ -153,8 +164,10 @@ def evaluate(system, dataset, device, batch: int = 16, short: int | None = None,
 
     PASCAL sets also have "mAP" by the rule of 2007, systems on given proposals "given_AR" of those. A proposal method
     (`scored_by = "recall"`) gets the numbers of `average_recall` at PROPOSALS: the papers' counts, and 2 and 20, the
-    same shares of the 4,092 anchors of a 128 px image as 100 and 1000 are of FPN's 200,000.
+    same shares of the 4,092 anchors of a 128 px image as 100 and 1000 are of FPN's 200,000. Sizes and classes: as in
+    `detect_all`.
     """
+    category_ids(system, dataset)  # sets that do not fit are refused before any work
     asks = asks_for_proposals(system)
     dataset = with_proposals(dataset, system.cfg.proposals) if asks and dataset.proposals is None else dataset
     results = detect_all(system, dataset, device, batch, short, long)

@@ -1,9 +1,8 @@
 """Training: one generator for every system, with warm-up and steps, exact resume, and a stop on non-finite losses."""
 
 import json
-import os
-import zipfile
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -15,7 +14,9 @@ from paperlib.data.proposals import asks_for_proposals, with_proposals
 from paperlib.data.sets import load
 from paperlib.device import busy, half, join_ranks, keep_memory, mean_over_ranks, pick_device, ranks, seed_all
 from paperlib.experiments.after import finish
-from paperlib.experiments.configs import Recipe, system_config, to_dict
+from paperlib.experiments.checkpoints import Checkpoint
+from paperlib.experiments.configs import Recipe, system_config, tested, to_dict
+from paperlib.experiments.trained import Trained, nothing_in
 from paperlib.systems import SYSTEMS
 
 
@@ -46,8 +47,9 @@ def fit(
 
     Source:  SGD with momentum, as in every paper here (e.g. Focal Loss, Sec. 4.1), or AdamW; the caller owns the bar.
     `batches[s]` is (images (N,3,H,W), targets) of iteration s and depends on s alone; with `checkpoint`, the state is
-    written every `every` iterations and at the end. An existing file is continued, on CPU to bit-identical weights; the
-    records of the iterations that it holds are yielded again first, so that the caller sees one whole history.
+    written every `every` iterations, every minute, at the end, and when the run is left early (Ctrl-C, a picture that
+    cannot be read, a consumer that stops). An existing file is continued, on CPU to bit-identical weights; the records
+    of the iterations that it holds are yielded again first, so that the caller sees one whole history.
     Under `torchrun` gradients and losses are means over all processes (synchronous SGD): give each its share of the
     images (`Batches`). Two processes then do what one does with twice the images; the first one writes.
     Errors:  FloatingPointError naming the images whose loss is not finite; ValueError for a checkpoint of another run.
@@ -56,23 +58,22 @@ def fit(
     system.to(device).train()
     optimiser = _optimiser([p for p in system.parameters() if p.requires_grad], recipe)
     identity = {"system": type(system).__name__, "config": to_dict(system.cfg), "recipe": asdict(recipe), "seed": seed}
-    identity = json.loads(json.dumps(identity))
-    history = (
-        _resume(checkpoint, system, optimiser, identity, device) if checkpoint and Path(checkpoint).exists() else []
-    )
-    yield from list(history)
-    start = len(history)
-    for step, (images, targets) in zip(range(start, recipe.steps), loader(batches, start, recipe.steps, workers)):
-        clock = busy(device)
-        torch.manual_seed(seed * 1_000_003 + step)  # any sampling inside `losses` repeats on resume
-        for group in optimiser.param_groups:
-            group["lr"] = learning_rate(step, recipe)
-        record = _iterate(system, optimiser, images.to(device), to_device(targets, device), recipe, step)
-        history.append({**record, "seconds": busy(device) - clock})
-        if checkpoint and ranks()[0] == 0 and ((step + 1) % every == 0 or step + 1 == recipe.steps):
-            _write(checkpoint, {"identity": identity, "history": history, "model": system.state_dict(),
-                                "optimiser": optimiser.state_dict()})
-        yield history[-1]
+    file = Checkpoint(checkpoint, json.loads(json.dumps(identity)), system, optimiser, every, recipe.steps)
+    yield from file.resume(device)
+    start = len(file.history)
+    try:
+        for step, (images, targets) in zip(range(start, recipe.steps), loader(batches, start, recipe.steps, workers)):
+            with file.step():
+                clock = busy(device)
+                torch.manual_seed(seed * 1_000_003 + step)  # any sampling inside `losses` repeats on resume
+                for group in optimiser.param_groups:
+                    group["lr"] = learning_rate(step, recipe)
+                record = _iterate(system, optimiser, images.to(device), to_device(targets, device), recipe, step)
+                file.history.append({**record, "seconds": busy(device) - clock})
+            file.write_if_due()
+            yield file.history[-1]
+    finally:
+        file.write()
 
 
 def _optimiser(parameters: list, recipe: Recipe) -> torch.optim.Optimizer:
@@ -117,64 +118,36 @@ def _blame(system, images, targets) -> str:
 
     In training mode: the running statistics of batch norm have met the bad image already.
     """
-    ids = [int(t.get("image_id", i)) for i, t in enumerate(targets)]
-    alone = [
-        image_id
-        for image_id, image, target in zip(ids, images, targets)
-        if not torch.isfinite(sum(system.losses(image[None], [target]).values()))
-    ]
+    ids, alone = [int(t.get("image_id", i)) for i, t in enumerate(targets)], []
+    for image_id, image, target in zip(ids, images, targets):
+        with suppress(ValueError):  # batch norm refuses a map of one pixel of one image
+            if not torch.isfinite(sum(system.losses(image[None], [target]).values())):
+                alone.append(image_id)
     return f"the loss of image(s) {alone} is not finite" if alone else (
         f"the loss is not finite; images of the batch: {ids}")
 
 
-def _write(path: Path, state: dict) -> None:
-    """Write whole or not at all."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    torch.save(state, part := path.with_suffix(path.suffix + ".part"))
-    os.replace(part, path)
-
-
-def _resume(path, system, optimiser, identity: dict, device) -> list[dict]:
-    """Load a checkpoint into `system` and `optimiser`; return the records of the iterations that it holds."""
-    try:
-        state = torch.load(path, map_location=device, weights_only=True)
-        found = state["identity"]
-    except (RuntimeError, KeyError, EOFError, zipfile.BadZipFile, OSError) as error:
-        raise ValueError(
-            f"{path}: not a readable checkpoint of paperlib ({error}); delete it to start afresh"
-        ) from None
-    for key, want in identity.items():
-        if found.get(key) != want:
-            raise ValueError(
-                f"{path}: checkpoint of another run: its {key} is {_difference(found.get(key), want)}; "
-                "delete it or choose another folder"
-            )
-    system.load_state_dict(state["model"])
-    optimiser.load_state_dict(state["optimiser"])
-    return state["history"]
-
-
-def _difference(found, want, path: str = "") -> str:
-    """The first leaf at which two nested dictionaries differ, in words."""
-    if isinstance(found, dict) and isinstance(want, dict):
-        for key in want:
-            if found.get(key) != want[key]:
-                return _difference(found.get(key), want[key], f"{path}.{key}" if path else key)
-    return f"{path + ' = ' if path else ''}{found!r}, expected {want!r}"
-
-
 def sides(recipe: Recipe) -> dict[str, int]:
     """The recipe's image size as `evaluate` and `detect_all` take it."""
-    return dict(zip(("short", "long"), recipe.size or ()))
+    return Trained(size=recipe.size).sides
 
 
-def prepare(name: str, recipe: Recipe, seed: int = 0, changes: dict | list[str] = ()) -> tuple[nn.Module, Batches]:
-    """A freshly initialised system and the training batches of one run; both depend on `seed` alone."""
+def prepare(name: str, recipe: Recipe, seed: int = 0, changes: dict | list[str] = (),
+            begin=lambda dataset: None) -> tuple[nn.Module, Batches]:
+    """A freshly initialised system and the training batches of one run; both depend on `seed` alone.
+
+    `begin(dataset)` sees the training set before any work is done.
+    Errors: ValueError for a set without an object to learn.
+    """
     dataset = load(recipe.data, recipe.train, limit=recipe.train_images)
+    if nothing := nothing_in(dataset, "learn"):
+        raise ValueError(nothing)
     cfg = system_config(name, recipe, len(dataset.classes), changes)
+    begin(dataset)
     seed_all(seed)
     system = SYSTEMS[name](cfg)
+    system.trained = Trained(tuple(dataset.classes), recipe.size, recipe.data, recipe.train,
+                             (*tested(recipe), recipe.test_images))
     if asks_for_proposals(system, training=True):
         dataset = with_proposals(dataset, cfg.proposals)
     return system, Batches(dataset, recipe.batch, seed, size=recipe.size, flip=recipe.flip, jitter=recipe.jitter,
@@ -191,29 +164,37 @@ def train(
     steps: int | None = None,
     bar=lambda it, **_: it,
     watch=lambda system, record: None,
+    begin=lambda dataset: None,
 ) -> tuple[nn.Module, list[dict]]:
     """Train one system to the end; return it with its history. `steps` shortens the recipe's schedule.
 
-    `watch(system, record)` sees every step's record, and may add to it. Under `torchrun` every process gets the same
-    system; what comes after (scores, files) is for the first to do.
+    `begin(dataset)` sees the training set before any work, `watch(system, record)` every step's record, to which it may
+    add. Under `torchrun` every process gets the same system; what comes after (scores, files) is for the first to do.
     """
     device = device or pick_device()
     join_ranks(device)
     recipe = replace(recipe, steps=steps or recipe.steps)
-    system, batches = prepare(name, recipe, seed, changes)
-    run = _course(system)(system, batches, recipe, device, seed, checkpoint)
+    system, batches = prepare(name, recipe, seed, changes, begin)
+    course, total = _course(system, recipe)
     history = []
-    for record in bar(run, total=recipe.steps, desc=name):
-        watch(system, record)
-        history.append(record)
-    history += finish(system, batches, device, lambda: fit(system, batches, recipe, device, seed))
+    with closing(course(system, batches, recipe, device, seed, checkpoint)) as run:  # left early, it writes its state
+        for record in bar(run, total=total, desc=name):
+            watch(system, record)
+            history.append(record)
+
+    def again():
+        file = checkpoint and Path(checkpoint).with_suffix(".after.pt")
+        with closing(fit(system, batches, recipe, device, seed, file)) as run:
+            yield from bar(run, total=recipe.steps, desc=f"{name}, once more")
+
+    history += finish(system, batches, device, again)
     return system.eval(), history
 
 
-def _course(system):
-    """How a system is trained: at once, or in stages (which are themselves trained by `fit`)."""
+def _course(system, recipe: Recipe):
+    """How a system is trained, and in how many steps: at once, or in stages (which are themselves trained by `fit`)."""
     if getattr(system.cfg, "training", "joint") in ("alternating", "separate"):
-        from paperlib.experiments.stages import fit_stages
+        from paperlib.experiments.stages import fit_stages, length
 
-        return fit_stages
-    return fit
+        return fit_stages, length(system.cfg, recipe.steps)
+    return fit, recipe.steps

@@ -36,8 +36,9 @@ def append(record: dict) -> None:
     record = {**record, "sha256": digest(record)}
     path = path_of(record["table"], record["budget"])
     path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock")), path.open("a") as file:
-        file.write(json.dumps(record) + "\n")
+    with FileLock(path.with_suffix(".lock")), path.open("a+b") as file:
+        torn = file.tell() and (file.seek(-1, os.SEEK_END), file.read(1))[1] != b"\n"  # a kill cut the last line short
+        file.write(b"\n" * bool(torn) + json.dumps(record).encode() + b"\n")
         file.flush()
         os.fsync(file.fileno())
 

@@ -2,12 +2,12 @@
 import hashlib
 import json
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import closing, nullcontext, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from paperlib.device import ranks, seed_all, wait_for_ranks
 from paperlib.experiments.configs import Recipe, digest, to_dict
@@ -16,7 +16,7 @@ from paperlib.parts.detections import RoIDetectConfig
 from paperlib.parts.proposals import ProposalConfig
 from paperlib.parts.rois import ProposalSource
 from paperlib.systems.fast_rcnn import FastRCNN
-from paperlib.systems.faster_rcnn import FasterRCNN, detector_config, rpn_config
+from paperlib.systems.faster_rcnn import FasterRCNN, FasterRCNNConfig, detector_config, rpn_config
 from paperlib.systems.rpn import RPN
 
 LATER = 0.5  # length of steps 3 and 4, which train heads alone, in lengths of steps 1 and 2
@@ -72,7 +72,7 @@ def fit_stages(system: FasterRCNN, batches, recipe: Recipe, device: torch.device
 def _heads(system, batches, recipe, device, seed, checkpoint, step) -> Iterator[dict]:
     """Steps 3 and 4, cfg.alternations times."""
     system.fix_features()
-    short = replace(recipe, steps=max(1, int(recipe.steps * LATER)))
+    short = replace(recipe, steps=_later(recipe.steps))
     for n in range(2 * system.cfg.alternations):
         system.part = ("rpn", "detector")[n % 2]
         data = Proposed(batches, system, device) if n % 2 else batches
@@ -81,9 +81,33 @@ def _heads(system, batches, recipe, device, seed, checkpoint, step) -> Iterator[
     system.part = "both"
 
 
+def length(cfg: FasterRCNNConfig, steps: int) -> int:
+    """Iterations of all stages together, for a recipe of `steps`."""
+    first = steps * (1 + ("rpn" in (cfg.train_on, cfg.test_on)))
+    return first + (2 * cfg.alternations * _later(steps) if cfg.training == "alternating" else 0)
+
+
+def _later(steps: int) -> int:
+    return max(1, int(steps * LATER))
+
+
+def clear(checkpoint: Path) -> None:
+    """Remove the stages that runs kept beside `checkpoint`, with their locks, but for those that another run holds."""
+    folder = Path(checkpoint).parent / "stages"
+    for key in {file.name.partition(".")[0] for file in folder.glob("*.*")}:
+        lock = folder / f"{key}.lock"
+        with suppress(Timeout), FileLock(lock, timeout=0):
+            for file in (folder / f"{key}.pt", folder / f"{key}.pt.part", lock):
+                with suppress(OSError):  # where an open file cannot be removed, its lock is removed on release
+                    file.unlink(missing_ok=True)
+    with suppress(OSError):
+        folder.rmdir()
+
+
 def _numbered(run: Iterator[dict], stage: int, start: int) -> Iterator[dict]:
-    for record in run:
-        yield {**record, "step": start + record["step"], "stage": stage}
+    with closing(run):  # left early, it writes its state
+        for record in run:
+            yield {**record, "step": start + record["step"], "stage": stage}
     return start + record["step"] + 1
 
 

@@ -86,6 +86,8 @@ def nms(b: Tensor, scores: Tensor, labels: Tensor | None, threshold: float, most
 
     Shapes: b (D, 4), scores (D,), labels (D,) or None -> (keep,) int64.
     Units:  a box goes when a better one of the same label (of any label if None) overlaps it by IoU > threshold.
+    Differs: torchvision shifts few boxes by label * width to handle all labels at once, and so rounds them: in float32,
+             80 classes of 16 images of 1333 px, by an eighth of a pixel. Here each label is alone, and unmoved.
     """
     b, scores = (t.float() if t.dtype in (torch.float16, torch.bfloat16) else t for t in (b, scores))
     if most is not None and len(b) > (size := most + most // 4):
@@ -93,7 +95,11 @@ def nms(b: Tensor, scores: Tensor, labels: Tensor | None, threshold: float, most
         kept = nms(b[first], scores[first], None if labels is None else labels[first], threshold)
         if len(kept) >= most:
             return first[kept[:most]]
-    if labels is None:
+    if labels is None or len(b) == 0:
         return torchvision.ops.nms(b, scores, threshold)[:most]
-    kept = torchvision.ops.batched_nms(b, scores, labels, threshold).sort().values  # equal scores keep their order
+    order = labels.argsort(stable=True)
+    counts = labels[order].unique_consecutive(return_counts=True)[1].tolist()
+    groups = zip(*(t.split(counts) for t in (order, b[order], scores[order])))
+    kept = [at if len(at) == 1 else at[torchvision.ops.nms(box, score, threshold)] for at, box, score in groups]
+    kept = torch.cat(kept).sort().values  # equal scores keep their order
     return kept[scores[kept].argsort(descending=True, stable=True)[:most]]

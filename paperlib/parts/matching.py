@@ -12,6 +12,38 @@ from paperlib.device import ranks
 from paperlib.parts import boxes
 
 
+def check_targets(targets: list[dict], count: int, keys: tuple[str, ...], num_classes: int | None = None) -> None:
+    """Refuse targets that would be paired with another image's: one is needed for each of `count` images, with `keys`.
+
+    Errors: ValueError naming the first target that lacks a key, has not one label a box, or, where `num_classes` is
+            given, a label outside 1..K.
+    """
+    if len(targets) != count:
+        raise ValueError(f"{count} images and {len(targets)} targets: expected one an image")
+    for i, target in enumerate(targets):
+        if lacks := [key for key in keys if key not in target]:
+            raise ValueError(f"{_name(i, target)} has no {lacks[0]!r}, found {sorted(target)}: expected "
+                             f"{' and '.join(map(repr, keys))} in every target of the batch")
+        if "labels" in keys and len(target["labels"]) != len(target["boxes"]):
+            raise ValueError(f"{_name(i, target)} has {len(target['boxes'])} boxes and {len(target['labels'])} labels: "
+                             "expected one label a box")
+    if num_classes is not None and targets:
+        known = torch.cat([target["labels"] for target in targets])
+        if ((known < 1) | (known > num_classes)).any():  # asked once a batch: a GPU is waited for at every answer
+            _name_the_label(targets, num_classes)
+
+
+def _name(i: int, target: dict) -> str:
+    return f"target {i} (image {target.get('image_id', 'without id')})"
+
+
+def _name_the_label(targets: list[dict], num_classes: int) -> None:
+    for i, target in enumerate(targets):
+        for label in target["labels"].tolist():
+            if not 1 <= label <= num_classes:
+                raise ValueError(f"{_name(i, target)} has label {label}: expected 1 to num_classes = {num_classes}")
+
+
 @dataclass(frozen=True)
 class MatchConfig:
     hi: float = 0.5  # IoU from which an anchor is positive (RetinaNet Sec. 4.1; RPN: .7)

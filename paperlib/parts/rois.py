@@ -142,7 +142,10 @@ def sample_rois(proposals: list[Tensor], targets: list[dict], cfg: RoISampleConf
     Shapes: [(P_i, 4)], targets -> rois (R, 5), labels (R,) in 0..K, goals (R, 4) px (of use where label > 0).
     RoIs come image by image; an image with few candidates gives fewer than `num`. Crowds are never shown; background
     RoIs mostly inside one are left out. The choice has no gradient; RoIs have that of their proposals.
+    Errors: ValueError unless there are proposals for every target.
     """
+    if len(proposals) != len(targets):
+        raise ValueError(f"{len(targets)} targets and {len(proposals)} lists of proposals: expected one a target")
     if cfg.difficult:
         targets = [{k: v for k, v in t.items() if k != "difficult"} for t in targets]
     gt, gt_labels, valid, crowd = pad_targets(targets, proposals[0].device)

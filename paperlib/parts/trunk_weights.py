@@ -26,7 +26,7 @@ def load_weights(module: nn.Module, cfg) -> None:
         source = weights_folder() / f"{cfg.name}.safetensors" if cfg.weights == "mininet" else Path(cfg.weights)
         if not source.is_file():
             raise FileNotFoundError(f"trunk.weights {cfg.weights!r}: no file {source}; expected a state dict there")
-        state = load_file(source) if source.suffix == ".safetensors" else torch.load(source, weights_only=True)
+        state = _read(source)
     if "conv1.weight" in state or "features.0.weight" in state:
         state = _from_torchvision(state)
     if not any(key.startswith("fc.") for key in state):
@@ -38,9 +38,22 @@ def load_weights(module: nn.Module, cfg) -> None:
                          f"missing {missing[:3]}, unexpected {unexpected[:3]}")
 
 
+def _read(source: Path) -> dict:
+    """The named tensors of a file. Errors: ValueError for a file that holds something else."""
+    try:
+        state = load_file(source) if source.suffix == ".safetensors" else torch.load(source, weights_only=True)
+    except Exception as error:  # whatever a foreign file makes the readers raise; no code of the file is run
+        raise ValueError(f"{source}: not a readable file of weights ({str(error).splitlines()[0][:120]})") from None
+    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise ValueError(f"{source}: holds no named tensors; expected a trunk's state dict")
+    return state
+
+
 def _fitting(module: nn.Module, state: dict, source) -> dict:
     own = module.state_dict()
     for key, value in state.items():
+        if value.is_floating_point() and not torch.isfinite(value.float()).all():
+            raise ValueError(f"{source}: some numbers of {key} are NaN or infinite; expected none")
         if key in own and own[key].shape != value.shape:
             raise ValueError(f"{source}: {key} has shape {tuple(value.shape)}, expected {tuple(own[key].shape)}")
     return state

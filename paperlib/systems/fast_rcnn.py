@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from paperlib.parts import boxes, rois
 from paperlib.parts.detections import RoIDetectConfig, select_rois
 from paperlib.parts.heads import BoxHeadConfig, box_head, truncated
+from paperlib.parts.matching import check_targets
 from paperlib.parts.pyramids import PyramidConfig, pyramid
 from paperlib.parts.rois import DeltaConfig, ProposalSource, RoIConfig, RoISampleConfig, sample_rois, to_rois
 from paperlib.parts.trunks import TrunkConfig, trunk
@@ -80,8 +81,10 @@ class FastRCNN(nn.Module):
         """{"cls", "box"}: the multi-task loss of Eq. 1 over the sampled RoIs.
 
         Differs: with several scales, the images of a batch share one that is drawn at random.
+        Errors: ValueError naming the first target without boxes, labels in 1..K, or proposals.
         """
         cfg = self.cfg
+        check_targets(targets, len(images), ("boxes", "labels", "proposals"), cfg.num_classes)
         given, labels, goals = sample_rois([t["proposals"] for t in targets], targets, cfg.sample)
         at = given
         if cfg.scales != (1.0,):

@@ -7,6 +7,7 @@ from torch import Tensor
 from paperlib.parts import rois
 from paperlib.parts.anchors import check_levels
 from paperlib.parts.detections import select_rois
+from paperlib.parts.matching import check_targets
 from paperlib.parts.pyramids import PyramidConfig
 from paperlib.parts.rois import sample_rois, to_rois
 from paperlib.systems.fast_rcnn import FastRCNN, FastRCNNConfig
@@ -77,12 +78,21 @@ class FasterRCNN(FastRCNN):
     def losses(self, images: Tensor, targets: list[dict]) -> dict[str, Tensor]:
         """{"objectness", "proposal", "cls", "box"}: the RPN's two losses and Fast R-CNN's two (Sec. 3.2 ii).
 
-        With `part` "rpn" the first two; with "detector" the last two, on the targets' "proposals" where they have any.
+        With `part` "rpn" the first two; with "detector" the last two, on the targets' "proposals" if they have any.
+        Errors: ValueError naming the first target without boxes or labels in 1..K, or the one without proposals among
+                others that have them.
         """
-        cfg, parts, sizes = self.cfg, {}, target_sizes(images, targets)
-        features = self.pyramid(self.trunk(images))
-        given = [t["proposals"] for t in targets if self.part == "detector" and "proposals" in t]
-        if not given:
+        cfg, parts = self.cfg, {}
+        on_given = self.part == "detector" and any("proposals" in t for t in targets)
+        if self.part == "rpn":
+            check_targets(targets, len(images), ("boxes",))
+        else:
+            keys = ("boxes", "labels", "proposals") if on_given else ("boxes", "labels")
+            check_targets(targets, len(images), keys, cfg.num_classes)
+        sizes, features = target_sizes(images, targets), self.pyramid(self.trunk(images))
+        if on_given:
+            given = [t["proposals"] for t in targets]
+        else:
             outputs, given = self.propose(images, features, sizes, self.training)
         if self.part != "detector":
             parts |= self.proposer.losses(outputs, targets, sizes)

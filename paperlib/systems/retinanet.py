@@ -11,7 +11,7 @@ from paperlib.parts.dense_loss import class_loss
 from paperlib.parts.detections import DetectConfig, select
 from paperlib.parts.heads import DenseHead, HeadConfig
 from paperlib.parts.losses import KINDS, ClassLossConfig, ohem, smooth_l1, value_and_slope
-from paperlib.parts.matching import MatchConfig, assign
+from paperlib.parts.matching import MatchConfig, assign, check_targets
 from paperlib.parts.pyramids import PyramidConfig, pyramid
 from paperlib.parts.trunks import TrunkConfig, trunk
 
@@ -77,17 +77,14 @@ class RetinaNet(nn.Module):
         Source: RetinaNet Sec. 4, "Anchors" (IoU .5 and .4, best-anchor rule of RPN).
         Shapes: anchors (A, 4) -> labels (N, A) in {-1, 0, 1..K}, boxes (P, 4): the objects of the positive anchors,
                 in the order of `labels > 0`.
-        Errors: ValueError naming the first image with a label outside 1..K.
+        Errors: ValueError naming the first target with a label outside 1..K, or without boxes or labels.
         """
+        check_targets(targets, len(targets), ("boxes", "labels"), self.cfg.num_classes)
         labels, matched = [], []
-        for i, target in enumerate(targets):
-            known = target["labels"]
-            if (bad := (known < 1) | (known > self.cfg.num_classes)).any():
-                raise ValueError(f"target {i} (image {target.get('image_id', 'without id')}) has label "
-                                 f"{int(known[bad][0])}: expected 1 to num_classes = {self.cfg.num_classes}")
+        for target in targets:
             gt, label = assign(anchors, target, self.cfg.match)
             at = (label > 0).nonzero().squeeze(1)
-            label[at] = known[gt[at]]
+            label[at] = target["labels"][gt[at]]
             labels.append(label)
             matched.append(target["boxes"][gt[at]])
         return torch.stack(labels), torch.cat(matched)
@@ -98,6 +95,7 @@ class RetinaNet(nn.Module):
         Source: RetinaNet Sec. 4.1. `targets`: dicts with "boxes" (G, 4) px, "labels" (G,)[, "crowd", "difficult"].
         """
         cfg = self.cfg.loss
+        check_targets(targets, len(images), ("boxes", "labels"))
         logits, deltas, anchors = self.predict_levels(images)
         labels, matched = self.assign(torch.cat(anchors), targets)  # (N, A), (P, 4)
         scale = self.scale(labels)  # (N,)

@@ -9,7 +9,7 @@ from paperlib.parts import boxes
 from paperlib.parts.anchors import AnchorConfig, anchors_for, check_levels, inside
 from paperlib.parts.heads import ProposalHead
 from paperlib.parts.losses import smooth_l1
-from paperlib.parts.matching import MatchConfig, assign, sample
+from paperlib.parts.matching import MatchConfig, assign, check_targets, sample
 from paperlib.parts.proposals import ProposalConfig, propose
 from paperlib.parts.pyramids import PyramidConfig, pyramid
 from paperlib.parts.trunks import TrunkConfig, trunk
@@ -139,6 +139,7 @@ class RPN(nn.Module):
 
     def losses(self, images: Tensor, targets: list[dict]) -> dict[str, Tensor]:
         """{"objectness", "proposal"}: see `Proposer.losses`. `targets`: dicts with "boxes" (G, 4) px[, "size", ...]."""
+        check_targets(targets, len(images), ("boxes",))
         return self.rpn.losses(self.predict_levels(images), targets, target_sizes(images, targets))
 
     @torch.no_grad()
@@ -161,7 +162,5 @@ def image_sizes(images: Tensor) -> Tensor:
 
 
 def target_sizes(images: Tensor, targets: list[dict]) -> Tensor:
-    """(N, 2) h, w px of the images without padding, as their targets say; the whole canvas if they do not."""
-    if not all("size" in t for t in targets):
-        return image_sizes(images)
-    return torch.stack([t["size"] for t in targets])
+    """(N, 2) h, w px of the images without padding, as their targets say; the whole canvas where they do not."""
+    return torch.stack([t.get("size", whole) for t, whole in zip(targets, image_sizes(images), strict=True)])
