@@ -125,12 +125,12 @@ def test_names_paths_and_splits(tmp_path, monkeypatch):
         shutil.copy(tmp_path / "instances.json", tmp_path / f"coco2017/annotations/instances_{part}.json")
         shutil.copytree(tmp_path / "images", tmp_path / "coco2017" / part)
     assert sets.load("minivoc", "train").name == sets.load("minivoc/train").name == "minivoc/train"
-    assert sets.splits("coco2017") == ["train", "train2017", "val"]
+    assert sets.splits("coco2017") == ["train2014", "train2017", "val"]
     assert sets.load("coco2017", "val2017").root.name == "val2017" == sets.load("coco2017/val").root.name
     assert sets.load("coco2017", "train2017").root.name == "train2017"
     assert sets.load(tmp_path / "instances.json", limit=1).images[0]["id"] == 7
     assert sets.known_sets()["minivoc"] == str(tmp_path / "minivoc") and "download" in sets.known_sets()["voc2012"]
-    with pytest.raises(KeyError, match="no split 'test'; it has train, train2017, val"):
+    with pytest.raises(KeyError, match="no split 'test'; it has train2014, train2017, val"):
         sets.load("coco2017", "test")
     with pytest.raises(KeyError, match=r"no split .val.; it has no splits, only instances\.json"):
         sets.load(tmp_path, "val")

@@ -34,7 +34,8 @@ def test_a_list_may_mix_the_splits_and_name_ids_or_files(folder):
     assert len(load(folder, "trainval35k", limit=2)) == 2 and len(load(folder, "val")) == 2
 
 
-@pytest.mark.parametrize(("text", "words"), [("1 9", "'9' is neither the id nor the file"), ("1 2 1", "'1' stands")])
+@pytest.mark.parametrize(("text", "words"), [
+    ("1\n9", "line '9': found neither the id nor the file name"), ("1\n2\n1", "line '1': found an image that stands")])
 def test_a_wrong_list_is_refused(folder, text, words):
     (folder / "annotations" / "mine.txt").write_text(text)
     with pytest.raises(ValueError, match=words):

@@ -65,7 +65,7 @@ def read_json(file: Path) -> tuple[dict | None, list[Fault]]:
 
 
 def read_lines(file: Path) -> tuple[list[str], list[Fault]]:
-    """The lines of a list, without blank ones: a line is a name, spaces and all, in UTF-8 whatever the system speaks."""
+    """The lines of a list, without blank ones: a line is a name, spaces and all, in UTF-8 on any system."""
     try:
         text = file.read_text(encoding="utf-8-sig")        # Windows puts a mark in front
     except UnicodeDecodeError as error:

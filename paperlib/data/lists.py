@@ -73,7 +73,8 @@ def _choose(entries: list[str], known: dict, file: str, there: str, faults: list
             faults.append(Fault(file, said, f"the name of {len(pictures)} images ({', '.join(sorted(pictures)[:2])})",
                                 "an image's path, which is its own", True))
         elif len({_content(*choice) for choice in exact}) > 1:
-            faults.append(Fault(file, said, f"a picture that {len(exact)} files annotate differently", "one file", True))
+            faults.append(Fault(file, said, f"a picture that {len(exact)} files annotate differently",
+                                "one file", True))
         elif pictures <= taken:
             faults.append(Fault(file, said, "an image that stands there twice", "each image once", True))
         else:

@@ -17,7 +17,7 @@ DIGITS = 7                     # characters of 5 bits that a run length may have
 
 @dataclass(frozen=True)
 class PngMask:
-    """VOC's masks: the pixels of a picture that have one value. No annotation file can ask for this: it holds a path."""
+    """VOC's masks: the pixels of a picture that have one value. No annotation file can name this picture."""
     file: str
     value: int
 

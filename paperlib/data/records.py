@@ -160,7 +160,7 @@ def _check_boxes(annotations: list[dict], sizes: dict, file: str, faults: list[F
 
 
 def _check_segmentation(ann: dict, size: tuple[int, int], file: str, faults: list[Fault]) -> bool:
-    """Whether the record can stay. Polygons of fewer than three points go; where none is left, it has no mask (None)."""
+    """Whether the record can stay. Polygons of fewer than three points go; with none left, the mask is None."""
     seg, name = ann.get("segmentation"), f"annotation {ann['id']}"
     if not seg or isinstance(seg, PngMask):
         if seg is None:

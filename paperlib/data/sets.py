@@ -1,6 +1,5 @@
 """Finding a detection set by name or path, and drawing the embedded ones on first use."""
 import glob
-import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -11,12 +10,12 @@ from filelock import FileLock
 
 from paperlib.data.coco import DetectionSet, read_coco
 from paperlib.data.images import data_folder
+from paperlib.data.layouts import choose, json_splits, lists_at, splits_at, top_of
 from paperlib.data.lists import read_list
 from paperlib.data.voc import read_voc, splits_of
 
 EMBEDDED = ("minicoco", "mininet", "minivoc")              # drawn by `build`; mininet holds crops, without boxes
 DOWNLOADED = ("coco2014", "coco2017", "voc2007", "voc2012")
-ROBOFLOW = "_annotations.coco.json"                        # one in each split's folder, beside its pictures
 
 
 def is_drawn(name: str | Path) -> bool:
@@ -30,7 +29,7 @@ def known_sets() -> dict[str, str]:
            **{name: f"not here; `paperlib data download {name}`" for name in DOWNLOADED}}
     folder = data_folder()
     found = {p.name for p in folder.iterdir() if p.is_dir() and (
-        _json_splits(p) or (p / "Annotations").is_dir() or (p / "version").is_file())} if folder.is_dir() else set()
+        json_splits(p) or (p / "Annotations").is_dir() or (p / "version").is_file())} if folder.is_dir() else set()
     return {name: str(folder / name) if name in found else how[name] for name in sorted(how | dict.fromkeys(found, ""))}
 
 
@@ -48,7 +47,7 @@ def load(name_or_path: str | Path, split: str | None = None, limit: int | None =
         found = read_list(*listed)
     else:
         kind, place, split = locate(name, split)
-        title = f"{_top(place, split).name}/{split}" if split else _top(place, split).name
+        title = f"{top_of(place, split).name}/{split}" if split else top_of(place, split).name
         found = read_coco(place, name=title) if kind == "coco" else read_voc(place, split)
     return found if limit is None else found.subset(limit)
 
@@ -75,12 +74,12 @@ def locate(name_or_path: str | Path, split: str | None = None) -> tuple[str, Pat
         return "coco", path, None
     if not path.is_dir():
         raise KeyError(f"no data set {str(name_or_path)!r}: neither a path nor one of {', '.join(known_sets())}")
-    if files := _json_splits(path):
-        chosen = _choose(path, split, files)
+    if files := json_splits(path):
+        chosen = choose(path, split, files)
         return "coco", files[chosen], None if chosen == "instances" else chosen
     if (path / "Annotations").is_dir():
         names = dict.fromkeys(splits_of(path))
-        return "voc", path, _choose(path, split, names) if names or split else None
+        return "voc", path, choose(path, split, names) if names or split else None
     holds = ", ".join(sorted(p.name for p in path.iterdir())[:8]) or "nothing"
     raise KeyError(f"{path} is no detection set: it holds {holds}; expected COCO's annotations/instances_<split>.json "
                    "(or instances.json), Roboflow's <split>/_annotations.coco.json, or VOC's Annotations, ImageSets "
@@ -94,7 +93,7 @@ def _place(name_or_path: str | Path, split: str | None) -> tuple[Path, str | Non
         return path, split
     if is_drawn(top) or top in known_sets():
         return resolve(top), part
-    there = {*_splits_at(Path(top)), *(file.stem for file in _lists_at(Path(top)))} - {None}
+    there = {*splits_at(Path(top)), *(file.stem for file in lists_at(Path(top)))} - {None}
     if part in there:
         return Path(top), part
     if there:
@@ -105,13 +104,7 @@ def _place(name_or_path: str | Path, split: str | None) -> tuple[Path, str | Non
 
 def splits(name_or_path: str | Path) -> list[str | None]:
     """The splits that `load` offers, but for lists of images; [None] for a set without splits."""
-    return _splits_at(resolve(halves(name_or_path)[0]))
-
-
-def _splits_at(path: Path) -> list[str | None]:
-    files = _json_splits(path) if path.is_dir() else {}
-    names = list(files) if files else splits_of(path)
-    return [None] if names in ([], ["instances"]) else names
+    return splits_at(resolve(halves(name_or_path)[0]))
 
 
 def list_of(name_or_path: str | Path, split: str | None) -> tuple[Path, list[Path], str] | None:
@@ -123,13 +116,9 @@ def list_of(name_or_path: str | Path, split: str | None) -> tuple[Path, list[Pat
 def lists_of(name_or_path: str | Path) -> list[tuple[Path, list[Path], str]]:
     """All lists of images in a COCO folder, as `list_of` gives them."""
     path = resolve(name_or_path)
-    lists = _lists_at(path)
-    files = [file for file in _json_splits(path).values() if file.stem.startswith("instances")] if lists else []
+    lists = lists_at(path)
+    files = [file for file in json_splits(path).values() if file.stem.startswith("instances")] if lists else []
     return [(file, files, f"{path.name}/{file.stem}") for file in lists] if files else []
-
-
-def _lists_at(path: Path) -> list[Path]:
-    return sorted((path / "annotations").glob("*.txt"))
 
 
 def resolve(name_or_path: str | Path) -> Path:
@@ -188,43 +177,3 @@ def _is_current(folder: Path, version: str) -> bool:
     """Whether a set is there and not of another version; a folder without a stamp is its owner's business."""
     stamp = folder / "version"
     return folder.is_dir() and (not stamp.is_file() or stamp.read_text().strip() == version)
-
-
-def _choose(path: Path, split: str | None, there: dict[str, Path | None]) -> str:
-    """The name under which a set lists a split, which may leave its year out ("train2017" is asked, "train" listed)."""
-    if split is None and (len(there) == 1 or "instances" in there):
-        return next(iter(there)) if len(there) == 1 else "instances"
-    for name, file in there.items():
-        if split == name or (split and file is not None and _full(file) == split):
-            return name
-    asked = "which split?" if split is None else f"no split {split!r};"
-    has = "no splits, only instances.json" if list(there) == ["instances"] else ", ".join(there) or "no splits"
-    raise KeyError(f"{path}: {asked} it has {has}")
-
-
-def _json_splits(folder: Path) -> dict[str, Path]:
-    """Split -> annotation file of a COCO folder. A year in a file's name may be left out if no other year is there."""
-    years: dict[str, dict[str, Path]] = {}
-    for place, prefix in (("annotations", "instances_"), ("annotations", "image_info_"), ("", "instances")):
-        for file in sorted((folder / place).glob(f"{prefix}*.json")):
-            full = _full(file)
-            split = re.sub(r"(?<=[^\W\d])_?(19|20)\d\d$", "", full) or "instances"  # "train2017", not "fold1"
-            years.setdefault(split, {}).setdefault(full or split, file)
-    files = {name: file for split, dated in years.items()
-             for name, file in (dated.items() if len(dated) > 1 else [(split, *dated.values())])}
-    for file in sorted(folder.glob(f"*/{ROBOFLOW}")):
-        files.setdefault(file.parent.name, file)
-    return files or ({"instances": folder / ROBOFLOW} if (folder / ROBOFLOW).is_file() else {})
-
-
-def _full(file: Path) -> str:
-    """The split that an annotation file's name says, with its year."""
-    return re.sub("^(instances|image_info)_?", "", file.stem)
-
-
-def _top(place: Path, split: str | None) -> Path:
-    """The folder that a set is known by."""
-    if place.is_dir():
-        return place
-    return place.parent.parent if place.parent.name == "annotations" or (split and place.name == ROBOFLOW) \
-        else place.parent

@@ -164,8 +164,8 @@ def _numbers(records, what, get, name: str, shape: tuple) -> np.ndarray:
         value = r.get(name)
         row = value if isinstance(value, list | tuple) and shape else [value]
         if len(row) != (shape or (1,))[0] or not all(map(finite, row)):
-            want = f"{shape[0]} finite numbers, at most {FAR:.0e} px" if shape else f"a finite number, at most {FAR:.0e}"
-            raise ValueError(f"{_say(w)}: {name} is {value!s:.80}; expected {want}")
+            want = f"{shape[0]} finite numbers" if shape else "a finite number"
+            raise ValueError(f"{_say(w)}: {name} is {value!s:.80}; expected {want}, at most {FAR:.0e}")
     raise ValueError(f"{name}: expected finite numbers of shape {shape} in each record")
 
 
