@@ -24,11 +24,12 @@ def check(path: str | Path, split: str | None = None) -> list[Fault]:
     faults, sets = [], {}
     if listed := list_of(path, split):
         found, faults = gather_list(*listed, pictures=False)
+        faults += _empty(found, listed[0], split, faults)
         sets = {split: found} if found is not None else {}
     for part in [] if listed else [split] if split else splits(path):
         kind, place, part = locate(path, part)
         found, wrong = gather_coco(place, pictures=False) if kind == "coco" else gather_voc(place, part)
-        faults += wrong + _empty(found, place, part)
+        faults += wrong + _empty(found, place, part, wrong)
         if found is not None:
             sets[part or "all"] = found
     faults += inspect(sets.values()) + _leaks(sets)
@@ -37,9 +38,12 @@ def check(path: str | Path, split: str | None = None) -> list[Fault]:
     return sorted(dict.fromkeys(faults), key=lambda f: (not f.fatal, f.action != "dropped"))
 
 
-def _empty(found: DetectionSet | None, place: Path, split: str | None) -> list[Fault]:
-    """Whether a split that should have labels has no object to learn, or none that is scored."""
-    if found is None or place.name.startswith("image_info"):
+def _empty(found: DetectionSet | None, place: Path, split: str | None, faults: list[Fault]) -> list[Fault]:
+    """Whether a split that should have labels has no object to learn, or none that is scored.
+
+    Nothing is said where records were refused: objects may be there once that is mended.
+    """
+    if found is None or place.name.startswith("image_info") or any(fault.fatal for fault in faults):
         return []
     kinds = Counter("crowd region" if ann["iscrowd"] else "difficult object" if ann.get("difficult") else "object"
                     for anns in found.annotations.values() for ann in anns)

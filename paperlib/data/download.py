@@ -17,6 +17,7 @@ from paperlib.data.images import data_folder
 from paperlib.device import progress
 
 CHUNK = 1 << 20                # bytes
+GROWTH = 10                    # an archive may unpack to so many times its size; COCO's annotations reach 3.4
 TRIES = 3                      # per mirror; a transfer that moved on does not count
 
 
@@ -153,17 +154,31 @@ def _md5(file: Path) -> str:
 
 
 def unpack(file: Path, folder: Path, strip: int = 0) -> None:
-    """Unpack a zip or tar archive, without its first `strip` folders; no member can leave `folder`."""
+    """Unpack a zip or tar archive, without its first `strip` folders; no member can leave `folder`.
+
+    Errors: ValueError before more than GROWTH times the archive's own size is written; TarError for a member that is
+        no plain file or would leave the folder.
+    """
     if file.suffix == ".zip":
-        with zipfile.ZipFile(file) as archive:
+        with zipfile.ZipFile(file) as archive:             # which never reads on beyond the size that a member states
+            _fits(file, sum(member.file_size for member in archive.infolist()))
             for member in progress(archive.infolist(), desc=f"unpacking {file.name}", unit="file"):
                 archive.extract(member, folder)
         return
-    safe = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}  # not in Python 3.11.0 to 3.11.3
+    safe, total = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}, 0  # not in Python 3.11.0 to 3.11.3
     with tarfile.open(file) as archive:
         for member in progress(archive, desc=f"unpacking {file.name}", unit="file"):
             member.name = "/".join(member.name.strip("/").split("/")[strip:])
             if ".." in member.name.split("/") or not (member.isfile() or member.isdir()):
                 raise tarfile.TarError(f"{file}: {member.name!r} is no plain file inside the archive's folder")
+            total += member.size
+            _fits(file, total)
             if member.name:
                 archive.extract(member, folder, **safe)
+
+
+def _fits(file: Path, total: int) -> None:
+    size = file.stat().st_size
+    if total > GROWTH * size:
+        raise ValueError(f"{file}: found {total} bytes or more packed into {size}; expected at most {GROWTH} times "
+                         "its size")
