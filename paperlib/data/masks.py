@@ -3,6 +3,7 @@
 A polygon with a coordinate far outside, or run lengths of more pixels than the image has, would end the process.
 Units: size is (height, width) px of the image.
 """
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,29 +53,36 @@ def _wrong_polygons(seg: object, size: tuple[int, int]) -> Wrong | None:
         flat = _flat(polygon)
         if flat is None:
             return f"polygon {brief(polygon)}", "lists [x1, y1, x2, y2, ...] of finite numbers"
-        if flat.size and not -reach <= flat.min() <= flat.max() <= 2 * reach:
-            return (f"a polygon with coordinates from {flat.min():g} to {flat.max():g}",
+        low, high = min(flat, default=0), max(flat, default=0)
+        if not -reach <= low <= high <= 2 * reach:
+            return (f"a polygon with coordinates from {low:g} to {high:g}",
                     f"{-reach} to {2 * reach} px, as its image is {size[1]} wide and {size[0]} high")
         drawn += _outline(flat, reach)
     return None if drawn <= OUTLINE else (f"polygons with {drawn:.3g} px of outline", f"at most {OUTLINE:.0e} px")
 
 
-def _flat(polygon: object) -> np.ndarray | None:
+def _flat(polygon: object) -> list[float] | None:
     """The finite numbers of a polygon, if it is a list of pairs of them."""
-    try:
-        flat = np.array(polygon) if isinstance(polygon, list) else None
-    except ValueError:                                     # lists of several lengths
+    if not isinstance(polygon, list) or len(polygon) % 2:
         return None
-    fits = flat is not None and flat.ndim == 1 and flat.dtype.kind in "iuf" and len(flat) % 2 == 0
-    return flat if fits and np.isfinite(flat).all() else None
+    if not set(map(type, polygon)) <= {int, float}:        # NumPy's numbers, or none at all
+        try:
+            values = np.array(polygon)
+        except ValueError:                                 # lists of several lengths
+            return None
+        polygon = values.tolist() if values.ndim == 1 and values.dtype.kind in "iuf" else [math.nan]
+    try:
+        return polygon if math.isfinite(sum(polygon)) else None
+    except OverflowError:                                  # whole numbers of hundreds of digits
+        return None
 
 
-def _outline(flat: np.ndarray, reach: int) -> float:
+def _outline(flat: list[float], reach: int) -> float:
     """px of a polygon's outline, or a bound of it where that is small anyhow."""
     bound = 1.5 * reach * len(flat)
     if bound < 0.01 * OUTLINE:
         return bound
-    points = flat.reshape(-1, 2)
+    points = np.array(flat).reshape(-1, 2)
     return float(np.abs(points - np.roll(points, 1, 0)).max(1).sum())
 
 

@@ -26,6 +26,8 @@ def brief(value: object, most: int = 60) -> str:
 
 def whole(value: object, low: int = -LAST_ID, high: int = LAST_ID) -> int | None:
     """The whole number that a value is, 3.0 too, if it lies in low..high; else None."""
+    if type(value) is int:                                 # nearly always; files hold millions
+        return value if low <= value <= high else None
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     if isinstance(value, float) and not value.is_integer():  # also inf and nan
@@ -35,7 +37,8 @@ def whole(value: object, low: int = -LAST_ID, high: int = LAST_ID) -> int | None
 
 def finite(value: object, low: float = -FAR, high: float = FAR) -> bool:
     """Whether a value is a number (no text, no True) in low..high."""
-    return not isinstance(value, bool) and isinstance(value, int | float) and low <= value <= high
+    number = type(value) in (int, float) or (isinstance(value, int | float) and not isinstance(value, bool))
+    return number and low <= value <= high
 
 
 def flag(record: dict, key: str) -> bool | None:
