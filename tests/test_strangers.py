@@ -142,5 +142,5 @@ def test_a_path_that_is_not_there_is_reported_under_its_own_name(tmp_path, monke
     with pytest.raises(KeyError, match="no data set 'photos/nowhere'"):
         sets.load("photos/nowhere")
     folds(tmp_path / "set")
-    with pytest.raises(KeyError, match="no data set 'set/nowhere': .*set has no split 'nowhere'; it has fold1, fold2"):
+    with pytest.raises(KeyError, match=r"no data set 'set/nowhere': .*set has no split 'nowhere'; it has fold1, fold2"):
         sets.load("set/nowhere")

@@ -10,7 +10,7 @@ import torch
 from pycocotools import mask as rle_tools
 from torch import Tensor
 
-from paperlib.data.faults import Fault, read_json, stop_if_fatal, summary
+from paperlib.data.faults import Fault, read_json, stop_if_fatal, summary, uncollected
 from paperlib.data.images import cached_pixels, find_images, missing_images, read_rgb
 from paperlib.data.masks import PngMask, encode
 from paperlib.data.numbers import AREA_BOUNDS, MAX_AREA, area_bounds
@@ -162,6 +162,7 @@ def read_coco(annotation_file: str | Path, image_folder: str | Path | None = Non
     return found
 
 
+@uncollected()
 def gather_coco(file: Path, image_folder=None, name: str | None = None,
                 pictures: bool = True) -> tuple[DetectionSet | None, list[Fault]]:
     """As much of a COCO file as can be used, and every fault in its records; opens no image.
