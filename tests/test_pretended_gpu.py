@@ -1,4 +1,5 @@
-"""Every system on a pretended GPU: a tensor on the wrong side fails here, on any machine."""
+"""Every system on a pretended GPU, on any machine: a tensor on the wrong side fails. On a true one too, if there is one."""
+import contextlib
 import json
 from dataclasses import replace
 from functools import cache
@@ -21,6 +22,7 @@ from paperlib.parts.trunks import TrunkConfig
 from paperlib.systems import PRESETS, SYSTEMS
 from paperlib.systems.classifier import Classifier, ClassifierConfig
 
+TRUE = [contextlib.nullcontext] if torch.cuda.is_available() else []
 RECIPE = Recipe(steps=1, warmup=0, bf16=False)
 # To be quick. VGG16's layers after the pooling have 100 million weights, and its anchors are larger than these images.
 RESNET = {"trunk.name": "resnet18", "pyramid.dim": 32}
@@ -55,18 +57,24 @@ def batch(number: int = 2) -> tuple[torch.Tensor, list[dict]]:
 
 def learn_and_detect(name: str, cfg) -> None:
     """A step of training, as `fit` does it, and detections; all that comes out is on the GPU."""
+    for there in (pretended, *TRUE):
+        learn_and_detect_in(there, name, cfg)
+
+
+def learn_and_detect_in(there, name: str, cfg) -> None:
+    """The same on one GPU: inside `there()`."""
     torch.manual_seed(0)
     system = SYSTEMS[name](cfg)
     images, targets = batch()
-    with pretended():
+    with there():
         list(fit(system, [(images, targets)], RECIPE, CUDA))
         trained = [p for p in system.parameters() if p.requires_grad]
-        assert all(isinstance(p, OnGPU) for p in system.parameters())
-        assert any(isinstance(p.grad, OnGPU) and p.grad.inner.any() for p in trained)
+        assert all(p.is_cuda for p in system.parameters())
+        assert any(p.grad is not None and p.grad.is_cuda and p.grad.any() for p in trained)
         given = {"proposals": [t["proposals"].to(CUDA) for t in targets]} if name == "fast_rcnn" else {}
         found = system.eval().detect(images.to(CUDA), torch.tensor([[64, 60], [64, 64]]).to(CUDA), **given)
         whole = system.detect(images.to(CUDA), **given)
-    assert all(isinstance(value, OnGPU) for one in found + whole for value in one.values())
+    assert all(value.is_cuda for one in found + whole for value in one.values())
 
 
 @pytest.mark.parametrize("name, changes", [(name, c) for name, rows in SWITCHES.items() for c in rows], ids=str)
@@ -122,15 +130,16 @@ PIECES = {
 }
 
 
+@pytest.mark.parametrize("there", [pretended, *TRUE])
 @pytest.mark.parametrize("piece", PIECES)
-def test_a_whole_run_from_files_to_scores(piece, scenes, tmp_path):
+def test_a_whole_run_from_files_to_scores(piece, there, scenes, tmp_path):
     """The loader, every stage, the checkpoint and the scores."""
     name, changes = PIECES[piece]
     recipe = replace(RECIPE, data=str(scenes), train=None, test=None, preset="tiny", steps=2, batch=2)
-    with pretended():
+    with there():
         system, history = train(name, recipe, 0, changes, CUDA, tmp_path / "run.pt")
         scores = evaluate(system, load(str(scenes)), CUDA, batch=3)
-    assert history and all(isinstance(p, OnGPU) for p in system.parameters())
+    assert history and all(p.is_cuda for p in system.parameters())
     assert any(key in scores for key in ("AP", "AR100"))
 
 
