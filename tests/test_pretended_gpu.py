@@ -1,4 +1,4 @@
-"""Every system on a pretended GPU: a tensor on the wrong side fails, on any machine. And on a true GPU if there is one."""
+"""Every system on a pretended GPU, where mixing devices fails on any machine, and on a true one if there is one."""
 import contextlib
 import json
 from dataclasses import replace
