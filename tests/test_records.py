@@ -1,6 +1,8 @@
 """Records: sealed, append-only, refused when edited or cut short."""
 
 import json
+import resource
+import signal
 
 import pytest
 import torch
@@ -45,7 +47,6 @@ def test_the_newest_record_of_a_run_counts(record):
     ("edit", "words"),
     [
         (lambda line: line.replace("0.25", "0.35"), "does not match its checksum"),
-        (lambda line: line[:-30], "line 1: not a JSON record"),
         (
             lambda line: json.dumps({k: v for k, v in json.loads(line).items() if k != "hash"}),
             "line 1: record lacks hash",
@@ -71,10 +72,47 @@ def test_usual_seconds_are_those_of_chips_with_faster_products(record):
         "focal_loss/1a": 4.0, "focal_loss/1b": 4.0, "retinanet": 4.0, "fpn/1": 50.0, "rpn": 50.0}
 
 
-def test_torn_last_line_does_not_swallow_the_next_record(record):
+@pytest.mark.parametrize("torn", ['{"table": "focal', '{"table": "focal_loss/1b", "row": "a', "\0\0\0", "12"])
+def test_torn_last_line_is_read_around_and_swallows_no_other(record, torn, recwarn):
     records.append(record)
     path = records.path_of("focal_loss/1b", "smoke")
-    path.write_text(path.read_text() + '{"table": "focal')
+    path.write_text(path.read_text() + torn)
+    assert [r["seed"] for r in records.read("focal_loss/1b", "smoke")] == [0]
     records.append(record | {"seed": 1})
-    first, torn, last = path.read_text().splitlines()
-    assert json.loads(first)["seed"] == 0 and torn == '{"table": "focal' and json.loads(last)["seed"] == 1
+    assert path.read_text().splitlines()[1] == torn
+    assert [r["seed"] for r in records.read("focal_loss/1b", "smoke")] == [0, 1]
+    (warning,) = recwarn                                                   # once, however often the table is read
+    assert f"{path}, line 2: found a line that breaks off" in str(warning.message)
+
+
+def test_a_record_glued_to_a_torn_line_is_read(record):
+    records.append(record)
+    records.append(record | {"seed": 1})
+    path = records.path_of("focal_loss/1b", "smoke")
+    first, second = path.read_text().splitlines()
+    path.write_text(f"{first[:-20]}{second}\n")
+    with pytest.warns(UserWarning, match="line 1: found a line that breaks off"):
+        assert [r["seed"] for r in records.read("focal_loss/1b", "smoke")] == [1]
+
+
+def test_a_glued_record_that_was_edited_is_refused(record):
+    records.append(record)
+    path = records.path_of("focal_loss/1b", "smoke")
+    path.write_text('{"table": "fo' + path.read_text().replace("0.25", "0.35"))
+    with pytest.warns(UserWarning), pytest.raises(ValueError, match="does not match its checksum"):
+        records.read("focal_loss/1b", "smoke")
+
+
+def test_a_record_that_the_disk_takes_only_half_of_leaves_no_trace(record):
+    records.append(record)
+    path = records.path_of("focal_loss/1b", "smoke")
+    before, limits = path.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    old = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 40, limits[1]))  # as a full disk: a short write
+        with pytest.raises(OSError, match="only 40 of"):
+            records.append(record | {"seed": 1})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, old)
+    assert path.read_bytes() == before
