@@ -116,3 +116,42 @@ def test_a_record_that_the_disk_takes_only_half_of_leaves_no_trace(record):
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, old)
     assert path.read_bytes() == before
+
+
+def test_products_are_what_the_record_says_or_what_runs_made_again_show(record):
+    def probe(commit, bf16, f32):
+        return json.dumps({"table": "fpn/1", "row": "x", "seed": 0, "commit": commit, "recorded": 1.5,
+                           "bfloat16": bf16, "float32": f32})
+
+    lines = [probe("half", 1.5, 1.4), probe("half", 1.5, 1.5), probe("whole", 1.6, 1.5), probe("neither", 1.6, 1.4),
+             probe("mute", 1.5, 1.5), probe("both", 1.5, 1.4), probe("both", 1.6, 1.5), probe("odd", 1.5, 1.4),
+             probe("odd", 1.6, 1.4)]
+    (records.results_folder() / "products.jsonl").write_text("\n".join(lines) + "\n")
+    commits = ("half", "whole", "neither", "mute", "both", "odd", "other", None)
+    found = {commit: records.products({"provenance": {"commit": commit}}) for commit in commits}
+    assert found == dict.fromkeys(commits, "unknown") | {"half": "bfloat16", "whole": "float32"}
+    assert records.products({"provenance": {"commit": "half", "products": "float32"}}) == "float32"
+    assert records.products(record) in ("bfloat16", "float32")             # a new one says it
+
+
+def test_new_records_name_the_chip_and_the_products(monkeypatch):
+    monkeypatch.setattr(records, "chip", lambda device: "Some Chip")
+    told = {}
+    for has in (True, False):
+        monkeypatch.setattr(records, "has_bf16", lambda kind, has=has: has)
+        for asked in (True, False):
+            where = records.provenance(torch.device("cpu"), asked)
+            assert where["device"] == "cpu (Some Chip)"
+            told[asked, has] = where["products"]
+    assert told.pop((True, True)) == "bfloat16" and set(told.values()) == {"float32"}
+
+
+def test_stored_evidence_is_of_stored_records(monkeypatch):
+    monkeypatch.delenv("PAPERLIB_RESULTS", raising=False)
+    lines = (records.results_folder() / "products.jsonl").read_text().splitlines()
+    assert len(lines) > 70
+    for probe in map(json.loads, lines):
+        run = probe["row"], probe["seed"], probe["commit"]
+        stored = records.read(probe["table"], "mini")
+        assert probe["recorded"] in [
+            r["curve"][0] for r in stored if (r["row"], r["seed"], r["provenance"]["commit"]) == run]

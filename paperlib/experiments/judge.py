@@ -65,7 +65,7 @@ def pairs_to_see(effect: float, found: Difference, level: float = 0.95, most: in
     So many would tell a true difference of `effect` from none half of the time. None for more than `most`, or where
     one pair leaves the spread unknown.
     """
-    if found.n < 2 or not effect:
+    if found.n < 2 or effect == 0:
         return None
     spread = (found.high - found.low) / 2 * math.sqrt(found.n) / float(special.stdtrit(found.n - 1, 0.5 + level / 2))
     return next((n for n in range(2, most + 1)

@@ -111,6 +111,27 @@ def latest(records: Iterable[dict]) -> dict[tuple[str, int], dict]:
     return {(r["row"], r["seed"]): r for r in records}
 
 
+@cache
+def _proven(path: Path) -> dict[str, str]:
+    """{commit: products} where every run made again that tells them apart came out as recorded, and with the same."""
+    told: dict[str, set[str]] = {}
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+        probe = json.loads(line)
+        same = {name for name in ("bfloat16", "float32") if probe[name] == probe["recorded"]}
+        if len(same) < 2:
+            told.setdefault(probe["commit"], set()).update(same or {"unknown"})
+    return {commit: found.pop() for commit, found in told.items() if len(found) == 1}
+
+
+def products(record: dict) -> str:
+    """How exact the products of a trained run were: "bfloat16" or "float32"; "unknown" where nothing tells.
+
+    Early records do not say it; products.jsonl, among the results, shows it of the commits whose runs were made again.
+    """
+    where = record["provenance"]
+    return where.get("products") or _proven(results_folder() / "products.jsonl").get(where.get("commit"), "unknown")
+
+
 def is_score(metric: str) -> bool:
     """Whether a run that diverged has 0 in a metric, as it finds nothing and its loss does not fall.
 

@@ -17,7 +17,8 @@ def main_metric(table: str) -> str:
 
 
 def measured(table: str, plan: str | Budget | None = None) -> dict[str, dict]:
-    """{row: {"metrics": {metric: {seed: value}}, "seconds": [...], "stale": n, "diverged": n}} of what is recorded.
+    """{row: {"metrics": {metric: {seed: value}}, "seconds": [...], "stale": n, "diverged": n,
+    "products": {seed: how exact they were}}} of what is recorded.
 
     A run that diverged has 0 in every score that a run of the table has (records.is_score).
     """
@@ -30,11 +31,12 @@ def measured(table: str, plan: str | Budget | None = None) -> dict[str, dict]:
              if (j.row, j.seed) in recorded}
     for (row, seed), record in recorded.items():
         entry = rows.setdefault(row, {"metrics": {}, "seconds": [], "stale": 0, "diverged": 0, "copied": 0.0,
-                                      "older": []})
+                                      "older": [], "products": {}})
         if (row, seed) not in fresh or fresh[row, seed] != record["hash"]:
             entry["stale"] += 1
             continue
         entry["seconds"].append(record["seconds"])
+        entry["products"][seed] = records.products(record)
         if "measured_as" in record:
             entry["copied"] += record["seconds"]
         elif record["provenance"].get("products") == "float32":  # a CPU without units for bfloat16
