@@ -1,6 +1,9 @@
 """The three sets on disk: the same bytes from any number of processes, read by everyone's readers, masks exact."""
 import dataclasses
 import json
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +13,7 @@ from pycocotools import mask as rle_tools
 from pycocotools.coco import COCO
 
 from paperlib.data import build as builder
+from paperlib.data import sets
 from paperlib.data.check import check
 from paperlib.data.coco import read_coco
 from paperlib.data.outlines import filled, polygons, run_lengths
@@ -134,7 +138,6 @@ def test_run_lengths_are_cocos(kind):
 
 
 def test_a_set_of_other_drawings_is_drawn_again_and_a_strangers_folder_left_alone(tmp_path, monkeypatch):
-    from paperlib.data import sets
     drawn = []
 
     def draw(name, folder, jobs=None):
@@ -158,9 +161,8 @@ def test_a_set_of_other_drawings_is_drawn_again_and_a_strangers_folder_left_alon
 
 
 def test_a_name_may_turn_dials(tmp_path, monkeypatch):
-    from paperlib.data import sets
     monkeypatch.setenv("PAPERLIB_DATA", str(tmp_path))
-    monkeypatch.setattr(builder, "TURNED", {"train": 6, "val": 4})
+    monkeypatch.setattr(builder, "TURNED", (6, 4))
     name = "minicoco?categories=20&size_range=(12,60)"
     assert builder.world_of(name) == dataclasses.replace(World(), categories=20, size_range=(12, 60))
     drawn = sets.load(name, "val")
@@ -172,3 +174,34 @@ def test_a_name_may_turn_dials(tmp_path, monkeypatch):
         sets.load("minicoco?stuf=0", "val")
     with pytest.raises(ValueError, match="stuff=much is no number"):
         builder.world_of("minicoco?stuff=much")
+
+
+def test_every_set_can_have_a_dial_turned(tmp_path, monkeypatch):
+    monkeypatch.setattr(builder, "TURNED", (4, 2))
+    monkeypatch.setenv("PAPERLIB_DATA", str(tmp_path))
+    assert [len(sets.load("minivoc?stuff=0", split)) for split in ("trainval", "test")] == [4, 2]
+    folder = sets.ensure("mininet?stuff=0")
+    assert len(list(folder.rglob("*.jpg"))) == 6
+
+
+def test_what_a_killed_drawing_left_is_removed(tmp_path, monkeypatch):
+    monkeypatch.setattr(builder, "TURNED", (4, 2))
+    monkeypatch.setenv("PAPERLIB_DATA", str(tmp_path))
+    command = [sys.executable, "-c", "from paperlib.data import build, sets\nbuild.TURNED = (9000, 2)\n"
+               "sets.ensure('mininet?stuff=0', 1)"]
+    drawing = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    while not list(tmp_path.glob(".mininet-stuff=0.part-*/train")):
+        assert drawing.poll() is None
+        time.sleep(0.05)
+    drawing.kill()
+    drawing.wait()
+    (other := tmp_path / ".mininet-stuff=0.5.part-xyz").mkdir()
+    sets.ensure("mininet?stuff=0")
+    assert not list(tmp_path.glob(".mininet-stuff=0.part-*")) and other.exists()
+
+
+def test_read_only_folder_gets_a_hint(tmp_path, monkeypatch):
+    (tmp_path / "taken").write_text("")
+    monkeypatch.setenv("PAPERLIB_DATA", str(tmp_path / "taken"))
+    with pytest.raises(OSError, match=r"minivoc cannot be drawn there .* set PAPERLIB_DATA"):
+        sets.ensure("minivoc")

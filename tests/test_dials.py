@@ -14,7 +14,7 @@ from paperlib.experiments.published import claims
 def plan(tmp_path, monkeypatch):
     monkeypatch.setenv("PAPERLIB_RESULTS", str(tmp_path / "results"))
     monkeypatch.setenv("PAPERLIB_DATA", str(tmp_path / "data"))
-    monkeypatch.setattr(build, "TURNED", {"train": 8, "val": 4})
+    monkeypatch.setattr(build, "TURNED", (8, 4))
     tables._data_version.cache_clear()
     yield budget("smoke")
     tables._data_version.cache_clear()

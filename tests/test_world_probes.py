@@ -91,7 +91,7 @@ def test_probes_run_are_recorded_and_go_stale(monkeypatch, tmp_path):
 def test_claims_about_cocos_figures_are_judged_by_their_records(monkeypatch, tmp_path):
     monkeypatch.setenv("PAPERLIB_RESULTS", str(tmp_path / "results"))
     monkeypatch.setenv("PAPERLIB_DATA", str(tmp_path / "data"))
-    monkeypatch.setattr(build, "TURNED", {"train": 30, "val": 20})
+    monkeypatch.setattr(build, "TURNED", (30, 20))
     monkeypatch.setattr(curves_coco, "_set", lambda split, share: load("minicoco?stuff=1", split))
     before = {line["id"]: line["verdict"] for line in judged("smoke") if line["id"] in curves_coco.PROBES}
     assert set(before.values()) == {"not run"} and len(before) == 3

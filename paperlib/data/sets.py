@@ -1,6 +1,9 @@
 """Finding a detection set by name or path, and drawing the embedded ones on first use."""
+import glob
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock
@@ -91,7 +94,9 @@ def resolve(name_or_path: str | Path) -> Path:
 def ensure(name: str, jobs: int | None = None) -> Path:
     """The folder of an embedded set, drawn under a lock into a temporary folder that is renamed when complete.
 
-    A folder that an older version of the drawings made is replaced: it holds other pictures than today's results.
+    A folder that an older version of the drawings made is replaced: it holds other pictures than today's results. What
+    a killed drawing left is removed.
+    Errors: KeyError for another name; OSError where nothing can be written.
     """
     from paperlib.data import build  # late: drawing needs OpenCV, reading other sets does not
     if not is_drawn(name):
@@ -99,10 +104,11 @@ def ensure(name: str, jobs: int | None = None) -> Path:
     folder = data_folder() / build.folder_of(name)
     if _is_current(folder, build.version(name)):
         return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.parent / f".{folder.name}.lock"):
+    with _alone(folder):
+        for left in folder.parent.glob(f".{glob.escape(folder.name)}.part-*"):
+            shutil.rmtree(left, ignore_errors=True)
         if not _is_current(folder, build.version(name)):
-            part = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+            part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.part-", dir=folder.parent))
             try:
                 build.build(name, part, jobs)
                 part.chmod(0o755)
@@ -111,6 +117,22 @@ def ensure(name: str, jobs: int | None = None) -> Path:
             finally:
                 shutil.rmtree(part, ignore_errors=True)
     return folder
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the lock of a drawn set. Errors: OSError with a hint where its folder cannot be written."""
+    lock = FileLock(folder.parent / f".{folder.name}.lock")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except OSError as error:
+        raise OSError(f"{folder.parent}: {folder.name} cannot be drawn there ({error.strerror or error}); set "
+                      "PAPERLIB_DATA to a folder that can be written to") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _is_current(folder: Path, version: str) -> bool:
