@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from paperlib.data import proposals
+from paperlib.data import images, proposals
 from paperlib.data.coco import read_coco
 from paperlib.data.loader import Batches
 from paperlib.data.proposals import (
@@ -55,6 +55,33 @@ def test_what_was_found_is_read_again_and_a_stopped_search_goes_on(dataset, monk
     file.write_bytes(b"cut short")
     with pytest.raises(ValueError, match=r"\.npz: not a file of proposals"):
         with_proposals(dataset, ProposalSource())
+
+
+def test_without_a_place_to_keep_them_proposals_are_searched_and_pixels_decoded_each_time(dataset, tmp_path):
+    kept = with_proposals(dataset, ProposalSource(), jobs=1).proposals
+    pixels = np.array(dataset.pixels())
+    (tmp_path / "cache" / "paperlib").rename(tmp_path / "whole")
+    (tmp_path / "cache" / "paperlib").touch()                            # a file where the folder should be
+    images.writable.cache_clear()
+    with pytest.warns(UserWarning, match="nothing can be kept there") as told:
+        for _ in range(2):
+            again = with_proposals(dataset, ProposalSource(), jobs=1).proposals
+            assert dataset.pixels() is None
+    assert len(told) == 1 and all(map(torch.equal, again, kept))
+    assert np.array_equal(dataset.image(1).numpy(), pixels[1])
+
+
+def test_what_lies_in_a_folder_that_cannot_be_written_is_used(dataset, monkeypatch):
+    kept, pixels = with_proposals(dataset, ProposalSource(), jobs=1).proposals, np.array(dataset.pixels())
+
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    for module in (proposals, images):
+        monkeypatch.setattr(module, "FileLock", refuse)                  # as every file that is made there
+        monkeypatch.setattr(module, "writable", refuse)
+    assert np.array_equal(dataset.pixels(), pixels)
+    assert all(map(torch.equal, with_proposals(dataset, ProposalSource(), jobs=1).proposals, kept))
 
 
 def test_kinds(dataset):
