@@ -164,7 +164,7 @@ def test_momentum_and_clipping_of_sgd_by_hand():
 
 
 def test_every_step_is_as_long_as_its_learning_rate_says():
-    recipe = dict(steps=6, warmup=2, drops=(0.5,))
+    recipe = {"steps": 6, "warmup": 2, "drops": (0.5,)}
     _, made = trained(lambda w: w.sum(), **recipe)
     path = torch.stack([torch.ones(3), *(w for _, w in made)])[:, 0]
     rates = [learning_rate(s, replace(PLAIN, **recipe)) for s in range(6)]
@@ -196,7 +196,8 @@ def two_splits(folder):
                 "annotations": [a for a in data["annotations"] if a["image_id"] in kept]}
         (folder / "annotations" / f"instances_{split}.json").write_text(json.dumps(part))
     (folder / "instances.json").unlink()
-    return replace(RECIPE, data=str(folder), train="train", test="val", train_images=None, batch=4, flip=False, size=None)
+    return replace(RECIPE, data=str(folder), train="train", test="val", train_images=None, batch=4, flip=False,
+                   size=None)
 
 
 def test_a_run_is_prepared_as_the_recipe_says(scenes):
@@ -209,8 +210,9 @@ def test_a_run_is_prepared_as_the_recipe_says(scenes):
     assert images.shape == (4, 3, 64, 64) and sorted(t["image_id"] for t in targets) == [1, 2, 3, 4]
     assert {t["image_id"] for t in batch(train_images=2)[1]} == {1, 2}
     assert batch(size=(32,))[0].shape == (4, 3, 32, 32)
-    left = [t["boxes"][0, 0] / 5 == t["image_id"] for s in range(5) for t in batch(s)[1]]
-    assert all(left) and not all(t["boxes"][0, 0] / 5 == t["image_id"] for s in range(5) for t in batch(s, flip=True)[1])
+    for flip in (False, True):
+        stored = [t["boxes"][0, 0] == 5 * t["image_id"] for s in range(5) for t in batch(s, flip=flip)[1]]
+        assert all(stored) != flip
     assert len({int(t["size"][0]) for t in batch(jitter=(0.5, 1.5))[1]}) > 1
     orders = [[t["image_id"] for s in range(3) for t in batch(s, seed)[1]] for seed in (0, 0, 1)]
     assert orders[0] == orders[1] != orders[2]
@@ -226,6 +228,6 @@ def test_the_first_weights_depend_on_the_seed_alone(scenes):
 
 
 def test_training_ends_after_the_steps_asked_for_ready_to_detect(scenes):
-    seen = []
-    net, history = train("retinanet", two_splits(scenes), device=CPU, steps=2, watch=lambda _, r: seen.append(r["step"]))
+    recipe, seen = two_splits(scenes), []
+    net, history = train("retinanet", recipe, device=CPU, steps=2, watch=lambda _, r: seen.append(r["step"]))
     assert [r["step"] for r in history] == seen == [0, 1] and not net.training
