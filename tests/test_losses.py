@@ -8,7 +8,16 @@ from test_boxes import DEVICES, random_boxes
 
 from paperlib.parts import boxes, dense_loss
 from paperlib.parts.dense_loss import class_loss
-from paperlib.parts.losses import ClassLossConfig, cross_entropy, focal, focal_star, hinge, ohem, smooth_l1, value_and_slope
+from paperlib.parts.losses import (
+    ClassLossConfig,
+    cross_entropy,
+    focal,
+    focal_star,
+    hinge,
+    ohem,
+    smooth_l1,
+    value_and_slope,
+)
 
 CONFIGS = [ClassLossConfig(), ClassLossConfig(gamma=0.0, alpha=0.75), ClassLossConfig(gamma=0.5), ClassLossConfig("ce"),
            ClassLossConfig(gamma=5.0, alpha=None), ClassLossConfig("focal_star", beta=1.0),
