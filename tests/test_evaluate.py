@@ -142,7 +142,8 @@ def test_nothing_found_is_what_misses_alone_are(engine, classes):
     gt["annotations"] += [{**gt["annotations"][0], "id": 1000, "category_id": 4, "area": 5.0, "iscrowd": 1}]
     gt["categories"] += [{"id": n, "name": f"class {n}"} for n in (5, 6)]
     only = {"id": 1001, "image_id": 1, "bbox": [0, 0, 9, 9], "area": 81.0}
-    gt["annotations"] += [only | {"category_id": 5, "iscrowd": 1}, only | {"id": 1002, "category_id": 6, "difficult": 1}]
+    gt["annotations"] += [only | {"category_id": 5, "iscrowd": 1},
+                          only | {"id": 1002, "category_id": 6, "difficult": 1}]
     columns, ranges = truth(gt), [COCO_AREAS[k] for k in COCO_AREAS]
     miss = [{"image_id": 2, "category_id": c, "bbox": [500, 500, 1, 1], "score": 0.5} for c in range(1, 7)]
     got, want = (curves(columns, found(columns, r), areas=ranges, classes=classes, engine=engine) for r in ([], miss))
@@ -162,7 +163,8 @@ def test_the_order_of_the_file_does_not_matter():
     gt["images"][0]["height"] = 97
     turned = {key: records[::-1] for key, records in gt.items()}
     a, b = truth(gt), truth(turned)
-    assert (a.images, a.categories, a.names, a.similar, a.sizes) == (b.images, b.categories, b.names, b.similar, b.sizes)
+    for name in ("images", "categories", "names", "similar", "sizes"):
+        assert getattr(a, name) == getattr(b, name)
     assert a.names == ["class 1", "class 2", "class 3", "class 4"] and a.sizes[0] == (97, 128) and a.images[3] == 1
     for metric in (lambda g: coco_metrics(g, results, per_category=True), lambda g: voc_ap(g, results)):
         assert metric(turned) == metric(gt)

@@ -130,7 +130,7 @@ def test_flips_happen_half_the_time_and_can_be_switched_off(tmp_path):
 
 def test_flips_and_zooms_are_the_seeds_and_each_images_own(tmp_path):
     data = drawn(tmp_path, [(64, 96)])
-    draws = [[t["size"].tolist() + t["boxes"].tolist() for _, t in zip(range(9), Batches(data, 9, seed, **options)[0][1])]
+    draws = [[t["size"].tolist() + t["boxes"].tolist() for t in Batches(data, 9, seed, **options)[0][1]]
              for options in ({}, {"flip": False, "jitter": (0.5, 2.0)}) for seed in (0, 1)]
     assert draws[0] != draws[1] and draws[2] != draws[3]
     assert len({str(size) for size in draws[2]}) > 6
@@ -144,7 +144,7 @@ def test_processes_share_a_batch_on_one_canvas(tmp_path):
         for step in range(3):
             images, targets = zip(*(part[step] for part in parts))
             assert [len(t) for t in targets] == [2, 2, 2]
-            same((torch.cat(images), sum(targets, [])), whole[step])
+            same((torch.cat(images), [one for part in targets for one in part]), whole[step])
 
 
 def test_padding_is_what_trunks_take_away():
