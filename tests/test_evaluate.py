@@ -323,7 +323,7 @@ class Stub:
 class Whole(torch.nn.Module):
     """Detects the whole (unpadded) image, as label 2."""
     def detect(self, images, sizes):
-        assert all(side % 32 == 0 for side in images.shape[-2:])
+        assert all(side % 32 == 0 for side in images.shape[-2:]) and not self.training
         boxes = [torch.tensor([[0.0, 0.0, w, h]]) for h, w in sizes.tolist()]
         return [{"boxes": b, "scores": i[0, :1, 0].float() / 8, "labels": torch.tensor([2])}
                 for i, b in zip(images, boxes)]
