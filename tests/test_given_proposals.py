@@ -41,6 +41,20 @@ def test_the_search_finds_the_object_and_repeats_itself(dataset):
     assert boxes.iou(torch.from_numpy(selective_search(large)), dataset.target(0)["boxes"] * 5).max() > 0.9
 
 
+def test_the_search_sees_the_colours_and_ranks_large_boxes_first_by_chance(dataset, monkeypatch):
+    picture = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    picture[10:40, 8:32] = 250, 60, 20
+    seen, convert = [], proposals.cv2.cvtColor
+    monkeypatch.setattr(proposals.cv2, "cvtColor", lambda image, code: seen.append(image) or convert(image, code))
+    found = [selective_search(picture, seed=seed) for seed in range(10)]
+    assert len(seen) >= 10 and all((image[..., ::-1] == picture).all() for image in seen)       # OpenCV: BGR
+    assert len(found[0]) > 20 and not any(np.array_equal(found[0], other) for other in found[1:])
+    assert all(np.array_equal(np.unique(found[0], axis=0), np.unique(other, axis=0)) for other in found[1:])
+    areas = np.array([(b[:, 2:] - b[:, :2]).prod(1) for b in found])
+    half = areas.shape[1] // 2
+    assert areas[:, :half].mean() > 1.5 * areas[:, half:].mean()
+
+
 def test_what_was_found_is_read_again_and_a_stopped_search_goes_on(dataset, monkeypatch):
     calls, real = [], proposals.selective_search
     monkeypatch.setattr(proposals, "selective_search", lambda *a: calls.append(1) or real(*a))
