@@ -11,7 +11,7 @@ READY := $(VENV)/.ready
 export OMP_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 
-.PHONY: setup notebooks test lab tables bench site lock lint clean
+.PHONY: setup notebooks test lab tables bench gpu site lock lint clean
 
 setup: $(READY)
 
@@ -41,6 +41,9 @@ tables: $(READY)
 bench: $(READY)
 	$(PY) -m paperlib bench --picture data/bench.png
 	$(PY) -m paperlib.teach.notebooks readme
+
+gpu: $(READY)
+	$(PY) -m paperlib.experiments.gpu_check
 
 site: $(READY)
 	$(PY) -m paperlib.teach.notebooks site

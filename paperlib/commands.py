@@ -108,6 +108,7 @@ def claims(args) -> None:
     for c in lines:
         bounds = "" if c["interval"] is None else " [{:g}, {:g}]".format(*c["interval"])
         ours = "" if c["measured"] is None else f"  ours {c['measured']}{bounds}, n {c['n']}"
+        ours += f", {c['mixed']} pairs with different products" if c["mixed"] else ""
         print(f"{c['verdict']:12} {c['id']:28} {c['say']}  Paper: {c['published']} {c['unit']}.{ours}")
     for paper, tally in counts(lines).items():
         print(f"{paper:12} " + ", ".join(f"{n} {verdict}" for verdict, n in tally.items() if n))

@@ -1,21 +1,27 @@
 """What is done to a trained Fast R-CNN: the box layer alone, SVMs on fc7, compression; how curves are judged."""
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from sklearn.svm import LinearSVC
 
 from paperlib.data.coco import read_coco
+from paperlib.data.loader import Batches
 from paperlib.data.proposals import with_proposals
 from paperlib.experiments import curves_fast_rcnn
+from paperlib.experiments.after import fc7_pages
 from paperlib.experiments.configs import Recipe, budget, override
 from paperlib.experiments.evaluate import covered, evaluate
 from paperlib.experiments.fit import train
 from paperlib.experiments.published import claims
-from paperlib.experiments.svms import train_svms
+from paperlib.experiments.svms import SVMConfig, train_svms
 from paperlib.experiments.tables import jobs_of
-from paperlib.parts.rois import ProposalSource
+from paperlib.parts import boxes
+from paperlib.parts.rois import ProposalSource, to_rois
 from paperlib.systems import fast_rcnn_configs
+from paperlib.systems.fast_rcnn import FastRCNN
 
 CPU = torch.device("cpu")
 
@@ -136,3 +142,103 @@ def test_curves_are_judged():
     assert (found.mean, found.n, says) == (0, 5, "contradicted")
     assert curves_fast_rcnn.only_l2_diverges(l2, Runs({}, diverged=bad))[1] == "holds"
     assert curves_fast_rcnn.only_l2_diverges(l2, Runs({})) is None
+
+
+# what the SVMs are given and how they are trained
+
+def test_pages_hold_every_proposal_and_object_as_it_is_tested(recipe, scenes):
+    dataset = read_coco(scenes / "instances.json").subset([0, 1, 2, 3] * 3)
+    objects = [dataset.target(i) for i in range(12)]
+    for t in objects:  # a second object that overlaps the first, another class, a crowd
+        more = t["boxes"][:1] + torch.tensor([[4.0, 0, 4, 0]])
+        t |= {"boxes": torch.cat([t["boxes"], more, more + 9]), "labels": torch.tensor([2, 2, 3]),
+              "crowd": torch.tensor([False, False, True])}
+        t["proposals"] = torch.cat([more + 1, more - 6])
+    pages = Pages(dataset, objects)
+    torch.manual_seed(0)
+    net = FastRCNN(override(fast_rcnn_configs.small(3), {"head.dropout": 0.5})).train()
+    for step, (features, labels, overlaps) in enumerate(fc7_pages(net, pages, CPU)):
+        shown = Batches(dataset, 1).indices(step)[0]
+        t = objects[shown]
+        given = torch.cat([t["proposals"], t["boxes"][:2]])
+        assert labels.tolist() == [0, 0, 2, 2]
+        torch.testing.assert_close(torch.tensor(overlaps[:, 1]), boxes.iou(given, t["boxes"][:2]).amax(1))
+        assert not overlaps[:, [0, 2]].any()
+        small = torch.nn.functional.interpolate(dataset.image(shown)[None], (32, 32), mode="bilinear",
+                                                antialias=True)
+        want = net.eval().head.features(net.windows(small, to_rois([given / 2])))
+        torch.testing.assert_close(torch.tensor(features), want.detach())
+    assert step == 11
+
+
+def test_the_svms_of_a_run_are_those_of_its_pages(recipe):
+    net, _ = train("fast_rcnn", recipe, changes={"after.svm": True}, device=CPU)
+    dataset = with_proposals(read_coco(f"{recipe.data}/instances.json"), net.cfg.proposals)
+    weights, biases = train_svms(fc7_pages(net, Batches(dataset, 2), CPU), 1)
+    torch.testing.assert_close(net.svm.weight.data, torch.tensor(weights).float())
+    torch.testing.assert_close(net.svm.bias.data, torch.tensor(biases).float())
+    assert net.svm.bias.data.abs().min() > 0.1
+
+
+class Pages:
+    """Just what `fc7_pages` reads of a run's batches: the set and the image size."""
+
+    def __init__(self, dataset, objects):
+        self.dataset, self.size = dataset, (32,)
+        dataset.target = lambda i, masks=False: dict(objects[i])
+
+
+def regions(images=40, seed=0):
+    """Features on the unit sphere, one object of class 1 an image, and background; overlapping classes."""
+    rng = np.random.default_rng(seed)
+    for _ in range(images):
+        features = rng.normal(size=(31, 5)) + np.r_[[[1.0, 0, 0, 0, 0]], np.zeros((30, 5))]
+        features /= np.linalg.norm(features, axis=1, keepdims=True)
+        yield features, np.r_[1, np.zeros(30, int)], np.r_[[[1.0]], np.zeros((30, 1))]
+
+
+ALL = SVMConfig(c=0.01, norm=4.0, bias=5.0, positive_weight=3.0, first=10_000, pages=1000)
+
+
+def alike(a, b):
+    """Cosine of two machines, weights and bias."""
+    a, b = (np.r_[w.ravel(), bias] for w, bias in (a, b))
+    return a @ b / np.linalg.norm(a) / np.linalg.norm(b)
+
+
+def test_an_svm_of_all_regions_is_sklearns():
+    features, labels, _ = (np.concatenate(parts) for parts in zip(*regions()))
+    machine = LinearSVC(C=0.01, dual=False, intercept_scaling=5.0, class_weight={1: 3.0, 0: 1.0})
+    machine.fit(4.0 * features, labels)
+    weights, biases = train_svms(regions(), 1, ALL)
+    np.testing.assert_allclose(weights, 4.0 * machine.coef_, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(biases, machine.intercept_, rtol=1e-3)
+
+
+def test_regions_that_show_half_an_object_are_no_background():
+    def doubtful(share):
+        for features, labels, overlaps in regions():
+            half = np.tile(features[:1], (5, 1))
+            yield np.r_[features, half], np.r_[labels, np.zeros(5, int)], np.r_[overlaps, np.full((5, 1), share)]
+    plain, half, less = (train_svms(pages, 1, ALL)[0] for pages in (regions(), doubtful(0.31), doubtful(0.29)))
+    np.testing.assert_allclose(half, plain)
+    assert less[0, 0] < 0.8 * plain[0, 0]
+
+
+def test_random_background_depends_on_the_seed():
+    few = replace(ALL, first=2)
+    one, again, other = (train_svms(regions(), 1, few, seed)[0] for seed in (0, 0, 1))
+    assert (one == again).all() and (one != other).any()
+
+
+def test_mined_negatives_do_what_all_would():
+    everything = train_svms(regions(200), 1, ALL)
+    mined = train_svms(regions(200), 1, replace(ALL, first=1, pages=5))
+    assert alike(mined, everything) > 0.999
+    assert alike(train_svms(regions(200), 1, replace(ALL, first=1)), everything) < 0.5  # none mined
+
+
+def test_the_hardest_negatives_outlive_a_training():
+    everything = train_svms(regions(200), 1, ALL)
+    hardest = train_svms(regions(200), 1, replace(ALL, first=1, pages=5, most=3000))
+    assert alike(hardest, everything) > 0.97

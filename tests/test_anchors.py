@@ -36,6 +36,8 @@ def test_the_papers_shapes():
     wide, square, tall = base_anchors(AnchorConfig(scales=(1.0,)), 3)
     assert (square[2] * 2, wide[2] / wide[3], tall[3] / tall[2]) == (32, pytest.approx(2), pytest.approx(2))
     assert cfg.shapes_per_position == 9
+    given = AnchorConfig(levels=(3,), sizes=((32.0, 64.0),))             # sides in px count instead of scales
+    assert given.shapes_per_position == len(base_anchors(given, 3)) == 6
 
 
 @pytest.mark.parametrize("size", [(256, 384), (800, 1088)])

@@ -92,6 +92,15 @@ def test_a_run_that_is_left_early_goes_on_with_the_same_bits(tmp_path, stop):
     assert os.listdir(tmp_path) == ["run.pt"]
 
 
+def test_the_last_step_is_written_before_anyone_is_told(tmp_path):
+    run, path = fit.fit(system(), Drawn(), LONG, CPU, checkpoint=tmp_path / "run.pt", every=3), tmp_path / "run.pt"
+    for _ in range(8):
+        next(run)
+    kept = len(torch.load(path, weights_only=True)["history"])
+    run.close()                                                          # left early, it would write by itself
+    assert kept == 8
+
+
 def test_a_minute_is_long_enough_to_write(tmp_path, monkeypatch):
     path, now = tmp_path / "run.pt", [0.0]
     monkeypatch.setattr(checkpoints.time, "monotonic", lambda: now[0])

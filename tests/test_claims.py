@@ -1,5 +1,6 @@
 """Judged claims: each once, verdicts from paired seeds, stale and hand-edited records, the command line's JSON."""
 import json
+import re
 
 import pytest
 
@@ -9,6 +10,7 @@ from paperlib.experiments import records, tables
 from paperlib.experiments.claims import VERDICTS, counts, frame, judged
 from paperlib.experiments.configs import budget
 from paperlib.experiments.published import claims, published
+from paperlib.experiments.scorecard import page
 from paperlib.systems import SYSTEMS
 
 TABLE = "focal_loss/1b"
@@ -97,6 +99,35 @@ def test_a_diverged_run_is_a_zero_that_is_told(results):
         record("hinge", seed, 0.0, status="diverged: step 1: the loss is not finite")
     line = of("focal-hinge-unstable")
     assert line["verdict"] == "holds" and '3 of 3 runs of "hinge" diverged' in line["note"]
+
+
+def test_pairs_of_runs_with_different_products_are_told(results, capsys):
+    probe = {"table": TABLE, "row": "gamma 2", "seed": 0, "recorded": 1.5, "bfloat16": 1.5, "float32": 1.25}
+    records.results_folder().mkdir(exist_ok=True)
+    (records.results_folder() / "products.jsonl").write_text(json.dumps(probe | {"commit": "early"}) + "\n")
+    kinds = [({"products": "bfloat16"}, {"products": "float32"}), ({"products": "float32"}, {"products": "float32"}),
+             ({"commit": "early"}, {"products": "bfloat16"}), ({"commit": "early"}, {"products": "float32"}),
+             ({"commit": "other"}, {"products": "float32"})]
+    for seed, (better, worse) in enumerate(kinds):
+        record("gamma 2", seed, 0.30 + 0.01 * seed, provenance=better)
+        record("gamma 0", seed, 0.20, provenance=worse)
+    line = of("focal-fl-gain")
+    assert line["mixed"] == 3 and line["n"] == 5 and line["verdict"] == "holds"  # told, not left out
+    said = "3 of 5 pairs are of runs with different products (bfloat16, float32, unknown)."
+    assert said in line["note"] and said in page(judged(), "mini", results)
+    main(["claims", "--paper", "focal_loss"])
+    assert re.search(r"focal-fl-gain .*, n 5, 3 pairs with different products\n", capsys.readouterr().out)
+    record("gamma 0", 4, 0.20, provenance={"commit": "other"})
+    assert of("focal-fl-gain")["mixed"] == 2                               # two of which neither is known to differ
+
+
+def test_pairs_of_one_kind_are_not_told(results):
+    for seed in range(2):
+        record("gamma 2", seed, 0.3 + 0.01 * seed, provenance={"products": "float32"})
+        record("gamma 0", seed, 0.2, provenance={"products": "float32"})
+    line = of("focal-fl-gain")
+    assert line["mixed"] == 0 and "products" not in line["note"]
+    assert of("focal-hinge-unstable")["mixed"] == 0 and of("coco-box-crude")["mixed"] is None
 
 
 def test_records_of_other_code_are_stale(results, monkeypatch):

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from paperlib.parts.trunks import TrunkConfig
+from paperlib.parts.trunks import FC_SIDE, TrunkConfig
 from paperlib.systems.classifier import Classifier, ClassifierConfig
 
 
@@ -34,3 +34,29 @@ def test_targets_as_labels_or_as_dicts():
     assert net.predict(images).shape == (8, 4)
     with pytest.raises(ValueError, match="image 1 has label 4: expected 0 to 3"):
         net.losses(images[:2], torch.tensor([1, 4]))
+
+
+def test_the_linear_layer_reads_the_mean_of_the_coarsest_map():
+    torch.manual_seed(0)
+    net = Classifier(ClassifierConfig(4, TrunkConfig("tiny"))).eval()
+    images = torch.rand(2, 3, 64, 64)
+    features = net.trunk(images)
+    assert net.trunk.fc is None
+    torch.testing.assert_close(net.predict(images), net.linear(features[max(features)].mean((2, 3))))
+
+
+def test_a_trunk_with_layers_of_its_own_is_pooled_for_them():
+    torch.manual_seed(0)
+    net = Classifier(ClassifierConfig(4, TrunkConfig("small"))).eval()
+    images, fc = torch.rand(2, 3, 64, 64), net.trunk.fc
+    features = net.trunk(images)
+    pooled = torch.nn.functional.adaptive_max_pool2d(features[max(features)], FC_SIDE).flatten(1)
+    want = net.linear(fc["fc7"](fc["fc6"](pooled).clamp(min=0)).clamp(min=0))
+    torch.testing.assert_close(net.predict(images), want)
+
+
+@pytest.mark.parametrize("label", [-1, 4])
+def test_labels_outside_the_classes_are_named(label):
+    net = Classifier(ClassifierConfig(4, TrunkConfig("small")))
+    with pytest.raises(ValueError, match=f"image 1 has label {label}: expected 0 to 3"):
+        net.losses(torch.rand(2, 3, 64, 64), torch.tensor([0, label]))

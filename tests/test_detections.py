@@ -3,7 +3,7 @@ import torch
 from test_boxes import DEVICES, nms_slow, random_boxes
 
 from paperlib.parts import boxes
-from paperlib.parts.detections import DetectConfig, select, select_rois
+from paperlib.parts.detections import DetectConfig, RoIDetectConfig, select, select_rois
 from paperlib.parts.proposals import ProposalConfig, propose
 from paperlib.parts.rois import DeltaConfig, to_rois
 
@@ -65,6 +65,29 @@ def test_a_box_per_class():
     first = base["labels"] == 1
     torch.testing.assert_close(got["boxes"][got["labels"] == 1], base["boxes"][first])
     assert len(got["labels"]) == len(base["labels"]) and not got["boxes"].equal(base["boxes"])
+
+
+def test_scores_must_be_above_the_threshold_and_a_level_gives_no_more_than_asked():
+    logits, deltas, anchors = case(1)
+    cfg = DetectConfig(score=0.5, pre_nms=3, nms=1.0)
+    (got,) = select(logits, deltas, anchors, torch.tensor([[900, 900]]), cfg)
+    best = [x.sigmoid().flatten().topk(3).values for x in logits]
+    torch.testing.assert_close(got["scores"], torch.cat(best).sort(descending=True).values)
+    (none,) = select([x * 0 for x in logits], deltas, anchors, torch.tensor([[900, 900]]), cfg)
+    assert not len(none["scores"])                                       # each scores 0.5 exactly
+
+
+def test_rois_are_decoded_by_their_code_and_small_or_weak_ones_go():
+    given = to_rois([torch.tensor([[10.0, 10, 50, 50], [20, 10, 60, 30], [10, 20, 30, 21]])])
+    code = DeltaConfig(mean=(0.1, 0.0, 0.0, 0.2), std=(0.3, 0.3, 0.5, 0.5))
+    deltas, scores = torch.full((3, 1, 4), 0.4), torch.tensor([[0.9], [0.5], [0.8]])
+    moved = boxes.decode(given[:, 1:], torch.tensor([0.22, 0.12, 0.2, 0.4]).expand(3, 4))
+    for cfg, left in ((RoIDetectConfig(0.5, nms=0.9), [0, 2]), (RoIDetectConfig(0.4, nms=0.9, min_size=5.0), [0, 1])):
+        (got,) = select_rois(scores, deltas, given, torch.tensor([[90, 90]]), code, cfg)
+        torch.testing.assert_close(got["boxes"], moved[left])
+    (got,) = select_rois(scores, deltas, given, torch.tensor([[90, 90]]), code,
+                         RoIDetectConfig(nms=0.9, boxes=False))
+    torch.testing.assert_close(got["boxes"], given[[0, 2, 1], 1:])
 
 
 def close_pairs(seed=0, num=30):

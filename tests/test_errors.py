@@ -79,3 +79,33 @@ def test_mending_leaves_none_of_the_kind_and_never_costs(seed):
     assert set(error_types(gt, results)[0]) <= {"Cor", "Ign"}
     with pytest.raises(ValueError, match="'Miss'"):
         fix(gt, results, "Miss")
+
+
+def kinds_of(*records, near=0.1, gt=None):
+    """Kinds and blamed objects of (category, box) on image 1, scores falling."""
+    results = [{"image_id": 1, "category_id": c, "bbox": b, "score": 0.9 - n / 10} for n, (c, b) in enumerate(records)]
+    return [x.tolist() for x in error_types(gt or scene(), results, near=near)], results
+
+
+def test_the_bound_of_localisation_counts_as_near():
+    assert kinds_of((1, [30, 10, 40, 40]), near=1 / 3)[0] == [["Loc"], [0]]   # IoU 800 / 2400
+    assert kinds_of((2, [30, 10, 40, 40]), near=0.34)[0] == [["BG"], [-1]]
+
+
+def test_the_first_kind_that_applies_and_the_closest_object_are_blamed():
+    gt = scene()
+    gt["annotations"][2]["bbox"] = [12, 12, 40, 40]                          # a bus on the cat
+    gt["annotations"][1]["bbox"] = [26, 10, 40, 40]                          # and a dog
+    assert kinds_of((1, [14, 14, 38, 38]), gt=gt)[0] == [["Cor"], [0]]
+    gt["annotations"][0]["bbox"] = [150, 0, 5, 5]
+    assert kinds_of((1, [12, 12, 40, 40]), gt=gt)[0] == [["Sim"], [1]]       # the bus is closer, the dog is kin
+    gt["annotations"][0] |= {"category_id": 2, "bbox": [10, 10, 40, 40]}     # two dogs, the first one closer
+    assert kinds_of((1, [10, 10, 40, 40]), gt=gt)[0] == [["Sim"], [0]]
+
+
+def test_of_two_bad_boxes_the_better_score_is_mended():
+    (kinds, _), results = kinds_of((1, [30, 10, 40, 40]), (1, [28, 10, 40, 40]))
+    assert kinds == ["Loc", "Loc"]
+    for order in (results, results[::-1]):
+        (left,) = fix(scene(), order, "Loc")
+        assert (left["bbox"], left["score"]) == ([10, 10, 40, 40], 0.9)

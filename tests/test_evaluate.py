@@ -134,6 +134,55 @@ def test_nothing_found_and_nothing_to_find(engine):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("classes", [True, False])
+def test_nothing_found_is_what_misses_alone_are(engine, classes):
+    gt, _ = small_case(3)
+    for n, a in enumerate(gt["annotations"]):
+        a["difficult"], a["area"] = int(n % 4 == 0), [100.0, 1024.0, 9216.0, 2e4][n % 4]      # areas on the bounds
+    gt["annotations"] += [{**gt["annotations"][0], "id": 1000, "category_id": 4, "area": 5.0, "iscrowd": 1}]
+    gt["categories"] += [{"id": n, "name": f"class {n}"} for n in (5, 6)]
+    only = {"id": 1001, "image_id": 1, "bbox": [0, 0, 9, 9], "area": 81.0}
+    gt["annotations"] += [only | {"category_id": 5, "iscrowd": 1},
+                          only | {"id": 1002, "category_id": 6, "difficult": 1}]
+    columns, ranges = truth(gt), [COCO_AREAS[k] for k in COCO_AREAS]
+    miss = [{"image_id": 2, "category_id": c, "bbox": [500, 500, 1, 1], "score": 0.5} for c in range(1, 7)]
+    got, want = (curves(columns, found(columns, r), areas=ranges, classes=classes, engine=engine) for r in ([], miss))
+    for a, b in zip(got, want, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert (want[1] == -1).any() or not classes
+
+
+def test_the_order_of_the_file_does_not_matter():
+    gt, results = small_case(5)
+    for key in ("images", "categories"):
+        for record in gt[key]:
+            record["id"] *= 3
+    gt["annotations"] = [{**a, "image_id": 3 * a["image_id"], "category_id": 3 * a["category_id"]}
+                         for a in gt["annotations"]]
+    results = [{**r, "image_id": 3 * r["image_id"], "category_id": 3 * r["category_id"]} for r in results]
+    gt["images"][0]["height"] = 97
+    turned = {key: records[::-1] for key, records in gt.items()}
+    a, b = truth(gt), truth(turned)
+    for name in ("images", "categories", "names", "similar", "sizes"):
+        assert getattr(a, name) == getattr(b, name)
+    assert a.names == ["class 1", "class 2", "class 3", "class 4"] and a.sizes[0] == (97, 128) and a.images[3] == 1
+    for metric in (lambda g: coco_metrics(g, results, per_category=True), lambda g: voc_ap(g, results)):
+        assert metric(turned) == metric(gt)
+
+
+def test_areas_and_boxes_that_a_record_lacks():
+    gt, results = small_case(5)
+    bare = {**gt, "annotations": [{k: v for k, v in a.items() if k != "area"} for a in gt["annotations"]]}
+    np.testing.assert_allclose(truth(bare).area, truth(gt).area)
+    masks = as_masks(results, {i["id"]: (i["height"], i["width"]) for i in gt["images"]})
+    drawn_ = found(truth(gt), [{k: v for k, v in r.items() if k != "bbox"} for r in masks]).boxes
+    assert np.abs(drawn_ - found(truth(gt), results).boxes).max() < 2.5 and drawn_[:, 2:].min() >= 0
+    long = {**masks[0], "segmentation": {"size": [96, 128], "counts": [0, 96 * 128 + 5]}}
+    with pytest.raises(ValueError, match=r"run lengths add up to 12293 pixels; its image has 12288"):
+        found(truth(gt), [long], "segm")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 def test_ids_do_not_matter(engine):
     """pycocotools reads annotation id 0 as "not matched", and drops a true positive."""
     gt, results = small_case(5)
@@ -195,6 +244,19 @@ def test_voc_by_hand():
     gt, results = line_of([1, 1, 0, 1, 0], [0.9, 0.8, 0.7, 0.6, 0.5], num_gt=4)
     assert voc_ap(gt, results, 2010)["mAP"] == pytest.approx(0.5 * 1 + 0.25 * 0.75)
     assert voc_ap(gt, results, 2007)["mAP"] == pytest.approx((6 * 1 + 2 * 0.75) / 11)     # levels 0-.5, .6-.7, .8-1
+
+
+def test_voc_on_the_bound_at_ties_and_with_nothing_that_counts():
+    thing = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [5, 5, 10, 10], "area": 100, "iscrowd": 0}
+    gt = {"images": [{"id": 1, "height": 50, "width": 50}], "categories": [{"id": 1, "name": "a"}],
+          "annotations": [thing]}
+    half = [{"image_id": 1, "category_id": 1, "bbox": [5, 5, 10, 5], "score": 0.5}]
+    assert voc_ap(gt, half)["mAP"] == 1 and voc_ap(gt, half, iou=0.51)["mAP"] == 0
+    hard = {**thing, "id": 2, "difficult": 1}
+    assert voc_ap({**gt, "annotations": [thing, hard]}, half)["mAP"] == 1       # of equals, the first in the file
+    assert voc_ap({**gt, "annotations": [hard, thing]}, half)["mAP"] == 0
+    for year in (2007, 2010):
+        assert np.isnan(voc_ap({**gt, "annotations": [hard]}, [], year)["mAP"])
 
 
 def slow_voc(gt, results, category, iou, year):
@@ -261,7 +323,7 @@ class Stub:
 class Whole(torch.nn.Module):
     """Detects the whole (unpadded) image, as label 2."""
     def detect(self, images, sizes):
-        assert all(side % 32 == 0 for side in images.shape[-2:])
+        assert all(side % 32 == 0 for side in images.shape[-2:]) and not self.training
         boxes = [torch.tensor([[0.0, 0.0, w, h]]) for h, w in sizes.tolist()]
         return [{"boxes": b, "scores": i[0, :1, 0].float() / 8, "labels": torch.tensor([2])}
                 for i, b in zip(images, boxes)]

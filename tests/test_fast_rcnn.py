@@ -146,3 +146,81 @@ def test_stored_fc_layers_come_along():
     net = model()
     assert net.trunk.fc is None and not any("trunk.fc" in k for k in net.state_dict())
     assert override(small(), {"after.svd": [24, 12]}).after == AfterConfig(svd=(24, 12))
+
+
+# what the configuration says reaches losses and detections
+
+def test_resizing_moves_rois_with_their_pixels_along_both_axes():
+    images = torch.zeros(1, 3, 90, 112)
+    images[0, :, 20:60, 30:90] = 1
+    for factor, size in ((1.0, (96, 128)), (0.5, (32, 64)), (1.9, (160, 224))):
+        larger, moved = resized(images, torch.tensor([[0.0, 30, 20, 90, 60]]), factor)
+        assert larger.shape[-2:] == size
+        bright = larger[0, 0] > 0.5
+        rows, columns = bright.any(1).nonzero(), bright.any(0).nonzero()
+        want = torch.tensor([0.0, columns.min(), rows.min(), columns.max() + 1, rows.max() + 1])
+        assert (moved[0] - want).abs().max() <= 1
+
+
+def seeded(net, images, targets, seed=1):
+    torch.manual_seed(seed)
+    return net.losses(images, targets)
+
+
+@torch.no_grad()
+def test_several_scales_are_drawn_in_training_and_the_boxes_stay_in_the_images_pixels():
+    images, targets = batch(1)
+    net = model(scales=(0.5, 1.0, 2.0), sample=rois.RoISampleConfig(10_000, 1.0)).eval()
+    found, labels, goals = rois.sample_rois(given(targets), targets, net.cfg.sample)
+    want = []
+    for factor in net.cfg.scales:
+        read = net.head(net.pooled(*resized(images, found, factor)))
+        want.append(sum(rois.losses(*read, found, labels, goals).values()))
+    said = torch.stack([sum(seeded(net, images, targets, seed).values()) for seed in range(12)])
+    near = (said[:, None] - torch.stack(want)).abs() < 1e-5
+    assert near.sum(1).eq(1).all() and near.any(0).all()  # each is one of the three, and each of the three comes
+
+
+def test_the_scale_is_chosen_by_the_area_after_resizing():
+    images, _ = batch(1)
+    net = model(scales=(1.0, 3.0), scale_size=48.0).eval()
+    roi = torch.tensor([[0.0, 10, 10, 32, 32]])  # 22 px: 66 px at the scale of 3; 484 is closer to 2304 than 4356
+    torch.testing.assert_close(net.windows(images, roi), net.pooled(*resized(images, roi, 1.0)))
+    roi = torch.tensor([[0.0, 10, 10, 26, 26]])  # 16 px: 48 px at the scale of 3
+    want = net.head(net.pooled(*resized(images, roi, 3.0)))
+    torch.testing.assert_close(net.predict(images, [roi[:, 1:]])[:2], want)
+    found = model(scales=(1.0, 3.0), scale_size=48.0, detect=rois_detect(score=0.0, nms=1.0)).eval()
+    torch.testing.assert_close(found.detect(images, proposals=[roi[:, 1:]])[0]["scores"],
+                               want[0].softmax(1)[0, 1:].sort(descending=True).values)
+
+
+def rois_detect(**changes):
+    return dataclasses.replace(small().detect, **changes)
+
+
+def test_losses_are_coded_as_configured():
+    images, targets = batch(2)
+    one, three, mean, steep = (seeded(model(**changes), images, targets)["box"] for changes in (
+        {}, {"box_weight": 3.0}, {"deltas": rois.DeltaConfig((50.0, 0.0, 0.0, 0.0), (1.0,) * 4)}, {"box_beta": 0.01}))
+    torch.testing.assert_close(three, 3 * one)
+    assert mean > 10 * one and steep > 1.05 * one
+
+
+def test_detections_are_scored_decoded_and_clipped_as_configured():
+    images, targets = batch(1)
+    there, where = torch.tensor([[40, 30]]), given(targets)
+    net = model(detect=rois_detect(score=0.0, keep=7, nms=1.0)).eval()
+    (found,) = net.detect(images, there, where)
+    assert len(found["boxes"]) == 7 and found["boxes"][:, 2].max() <= 30 and found["boxes"][:, 3].max() <= 40
+    still = model(detect=rois_detect(score=0.0), deltas=rois.DeltaConfig(mean=(0.0, 0.0, -3.0, -3.0))).eval()
+    (moved,) = still.detect(images, proposals=where)
+    assert (moved["boxes"][:, 2:] - moved["boxes"][:, :2]).max() < 10
+    net.head.cls.bias.data = torch.tensor([0.0, 0.0, 9.0, 0.0])  # background, then classes 1 to 3
+    assert (net.detect(images, proposals=where)[0]["labels"] == 2).all()
+
+
+def test_rois_are_pooled_as_configured():
+    images, targets = batch(1)
+    one, two = (model(roi=rois.RoIConfig(kind, side=small().roi.side)).pooled(images, rois.to_rois(given(targets)))
+                for kind in ("max", "align"))
+    assert one.shape == two.shape and not one.allclose(two)

@@ -160,6 +160,91 @@ def test_a_detector_of_dense_windows_needs_no_rpn(scenes, tmp_path):
     assert evaluate(net, load(str(scenes), None), CPU)["AP"] >= 0
 
 
+# what the configuration says reaches losses and detections
+
+FEW = {"rpn.train.keep": 9, "rpn.test.keep": 5, "sample.add_truth": False, "sample.background": [0.0, 0.5]}
+
+
+def read_by_the_head(net):
+    """A list to which every call of the head adds its number of RoIs."""
+    seen = []
+    net.head.register_forward_pre_hook(lambda head, inputs: seen.append(len(inputs[0])))
+    return seen
+
+
+def test_the_detector_learns_from_more_proposals_than_it_is_tested_on():
+    net, (images, targets) = model(**FEW), scenes(2)
+    seen, sizes = read_by_the_head(net), torch.tensor([[128, 128]] * 2)
+    net.train().losses(images, targets)
+    net.eval().losses(images, targets)
+    net.detect(images)
+    assert seen == [18, 10, 10]
+    assert len(net.predict(images)[2]) == 10
+    for training, count in ((True, 9), (False, 5)):
+        assert [len(b) for b in net.proposals(images, sizes, training)] == [count] * 2
+
+
+def test_the_sample_is_as_large_as_configured():
+    net, (images, targets) = model(**{"sample.num": 3, "sample.background": [0.0, 0.5]}), scenes(2)
+    seen = read_by_the_head(net)
+    net.losses(images, targets)
+    assert seen == [6]
+
+
+def seeded(net, images, targets):
+    torch.manual_seed(1)
+    return net.losses(images, targets)
+
+
+def test_the_box_loss_is_weighted_and_coded_as_configured():
+    images, targets = scenes(2)
+    one, three, mean, straight = (seeded(model(**changes), images, targets)["box"] for changes in (
+        {}, {"box_weight": 3.0}, {"deltas.mean": [50.0, 0.0, 0.0, 0.0], "deltas.std": [1.0] * 4}, {"box_beta": 0.01}))
+    torch.testing.assert_close(three, 3 * one)
+    assert mean > 10 * one and straight > 1.05 * one
+
+
+def test_joint_training_keeps_the_box_loss_from_the_proposals():
+    net, (images, targets) = model(), scenes(2)
+    moves = torch.autograd.grad(net.losses(images, targets)["box"], net.rpn.heads[0].box.weight, allow_unused=True)[0]
+    assert moves is None
+
+
+def test_proposals_in_the_targets_are_for_the_detector_alone():
+    net, (images, targets) = model(), scenes(2)
+    given = [{**t, "proposals": t["boxes"]} for t in targets]
+    assert seeded(net, images, given) == seeded(net, images, targets)
+
+
+def test_the_border_of_padded_images_is_that_of_their_targets():
+    images, targets = scenes(2)
+    net = model(**{"rpn.border": 0.0, "rpn.samples": None})
+    net.part = "rpn"
+    small = [{**t, "boxes": t["boxes"] / 4, "size": torch.tensor([40, 40])} for t in targets]
+    said = net.rpn(net.pyramid(net.trunk(images)), (128, 128))
+    torch.testing.assert_close(net.losses(images, small), net.rpn.losses(said, small, torch.tensor([[40, 40]] * 2)))
+
+
+def test_detections_are_decoded_clipped_and_chosen_as_configured():
+    images, changes = scenes(2)[0], {"detect.score": 0.0, "detect.keep": 7, "detect.nms": 1.0}
+    there = torch.tensor([[128, 128], [40, 30]])
+    net = model(**changes).eval()
+    found = net.detect(images, there)
+    assert [len(f["boxes"]) for f in found] == [7, 7]
+    assert found[1]["boxes"][:, 2].max() <= 30 and found[1]["boxes"][:, 3].max() <= 40
+    plain, moved = (model(**changes, **{"deltas.mean": mean}).eval().detect(images)[0]["boxes"]
+                    for mean in ([0.0] * 4, [0.0, 0.0, -3.0, -3.0]))
+    assert (moved[:, 2:] - moved[:, :2]).max() < 0.1 * (plain[:, 2:] - plain[:, :2]).max()
+
+
+def test_an_rpn_of_its_own_may_have_another_trunk_and_pyramid():
+    own = model(training="separate", rpn_trunk="small", own_pyramid=True, **{"rpn_pyramid.dim": 48})
+    assert own.rpn.trunk.cfg.name == "small" != own.trunk.cfg.name
+    assert own.rpn.pyramid.dim == 48 != own.pyramid.dim
+    alike = model(training="separate", **{"rpn_pyramid.dim": 48})
+    assert alike.rpn.trunk.cfg.name == alike.trunk.cfg.name and alike.rpn.pyramid.dim == alike.pyramid.dim
+
+
 # torchvision's Faster R-CNN
 
 @pytest.fixture(scope="module")

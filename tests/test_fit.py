@@ -1,11 +1,12 @@
 """Training: schedule, exact resume, non-finite losses, stored weights."""
+import json
 from dataclasses import replace
 
 import pytest
 import torch
 
 from paperlib.experiments.configs import budget, system_config
-from paperlib.experiments.fit import _blame, fit, learning_rate
+from paperlib.experiments.fit import _blame, fit, learning_rate, prepare, train
 from paperlib.experiments.weights import load_weights, read_header, save_weights
 from paperlib.systems import SYSTEMS
 
@@ -123,3 +124,110 @@ def test_adamw_trains_too_and_an_unknown_optimiser_is_refused():
     assert sum(r["loss"] for r in history[-5:]) < 0.7 * sum(r["loss"] for r in history[:5])
     with pytest.raises(ValueError, match=r"recipe.optimiser is 'lion', expected 'sgd' or 'adamw'"):
         next(fit(system(), Drawn(), replace(RECIPE, optimiser="lion"), CPU))
+
+
+# what the recipe says reaches the training
+
+class Weights(torch.nn.Module):
+    """Three weights of 1, and a loss that is handed in."""
+
+    cfg = RECIPE
+
+    def __init__(self, loss):
+        super().__init__()
+        self.w, self.loss, self.seen = torch.nn.Parameter(torch.ones(3)), loss, []
+
+    def losses(self, images, targets):
+        self.seen.append((self.training, torch.is_autocast_enabled("cpu")))
+        return {"loss_part": self.loss(self.w)}
+
+
+PLAIN = replace(RECIPE, steps=3, warmup=0, drops=(), lr=0.1, momentum=0.0, weight_decay=0.0, clip=None)
+
+
+def trained(loss, seed=0, **changes):
+    net = Weights(loss)
+    return net, [(r, net.w.detach().clone()) for r in fit(net, Drawn(), replace(PLAIN, **changes), CPU, seed)]
+
+
+@pytest.mark.parametrize("optimiser", ["sgd", "adamw"])
+def test_weight_decay_shrinks_what_the_loss_leaves_alone(optimiser):
+    net, _ = trained(lambda w: w.sum() * 0, optimiser=optimiser, steps=2, weight_decay=0.5)
+    torch.testing.assert_close(net.w.data, torch.full((3,), 0.95**2))
+
+
+def test_momentum_and_clipping_of_sgd_by_hand():
+    net, _ = trained(lambda w: w.sum(), steps=2, momentum=0.5)
+    torch.testing.assert_close(net.w.data, torch.full((3,), 1 - 0.1 - 0.1 * 1.5))
+    net, _ = trained(lambda w: 100 * w.sum(), steps=1, clip=3**0.5)
+    torch.testing.assert_close(net.w.data, torch.full((3,), 0.9))
+
+
+def test_every_step_is_as_long_as_its_learning_rate_says():
+    recipe = {"steps": 6, "warmup": 2, "drops": (0.5,)}
+    _, made = trained(lambda w: w.sum(), **recipe)
+    path = torch.stack([torch.ones(3), *(w for _, w in made)])[:, 0]
+    rates = [learning_rate(s, replace(PLAIN, **recipe)) for s in range(6)]
+    assert [r["lr"] for r, _ in made] == rates and len(set(rates)) == 3
+    torch.testing.assert_close(path[:-1] - path[1:], torch.tensor(rates))
+
+
+def test_what_a_loss_draws_depends_on_the_seed_of_the_run_and_on_the_step():
+    def drawn(seed):
+        return [r["loss"] for r, _ in trained(lambda w: (w * torch.rand(3)).sum(), seed, lr=0.0)[1]]
+    first = drawn(0)
+    assert drawn(0) == first and len({*first, *drawn(1), *drawn(2)}) == 9
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_training_mode_and_half_precision_are_those_that_were_asked_for(wanted, monkeypatch):
+    monkeypatch.setattr("paperlib.device.has_bf16", lambda kind: True)
+    net = Weights(lambda w: w.sum()).eval()
+    list(fit(net, Drawn(), replace(PLAIN, bf16=wanted), CPU))
+    assert net.seen == [(True, wanted)] * 3
+
+
+def two_splits(folder):
+    """The drawn set as "train", and its last two images as "val"."""
+    data = json.loads((folder / "instances.json").read_text())
+    (folder / "annotations").mkdir()
+    for split, kept in (("train", (1, 2, 3, 4)), ("val", (3, 4))):
+        part = {**data, "images": [i for i in data["images"] if i["id"] in kept],
+                "annotations": [a for a in data["annotations"] if a["image_id"] in kept]}
+        (folder / "annotations" / f"instances_{split}.json").write_text(json.dumps(part))
+    (folder / "instances.json").unlink()
+    return replace(RECIPE, data=str(folder), train="train", test="val", train_images=None, batch=4, flip=False,
+                   size=None)
+
+
+def test_a_run_is_prepared_as_the_recipe_says(scenes):
+    recipe = two_splits(scenes)
+
+    def batch(step=0, seed=0, **changes):
+        return prepare("retinanet", replace(recipe, **changes), seed)[1][step]
+
+    images, targets = batch()
+    assert images.shape == (4, 3, 64, 64) and sorted(t["image_id"] for t in targets) == [1, 2, 3, 4]
+    assert {t["image_id"] for t in batch(train_images=2)[1]} == {1, 2}
+    assert batch(size=(32,))[0].shape == (4, 3, 32, 32)
+    for flip in (False, True):
+        stored = [t["boxes"][0, 0] == 5 * t["image_id"] for s in range(5) for t in batch(s, flip=flip)[1]]
+        assert all(stored) != flip
+    assert len({int(t["size"][0]) for t in batch(jitter=(0.5, 1.5))[1]}) > 1
+    orders = [[t["image_id"] for s in range(3) for t in batch(s, seed)[1]] for seed in (0, 0, 1)]
+    assert orders[0] == orders[1] != orders[2]
+
+
+def test_the_first_weights_depend_on_the_seed_alone(scenes):
+    recipe = two_splits(scenes)
+    nets = []
+    for seed, before in ((0, 5), (0, 6), (1, 5)):
+        torch.manual_seed(before)
+        nets.append(torch.cat([p.detach().flatten() for p in prepare("retinanet", recipe, seed)[0].parameters()]))
+    assert nets[0].equal(nets[1]) and not nets[0].equal(nets[2])
+
+
+def test_training_ends_after_the_steps_asked_for_ready_to_detect(scenes):
+    recipe, seen = two_splits(scenes), []
+    net, history = train("retinanet", recipe, device=CPU, steps=2, watch=lambda _, r: seen.append(r["step"]))
+    assert [r["step"] for r in history] == seen == [0, 1] and not net.training

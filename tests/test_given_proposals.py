@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from paperlib.data import proposals
+from paperlib.data import images, proposals
 from paperlib.data.coco import read_coco
 from paperlib.data.loader import Batches
 from paperlib.data.proposals import (
@@ -41,6 +41,20 @@ def test_the_search_finds_the_object_and_repeats_itself(dataset):
     assert boxes.iou(torch.from_numpy(selective_search(large)), dataset.target(0)["boxes"] * 5).max() > 0.9
 
 
+def test_the_search_sees_the_colours_and_ranks_large_boxes_first_by_chance(dataset, monkeypatch):
+    picture = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    picture[10:40, 8:32] = 250, 60, 20
+    seen, convert = [], proposals.cv2.cvtColor
+    monkeypatch.setattr(proposals.cv2, "cvtColor", lambda image, code: seen.append(image) or convert(image, code))
+    found = [selective_search(picture, seed=seed) for seed in range(10)]
+    assert len(seen) >= 10 and all((image[..., ::-1] == picture).all() for image in seen)       # OpenCV: BGR
+    assert len(found[0]) > 20 and not any(np.array_equal(found[0], other) for other in found[1:])
+    assert all(np.array_equal(np.unique(found[0], axis=0), np.unique(other, axis=0)) for other in found[1:])
+    areas = np.array([(b[:, 2:] - b[:, :2]).prod(1) for b in found])
+    half = areas.shape[1] // 2
+    assert areas[:, :half].mean() > 1.5 * areas[:, half:].mean()
+
+
 def test_what_was_found_is_read_again_and_a_stopped_search_goes_on(dataset, monkeypatch):
     calls, real = [], proposals.selective_search
     monkeypatch.setattr(proposals, "selective_search", lambda *a: calls.append(1) or real(*a))
@@ -55,6 +69,33 @@ def test_what_was_found_is_read_again_and_a_stopped_search_goes_on(dataset, monk
     file.write_bytes(b"cut short")
     with pytest.raises(ValueError, match=r"\.npz: not a file of proposals"):
         with_proposals(dataset, ProposalSource())
+
+
+def test_without_a_place_to_keep_them_proposals_are_searched_and_pixels_decoded_each_time(dataset, tmp_path):
+    kept = with_proposals(dataset, ProposalSource(), jobs=1).proposals
+    pixels = np.array(dataset.pixels())
+    (tmp_path / "cache" / "paperlib").rename(tmp_path / "whole")
+    (tmp_path / "cache" / "paperlib").touch()                            # a file where the folder should be
+    images.writable.cache_clear()
+    with pytest.warns(UserWarning, match="nothing can be kept there") as told:
+        for _ in range(2):
+            again = with_proposals(dataset, ProposalSource(), jobs=1).proposals
+            assert dataset.pixels() is None
+    assert len(told) == 1 and all(map(torch.equal, again, kept))
+    assert np.array_equal(dataset.image(1).numpy(), pixels[1])
+
+
+def test_what_lies_in_a_folder_that_cannot_be_written_is_used(dataset, monkeypatch):
+    kept, pixels = with_proposals(dataset, ProposalSource(), jobs=1).proposals, np.array(dataset.pixels())
+
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    for module in (proposals, images):
+        monkeypatch.setattr(module, "FileLock", refuse)                  # as every file that is made there
+        monkeypatch.setattr(module, "writable", refuse)
+    assert np.array_equal(dataset.pixels(), pixels)
+    assert all(map(torch.equal, with_proposals(dataset, ProposalSource(), jobs=1).proposals, kept))
 
 
 def test_kinds(dataset):

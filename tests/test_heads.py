@@ -4,7 +4,8 @@ import pytest
 import torch
 from torchvision.models.detection.retinanet import RetinaNetHead
 
-from paperlib.parts.heads import DenseHead, HeadConfig
+from paperlib.parts.heads import BoxHead, BoxHeadConfig, DenseHead, HeadConfig, ProposalHead, box_head
+from paperlib.parts.trunks import TrunkConfig, trunk
 
 
 def features(n=2, dim=16):
@@ -59,3 +60,41 @@ def test_a_shared_head_has_its_hidden_layers_once():
     assert count[0] - count[1] == hidden
     x = torch.rand(1, 16, 4, 4)
     assert shared.cls[:-1](x).equal(shared.box[:-1](x)) and not apart.cls[:-1](x).equal(apart.box[:-1](x))
+
+
+def test_the_proposal_head_is_a_layer_a_relu_and_two_siblings():
+    torch.manual_seed(0)
+    head = ProposalHead(16, 3, dim=48, std=0.01, hidden_std=0.05)
+    assert head.conv.weight.shape == (48, 16, 3, 3) and head.cls.weight.shape[:2] == (3, 48)
+    assert head.conv.weight.std().item() == pytest.approx(0.05, rel=0.05)
+    assert head.box.weight.std().item() == pytest.approx(0.01, rel=0.15)
+    x = torch.randn(2, 16, 4, 5)
+    hidden = head.conv(x).clamp(min=0)
+    logits, deltas = head(x)
+    torch.testing.assert_close(logits, torch.nn.functional.conv2d(hidden, head.cls.weight.view(3, 48, 1, 1)
+                                                                  ).permute(0, 2, 3, 1).reshape(2, -1))
+    assert deltas.shape == (2, 60, 4)
+
+
+def test_the_box_head_drops_out_in_training_alone_and_may_know_one_box():
+    torch.manual_seed(0)
+    head = BoxHead(8, 3, 5, BoxHeadConfig(widths=(64, 64), dropout=0.5, class_agnostic=True))
+    pooled = torch.randn(7, 8, 3, 3)
+    assert head(pooled)[0].shape == (7, 6) and head(pooled)[1].shape == (7, 1, 4)
+    assert not head.features(pooled).equal(head.features(pooled))
+    head.eval()
+    x = head.fc7(head.fc6(pooled.flatten(1)).clamp(min=0)).clamp(min=0)
+    torch.testing.assert_close(head.features(pooled), x)
+    assert BoxHead(8, 3, 5, BoxHeadConfig(widths=(8, 8)))(pooled)[1].shape == (7, 5, 4)
+
+
+def test_the_stage_head_has_a_stage_of_its_own_and_takes_its_mean():
+    torch.manual_seed(0)
+    net = trunk(TrunkConfig("tiny"))
+    below, top = sorted(net.channels)[-2:]
+    head = box_head(BoxHeadConfig(kind="stage"), net, net.channels[below], 7, 5).eval()
+    pooled = torch.randn(2, net.channels[below], 4, 4)
+    torch.testing.assert_close(head.features(pooled), head.stage(pooled).mean((2, 3)))
+    assert head.features(pooled).shape == (2, net.channels[top])
+    for mine, its in zip(head.stage.parameters(), net.stages()[-1].parameters(), strict=True):
+        assert mine.equal(its) and mine is not its

@@ -95,6 +95,7 @@ def test_sizes_of_the_canvas(tmp_path):
     assert Batches(data.subset([0]), 2, size=(80, 100))[0][1][0]["size"].tolist() == [57, 100]
     assert Batches(data.subset([0]), 2, size=(80, 900))[0][1][0]["size"].tolist() == [80, 140]
     assert Batches(data.subset([0]), 2, size=(80, 900))[0][0].shape == (2, 3, 96, 160)
+    assert Batches(data.subset([3]), 2, size=100)[0][1][0]["size"].tolist() == [51, 100]   # 50.8: to the nearest
 
 
 def test_each_epoch_shows_every_image_once_in_another_order(tmp_path):
@@ -125,6 +126,49 @@ def test_flips_happen_half_the_time_and_can_be_switched_off(tmp_path):
     assert 50 < sum(moved) < 110
     assert all(torch.equal(t["boxes"], straight) for s in range(5) for t in Batches(data, 4, flip=False)[s][1])
     torch.testing.assert_close(data.target(0)["boxes"], straight)        # the stored targets were not changed in place
+
+
+def test_flips_and_zooms_are_the_seeds_and_each_images_own(tmp_path):
+    data = drawn(tmp_path, [(64, 96)])
+    draws = [[t["size"].tolist() + t["boxes"].tolist() for t in Batches(data, 9, seed, **options)[0][1]]
+             for options in ({}, {"flip": False, "jitter": (0.5, 2.0)}) for seed in (0, 1)]
+    assert draws[0] != draws[1] and draws[2] != draws[3]
+    assert len({str(size) for size in draws[2]}) > 6
+
+
+def test_processes_share_a_batch_on_one_canvas(tmp_path):
+    data = drawn(tmp_path, ODD)
+    for options in ({}, {"jitter": (0.7, 1.4)}, {"size": 48}):
+        whole = Batches(data, 6, seed=3, **options)
+        parts = [Batches(data, 6, seed=3, share=(rank, 3), **options) for rank in range(3)]
+        for step in range(3):
+            images, targets = zip(*(part[step] for part in parts))
+            assert [len(t) for t in targets] == [2, 2, 2]
+            same((torch.cat(images), [one for part in targets for one in part]), whole[step])
+
+
+def test_padding_is_what_trunks_take_away():
+    assert [round(255 * mean) for mean in (0.485, 0.456, 0.406)] == list(PAD)
+
+
+def test_shrinking_averages_over_all_pixels(tmp_path):
+    data = drawn(tmp_path, [(64, 64)])
+    pixels = np.zeros((64, 64, 3), np.uint8)
+    pixels[:, ::4] = 200
+    Image.fromarray(pixels).save(tmp_path / "images/0.png")
+    image = Batches(data, 1, size=16, flip=False)[0][0][0, :, 4:12, 4:12]
+    assert (image.float() - 50).abs().max() < 15                          # one column of four is bright
+
+
+def test_resized_images_are_read_once_if_they_fit_in_memory(tmp_path, monkeypatch):
+    data = drawn(tmp_path, ODD)
+    read, image = [], type(data).image
+    monkeypatch.setattr(type(data), "image", lambda self, i: read.append(i) or image(self, i))
+    for batches, most in ((Batches(data, 7, size=64), 1), (Batches(data, 7, jitter=(0.5, 1.0)), 3)):
+        read.clear()
+        for step in range(3):
+            batches[step]
+        assert sorted(read) == sorted(list(range(7)) * most)
 
 
 def test_workers_change_neither_order_nor_content(tmp_path):

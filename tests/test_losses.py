@@ -8,7 +8,16 @@ from test_boxes import DEVICES, random_boxes
 
 from paperlib.parts import boxes, dense_loss
 from paperlib.parts.dense_loss import class_loss
-from paperlib.parts.losses import ClassLossConfig, cross_entropy, focal, focal_star, hinge, ohem, smooth_l1
+from paperlib.parts.losses import (
+    ClassLossConfig,
+    cross_entropy,
+    focal,
+    focal_star,
+    hinge,
+    ohem,
+    smooth_l1,
+    value_and_slope,
+)
 
 CONFIGS = [ClassLossConfig(), ClassLossConfig(gamma=0.0, alpha=0.75), ClassLossConfig(gamma=0.5), ClassLossConfig("ce"),
            ClassLossConfig(gamma=5.0, alpha=None), ClassLossConfig("focal_star", beta=1.0),
@@ -224,3 +233,9 @@ def test_ohem_without_anchors():
 def test_prior_makes_the_first_loss_small():
     background = cross_entropy(torch.full((1000,), -math.log(99)), torch.zeros(1000)).mean()
     assert background.item() == pytest.approx(-math.log(0.99), rel=1e-4)
+
+
+def test_the_margin_of_the_hinge_is_the_configurations():
+    u = torch.tensor([-3.0, -1.0, 0.5])
+    value, slope = value_and_slope(u, ClassLossConfig("hinge", beta=2.0))
+    assert value.tolist() == [0.0, 1.0, 2.5] and slope.tolist() == [0.0, 1.0, 1.0]

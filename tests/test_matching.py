@@ -93,3 +93,7 @@ def test_pad_targets():
     assert valid.tolist() == [[True, False, False], [False] * 3, [False, True, True]]
     assert crowd.tolist() == [[False, True, False], [False] * 3, [True, False, False]]
     assert pad_targets([])[0].shape == (0, 0, 4) and pad_targets(targets[1:2])[0].shape == (1, 0, 4)
+
+
+def test_an_anchor_at_the_lower_threshold_takes_no_part():
+    assert match(torch.tensor([[0.25, 0.2]]), 0.5, 0.25)[1].tolist() == [-1, 0]

@@ -75,3 +75,11 @@ def test_odd_sizes_and_batches():
 def test_clear_errors(cfg, message):
     with pytest.raises(ValueError, match=message):
         pyramid(cfg, CHANNELS)
+
+
+def test_weights_begin_as_a_linear_layers_would():
+    torch.manual_seed(0)
+    made = pyramid(PyramidConfig(dim=12), CHANNELS)
+    for conv in (m for m in made.modules() if isinstance(m, torch.nn.Conv2d)):
+        bound = (3 / conv.weight[0].numel()) ** 0.5                      # uniform, variance 1 / fan-in
+        assert 0.95 * bound < conv.weight.abs().max() <= bound and not conv.bias.any()

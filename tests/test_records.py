@@ -1,6 +1,8 @@
 """Records: sealed, append-only, refused when edited or cut short."""
 
 import json
+import resource
+import signal
 
 import pytest
 import torch
@@ -45,7 +47,6 @@ def test_the_newest_record_of_a_run_counts(record):
     ("edit", "words"),
     [
         (lambda line: line.replace("0.25", "0.35"), "does not match its checksum"),
-        (lambda line: line[:-30], "line 1: not a JSON record"),
         (
             lambda line: json.dumps({k: v for k, v in json.loads(line).items() if k != "hash"}),
             "line 1: record lacks hash",
@@ -71,10 +72,86 @@ def test_usual_seconds_are_those_of_chips_with_faster_products(record):
         "focal_loss/1a": 4.0, "focal_loss/1b": 4.0, "retinanet": 4.0, "fpn/1": 50.0, "rpn": 50.0}
 
 
-def test_torn_last_line_does_not_swallow_the_next_record(record):
+@pytest.mark.parametrize("torn", ['{"table": "focal', '{"table": "focal_loss/1b", "row": "a', "\0\0\0", "12"])
+def test_torn_last_line_is_read_around_and_swallows_no_other(record, torn, recwarn):
     records.append(record)
     path = records.path_of("focal_loss/1b", "smoke")
-    path.write_text(path.read_text() + '{"table": "focal')
+    path.write_text(path.read_text() + torn)
+    assert [r["seed"] for r in records.read("focal_loss/1b", "smoke")] == [0]
     records.append(record | {"seed": 1})
-    first, torn, last = path.read_text().splitlines()
-    assert json.loads(first)["seed"] == 0 and torn == '{"table": "focal' and json.loads(last)["seed"] == 1
+    assert path.read_text().splitlines()[1] == torn
+    assert [r["seed"] for r in records.read("focal_loss/1b", "smoke")] == [0, 1]
+    (warning,) = recwarn                                                   # once, however often the table is read
+    assert f"{path}, line 2: found a line that breaks off" in str(warning.message)
+
+
+def test_a_record_glued_to_a_torn_line_is_read(record):
+    records.append(record)
+    records.append(record | {"seed": 1})
+    path = records.path_of("focal_loss/1b", "smoke")
+    first, second = path.read_text().splitlines()
+    path.write_text(f"{first[:-20]}{second}\n")
+    with pytest.warns(UserWarning, match="line 1: found a line that breaks off"):
+        assert [r["seed"] for r in records.read("focal_loss/1b", "smoke")] == [1]
+
+
+def test_a_glued_record_that_was_edited_is_refused(record):
+    records.append(record)
+    path = records.path_of("focal_loss/1b", "smoke")
+    path.write_text('{"table": "fo' + path.read_text().replace("0.25", "0.35"))
+    with pytest.warns(UserWarning), pytest.raises(ValueError, match="does not match its checksum"):
+        records.read("focal_loss/1b", "smoke")
+
+
+def test_a_record_that_the_disk_takes_only_half_of_leaves_no_trace(record):
+    records.append(record)
+    path = records.path_of("focal_loss/1b", "smoke")
+    before, limits = path.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    old = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 40, limits[1]))  # as a full disk: a short write
+        with pytest.raises(OSError, match="only 40 of"):
+            records.append(record | {"seed": 1})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, old)
+    assert path.read_bytes() == before
+
+
+def test_products_are_what_the_record_says_or_what_runs_made_again_show(record):
+    def probe(commit, bf16, f32):
+        return json.dumps({"table": "fpn/1", "row": "x", "seed": 0, "commit": commit, "recorded": 1.5,
+                           "bfloat16": bf16, "float32": f32})
+
+    lines = [probe("half", 1.5, 1.4), probe("half", 1.5, 1.5), probe("whole", 1.6, 1.5), probe("neither", 1.6, 1.4),
+             probe("mute", 1.5, 1.5), probe("both", 1.5, 1.4), probe("both", 1.6, 1.5), probe("odd", 1.5, 1.4),
+             probe("odd", 1.6, 1.4)]
+    (records.results_folder() / "products.jsonl").write_text("\n".join(lines) + "\n")
+    commits = ("half", "whole", "neither", "mute", "both", "odd", "other", None)
+    found = {commit: records.products({"provenance": {"commit": commit}}) for commit in commits}
+    assert found == dict.fromkeys(commits, "unknown") | {"half": "bfloat16", "whole": "float32"}
+    assert records.products({"provenance": {"commit": "half", "products": "float32"}}) == "float32"
+    assert records.products(record) in ("bfloat16", "float32")             # a new one says it
+
+
+def test_new_records_name_the_chip_and_the_products(monkeypatch):
+    monkeypatch.setattr(records, "chip", lambda device: "Some Chip")
+    told = {}
+    for has in (True, False):
+        monkeypatch.setattr(records, "has_bf16", lambda kind, has=has: has)
+        for asked in (True, False):
+            where = records.provenance(torch.device("cpu"), asked)
+            assert where["device"] == "cpu (Some Chip)"
+            told[asked, has] = where["products"]
+    assert told.pop((True, True)) == "bfloat16" and set(told.values()) == {"float32"}
+
+
+def test_stored_evidence_is_of_stored_records(monkeypatch):
+    monkeypatch.delenv("PAPERLIB_RESULTS", raising=False)
+    lines = (records.results_folder() / "products.jsonl").read_text().splitlines()
+    assert len(lines) > 70
+    for probe in map(json.loads, lines):
+        run = probe["row"], probe["seed"], probe["commit"]
+        stored = records.read(probe["table"], "mini")
+        assert probe["recorded"] in [
+            r["curve"][0] for r in stored if (r["row"], r["seed"], r["provenance"]["commit"]) == run]

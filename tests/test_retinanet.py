@@ -311,3 +311,95 @@ def test_the_mini_recipe_has_thousands_of_class_scores_for_each_positive():
     positive = sum(int((net.assign(grid, [seen.target(i)])[0] > 0).sum()) for i in range(len(seen)))
     assert net.cfg.anchors.size_per_stride == 1.125
     assert len(grid) * len(seen.classes) * len(seen) / positive > 18_000
+
+
+# what the configuration says reaches losses and detections
+
+def outputs_of(net, monkeypatch, num, num_classes=3, agnostic=True):
+    """Let the network say given logits and deltas of one level of anchors; returns them, ready for gradients."""
+    anchors = anchors_for(AnchorConfig(levels=(3,)), {3: (8, 8)})
+    g = torch.Generator().manual_seed(3)
+    logits = torch.randn(num, len(anchors), num_classes, generator=g).requires_grad_()
+    deltas = torch.randn(num, len(anchors), *([] if agnostic else [num_classes]), 4, generator=g).requires_grad_()
+    monkeypatch.setattr(net, "predict_levels", lambda images: ([logits], [deltas], [anchors]))
+    return logits, deltas, anchors
+
+
+def test_the_box_loss_is_weighted_and_speaks_of_the_objects_own_class(monkeypatch):
+    cfg = tiny(3)
+    images, targets = scenes(2, 64)
+    found = {}
+    for weight in (1.0, 3.0):
+        net = model(loss=LossConfig(box_weight=weight), head=dataclasses.replace(cfg.head, class_agnostic=False))
+        _, deltas, anchors = outputs_of(net, monkeypatch, 2, agnostic=False)
+        labels = net.assign(anchors, targets)[0]
+        found[weight] = net.losses(images, targets)["box"]
+        moved = torch.autograd.grad(found[weight], deltas)[0].abs().sum(-1) > 0  # (N, A, K)
+        assert moved.any() and moved.equal(F.one_hot(labels.clamp(min=0), 4)[..., 1:].bool())
+    torch.testing.assert_close(found[3.0], 3 * found[1.0])
+
+
+def test_measuring_a_loss_divides_by_the_running_mean_of_training():
+    net, labels = model(), torch.zeros(2, 50, dtype=torch.int64)
+    labels[0, :20] = 1
+    torch.testing.assert_close(net.eval().scale(labels), torch.tensor([1 / 20, 1 / 20]))  # nothing learnt yet: its own
+    net.train().scale(labels)
+    labels[0, 10:20] = 0
+    torch.testing.assert_close(net.eval().scale(labels), torch.tensor([1 / 20, 1 / 20]))
+
+
+@pytest.mark.parametrize("normaliser", ["batch", "running", "image"])
+def test_without_any_positive_nothing_is_divided_by_zero(normaliser):
+    net = model(loss=LossConfig(normaliser=normaliser))
+    assert net.scale(torch.zeros(2, 50, dtype=torch.int64)).tolist() == [{"image": 0.5}.get(normaliser, 1.0)] * 2
+
+
+def test_hard_examples_follow_the_losses_settings(monkeypatch):
+    targets = scenes(2, 64)[1]
+
+    def chosen(**changes):
+        net = model(loss=LossConfig(**changes))
+        logits, _, anchors = outputs_of(net, monkeypatch, 2)
+        labels = net.assign(anchors, targets)[0]
+        return net.hard_examples(logits, labels, anchors), labels, anchors
+
+    used, labels, _ = chosen(kind="ohem_1_3", ohem_num=64)
+    positives = (used & (labels > 0)).sum(1)
+    assert (positives > 0).all() and (used & (labels == 0)).sum(1).equal(3 * positives)
+    for limit in (0.3, 0.7):
+        used, _, anchors = chosen(kind="ohem", ohem_num=64, ohem_nms=limit)
+        overlaps = [boxes.iou(anchors[row], anchors[row]).fill_diagonal_(0).max() for row in used]
+        assert limit - 0.15 < max(overlaps) <= limit
+
+
+def test_the_rule_of_matching_is_the_configurations():
+    images, targets = scenes(1)
+    net = model(match=dataclasses.replace(tiny(3).match, hi=0.8, lo=0.2, best=False))
+    anchors = net.predict(images)[2]
+    top = boxes.iou(anchors, targets[0]["boxes"]).amax(1)
+    labels = net.assign(anchors, targets)[0][0]
+    assert (labels > 0).equal(top >= 0.8) and (labels == 0).equal(top < 0.2)
+
+
+def test_detections_stay_in_the_image_without_padding_and_obey_the_configuration(monkeypatch):
+    images = scenes(2, 64)[0]
+    net = model(detect=dataclasses.replace(tiny(3).detect, score=0.9, keep=7)).eval()
+    outputs_of(net, monkeypatch, 2)
+    found = net.detect(images, torch.tensor([[64, 64], [30, 40]]))
+    assert all(len(f["scores"]) == 7 and f["scores"].min() > 0.9 for f in found)
+    assert found[1]["boxes"][:, 2].max() == 40 and found[1]["boxes"][:, 3].max() == 30
+    assert found[0]["boxes"].amax() > 40
+    logits, _, _ = outputs_of(net, monkeypatch, 2)
+    logits.data -= 20
+    assert [len(f["scores"]) for f in net.detect(images)] == [0, 0]
+
+
+def test_a_crowd_hides_the_background_in_it_from_the_loss(monkeypatch):
+    images, targets = scenes(1, 64)
+    net = model(loss=LossConfig(normaliser="batch"))
+    logits, _, anchors = outputs_of(net, monkeypatch, 1)
+    crowd = {**targets[0], "crowd": torch.tensor([True, False, False])}
+    touched = torch.autograd.grad(net.losses(images, [crowd])["cls"], logits)[0][0].abs().sum(1) > 0
+    rest = net.assign(anchors, [{k: v[1:] for k, v in targets[0].items()}])[0][0]
+    hidden = (boxes.coverage(anchors, targets[0]["boxes"][:1])[:, 0] > 0.5) & (rest == 0)
+    assert hidden.sum() > 3 and touched.equal((rest >= 0) & ~hidden)

@@ -184,3 +184,67 @@ def test_losses_of_the_head_equal_torchvision():
     torch.testing.assert_close(plain, rois.losses(logits, deltas, to_rois([src]), labels, dst, beta=1e6)["box"] * 1e6)
     nothing = rois.losses(logits, deltas, to_rois([src]), labels * 0, dst * 0)["box"]
     assert nothing == 0
+
+
+def test_a_box_a_hair_under_a_size_stays_on_its_level():
+    b = torch.tensor([[0.0, 0, 223.9999, 223.9999]])  # 224 px but for rounding
+    assert level_of(b, (2, 3, 4, 5)).tolist() == [4]
+
+
+def test_levels_are_those_of_the_configuration():
+    features = {level: torch.full((1, 1, 256 >> level, 256 >> level), float(level)) for level in (2, 3, 4, 5)}
+    given = torch.tensor([[0.0, 0, 0, 60, 60], [0.0, 0, 0, 250, 250]])
+
+    def read(**changes):
+        return pool(features, given, RoIConfig("max", **changes))[:, 0, 2, 2].tolist()
+
+    assert read() == [2, 4] and read(canonical_level=5) == [3, 5] and read(canonical_size=56.0) == [4, 5]
+    assert read(levels=(3,)) == [3, 3] and read(levels=(2, 3)) == [2, 3]
+
+
+def test_align_moves_no_boxes_and_half_precision_maps_are_read_in_full():
+    x, given = case(torch.float32)
+    assert not pool({3: x}, given.requires_grad_(), RoIConfig("align")).requires_grad
+    halves = x.bfloat16()
+    for kind in ("max", "align"):
+        got = pool({3: halves}, given.detach(), RoIConfig(kind))
+        assert got.dtype == torch.float32 and got.equal(pool({3: halves.float()}, given.detach(), RoIConfig(kind)))
+
+
+def test_the_mean_of_deltas_is_taken_off_and_put_back():
+    code = rois.DeltaConfig((0.1, 0.2, 0.3, 0.4), (0.1, 0.1, 0.2, 0.2))
+    src, dst = random_boxes(9), random_boxes(9, seed=1)
+    want = (boxes.encode(src, dst) - torch.tensor(code.mean)) * torch.tensor([10.0, 10, 5, 5])
+    torch.testing.assert_close(rois.encode(src, dst, code), want)
+    torch.testing.assert_close(rois.decode(src, want, code), dst, rtol=1e-4, atol=1e-4)
+
+
+def test_a_crowd_is_never_shown_and_hides_its_background():
+    target = {"boxes": torch.tensor([[10.0, 10, 50, 50], [10.0, 10, 50, 45], [60.0, 0, 100, 100]]),
+              "labels": torch.tensor([1, 2, 3]), "crowd": torch.tensor([False, True, True])}
+    inside, outside = [70.0, 10, 80, 20], [0.0, 80, 40, 100]
+    cfg = RoISampleConfig(background=(0.0, 0.5))
+    found, labels, _ = sample_rois([torch.tensor([inside, outside])], [target], cfg)
+    assert found[:, 1:].tolist() == [outside, [10.0, 10, 50, 50]] and labels.tolist() == [0, 1]
+
+
+def test_only_real_proposals_are_sampled_by_the_configured_thresholds_and_the_generator():
+    given = [random_boxes(400, seed=0), random_boxes(3, seed=1)]
+    cfg = RoISampleConfig(num=8, positive=1.0, hi=0.7, background=(0.2, 0.4), add_truth=False)
+    found, labels, _ = sample_rois(given, targets(), cfg)
+    best = boxes.iou(found[:, 1:], targets()[0]["boxes"]).amax(1)
+    assert (best[labels > 0] >= 0.7).all() and ((best >= 0.2) & (best < 0.4))[labels == 0].all() and len(labels)
+    free = RoISampleConfig(background=(0.0, 0.5), add_truth=False)
+    assert (sample_rois(given, targets(), free)[0][:, 0] == 1).sum() == 3
+    drawn = []
+    for seed in (0, 0, 1):
+        torch.manual_seed(len(drawn))
+        drawn.append(sample_rois(given, targets(), free, torch.Generator().manual_seed(seed))[0])
+    assert drawn[0].equal(drawn[1]) and not drawn[0].equal(drawn[2])
+
+
+def test_a_share_between_the_thresholds_of_roi_sampling_is_left_out():
+    near = torch.tensor([[10.0, 10, 50, 34], [10.0, 10, 50, 30], [10.0, 10, 50, 22]])  # IoU .6, .5, .3 with object 1
+    cfg = RoISampleConfig(hi=0.55, background=(0.1, 0.4), add_truth=False)
+    found, labels, _ = sample_rois([near, near[:0]], targets(), cfg)
+    assert found[:, 4].tolist() == [34.0, 22.0] and labels.tolist() == [3, 0]

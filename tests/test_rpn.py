@@ -14,7 +14,7 @@ from paperlib.parts.anchors import inside
 from paperlib.parts.losses import smooth_l1
 from paperlib.parts.matching import match
 from paperlib.parts.proposals import ProposalConfig, propose
-from paperlib.systems.faster_rcnn_configs import rpn_tiny
+from paperlib.systems.faster_rcnn_configs import rpn_small, rpn_tiny
 from paperlib.systems.rpn import RPN
 
 NONE = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64)}
@@ -213,3 +213,84 @@ def test_recall_of_perfect_proposals_is_one(monkeypatch, scenes):
     net = model()
     monkeypatch.setattr(net, "detect", lambda images, sizes: [next(found) for _ in images])
     assert evaluate(net, dataset, torch.device("cpu"))["AR2"] == 1
+
+
+# what the configuration says reaches losses and proposals
+
+def test_anchors_may_cross_the_edge_by_the_border_alone():
+    net, (images, targets) = model(**{"rpn.border": 6.0}), scenes()
+    anchors = net.predict(images)[2]
+    label = net.rpn.assign(anchors, targets, torch.tensor([[128, 128]] * 4))[1]
+    assert (label[:, ~inside(anchors, (128, 128), 6)] == -1).all()
+    assert (label[0][inside(anchors, (128, 128), 6) & ~inside(anchors, (128, 128))] >= 0).any()
+
+
+def test_the_rule_of_matching_and_the_share_of_positives_are_the_configurations():
+    net = model(**{"rpn.match.hi": 0.5, "rpn.match.lo": 0.2, "rpn.match.best": False, "rpn.positive_fraction": 0.1,
+                   "rpn.samples": 20})
+    images, targets = scenes()
+    sizes, said = torch.tensor([[128, 128]] * 4), net.predict_levels(images)
+    top = torch.stack([boxes.iou(net.predict(images)[2], t["boxes"]).amax(1) for t in targets])
+    label = net.rpn.assign(net.predict(images)[2], targets, sizes)[1]
+    assert (label == 1).equal(top >= 0.5) and (label == 0).equal(top < 0.2) and ((label == 1).sum(1) > 2).all()
+    grads = torch.autograd.grad(net.rpn.losses(said, targets, sizes)["objectness"], said[0])
+    touched = torch.cat(grads, 1) != 0
+    assert (touched.sum(1) == 20).all() and ((touched & (label == 1)).sum(1) == 2).all()
+
+
+def test_more_proposals_are_made_for_training_than_for_testing():
+    net, images = model(**{"rpn.train.keep": 9, "rpn.test.keep": 4}).eval(), scenes(2)[0]
+    sizes = torch.tensor([[128, 128]] * 2)
+    assert [len(b) for b in net.proposals(images, sizes, training=True)] == [9, 9]
+    assert [len(b) for b in net.proposals(images, sizes)] == [4, 4] == [len(f["boxes"]) for f in net.detect(images)]
+
+
+def test_heads_that_are_apart_speak_for_their_own_level():
+    net, images = model(**{"rpn.apart": True}).eval(), scenes(1)[0]
+    before = net.predict_levels(images)[0]
+    net.rpn.heads[2].cls.bias.data += 5
+    changed = [not a.equal(b) for a, b in zip(before, net.predict_levels(images)[0])]
+    assert changed == [False, False, True, False, False]
+
+
+def test_the_head_begins_as_wide_and_as_small_as_it_should():
+    head = model(**{"rpn.dim": 48, "rpn.std": 0.2, "rpn.hidden_std": 0.05}).rpn.heads[0]
+    assert head.conv.out_channels == 48 and head.conv.weight.std().item() == pytest.approx(0.05, rel=0.05)
+    assert head.cls.weight.std().item() == pytest.approx(0.2, rel=0.2)
+
+
+def test_boxes_end_where_the_image_ends_whatever_the_canvas():
+    net, images = model().eval(), scenes(2)[0][..., :96]  # 128 high, 96 wide
+    assert all(f["boxes"][:, 2].max() == 96 and f["boxes"][:, 3].max() == 128 for f in net.detect(images))
+    small = net.detect(images, torch.tensor([[128, 96], [70, 50]]))[1]["boxes"]
+    assert small[:, 2].max() == 50 and small[:, 3].max() == 70
+
+
+def test_the_border_of_padded_images_is_that_of_their_targets():
+    net, images = model(**{"rpn.border": 0.0, "rpn.samples": None}), scenes(1)[0]
+    box = {"boxes": torch.tensor([[4.0, 4, 36, 36]])}
+    padded = net.losses(images, [{**box, "size": torch.tensor([64, 64])}])
+    torch.testing.assert_close(padded, net.rpn.losses(net.predict_levels(images), [box], torch.tensor([[64, 64]])))
+    assert not padded["objectness"].isclose(net.losses(images, [box])["objectness"], 1e-6)  # the whole canvas
+
+
+def test_the_order_of_the_images_of_a_batch_changes_no_loss():
+    net, (images, targets) = model(**{"rpn.samples": None, "rpn.match.lo": 0.05}).eval(), scenes(2)
+    targets[1] = NONE
+    there, back = net.losses(images, targets), net.losses(images.flip(0), targets[::-1])
+    torch.testing.assert_close(there, back, rtol=1e-4, atol=1e-7)
+
+
+def test_fully_connected_layers_of_the_trunk_are_left_out():
+    net = RPN(override(rpn_small(3), {}))
+    assert not any("trunk.fc" in key for key in net.state_dict())
+
+
+def test_a_proposal_as_wide_as_the_smallest_stays_and_levels_stay_apart():
+    a, near = [[10.0, 10, 50, 50], [10.0, 10, 52, 50]]
+    levels = [torch.tensor([[5.0, 5, 7, 40], a, [60.0, 60, 64, 80]]), torch.tensor([near])]
+    logits = [torch.tensor([[1.0, 3.0, 2.0]]), torch.tensor([[2.5]])]
+    deltas = [torch.zeros(1, len(x), 4) for x in levels]
+    cfg = ProposalConfig(100, 0.5, 100, min_size=4, regressed=False)
+    (found,) = propose(logits, deltas, levels, torch.tensor([[100, 100]]), cfg)
+    assert found["boxes"].tolist() == [a, near, [60.0, 60, 64, 80]]

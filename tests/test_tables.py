@@ -86,6 +86,46 @@ def test_a_diverged_run_is_recorded_as_a_result(plan, monkeypatch):
     assert report.measured(TABLE, plan)[ROWS[0]]["diverged"] == 1
 
 
+def _enter(plan: Budget, table: str, row: str, seed: int, metrics: dict, status: str = "ok") -> None:
+    """Record a run of a table as if it had been made."""
+    job = next(j for j in tables.jobs_of(table, plan, [row], seeds=9) if j.seed == seed)
+    records.append({"table": table, "row": row, "seed": seed, "budget": plan.name, "hash": tables.identity(job),
+                    "status": status, "metrics": metrics, "seconds": 60.0, "provenance": {}})
+
+
+@pytest.mark.parametrize(("table", "printed", "ours"), [
+    ("coco/1", "avg", "AP50"), ("fpn/1", "AR1k", "AR1000"), ("fast_rcnn/8", "S", "mAP"), ("fpn/5", "R50 AP", "AP")])
+def test_a_diverged_run_counts_as_zero_under_its_printed_name_too(tmp_path, monkeypatch, table, printed, ours):
+    monkeypatch.setenv("PAPERLIB_RESULTS", str(tmp_path / "results"))
+    plan = budget("mini")
+    row = tables.jobs_of(table, plan, seeds=1)[0].row
+    for seed in range(2):
+        _enter(plan, table, row, seed, {ours: 0.5, "width_0": 3.0})
+    zeros = dict.fromkeys(["AP", "AP50", "AP75", "mAP", printed], 0.0)     # as run_job records a diverged run
+    _enter(plan, table, row, 2, zeros, "diverged: step 1")
+    found = report.measured(table, plan)[row]["metrics"]
+    assert found[printed] == found[ours] == {0: 0.5, 1: 0.5, 2: 0.0}
+    assert found["width_0"] == {0: 3.0, 1: 3.0}                            # tells of a trained model only
+    assert report.frame(table, plan, printed).loc[row, ("ours", printed)] == pytest.approx(100 / 3)
+
+
+def test_a_spread_of_exactly_0_is_printed(plan):
+    for seed in range(2):
+        _enter(plan, TABLE, ROWS[0], seed, {"AP": 0.25})
+    assert report.frame(TABLE, replace(plan, seeds=2)).loc[ROWS[0], ("ours", "±")] == 0
+
+
+def test_a_printed_difference_of_exactly_0_is_judged(plan, monkeypatch):
+    real = tables.runnable(TABLE)
+    rows = [{**row, "values": row["values"] | {"AP": 30.0}} for row in real["rows"]]
+    monkeypatch.setattr(tables, "runnable", lambda _: {**real, "rows": rows})
+    for seed, (worse, better) in enumerate([(0.10, 0.13), (0.12, 0.16)]):
+        _enter(plan, TABLE, ROWS[0], seed, {"AP": worse})
+        _enter(plan, TABLE, ROWS[1], seed, {"AP": better})
+    line = report.frame(TABLE, plan).loc[ROWS[1]]
+    assert line["paper", "delta"] == 0 and line["", "verdict"] == "unresolved"  # two pairs: a wide interval
+
+
 def test_the_frame_holds_the_papers_numbers_beside_ours(plan, monkeypatch):
     job = tables.jobs_of(TABLE, plan, ROWS, seeds=1)[0]
     for row, seed, ap in [("gamma 0", 0, 0.10), ("gamma 0", 1, 0.12), ("gamma 2", 0, 0.13), ("gamma 2", 1, 0.16)]:

@@ -173,8 +173,27 @@ def test_numbers_that_nobody_has_named_must_at_least_be_as_many(folder):
     system.cfg = type("Config", (), {"num_classes": 5})
     with pytest.raises(ValueError, match=r"knows 5 classes and does not name them; set/train has 2 classes \(red, gr"):
         category_ids(system, dataset)
+    system.cfg.num_classes = 1
+    with pytest.raises(ValueError, match="knows 1 classes and"):
+        category_ids(system, dataset)
     system.scored_by = "recall"                                          # a proposal method knows no classes
     assert category_ids(system, dataset) == [1]
+
+
+def test_classes_that_have_nothing_in_common_cannot_be_scored(folder):
+    system, dataset = Knowing(), load(folder, "train")
+    system.trained = Trained(("red", "blue"))
+    assert category_ids(system, dataset) == [1, None]
+    system.trained = Trained(("blue", "grey"))
+    with pytest.raises(ValueError, match="expected a class that both have"):
+        category_ids(system, dataset)
+
+
+def test_classes_of_one_side_alone_are_told_by_themselves(folder):
+    dataset = load(folder, "train")
+    assert compare(["green", "red"], dataset) == ""
+    assert compare(["red"], dataset, "X").endswith("has 2 classes (red, green): green cannot be found")
+    assert compare(["red", "green", "grey"], dataset, "X").endswith("green): what is found of grey does not count")
 
 
 def test_a_proposal_method_is_trained_and_scored_on_whatever_classes(folder, capsys):
@@ -189,6 +208,8 @@ def test_a_long_list_of_classes_is_cut(folder):
     names = [f"kind {i}" for i in range(40)]
     with pytest.raises(ValueError, match=r"^X 40 classes \(kind 0, kind 1, .* kind 5 and 34 more\); set/train has 2"):
         compare(names, load(folder, "train"), "X")
+    with pytest.raises(ValueError, match=r"^X 7 classes \(kind 0, .* kind 5, kind 6\); "):   # no "and 1 more"
+        compare(names[:7], load(folder, "train"), "X")
 
 
 def test_nothing_to_learn_or_to_score_is_said_before_any_work(folder, capsys, monkeypatch):
@@ -233,6 +254,7 @@ def test_the_stored_detectors_know_the_drawn_classes(tmp_path):
         system, there = load_weights(weights_folder() / f"{name}.safetensors"), load(tmp_path / data, *counts).classes
         assert [c for c in system.trained.classes if c in there] == there and system.trained.data == data
         assert len(system.trained.classes) == system.cfg.num_classes
+        assert trained._drawn(data, system.cfg.num_classes) == system.trained.classes
     assert trained._drawn("minicoco", 7) == () == trained._drawn("my/own", 36)
 
 

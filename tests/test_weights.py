@@ -9,11 +9,13 @@ import torch
 from test_trained import drawn
 
 from paperlib.__main__ import main
-from paperlib.experiments.configs import Recipe, system_config
+from paperlib.experiments.configs import Recipe, override, system_config
 from paperlib.experiments.trained import Trained
 from paperlib.experiments.weights import load_weights, read_header, save_weights
 from paperlib.parts.trunks import TrunkConfig, trunk
 from paperlib.systems import SYSTEMS
+from paperlib.systems.fast_rcnn import FastRCNN
+from paperlib.systems.fast_rcnn_configs import small
 
 
 class Bomb:
@@ -98,6 +100,28 @@ def test_sound_weights_are_not_refused(stored):
     assert load_weights(stored).trained.classes == ("red", "green") and read_header(stored)["accuracy"] == "0.5"
     changed(stored, {"classes": None, "size": None, "train": None, "test": None, "data": None})
     assert load_weights(stored, "retinanet").trained == Trained()         # as earlier versions wrote them
+
+
+def test_weights_come_back_to_the_last_bit_and_ready_to_detect(tmp_path):
+    changes = {"trunk.weights": "mininet", "after.svm": True, "after.svd": (8, 4)}
+    cfg = override(small(3), changes)
+    torch.manual_seed(0)
+    system = FastRCNN(override(cfg, {"trunk.weights": None}))
+    system.svm = torch.nn.Linear(system.head.cls.in_features, 3)
+    system.compress(cfg.after.svd)
+    system.cfg = cfg
+    for half in (False, True):
+        held = load_weights(save_weights(tmp_path / "w.safetensors", "fast_rcnn", system, half=half))
+        assert held.cfg == cfg and not held.training and held.svm is not None
+        for (name, want), (other, got) in zip(system.state_dict().items(), held.state_dict().items(), strict=True):
+            want = want.half().float() if half and want.is_floating_point() else want
+            assert name == other and got.dtype == want.dtype and torch.equal(got, want)
+    assert [path.name for path in tmp_path.iterdir()] == ["w.safetensors"]
+
+
+def test_trunks_are_not_fetched_for_weights_that_replace_them(stored):
+    changed(stored, config(stored, trunk=json.loads(read_header(stored)["config"])["trunk"] | {"weights": "gone.pth"}))
+    assert load_weights(stored).cfg.trunk.weights == "gone.pth"          # as it was trained
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 from joblib import Parallel, delayed
 
+from paperlib.children import end_with_parent
 from paperlib.data.captions import captions
 from paperlib.data.drawings import CATEGORIES
 from paperlib.data.outlines import polygons, run_lengths
@@ -118,6 +119,7 @@ def _draw(work: Callable, name: str, counts: dict[str, int], jobs: int, *more) -
 
 
 def _chunk(work: Callable, name: str, chunk, *more) -> list:
+    end_with_parent()
     cv2.setNumThreads(1)
     return [work(name, split, k, *more) for split, k in chunk]
 

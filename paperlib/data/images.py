@@ -1,6 +1,9 @@
 """Reading image files of any kind as RGB, and the cache of decoded pixels for sets of one image size."""
 import hashlib
 import os
+import tempfile
+import warnings
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -71,11 +74,12 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def cached_pixels(root: Path, images: list[dict], version: str) -> np.memmap | None:
-    """All images as one read-only array on disk, decoded on first use; None when sizes differ or it would be too big.
+    """All images as one read-only array on disk, decoded on first use; None when sizes differ or it cannot be kept.
 
     Shapes: -> uint8 (n, 3, H, W) memory map.
-    The file lies beside the images of our own sets, in the user's cache folder for all others, is named by version,
-    file sizes and times, and is written whole under a lock.
+    Over 1 GiB, or in a folder that cannot be written, it is not kept. The file lies beside the images of our own sets,
+    in the user's cache folder for all others, is named by version, file sizes and times, and is written whole under a
+    lock.
     """
     sizes = {(image["height"], image["width"]) for image in images}
     if len(sizes) != 1 or len(images) * 3 * np.prod(next(iter(sizes))) > MAX_CACHE:
@@ -90,6 +94,8 @@ def cached_pixels(root: Path, images: list[dict], version: str) -> np.memmap | N
         stamp.update(f"{image['file_name']} {info.st_size} {info.st_mtime_ns}".encode(errors="surrogateescape"))
     file = cache_folder(root) / f".pixels-{version}-{stamp.hexdigest()[:12]}.npy"
     if not file.exists():
+        if not writable(file.parent):
+            return None
         with FileLock(f"{file}.lock"):
             if not file.exists():
                 _write_pixels(file, root, images, (len(images), 3, height, width))
@@ -99,9 +105,20 @@ def cached_pixels(root: Path, images: list[dict], version: str) -> np.memmap | N
 def cache_folder(root: Path) -> Path:
     """Where what is derived from a set is kept: beside the images of our own sets, else in the user's cache folder."""
     ours = root.resolve().is_relative_to(data_folder().resolve())
-    folder = root if ours else Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "paperlib"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    return root if ours else Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "paperlib"
+
+
+@cache
+def writable(folder: Path) -> bool:
+    """Whether files can be kept in a folder, which is made if need be; where not, a warning says so once."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError as error:
+        warnings.warn(f"{folder}: nothing can be kept there ({error.strerror or error}), so each run does it again; "
+                      "PAPERLIB_DATA or XDG_CACHE_HOME may name another folder", stacklevel=2)
+        return False
 
 
 def _write_pixels(file: Path, root: Path, images: list[dict], shape: tuple[int, ...]) -> None:

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import zipfile
+from contextlib import nullcontext
 from functools import lru_cache
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from filelock import FileLock
 from torch import Tensor
 
 from paperlib.data.coco import DetectionSet
-from paperlib.data.images import cache_folder
+from paperlib.data.images import cache_folder, writable
 from paperlib.device import progress
 from paperlib.parts import boxes
 from paperlib.parts.anchors import AnchorConfig, anchors_for, inside
@@ -151,13 +152,18 @@ def _some(grid: Tensor, num: int, seed: int) -> Tensor:
 
 
 def searched(dataset: DetectionSet, quality: bool = False, jobs: int | None = None) -> list[Tensor]:
-    """Selective search on every image: read from disk, or run by all cores and written every hundred images."""
+    """Selective search on every image: read from disk, or run by all cores and written every hundred images.
+
+    Where nothing can be written it is run each time.
+    """
     method = json.dumps(["selective search 1", quality, QUALITY if quality else FAST, SMALL, cv2.__version__])
     key = hashlib.sha256(method.encode()).hexdigest()[:8]
     path = cache_folder(dataset.root) / f".proposals-{dataset.version}-{key}.npz"
     names = [image["file_name"] for image in dataset.images]
-    with FileLock(f"{path}.lock"):
-        known = _read(path)[0] if path.exists() else {}
+    known = _read(path)[0] if path.exists() else {}
+    keep = not known.keys() >= set(names) and writable(path.parent)
+    with FileLock(f"{path}.lock") if keep else nullcontext():
+        known = _read(path)[0] if keep and path.exists() else known  # another process may have added some
         todo = [i for i, name in enumerate(names) if name not in known]
         run = joblib.Parallel(jobs or -1, prefer="threads")  # OpenCV lets other threads run meanwhile
         with progress(total=len(todo), desc="selective search", unit="image") as bar:
@@ -165,7 +171,8 @@ def searched(dataset: DetectionSet, quality: bool = False, jobs: int | None = No
                 chunk = todo[first:first + CHUNK]
                 new = run(joblib.delayed(_search)(dataset.image(i).numpy(), quality, i) for i in chunk)
                 known |= {names[i]: b for i, b in zip(chunk, new)}
-                _write(path, known, {"version": dataset.version, "method": method})
+                if keep:
+                    _write(path, known, {"version": dataset.version, "method": method})
                 bar.update(len(chunk))
     return [torch.from_numpy(known[name].astype(np.float32)) for name in names]
 

@@ -2,7 +2,7 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 import pandas as pd
 
@@ -14,7 +14,7 @@ from paperlib.experiments.published import by_variant, claims, published
 
 VERDICTS = ("holds", "contradicted", "unresolved", "stale", "not run", "external")
 NOTHING = {"measured": None, "interval": None, "n": 0, "verdict": "not run", "cost": None, "delta": None, "pairs": None,
-           "remark": ""}
+           "mixed": None, "remark": ""}
 
 
 def judged(plan: str | Budget | None = "mini", paper: str | None = None) -> list[dict]:
@@ -24,7 +24,8 @@ def judged(plan: str | Budget | None = "mini", paper: str | None = None) -> list
            (x 100) for rows of a table. "delta" is the printed difference of the two rows, where both are printed;
            "n" the pairs of seeds, or the repeats of a timing; "cost" minutes. "pairs" says of an unresolved claim how
            many pairs of seeds would show a difference of the printed size (or of the margin), see `pairs_to_see`;
-           "compared" what "measured" is.
+           "compared" what "measured" is; "mixed" the pairs of seeds, of two rows of a table, whose runs were made
+           with different products (records.products; "unknown" is a kind too), None for claims judged otherwise.
            `plan` is the trained rows' budget; without `paper` the claims of all papers are judged.
     Errors: ValueError naming file and line of a record that was edited by hand.
     """
@@ -167,7 +168,9 @@ def _rows(claim: dict, trained: _Trained) -> dict:
     delta = None if None in (high, low) else round(share * high - low, 4)
     better, worse = (trained.points(table, label, metric) for label in pair)
     found = paired({seed: share * value for seed, value in better.items()}, worse)
-    mine = [trained.rows(table).get(label, {"stale": 0, "seconds": [], "diverged": 0}) for label in pair]
+    nothing = {"stale": 0, "seconds": [], "diverged": 0, "products": {}}
+    mine = [trained.rows(table).get(label, nothing) for label in pair]
+    mixed, told = _mixed(*mine, better.keys() & worse.keys())
     says = verdict(found, sign, judge.get("margin"))
     stale = sum(row["stale"] for row in mine)
     remark = "".join(f" {row['diverged']} of {len(row['seconds'])} runs of \"{label}\" diverged."
@@ -176,10 +179,19 @@ def _rows(claim: dict, trained: _Trained) -> dict:
         remark += f" {stale} stale runs are left out."
     seconds = sum(sum(row["seconds"]) for row in mine)
     effect = judge.get("margin", delta)
-    pairs = pairs_to_see(effect, found) if says == "unresolved" and effect else None
+    pairs = pairs_to_see(effect, found) if says == "unresolved" and effect is not None else None
     return _interval(found) | {"verdict": "stale" if found is None and stale else says, "delta": delta,
-                               "pairs": pairs, "cost": round(seconds / 60, 2) if found else None,
-                               "remark": remark.strip()}
+                               "pairs": pairs, "mixed": mixed, "cost": round(seconds / 60, 2) if found else None,
+                               "remark": (remark + told).strip()}
+
+
+def _mixed(better: dict, worse: dict, seeds: Collection[int]) -> tuple[int, str]:
+    """How many of these seeds' two runs were made with different products, and a sentence that says so, if any."""
+    kinds = [{better["products"][seed], worse["products"][seed]} for seed in seeds]
+    apart = [both for both in kinds if len(both) > 1]
+    names = ", ".join(sorted(set().union(*apart)))
+    told = f" {len(apart)} of {len(kinds)} pairs are of runs with different products ({names})." if apart else ""
+    return len(apart), told
 
 
 def _told(judge: Callable) -> Callable:

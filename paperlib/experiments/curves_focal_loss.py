@@ -53,7 +53,10 @@ def _all_parts(claim: dict, trained) -> Outcome:
         if lead is None:
             return (None, "stale", "") if any(row["stale"] for row in trained.rows(table).values()) else None
         says, told = verdict(lead, 1, margin), f"{metric} of \"{part['better']}\" minus \"{part['worse']}\""
-        told += f", plus {part['spare']:g}" if "spare" in part else f", no more than {margin:g} apart" if margin else ""
+        if "spare" in part:
+            told += f", plus {part['spare']:g}"
+        elif margin is not None:
+            told += f", no more than {margin:g} apart"
         left = lead.mean if margin is None else margin - abs(lead.mean)
         found.append((("contradicted", "unresolved", "holds").index(says), left, lead, says, told))
     _, _, lead, says, told = min(found, key=lambda each: each[:2])

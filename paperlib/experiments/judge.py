@@ -39,8 +39,10 @@ def verdict(difference: Difference | None, published: float | None, margin: floa
     """What a measured difference says of a published one.
 
     "holds" if the interval excludes 0 on the published side, "contradicted" if it excludes 0 on the other,
-    "unresolved" if it includes 0, "not run" without a pair of runs. With `margin` the claim is "no difference": it
-    holds if the whole interval lies inside +-margin and is contradicted if it lies wholly outside.
+    "unresolved" if it includes 0, "not run" without a pair of runs, "not printed" without a published difference. A
+    published 0 has no side: an interval that excludes 0 contradicts it, and none alone shows it. With `margin` the
+    claim is "no difference": it holds if the whole interval lies inside +-margin and is contradicted if it lies
+    wholly outside.
     """
     if difference is None:
         return "not run"
@@ -48,8 +50,10 @@ def verdict(difference: Difference | None, published: float | None, margin: floa
         if -margin < difference.low and difference.high < margin:
             return "holds"
         return "contradicted" if difference.low > margin or difference.high < -margin else "unresolved"
-    if not published:
+    if published is None:
         return "not printed"
+    if published == 0:
+        return "contradicted" if difference.low > 0 or difference.high < 0 else "unresolved"
     sign = math.copysign(1, published)
     low, high = sorted((sign * difference.low, sign * difference.high))
     return "holds" if low > 0 else "contradicted" if high < 0 else "unresolved"
@@ -61,7 +65,7 @@ def pairs_to_see(effect: float, found: Difference, level: float = 0.95, most: in
     So many would tell a true difference of `effect` from none half of the time. None for more than `most`, or where
     one pair leaves the spread unknown.
     """
-    if found.n < 2 or not effect:
+    if found.n < 2 or effect == 0:
         return None
     spread = (found.high - found.low) / 2 * math.sqrt(found.n) / float(special.stdtrit(found.n - 1, 0.5 + level / 2))
     return next((n for n in range(2, most + 1)

@@ -4,11 +4,13 @@ from collections.abc import Callable, Hashable, Iterator
 import joblib
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
+from paperlib.children import end_with_parent
+
 
 def results(call: Callable, tasks: dict[Hashable, tuple], jobs: int) -> Iterator:
     """call(*arguments) of every task, in the order in which they finish; `jobs` at a time, by joblib's backend.
 
-    Tasks that a killed worker leaves undone are started again.
+    Tasks that a killed worker leaves undone are started again. Workers end with this process, even where it is killed.
     Errors: TerminatedWorkerError when workers die three times without a result between.
     """
     left, killed = dict(tasks), 0
@@ -27,4 +29,5 @@ def results(call: Callable, tasks: dict[Hashable, tuple], jobs: int) -> Iterator
 
 
 def _named(name, call, arguments):
+    end_with_parent()
     return name, call(*arguments)

@@ -3,7 +3,9 @@
 import json
 import os
 import platform
+import re
 import subprocess
+import warnings
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -18,6 +20,7 @@ from paperlib.device import chip, has_bf16
 from paperlib.experiments.configs import digest
 
 REPOSITORY = Path(__file__).parents[2]
+START = '{"table"'  # of every record's line
 KEYS = {"table", "row", "seed", "budget", "hash", "status", "metrics", "seconds", "provenance", "sha256"}
 
 
@@ -32,36 +35,66 @@ def path_of(table: str, budget: str) -> Path:
 
 
 def append(record: dict) -> None:
-    """Seal one record with its checksum and add it to its table's file, whole or not at all, safe between processes."""
+    """Seal one record with its checksum and add it to its table's file, whole or not at all, safe between processes.
+
+    After a line that breaks off, as a kill or a power cut leaves one, it starts a line of its own.
+    Errors: OSError where the disk takes only part of it; the file is then as it was.
+    """
     record = {**record, "sha256": digest(record)}
     path = path_of(record["table"], record["budget"])
     path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock")), path.open("a+b") as file:
-        torn = file.tell() and (file.seek(-1, os.SEEK_END), file.read(1))[1] != b"\n"  # a kill cut the last line short
-        file.write(b"\n" * bool(torn) + json.dumps(record).encode() + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
+    line = json.dumps(record).encode() + b"\n"
+    with FileLock(path.with_suffix(".lock")), path.open("a+b", buffering=0) as file:
+        end = file.seek(0, os.SEEK_END)
+        file.seek(max(0, end - 1))
+        if file.read(1) not in (b"", b"\n"):
+            line = b"\n" + line
+        try:
+            if (written := file.write(line)) < len(line):
+                raise OSError(f"{path}: only {written} of {len(line)} bytes could be written; is the disk full?")
+            os.fsync(file.fileno())
+        except BaseException:
+            file.truncate(end)
+            raise
 
 
 def read(table: str, budget: str) -> list[dict]:
     """Every record of a table, in the order in which they were measured; [] if there is none yet.
 
-    Errors: ValueError naming file and line for a record that is cut short, lacks a key, or was edited by hand.
+    A line that breaks off is left out with a warning: its run counts as not measured.
+    Errors: ValueError naming file and line for a record that lacks a key, or was edited by hand.
     """
     path = path_of(table, budget)
     if not path.exists():
         return []
-    return [
-        _checked(line, path, number) for number, line in enumerate(path.read_text().splitlines(), 1) if line.strip()
-    ]
+    lines = enumerate(path.read_text(encoding="utf-8", errors="replace").split("\n"), 1)
+    found = [_checked(line, f"{path}, line {number}") for number, line in lines if line.strip()]
+    return [record for record in found if record is not None]
 
 
-def _checked(line: str, path: Path, number: int) -> dict:
-    where = f"{path.name}, line {number}"
+@cache
+def _warn(text: str) -> None:
+    """Say it once in a process: a table is read many times."""
+    warnings.warn(text, stacklevel=4)
+
+
+def _parsed(line: str) -> dict | None:
     try:
-        record = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{where}: not a JSON record ({error}); delete the line and run the row again") from None
+        found = json.loads(line)
+    except json.JSONDecodeError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _checked(line: str, where: str) -> dict | None:
+    """The record of a line; of a torn line the record that was written behind it, None if there is none."""
+    record = _parsed(line)
+    if record is None:
+        record = _parsed(START + line.rpartition(START)[2])
+        _warn(f"{where}: found a line that breaks off, {line[:40]!r} ..., expected a whole JSON record; "
+              "what is torn counts as not measured, run its table again")
+    if record is None:
+        return None
     if missing := KEYS - record.keys():
         raise ValueError(f"{where}: record lacks {', '.join(sorted(missing))}")
     body = {k: v for k, v in record.items() if k != "sha256"}
@@ -76,6 +109,35 @@ def _checked(line: str, path: Path, number: int) -> dict:
 def latest(records: Iterable[dict]) -> dict[tuple[str, int], dict]:
     """The newest record of each (row, seed)."""
     return {(r["row"], r["seed"]): r for r in records}
+
+
+@cache
+def _proven(path: Path) -> dict[str, str]:
+    """{commit: products} where every run made again that tells them apart came out as recorded, and with the same."""
+    told: dict[str, set[str]] = {}
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+        probe = json.loads(line)
+        same = {name for name in ("bfloat16", "float32") if probe[name] == probe["recorded"]}
+        if len(same) < 2:
+            told.setdefault(probe["commit"], set()).update(same or {"unknown"})
+    return {commit: found.pop() for commit, found in told.items() if len(found) == 1}
+
+
+def products(record: dict) -> str:
+    """How exact the products of a trained run were: "bfloat16" or "float32"; "unknown" where nothing tells.
+
+    Early records do not say it; products.jsonl, among the results, shows it of the commits whose runs were made again.
+    """
+    where = record["provenance"]
+    return where.get("products") or _proven(results_folder() / "products.jsonl").get(where.get("commit"), "unknown")
+
+
+def is_score(metric: str) -> bool:
+    """Whether a run that diverged has 0 in a metric, as it finds nothing and its loss does not fall.
+
+    What describes a trained model, its anchors' sizes or how its loss is shared out, such a run has not.
+    """
+    return re.match(r"m?AP|AR|AUC|recall_|loss_fall", metric) is not None
 
 
 def typical(systems: dict[str, str], budget: str) -> dict[str, float]:

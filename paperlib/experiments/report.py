@@ -17,32 +17,49 @@ def main_metric(table: str) -> str:
 
 
 def measured(table: str, plan: str | Budget | None = None) -> dict[str, dict]:
-    """{row: {"metrics": {metric: {seed: value}}, "seconds": [...], "stale": n, "diverged": n}} of what is recorded."""
+    """{row: {"metrics": {metric: {seed: value}}, "seconds": [...], "stale": n, "diverged": n,
+    "products": {seed: how exact they were}}} of what is recorded.
+
+    A run that diverged has 0 in every score that a run of the table has (records.is_score).
+    """
     plan = plan if isinstance(plan, Budget) else budget(plan)
     rows: dict[str, dict] = {}
+    lost: list[tuple[str, int]] = []
     recorded = records.latest(records.read(table, plan.name))
     seeds = max((seed for _, seed in recorded), default=-1) + 1
     fresh = {(j.row, j.seed): tables.identity(j) for j in tables.jobs_of(table, plan, seeds=max(seeds, plan.seeds))
              if (j.row, j.seed) in recorded}
     for (row, seed), record in recorded.items():
         entry = rows.setdefault(row, {"metrics": {}, "seconds": [], "stale": 0, "diverged": 0, "copied": 0.0,
-                                      "older": []})
+                                      "older": [], "products": {}})
         if (row, seed) not in fresh or fresh[row, seed] != record["hash"]:
             entry["stale"] += 1
             continue
         entry["seconds"].append(record["seconds"])
+        entry["products"][seed] = records.products(record)
         if "measured_as" in record:
             entry["copied"] += record["seconds"]
         elif record["provenance"].get("products") == "float32":  # a CPU without units for bfloat16
             entry["older"].append(record["seconds"])
-        entry["diverged"] += record["status"] != "ok"
+        if record["status"] != "ok":
+            entry["diverged"] += 1
+            lost.append((row, seed))
         for metric, value in record["metrics"].items():
             entry["metrics"].setdefault(metric, {})[seed] = value
+    _add_zeros(rows, lost)
     for printed, ours in tables.runnable(table).get("measures", {}).items():
         for entry in rows.values():
             if ours in entry["metrics"]:
                 entry["metrics"][printed] = entry["metrics"][ours]
     return rows
+
+
+def _add_zeros(rows: dict[str, dict], lost: list[tuple[str, int]]) -> None:
+    """Give the runs that diverged, (row, seed), a zero in every score that they lack and others have."""
+    scores = {name for entry in rows.values() for name in entry["metrics"] if records.is_score(name)}
+    for row, seed in lost:
+        for name in scores:
+            rows[row]["metrics"].setdefault(name, {}).setdefault(seed, 0.0)
 
 
 def points(rows: dict[str, dict], row: str, metric: str) -> dict[int, float]:
@@ -90,12 +107,12 @@ def _line(label: str, base: str, printed: dict, points: dict, mine: dict) -> lis
         paper,
         delta,
         mean and mean.mean,
-        (mean and mean.n > 1 and (mean.high - mean.low) / 2) or None,
+        (mean.high - mean.low) / 2 if mean and mean.n > 1 else None,
         difference and difference.mean,
         (difference.low, difference.high) if difference and difference.n > 1 else None,
         "baseline" if label == base else verdict(difference, delta),
         len(values),
-        sum(mine.get("seconds", [])) / 60 or None,
+        sum(mine["seconds"]) / 60 if mine.get("seconds") else None,
         mine.get("diverged", 0),
         mine.get("stale", 0),
     ]
@@ -144,9 +161,9 @@ def outlook(plan: str | Budget | None = None) -> dict[str, dict]:
         seen |= left
         typical = usual.get(name, usual.get(system))
         done, minutes = spent.get(name, (0, 0.0))
-        to_go = len(left) * typical / 60 if typical else None
+        to_go = None if typical is None else len(left) * typical / 60
         older = [seconds for row in measured(name, plan).values() for seconds in row["older"]] if done else []
-        whole = typical and minutes - sum(older) / 60 + len(older) * typical / 60 + to_go
+        whole = None if typical is None else minutes - sum(older) / 60 + len(older) * typical / 60 + to_go
         found[name] = {"done": done, "minutes": minutes, "left": len(left), "to_go": to_go,
                        "older": len(older), "older_minutes": sum(older) / 60, "all": whole}
     return found

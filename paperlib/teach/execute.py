@@ -2,12 +2,12 @@
 import os
 import re
 import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
+from paperlib import children
 from paperlib.teach import twins
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -25,7 +25,8 @@ class Outcome:
 def run_all(commands: dict[str, list[str]], jobs: int, budget: str, known: dict | None = None) -> dict[str, Outcome]:
     """Run each command as a process, `jobs` at a time, printing a line as each one ends.
 
-    Those that took longest, by the measured minutes in `known`, start first.
+    Those that took longest, by the measured minutes in `known`, start first. After Ctrl-C the running ones are ended
+    and no other is started.
     """
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(variable, "1")
@@ -33,11 +34,16 @@ def run_all(commands: dict[str, list[str]], jobs: int, budget: str, known: dict 
                         "PYTHONUTF8": "1", "PYTHONPATH": os.pathsep.join(
                             filter(None, [str(twins.ROOT), os.environ.get("PYTHONPATH")]))}
 
+    running: set[subprocess.Popen] = set()
+
     def one(name: str) -> Outcome:
         start = time.monotonic()
-        done = subprocess.run(commands[name], env=env, cwd=twins.ROOT, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True, encoding="utf-8", errors="replace")
-        return Outcome(time.monotonic() - start, done.returncode, ANSI.sub("", done.stdout))
+        with subprocess.Popen(commands[name], env=env, cwd=twins.ROOT, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, encoding="utf-8", errors="replace") as process:
+            running.add(process)
+            said, _ = process.communicate()
+            running.discard(process)
+        return Outcome(time.monotonic() - start, process.returncode, ANSI.sub("", said))
 
     def before(name: str) -> float:
         return (known or {}).get(name.split()[0], {}).get("cpu", {}).get("seconds", 0)
@@ -45,18 +51,24 @@ def run_all(commands: dict[str, list[str]], jobs: int, budget: str, known: dict 
     outcomes = {}
     with ThreadPoolExecutor(max(1, jobs)) as pool:
         waiting = {pool.submit(one, name): name for name in sorted(commands, key=before, reverse=True)}
-        for future in as_completed(waiting):
-            name, outcome = waiting[future], future.result()
-            outcomes[name] = outcome
-            said = "ok" if outcome.code == 0 else "FAILED"
-            print(f"[{len(outcomes)}/{len(commands)}] {name}: {said}, {outcome.seconds:.0f} s", flush=True)
+        try:
+            for future in as_completed(waiting):
+                name, outcome = waiting[future], future.result()
+                outcomes[name] = outcome
+                said = "ok" if outcome.code == 0 else "FAILED"
+                print(f"[{len(outcomes)}/{len(commands)}] {name}: {said}, {outcome.seconds:.0f} s", flush=True)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in tuple(running):
+                process.terminate()
+            raise
     return {name: outcomes[name] for name in commands}
 
 
 def nbval(source: Path) -> list[str]:
     """The command that runs a notebook and compares the outputs of cells marked NBVAL_CHECK_OUTPUT."""
-    return [sys.executable, "-m", "pytest", "--nbval-lax", "--nbval-current-env", "-p", "no:cacheprovider",
-            "--nbval-cell-timeout", str(CELL_SECONDS), "--rootdir", str(source.parent), str(source)]
+    return children.command("pytest", "--nbval-lax", "--nbval-current-env", "-p", "no:cacheprovider",
+                            "--nbval-cell-timeout", str(CELL_SECONDS), "--rootdir", str(source.parent), str(source))
 
 
 def papermill(source: Path, target: Path, folder: Path, parameters: dict[str, str] | None = None) -> list[str]:
@@ -65,8 +77,8 @@ def papermill(source: Path, target: Path, folder: Path, parameters: dict[str, st
     target.unlink(missing_ok=True)
     limit = [] if (parameters or {}).get("BUDGET") in ("gpu", "paper") else ["--execution-timeout", str(CELL_SECONDS)]
     given = [part for item in (parameters or {}).items() for part in ("-p", *item)]
-    return [sys.executable, "-m", "papermill", str(source), str(target), "--cwd", str(folder), "--kernel", "python3",
-            "--no-progress-bar", "--log-level", "ERROR", *limit, *given]
+    return children.command("papermill", str(source), str(target), "--cwd", str(folder), "--kernel", "python3",
+                            "--no-progress-bar", "--log-level", "ERROR", *limit, *given)
 
 
 def report(outcomes: dict[str, Outcome], out: Path) -> int:
