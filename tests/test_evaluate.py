@@ -178,7 +178,7 @@ def test_areas_and_boxes_that_a_record_lacks():
     drawn_ = found(truth(gt), [{k: v for k, v in r.items() if k != "bbox"} for r in masks]).boxes
     assert np.abs(drawn_ - found(truth(gt), results).boxes).max() < 2.5 and drawn_[:, 2:].min() >= 0
     long = {**masks[0], "segmentation": {"size": [96, 128], "counts": [0, 96 * 128 + 5]}}
-    with pytest.raises(ValueError, match=r"run lengths add up to 12293 pixels; its image has 12288"):
+    with pytest.raises(ValueError, match=r"runs that add up to 12293 pixels; expected runs for 96 x 128 = 12288"):
         found(truth(gt), [long], "segm")
 
 
