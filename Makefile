@@ -24,33 +24,33 @@ $(READY): requirements.lock pyproject.toml
 	$(PY) -c "import pathlib, paperlib; pathlib.Path('$(READY)').touch()"
 
 notebooks: $(READY)
-	$(PY) -m paperlib.teach.notebooks run --budget $(BUDGET) --jobs $(JOBS)
+	$(PY) -m paperlib.course.cli run --budget $(BUDGET) --jobs $(JOBS)
 	$(PY) -m paperlib scorecard
 
 test: $(READY)
 	$(PY) -m pytest tests
-	$(PY) -m paperlib.teach.notebooks check --budget smoke --jobs $(JOBS)
+	$(PY) -m paperlib.course.cli check --budget smoke --jobs $(JOBS)
 
 lab: $(READY)
 	$(PY) -m jupyterlab notebooks
 
 tables: $(READY)
 	$(PY) -m paperlib table all --budget $(BUDGET) --jobs $(JOBS)
-	$(PY) -m paperlib.teach.notebooks readme
+	$(PY) -m paperlib.course.cli readme
 
 bench: $(READY)
 	$(PY) -m paperlib bench --picture data/bench.png
-	$(PY) -m paperlib.teach.notebooks readme
+	$(PY) -m paperlib.course.cli readme
 
 gpu: $(READY)
-	$(PY) -m paperlib.experiments.gpu_check
+	$(PY) -m paperlib.gpu_check
 
 site: $(READY)
-	$(PY) -m paperlib.teach.notebooks site
+	$(PY) -m paperlib.course.cli site
 
 lint: $(READY)
 	$(PY) -m ruff check
-	$(PY) -m paperlib.teach.notebooks lint
+	$(PY) -m paperlib.course.cli lint
 
 lock:
 	uv pip compile --universal --upgrade --quiet --generate-hashes --no-emit-index-url --custom-compile-command "make lock" --extra cluster pyproject.toml -o requirements.lock

@@ -7,7 +7,7 @@ import warnings
 
 from paperlib import commands as run
 from paperlib import train_commands as learn
-from paperlib.experiments.published import PAPERS
+from paperlib.papers.names import PAPERS
 
 USUAL = warnings.formatwarning
 

@@ -3,14 +3,15 @@
 import json
 import math
 
-from paperlib.device import pick_device, ranks
+from paperlib.device import pick_device
+from paperlib.distributed import ranks
 
 
 def info(args) -> None:
     """One line: device, versions, budget, data sets."""
-    from paperlib.data.sets import known_sets
-    from paperlib.experiments.configs import budget
-    from paperlib.experiments.records import provenance
+    from paperlib.data.named_sets import known_sets
+    from paperlib.tables.records import provenance
+    from paperlib.training.recipes import budget
 
     facts = provenance(pick_device(args.device))
     found = ", ".join(f"{name} ({state})" for name, state in known_sets().items())
@@ -21,7 +22,7 @@ def info(args) -> None:
 def data(args) -> int:
     """Draw, download, validate or describe a data set."""
     if args.action == "check":
-        from paperlib.data.check import check
+        from paperlib.data.set_checks import check
 
         faults = check(args.name, args.split)
         for fault in faults:
@@ -29,13 +30,13 @@ def data(args) -> int:
         print(f"{args.name}: {len(faults)} fault(s), {sum(f.fatal for f in faults)} of them fatal")
         return int(any(f.fatal for f in faults))
     if args.action == "statistics":
-        from paperlib.data.sets import load, splits
+        from paperlib.data.named_sets import load, splits
         from paperlib.data.statistics import summary
 
         print(summary([load(args.name, s) for s in ([args.split] if args.split else splits(args.name))]).T.round(2))
         return 0
     if args.action == "build":
-        from paperlib.data.sets import ensure
+        from paperlib.data.named_sets import ensure
 
         print(f"{args.name}: {ensure(args.name)}")
         return 0
@@ -57,7 +58,7 @@ def print_scores(scores: dict, as_json: bool, name: str) -> None:
 
 def score(args) -> None:
     """The twelve COCO numbers of a results file."""
-    from paperlib.experiments.evaluate import score_files
+    from paperlib.scoring.coco_metrics import score_files
 
     scores = score_files(args.truth, args.results, args.type)
     if args.json:
@@ -72,31 +73,31 @@ def table(args) -> None:
     """Run what the named tables lack, then print them beside the paper's numbers."""
     import pandas as pd
 
-    from paperlib.experiments import report, tables
-    from paperlib.experiments.published import published
+    from paperlib.papers.printed import published
+    from paperlib.tables import compare, runner
 
     names = [n for n, body in published().items() if "run" in body] if args.id == "all" else [args.id]
     rows = args.rows.split(",") if args.rows else None
     try:
         if not args.show:
-            tables.run(names, args.budget, rows, args.seeds, args.jobs, args.device)
+            runner.run(names, args.budget, rows, args.seeds, args.jobs, args.device)
     except KeyboardInterrupt:
         raise KeyboardInterrupt("the runs that were done are recorded; run the same command to go on") from None
     for name in names if ranks()[0] == 0 else ():
         with pd.option_context("display.width", 200, "display.max_columns", 30, "display.precision", 1):
-            print(f"\n{name}\n{report.frame(name, args.budget)}")
+            print(f"\n{name}\n{compare.frame(name, args.budget)}")
 
 
 def published(args) -> None:
     """Every published table as JSON."""
-    from paperlib.experiments.published import published_json
+    from paperlib.papers.printed import published_json
 
     print(json.dumps(published_json(), indent=None if args.json else 1))
 
 
 def claims(args) -> None:
     """Every claim of the papers with what was measured here and the verdict."""
-    from paperlib.experiments.claims import VERDICTS, counts, judged
+    from paperlib.claims.verdicts import VERDICTS, counts, judged
 
     if args.verdict not in (None, *VERDICTS):
         raise ValueError(f"unknown verdict {args.verdict!r}; expected one of {', '.join(VERDICTS)}")
@@ -116,21 +117,23 @@ def claims(args) -> None:
 
 def scorecard(args) -> None:
     """Write the page of all claims and tables."""
-    from paperlib.experiments.scorecard import write
+    from paperlib.claims.page.scorecard import write
 
     print(write(args.out, args.budget or "mini"))
 
 
 def bench(args) -> None:
     """Time ours beside the peers, or what the papers claim about time, or probe the drawn world, and record it."""
-    from paperlib.experiments import ratios, world_probes
-    from paperlib.teach import speed
+    from paperlib.bench import timing
+    from paperlib.claims.registry import TIMED
+    from paperlib.course import bench_section
+    from paperlib.studies import world
 
     ids = args.ids.split(",") if args.ids else None
     if args.what == "peers":
-        speed.bench(ids, args.repeats, args.device, args.full, args.shrink, args.picture)
-    for record in world_probes.bench(ids) if args.what == "world" else ():
+        bench_section.bench(ids, args.repeats, args.device, args.full, args.shrink, args.picture)
+    for record in world.bench(ids) if args.what == "world" else ():
         print(f"{record['row']}: " + ", ".join(f"{k} {100 * v:.1f}%" for k, v in record["metrics"].items()))
-    for record in ratios.bench(ids, args.repeats, args.device) if args.what == "claims" else ():
+    for record in timing.bench(TIMED, timing.TABLE, ids, args.repeats, args.device) if args.what == "claims" else ():
         seconds = ", ".join(f"{name} {s:.3g} s" for name, s in record["parts"].items())
         print(f"{record['row']}: {record['metrics']['value']:.3g} ({seconds})")

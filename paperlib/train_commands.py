@@ -8,15 +8,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from paperlib.commands import print_scores
-from paperlib.device import pick_device, progress, ranks
+from paperlib.device import pick_device
+from paperlib.distributed import ranks
+from paperlib.progress import progress
 
 VALIDATION = ("val", "valid", "validation")  # names of one thing; which one a set has is nobody's choice
 
 
 def _recipe(args):
     """The budget's recipe of a system with the options of the command line applied."""
-    from paperlib.data.sets import splits
-    from paperlib.experiments.configs import budget
+    from paperlib.data.named_sets import splits
+    from paperlib.training.recipes import budget
 
     recipe = budget(args.budget).recipe(args.system)
     data = args.data or recipe.data
@@ -32,12 +34,12 @@ def _recipe(args):
 
 def train(args) -> None:
     """One run: weights in <out>/<system>.safetensors, checkpoint beside them until it is done, scores at the end."""
-    from paperlib.data.sets import load
-    from paperlib.experiments import fit
-    from paperlib.experiments.configs import tested
-    from paperlib.experiments.trained import compare, nothing_in, tells_classes
-    from paperlib.experiments.weights import save_weights
-    from paperlib.systems import SYSTEMS
+    from paperlib.data.named_sets import load
+    from paperlib.systems.registry import SYSTEMS
+    from paperlib.training import trainer
+    from paperlib.training.recipes import tested
+    from paperlib.training.trained import compare, nothing_in, tells_classes
+    from paperlib.training.weights import save_weights
 
     started, out = time.time(), writable(args.out, f"{args.system}.safetensors")
     device, recipe, seen = pick_device(args.device), _recipe(args), []
@@ -49,7 +51,7 @@ def train(args) -> None:
 
     checkpoint = out / f"{args.system}.checkpoint"
     try:
-        system, history = fit.train(args.system, recipe, args.seed, args.set, device, checkpoint, bar=_loss_bar,
+        system, history = trainer.train(args.system, recipe, args.seed, args.set, device, checkpoint, bar=_loss_bar,
                                     watch=lambda _, record: seen.append(record), begin=begin)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_kept(checkpoint, bool(seen), started)) from None
@@ -67,8 +69,8 @@ def train(args) -> None:
 
 def _scored(path: Path, test, device, kept: str) -> dict:
     """Scores of the weights as they are stored, so that `eval` finds the same; what goes wrong says what is kept."""
-    from paperlib.experiments.evaluate import evaluate
-    from paperlib.experiments.weights import load_weights
+    from paperlib.scoring.coco_metrics import evaluate
+    from paperlib.training.weights import load_weights
 
     try:
         return evaluate(load_weights(path), test, device)
@@ -121,7 +123,7 @@ def _kept(checkpoint: Path, begun: bool, started: float) -> str:
 
 def _tidy(checkpoint: Path) -> None:
     """Remove what a run needed to go on from, and what earlier runs left of that."""
-    from paperlib.experiments.stages import clear
+    from paperlib.training.alternating import clear
 
     for file in _beside(checkpoint):
         file.unlink(missing_ok=True)
@@ -131,7 +133,7 @@ def _tidy(checkpoint: Path) -> None:
 
 def _origin(device) -> dict[str, str]:
     """The commit and version that weights were trained with."""
-    from paperlib.experiments.records import provenance
+    from paperlib.tables.records import provenance
 
     return {key: str(value) for key, value in provenance(device).items() if key in ("commit", "torch", "device")}
 
@@ -147,10 +149,10 @@ def _loss_bar(run, total: int, desc: str):
 
 def eval_(args) -> None:
     """Scores of stored weights on a data set, the one that they were scored on if none is named."""
-    from paperlib.data.sets import load
-    from paperlib.experiments.evaluate import evaluate
-    from paperlib.experiments.trained import category_ids, compare, nothing_in, tells_classes
-    from paperlib.experiments.weights import load_weights, read_header
+    from paperlib.data.named_sets import load
+    from paperlib.scoring.coco_metrics import evaluate
+    from paperlib.training.trained import category_ids, compare, nothing_in, tells_classes
+    from paperlib.training.weights import load_weights, read_header
 
     device, system = pick_device(args.device), load_weights(args.weights, args.system)
     if args.size:
@@ -171,10 +173,11 @@ def eval_(args) -> None:
 
 def doctor(args) -> int:
     """What is wrong with a data set, or between it and a model, before you train."""
-    from paperlib.data.sets import load
-    from paperlib.experiments.configs import override, system_config
-    from paperlib.experiments.diagnose import doctor as examine
-    from paperlib.experiments.weights import load_weights, read_header
+    from paperlib.config import override
+    from paperlib.data.named_sets import load
+    from paperlib.doctor.examine import doctor as examine
+    from paperlib.training.recipes import system_config
+    from paperlib.training.weights import load_weights, read_header
 
     stored = load_weights(args.weights) if args.weights else None
     dataset, device = load(args.data, args.split), pick_device(args.device)
@@ -191,8 +194,8 @@ def doctor(args) -> int:
 
 def pretrain(args) -> None:
     """Train a trunk to name MiniNet's crops and store its weights with their accuracy."""
-    from paperlib.experiments.pretrain import pretrain as run
-    from paperlib.parts.trunk_weights import weights_folder
+    from paperlib.paths import weights_folder
+    from paperlib.training.pretrain import pretrain as run
 
     writable(weights_folder(), f"{args.trunk}.safetensors")
     path, accuracy = run(args.trunk, args.budget, args.seed, pick_device(args.device), lr=args.lr)

@@ -7,21 +7,23 @@ import pytest
 import torch
 from sklearn.svm import LinearSVC
 
-from paperlib.data.coco import read_coco
-from paperlib.data.loader import Batches
-from paperlib.data.proposals import with_proposals
-from paperlib.experiments import curves_fast_rcnn
-from paperlib.experiments.after import fc7_pages
-from paperlib.experiments.configs import Recipe, budget, override
-from paperlib.experiments.evaluate import covered, evaluate
-from paperlib.experiments.fit import train
-from paperlib.experiments.published import claims
-from paperlib.experiments.svms import SVMConfig, train_svms
-from paperlib.experiments.tables import jobs_of
+from paperlib.claims.fast_rcnn import curves
+from paperlib.config import override
+from paperlib.data.batches import Batches
+from paperlib.data.given_proposals import with_proposals
+from paperlib.data.read_coco import read_coco
+from paperlib.papers.register import claims
 from paperlib.parts import boxes
-from paperlib.parts.rois import ProposalSource, to_rois
-from paperlib.systems import fast_rcnn_configs
+from paperlib.parts.proposals import ProposalSource
+from paperlib.parts.roi_pooling import to_rois
+from paperlib.scoring.coco_metrics import covered, evaluate
 from paperlib.systems.fast_rcnn import FastRCNN
+from paperlib.systems.presets import fast_rcnn
+from paperlib.tables.row_jobs import jobs_of
+from paperlib.training.post_training import fc7_pages
+from paperlib.training.recipes import Recipe, budget
+from paperlib.training.svms import SVMConfig, train_svms
+from paperlib.training.trainer import train
 
 CPU = torch.device("cpu")
 
@@ -92,7 +94,7 @@ def test_every_row_is_a_configuration_and_its_claims_have_rows():
     plan = budget("smoke")
     for table in ("1", "4", "5", "6", "7", "8", "text"):
         for job in jobs_of(f"fast_rcnn/{table}", plan, seeds=1):
-            override(fast_rcnn_configs.small(), job.changes)
+            override(fast_rcnn.small(), job.changes)
     more = {job.row: job.recipe for job in jobs_of("fast_rcnn/1", plan, seeds=1)}["FRCN, 07+12"]
     assert (more.train_images, more.steps) == (3 * 32, 9)
     turned = {job.row: job.changes for job in jobs_of("fast_rcnn/6", plan, seeds=1)}
@@ -129,7 +131,7 @@ def test_curves_are_judged():
     hill = {label: [m, m + 0.3, m - 0.2] for label, m in zip(labels, (50, 55, 57, 54, 52))}
     climb = {label: [m, m + 0.3, m - 0.2] for label, m in zip(labels, (50, 55, 57, 59, 61))}
     recall = {label: [m] * 3 for label, m in zip(labels, (40, 50, 55, 58, 60))}
-    rise, misleads = curves_fast_rcnn.rise_then_fall, curves_fast_rcnn.recall_misleads
+    rise, misleads = curves.rise_then_fall, curves.recall_misleads
     claim = of("frcn-more-proposals")
     assert rise(claim, Runs(hill, recall))[1] == "holds" and rise(claim, Runs(climb, recall))[1] == "contradicted"
     assert rise(claim, Runs({}, {})) is None
@@ -138,10 +140,10 @@ def test_curves_are_judged():
     l2 = of("frcn-smooth-l1-stable")
     none = dict.fromkeys(l2["judge"]["rows"], 0)
     bad = none | {row: 5 for row in none if row.startswith("L2") and row.endswith("0.16")}
-    found, says, _ = curves_fast_rcnn.only_l2_diverges(l2, Runs({}, diverged=none))
+    found, says, _ = curves.only_l2_diverges(l2, Runs({}, diverged=none))
     assert (found.mean, found.n, says) == (0, 5, "contradicted")
-    assert curves_fast_rcnn.only_l2_diverges(l2, Runs({}, diverged=bad))[1] == "holds"
-    assert curves_fast_rcnn.only_l2_diverges(l2, Runs({})) is None
+    assert curves.only_l2_diverges(l2, Runs({}, diverged=bad))[1] == "holds"
+    assert curves.only_l2_diverges(l2, Runs({})) is None
 
 
 # what the SVMs are given and how they are trained
@@ -156,7 +158,7 @@ def test_pages_hold_every_proposal_and_object_as_it_is_tested(recipe, scenes):
         t["proposals"] = torch.cat([more + 1, more - 6])
     pages = Pages(dataset, objects)
     torch.manual_seed(0)
-    net = FastRCNN(override(fast_rcnn_configs.small(3), {"head.dropout": 0.5})).train()
+    net = FastRCNN(override(fast_rcnn.small(3), {"head.dropout": 0.5})).train()
     for step, (features, labels, overlaps) in enumerate(fc7_pages(net, pages, CPU)):
         shown = Batches(dataset, 1).indices(step)[0]
         t = objects[shown]

@@ -2,11 +2,10 @@
 import numpy as np
 import pytest
 
-from paperlib.data import build
-from paperlib.data.sets import load
-from paperlib.teach import annotation_scores as scores
-from paperlib.teach import annotation_sheets as sheets
-from paperlib.teach import annotation_widgets as tasks
+from paperlib.data.named_sets import load
+from paperlib.teach.annotation import pictures as sheets
+from paperlib.teach.annotation import scores, tasks
+from paperlib.world import build
 
 
 @pytest.fixture(scope="module")

@@ -12,13 +12,13 @@ import torchvision
 from pycocotools import mask as rle_tools
 from pycocotools.coco import COCO
 
-from paperlib.data import build as builder
-from paperlib.data import sets
-from paperlib.data.check import check
-from paperlib.data.coco import read_coco
-from paperlib.data.outlines import filled, polygons, run_lengths
-from paperlib.data.voc import read_voc
-from paperlib.data.world import World, draw_scene
+from paperlib.data import named_sets
+from paperlib.data.read_coco import read_coco
+from paperlib.data.read_voc import read_voc
+from paperlib.data.set_checks import check
+from paperlib.parts.masks import filled, polygons, run_lengths
+from paperlib.world import build, drawn_sets, write_pictures
+from paperlib.world.world import World, draw_scene
 
 COUNTS = {"minicoco": {"train": 60, "val": 8, "test": 4}, "minivoc": {"trainval": 20, "test": 8},
           "mininet": {"train": 36, "val": 36}}
@@ -28,7 +28,7 @@ COUNTS = {"minicoco": {"train": 60, "val": 8, "test": 4}, "minivoc": {"trainval"
 def folders(tmp_path_factory) -> dict[str, Path]:
     root = tmp_path_factory.mktemp("drawn")
     for name, counts in COUNTS.items():
-        builder.build(name, root / name, 1, counts)
+        build.build(name, root / name, 1, counts)
     return {name: root / name for name in COUNTS}
 
 
@@ -38,8 +38,8 @@ def files(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("name", COUNTS)
 def test_same_bytes_from_two_processes(name, folders, tmp_path, monkeypatch):
-    monkeypatch.setattr(builder, "CHUNK", 7)
-    builder.build(name, tmp_path, 2, COUNTS[name])
+    monkeypatch.setattr(write_pictures, "CHUNK", 7)
+    build.build(name, tmp_path, 2, COUNTS[name])
     assert files(tmp_path) == files(folders[name])
 
 
@@ -55,7 +55,7 @@ def test_coco_readers_agree_on_boxes_and_masks(folders):
     assert ours.area_ranges["small"] == (0, 144) and ours.area_ranges["large"][0] == 1296
     for k, image in enumerate(ours.images):
         number = int(image["file_name"][:12]) - 1
-        _, drawn = draw_scene(World(), builder.seed_of("minicoco", "train", number))
+        _, drawn = draw_scene(World(), drawn_sets.seed_of("minicoco", "train", number))
         anns = theirs.loadAnns(theirs.getAnnIds(image["id"]))
         assert [a["bbox"] for a in anns] == [t["bbox"] for t in drawn]
         for ann, thing, mask in zip(anns, drawn, ours.target(k, masks=True)["masks"], strict=True):
@@ -80,8 +80,8 @@ def test_voc_readers_agree_on_boxes_and_masks(folders, tmp_path):
     ours = read_voc(folders["minivoc"], "trainval")
     assert len(ours.classes) == 20
     for k, image in enumerate(ours.images):
-        seed = builder.seed_of("minivoc", "trainval", int(image["file_name"][:6]) - 1)
-        _, drawn = draw_scene(builder.WORLDS["minivoc"], seed)
+        seed = drawn_sets.seed_of("minivoc", "trainval", int(image["file_name"][:6]) - 1)
+        _, drawn = draw_scene(drawn_sets.WORLDS["minivoc"], seed)
         target = ours.target(k, masks=True)
         for thing, box, mask in zip(drawn, target["boxes"], target["masks"], strict=True):
             x, y, w, h = thing["bbox"]
@@ -104,16 +104,16 @@ def test_mininet_is_a_folder_per_class(folders):
 
 
 def test_seeds_are_disjoint():
-    seeds = [range(builder.seed_of(name, split, 0), builder.seed_of(name, split, size))
-             for name, counts in builder.COUNTS.items() for split, size in counts.items()]
+    seeds = [range(drawn_sets.seed_of(name, split, 0), drawn_sets.seed_of(name, split, size))
+             for name, counts in drawn_sets.COUNTS.items() for split, size in counts.items()]
     assert len({seed for part in seeds for seed in part}) == sum(map(len, seeds))
 
 
 def test_unknown_set_or_split_is_an_error(tmp_path):
     with pytest.raises(KeyError, match="minicoco"):
-        builder.build("micrococo", tmp_path)
+        build.build("micrococo", tmp_path)
     with pytest.raises(KeyError, match="trainval"):
-        builder.build("minivoc", tmp_path, counts={"train": 3})
+        build.build("minivoc", tmp_path, counts={"train": 3})
 
 
 def test_polygons_fill_the_mask_exactly():
@@ -142,53 +142,53 @@ def test_a_set_of_other_drawings_is_drawn_again_and_a_strangers_folder_left_alon
 
     def draw(name, folder, jobs=None):
         drawn.append(name)
-        (folder / "version").write_text(builder.version(name) + "\n")
+        (folder / "version").write_text(drawn_sets.version(name) + "\n")
 
     monkeypatch.setenv("PAPERLIB_DATA", str(tmp_path))
-    monkeypatch.setattr(builder, "build", draw)
+    monkeypatch.setattr(build, "build", draw)
     for _ in range(2):
-        assert sets.ensure("minivoc") == tmp_path / "minivoc"
+        assert named_sets.ensure("minivoc") == tmp_path / "minivoc"
     assert drawn == ["minivoc"]                                         # drawn on first use, then found
     (tmp_path / "minivoc" / "version").write_text("000000000000\n")
-    sets.ensure("minivoc")
+    named_sets.ensure("minivoc")
     assert drawn == ["minivoc"] * 2
-    assert (tmp_path / "minivoc" / "version").read_text().strip() == builder.version("minivoc")
+    assert (tmp_path / "minivoc" / "version").read_text().strip() == drawn_sets.version("minivoc")
     (tmp_path / "minicoco").mkdir()                                     # no stamp: not ours to replace
-    sets.ensure("minicoco")
+    named_sets.ensure("minicoco")
     assert len(drawn) == 2 and not list(tmp_path.glob(".mini*-*"))
     with pytest.raises(KeyError, match="no embedded data set 'maxicoco'"):
-        sets.ensure("maxicoco")
+        named_sets.ensure("maxicoco")
 
 
 def test_a_name_may_turn_dials(tmp_path, monkeypatch):
     monkeypatch.setenv("PAPERLIB_DATA", str(tmp_path))
-    monkeypatch.setattr(builder, "TURNED", (6, 4))
+    monkeypatch.setattr(drawn_sets, "TURNED", (6, 4))
     name = "minicoco?categories=20&size_range=(12,60)"
-    assert builder.world_of(name) == dataclasses.replace(World(), categories=20, size_range=(12, 60))
-    drawn = sets.load(name, "val")
+    assert drawn_sets.world_of(name) == dataclasses.replace(World(), categories=20, size_range=(12, 60))
+    drawn = named_sets.load(name, "val")
     assert len(drawn) == 4 and len(drawn.classes) == 20
     stamp = tmp_path / "minicoco-categories=20-size_range=-12-60" / "version"
-    assert stamp.read_text().strip() == builder.version(name)
-    assert len({builder.version(n) for n in (name, "minicoco", "minicoco?stuff=0", "minicoco?stuff=1")}) == 4
+    assert stamp.read_text().strip() == drawn_sets.version(name)
+    assert len({drawn_sets.version(n) for n in (name, "minicoco", "minicoco?stuff=0", "minicoco?stuff=1")}) == 4
     with pytest.raises(KeyError, match="no dial 'stuf'; there are size,"):
-        sets.load("minicoco?stuf=0", "val")
+        named_sets.load("minicoco?stuf=0", "val")
     with pytest.raises(ValueError, match="stuff=much is no number"):
-        builder.world_of("minicoco?stuff=much")
+        drawn_sets.world_of("minicoco?stuff=much")
 
 
 def test_every_set_can_have_a_dial_turned(tmp_path, monkeypatch):
-    monkeypatch.setattr(builder, "TURNED", (4, 2))
+    monkeypatch.setattr(drawn_sets, "TURNED", (4, 2))
     monkeypatch.setenv("PAPERLIB_DATA", str(tmp_path))
-    assert [len(sets.load("minivoc?stuff=0", split)) for split in ("trainval", "test")] == [4, 2]
-    folder = sets.ensure("mininet?stuff=0")
+    assert [len(named_sets.load("minivoc?stuff=0", split)) for split in ("trainval", "test")] == [4, 2]
+    folder = named_sets.ensure("mininet?stuff=0")
     assert len(list(folder.rglob("*.jpg"))) == 6
 
 
 def test_what_a_killed_drawing_left_is_removed(tmp_path, monkeypatch):
-    monkeypatch.setattr(builder, "TURNED", (4, 2))
+    monkeypatch.setattr(drawn_sets, "TURNED", (4, 2))
     monkeypatch.setenv("PAPERLIB_DATA", str(tmp_path))
-    command = [sys.executable, "-c", "from paperlib.data import build, sets\nbuild.TURNED = (9000, 2)\n"
-               "sets.ensure('mininet?stuff=0', 1)"]
+    command = [sys.executable, "-c", "from paperlib.data import named_sets\nfrom paperlib.world import drawn_sets\ndrawn_sets.TURNED = (9000, 2)\n"
+               "named_sets.ensure('mininet?stuff=0', 1)"]
     drawing = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     while not list(tmp_path.glob(".mininet-stuff=0.part-*/train")):
         assert drawing.poll() is None
@@ -196,7 +196,7 @@ def test_what_a_killed_drawing_left_is_removed(tmp_path, monkeypatch):
     drawing.kill()
     drawing.wait()
     (other := tmp_path / ".mininet-stuff=0.5.part-xyz").mkdir()
-    sets.ensure("mininet?stuff=0")
+    named_sets.ensure("mininet?stuff=0")
     assert not list(tmp_path.glob(".mininet-stuff=0.part-*")) and other.exists()
 
 
@@ -204,4 +204,4 @@ def test_read_only_folder_gets_a_hint(tmp_path, monkeypatch):
     (tmp_path / "taken").write_text("")
     monkeypatch.setenv("PAPERLIB_DATA", str(tmp_path / "taken"))
     with pytest.raises(OSError, match=r"minivoc cannot be drawn there .* set PAPERLIB_DATA"):
-        sets.ensure("minivoc")
+        named_sets.ensure("minivoc")

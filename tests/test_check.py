@@ -9,8 +9,8 @@ from test_coco import write as write_coco
 from test_voc import thing
 from test_voc import write as write_voc
 
-from paperlib.data import sets
-from paperlib.data.check import check
+from paperlib.data import named_sets
+from paperlib.data.set_checks import check
 
 
 def texts(faults):
@@ -88,25 +88,25 @@ def test_bccd_has_exactly_the_faults_that_were_verified_by_eye(shared):
 
 
 def test_bccd_loads_with_its_two_clicks_dropped(shared, capsys):
-    data = sets.load(shared / "data/bccd", "trainval")
+    data = named_sets.load(shared / "data/bccd", "trainval")
     assert capsys.readouterr().out.startswith("bccd/trainval: 2 dropped") and len(data) == 292
     assert len(data.skipped) == 2 and not data.clipped and data.classes == ["Platelets", "RBC", "WBC"]
     with pytest.raises(KeyError, match=r"which split.*test, train, trainval, val"):
-        sets.load(shared / "data/bccd")
+        named_sets.load(shared / "data/bccd")
 
 
 def test_coco128_has_a_grey_image_and_a_snowboard_labelled_twice(shared):
     found = check(shared / "data/coco128")
     assert sorted((f.record, f.found[:12]) for f in found) == [
         ("annotation 1851481 (snowboard)", "IoU 0.87 wit"), ("image 86", "pixels of ki")]
-    data = sets.load(shared / "data/coco128", limit=16)
+    data = named_sets.load(shared / "data/coco128", limit=16)
     assert len(data) == 16 and len(data.classes) == 80 and data.pixels() is None
-    whole = sets.load(shared / "data/coco128")
+    whole = named_sets.load(shared / "data/coco128")
     assert sum(a["iscrowd"] for anns in whole.annotations.values() for a in anns) == 10
 
 
 def test_masks_of_coco128_fill_their_boxes_and_areas(shared):
-    data = sets.load(shared / "data/coco128")
+    data = named_sets.load(shared / "data/coco128")
     for i in range(0, 128, 16):
         target = data.target(i, masks=True)
         ys, xs = target["masks"].any(2), target["masks"].any(1)
@@ -124,20 +124,20 @@ def test_names_paths_and_splits(tmp_path, monkeypatch):
         (tmp_path / "coco2017/annotations").mkdir(parents=True, exist_ok=True)
         shutil.copy(tmp_path / "instances.json", tmp_path / f"coco2017/annotations/instances_{part}.json")
         shutil.copytree(tmp_path / "images", tmp_path / "coco2017" / part)
-    assert sets.load("minivoc", "train").name == sets.load("minivoc/train").name == "minivoc/train"
-    assert sets.splits("coco2017") == ["train2014", "train2017", "val"]
-    assert sets.load("coco2017", "val2017").root.name == "val2017" == sets.load("coco2017/val").root.name
-    assert sets.load("coco2017", "train2017").root.name == "train2017"
-    assert sets.load(tmp_path / "instances.json", limit=1).images[0]["id"] == 7
-    assert sets.known_sets()["minivoc"] == str(tmp_path / "minivoc") and "download" in sets.known_sets()["voc2012"]
+    assert named_sets.load("minivoc", "train").name == named_sets.load("minivoc/train").name == "minivoc/train"
+    assert named_sets.splits("coco2017") == ["train2014", "train2017", "val"]
+    assert named_sets.load("coco2017", "val2017").root.name == "val2017" == named_sets.load("coco2017/val").root.name
+    assert named_sets.load("coco2017", "train2017").root.name == "train2017"
+    assert named_sets.load(tmp_path / "instances.json", limit=1).images[0]["id"] == 7
+    assert named_sets.known_sets()["minivoc"] == str(tmp_path / "minivoc") and "download" in named_sets.known_sets()["voc2012"]
     with pytest.raises(KeyError, match="no split 'test'; it has train2014, train2017, val"):
-        sets.load("coco2017", "test")
+        named_sets.load("coco2017", "test")
     with pytest.raises(KeyError, match=r"no split .val.; it has no splits, only instances\.json"):
-        sets.load(tmp_path, "val")
+        named_sets.load(tmp_path, "val")
     with pytest.raises(KeyError, match=r"no data set 'mincoco'.*minicoco, mininet, minivoc"):
-        sets.load("mincoco")
+        named_sets.load("mincoco")
     with pytest.raises(KeyError, match=r"is no detection set: it holds 7.png, 8.png; expected COCO"):
-        sets.load(tmp_path / "images")
+        named_sets.load(tmp_path / "images")
 
 
 def test_a_failed_drawing_leaves_nothing_and_a_good_one_is_drawn_once(tmp_path, monkeypatch):
@@ -152,12 +152,12 @@ def test_a_failed_drawing_leaves_nothing_and_a_good_one_is_drawn_once(tmp_path, 
         write_coco(root, good())
         if len(calls) == 1:
             raise KeyboardInterrupt
-    fake = types.ModuleType("paperlib.data.build")
+    fake = types.ModuleType("paperlib.world.build")
     fake.build, fake.version, fake.folder_of = build, lambda name: "1", str
-    monkeypatch.setitem(sys.modules, "paperlib.data.build", fake)
+    monkeypatch.setitem(sys.modules, "paperlib.world.build", fake)
     monkeypatch.setattr(paperlib.data, "build", fake, raising=False)
     monkeypatch.setenv("PAPERLIB_DATA", str(tmp_path / "data"))
     with pytest.raises(KeyboardInterrupt):
-        sets.load("minicoco")
+        named_sets.load("minicoco")
     assert [p.name for p in (tmp_path / "data").iterdir()] == [".minicoco.lock"]
-    assert len(sets.load("minicoco")) == len(sets.load("minicoco")) == 2 and len(calls) == 2
+    assert len(named_sets.load("minicoco")) == len(named_sets.load("minicoco")) == 2 and len(calls) == 2

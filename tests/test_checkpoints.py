@@ -10,9 +10,9 @@ import torch
 from test_fit import CPU, RECIPE, Drawn, system
 from test_weights import Bomb
 
-from paperlib.experiments import checkpoints, fit
-from paperlib.experiments.checkpoints import uninterrupted
-from paperlib.experiments.configs import budget
+from paperlib.training import checkpoints, loop, trainer
+from paperlib.training.checkpoints import uninterrupted
+from paperlib.training.recipes import budget
 
 LONG = replace(RECIPE, steps=8)
 
@@ -23,7 +23,7 @@ def same(one, other):
 
 def whole():
     straight = system()
-    return straight, list(fit.fit(straight, Drawn(), LONG, CPU))
+    return straight, list(loop.fit(straight, Drawn(), LONG, CPU))
 
 
 def pressed(monkeypatch, at, times=1):
@@ -44,18 +44,18 @@ def test_an_interrupt_in_a_step_waits_for_its_end_and_keeps_it(tmp_path, monkeyp
     path = tmp_path / "run.pt"
     pressed(monkeypatch, at=4)
     with pytest.raises(KeyboardInterrupt):
-        list(fit.fit(system(), Drawn(), LONG, CPU, checkpoint=path))
+        list(loop.fit(system(), Drawn(), LONG, CPU, checkpoint=path))
     assert len(torch.load(path, weights_only=True)["history"]) == 5
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     monkeypatch.undo()
     again = system(seed=1)
-    assert len(list(fit.fit(again, Drawn(), LONG, CPU, checkpoint=path))) == 8 and same(again, straight)
+    assert len(list(loop.fit(again, Drawn(), LONG, CPU, checkpoint=path))) == 8 and same(again, straight)
 
 
 def test_a_second_interrupt_does_not_wait(tmp_path, monkeypatch):
     pressed(monkeypatch, at=4, times=2)
     with pytest.raises(KeyboardInterrupt):
-        list(fit.fit(system(), Drawn(), LONG, CPU, checkpoint=tmp_path / "run.pt", every=3))
+        list(loop.fit(system(), Drawn(), LONG, CPU, checkpoint=tmp_path / "run.pt", every=3))
     assert len(torch.load(tmp_path / "run.pt", weights_only=True)["history"]) == 3   # no state of half a step
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
@@ -73,7 +73,7 @@ class Broken(Drawn):
 def test_a_run_that_is_left_early_goes_on_with_the_same_bits(tmp_path, stop):
     straight, history = whole()
     path = tmp_path / "run.pt"
-    run = fit.fit(system(), Broken() if stop == "picture" else Drawn(), LONG, CPU, checkpoint=path)
+    run = loop.fit(system(), Broken() if stop == "picture" else Drawn(), LONG, CPU, checkpoint=path)
     if stop == "picture":
         with pytest.raises(ValueError, match=r"5\.png"):
             list(run)
@@ -87,13 +87,13 @@ def test_a_run_that_is_left_early_goes_on_with_the_same_bits(tmp_path, stop):
                 run.throw(KeyboardInterrupt)
     assert len(torch.load(path, weights_only=True)["history"]) == 5
     again = system(seed=1)
-    resumed = list(fit.fit(again, Drawn(), LONG, CPU, checkpoint=path))
+    resumed = list(loop.fit(again, Drawn(), LONG, CPU, checkpoint=path))
     assert [r["loss"] for r in resumed] == [r["loss"] for r in history] and same(again, straight)
     assert os.listdir(tmp_path) == ["run.pt"]
 
 
 def test_the_last_step_is_written_before_anyone_is_told(tmp_path):
-    run, path = fit.fit(system(), Drawn(), LONG, CPU, checkpoint=tmp_path / "run.pt", every=3), tmp_path / "run.pt"
+    run, path = loop.fit(system(), Drawn(), LONG, CPU, checkpoint=tmp_path / "run.pt", every=3), tmp_path / "run.pt"
     for _ in range(8):
         next(run)
     kept = len(torch.load(path, weights_only=True)["history"])
@@ -104,7 +104,7 @@ def test_the_last_step_is_written_before_anyone_is_told(tmp_path):
 def test_a_minute_is_long_enough_to_write(tmp_path, monkeypatch):
     path, now = tmp_path / "run.pt", [0.0]
     monkeypatch.setattr(checkpoints.time, "monotonic", lambda: now[0])
-    run, kept = fit.fit(system(), Drawn(), LONG, CPU, checkpoint=path), []
+    run, kept = loop.fit(system(), Drawn(), LONG, CPU, checkpoint=path), []
     for step in range(7):
         now[0] = 25.0 * (step + 1)
         next(run)
@@ -113,10 +113,10 @@ def test_a_minute_is_long_enough_to_write(tmp_path, monkeypatch):
 
 
 def test_a_step_that_fails_is_not_kept(tmp_path, monkeypatch):
-    iterate = fit._iterate
-    monkeypatch.setattr(fit, "_iterate", lambda *a: 1 / 0 if a[-1] == 4 else iterate(*a))
+    iterate = loop._iterate
+    monkeypatch.setattr(loop, "_iterate", lambda *a: 1 / 0 if a[-1] == 4 else iterate(*a))
     with pytest.raises(ZeroDivisionError):
-        list(fit.fit(system(), Drawn(), LONG, CPU, checkpoint=tmp_path / "run.pt", every=3))
+        list(loop.fit(system(), Drawn(), LONG, CPU, checkpoint=tmp_path / "run.pt", every=3))
     assert len(torch.load(tmp_path / "run.pt", weights_only=True)["history"]) == 3
 
 
@@ -127,7 +127,7 @@ def test_what_cannot_be_written_leaves_no_part_behind(tmp_path, monkeypatch):
 
     monkeypatch.setattr(torch, "save", full)
     with pytest.raises(OSError, match="No space left"):
-        list(fit.fit(system(), Drawn(), LONG, CPU, checkpoint=tmp_path / "run.pt"))
+        list(loop.fit(system(), Drawn(), LONG, CPU, checkpoint=tmp_path / "run.pt"))
     assert os.listdir(tmp_path) == []
 
 
@@ -199,10 +199,10 @@ BROKEN = {
 def test_a_checkpoint_that_is_broken_is_one_line(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     change, words = BROKEN[name]
-    list(fit.fit(system(), Drawn(), RECIPE, CPU, checkpoint=tmp_path / "run.pt"))
+    list(loop.fit(system(), Drawn(), RECIPE, CPU, checkpoint=tmp_path / "run.pt"))
     change(tmp_path / "run.pt")
     with pytest.raises(ValueError) as error:
-        next(fit.fit(system(), Drawn(), RECIPE, CPU, checkpoint=tmp_path / "run.pt"))
+        next(loop.fit(system(), Drawn(), RECIPE, CPU, checkpoint=tmp_path / "run.pt"))
     told = str(error.value)
     assert "\n" not in told and told.startswith(f"{tmp_path / 'run.pt'}: ") and words in told and ADVICE in told, told
     assert not (tmp_path / "exploded").exists()
@@ -210,16 +210,16 @@ def test_a_checkpoint_that_is_broken_is_one_line(tmp_path, monkeypatch, name):
 
 def test_a_checkpoint_of_another_system_or_class_count_is_named(tmp_path):
     path = tmp_path / "run.pt"
-    list(fit.fit(system(), Drawn(), RECIPE, CPU, checkpoint=path))
+    list(loop.fit(system(), Drawn(), RECIPE, CPU, checkpoint=path))
     state = state_of(path)
     state["identity"]["system"] = "RPN"
     torch.save(state, path)
     with pytest.raises(ValueError, match=r"of another run: its system is 'RPN', expected 'RetinaNet'; delete it"):
-        next(fit.fit(system(), Drawn(), RECIPE, CPU, checkpoint=path))
+        next(loop.fit(system(), Drawn(), RECIPE, CPU, checkpoint=path))
     state["identity"].update(system="RetinaNet", config=state["identity"]["config"] | {"num_classes": 7})
     torch.save(state, path)
     with pytest.raises(ValueError, match=r"its config is num_classes = 7, expected 2"):
-        next(fit.fit(system(), Drawn(), RECIPE, CPU, checkpoint=path))
+        next(loop.fit(system(), Drawn(), RECIPE, CPU, checkpoint=path))
 
 
 @pytest.mark.parametrize(("at", "file"), [(2, "stages/*.pt"), (5, "stages/*.pt"), (8, "run.3.pt"), (10, "run.4.pt")])
@@ -229,7 +229,7 @@ def test_every_stage_goes_on_too(scenes, tmp_path, at, file):
 
     def trained(folder, **more):
         file = folder and folder / "run.pt"
-        return fit.train("faster_rcnn", recipe, 1, {"training": "alternating"}, CPU, file, **more)
+        return trainer.train("faster_rcnn", recipe, 1, {"training": "alternating"}, CPU, file, **more)
 
     def stop(_, record):
         if record["step"] == at:
@@ -248,7 +248,7 @@ def test_the_box_layers_own_training_goes_on_too(scenes, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     recipe = replace(budget("smoke").recipe("fast_rcnn"), data=str(scenes), train=None, steps=4, train_images=None)
     changes = {"box_weight": 0.0, "after.stage_wise": True}
-    straight, _ = fit.train("fast_rcnn", recipe, 0, changes, CPU)
+    straight, _ = trainer.train("fast_rcnn", recipe, 0, changes, CPU)
 
     def bar(run, total, desc):
         for n, record in enumerate(run):
@@ -257,9 +257,9 @@ def test_the_box_layers_own_training_goes_on_too(scenes, tmp_path, monkeypatch):
             yield record
 
     with pytest.raises(KeyboardInterrupt):
-        fit.train("fast_rcnn", recipe, 0, changes, CPU, tmp_path / "run.pt", bar=bar)
+        trainer.train("fast_rcnn", recipe, 0, changes, CPU, tmp_path / "run.pt", bar=bar)
     assert len(state_of(tmp_path / "run.after.pt")["history"]) == 3
-    again, history = fit.train("fast_rcnn", recipe, 0, changes, CPU, tmp_path / "run.pt")
+    again, history = trainer.train("fast_rcnn", recipe, 0, changes, CPU, tmp_path / "run.pt")
     assert len(history) == 8 and same(again, straight)
 
 
@@ -277,5 +277,5 @@ def test_the_bar_ends_at_its_end(scenes, changes):
             seen["steps"] += 1
             yield record
 
-    fit.train("faster_rcnn", recipe, 0, changes, CPU, bar=bar)
+    trainer.train("faster_rcnn", recipe, 0, changes, CPU, bar=bar)
     assert seen["steps"] == seen["total"] > 0

@@ -26,17 +26,17 @@ def busy(*number):
     time.sleep(100)
 
 def table():
-    list(pool.results(busy, {n: (n,) for n in range(4)}, 2))
+    list(workers.results(busy, {n: (n,) for n in range(4)}, 2))
 
 def data():
-    build.CHUNK = 1
+    write_pictures.CHUNK = 1
     list(build._draw(busy, "mininet", {"train": 4}, 2))
 
 def notebooks():
     (folder / "endless.py").write_text(
         "import os, pathlib, time\\npathlib.Path(os.getenv('HERE'), str(os.getpid())).touch()\\ntime.sleep(100)\\n")
     os.environ |= {"HERE": str(folder), "PYTHONPATH": os.pathsep.join([str(folder), os.environ["PYTHONPATH"]])}
-    execute.run_all({name: children.command("endless") for name in "abcd"}, 2, "smoke")
+    run.run_all({name: children.command("endless") for name in "abcd"}, 2, "smoke")
 """
 
 

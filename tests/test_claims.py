@@ -4,14 +4,16 @@ import re
 
 import pytest
 
+from paperlib import paths
 from paperlib.__main__ import main
-from paperlib.experiments import claims as module
-from paperlib.experiments import records, tables
-from paperlib.experiments.claims import VERDICTS, counts, frame, judged
-from paperlib.experiments.configs import budget
-from paperlib.experiments.published import claims, published
-from paperlib.experiments.scorecard import page
-from paperlib.systems import SYSTEMS
+from paperlib.claims import verdicts as module
+from paperlib.claims.page.scorecard import page
+from paperlib.claims.verdicts import VERDICTS, counts, frame, judged
+from paperlib.papers.printed import published
+from paperlib.papers.register import claims
+from paperlib.systems.registry import SYSTEMS
+from paperlib.tables import records, row_jobs, runner
+from paperlib.training.recipes import budget
 
 TABLE = "focal_loss/1b"
 
@@ -21,13 +23,13 @@ def results(tmp_path, monkeypatch):
     """An empty folder of records, no data set, and no exact claims (they have a test of their own)."""
     monkeypatch.setenv("PAPERLIB_RESULTS", str(tmp_path / "results"))
     monkeypatch.setenv("PAPERLIB_DATA", str(tmp_path / "data"))
-    monkeypatch.setattr(module, "all_facts", dict)
+    monkeypatch.setattr(module, "COMPUTED", {})
     return tmp_path
 
 
 def record(row: str, seed: int, ap: float, table: str = TABLE, status: str = "ok", **changed) -> None:
-    job = next(j for j in tables.jobs_of(table, budget("mini"), [row], 9) if j.seed == seed)
-    records.append({"table": table, "row": row, "seed": seed, "budget": "mini", "hash": tables.identity(job),
+    job = next(j for j in row_jobs.jobs_of(table, budget("mini"), [row], 9) if j.seed == seed)
+    records.append({"table": table, "row": row, "seed": seed, "budget": "mini", "hash": runner.identity(job),
                     "status": status, "metrics": {"AP": ap}, "seconds": 90.0, "provenance": {}} | changed)
 
 
@@ -103,8 +105,8 @@ def test_a_diverged_run_is_a_zero_that_is_told(results):
 
 def test_pairs_of_runs_with_different_products_are_told(results, capsys):
     probe = {"table": TABLE, "row": "gamma 2", "seed": 0, "recorded": 1.5, "bfloat16": 1.5, "float32": 1.25}
-    records.results_folder().mkdir(exist_ok=True)
-    (records.results_folder() / "products.jsonl").write_text(json.dumps(probe | {"commit": "early"}) + "\n")
+    paths.results_folder().mkdir(exist_ok=True)
+    (paths.results_folder() / "products.jsonl").write_text(json.dumps(probe | {"commit": "early"}) + "\n")
     kinds = [({"products": "bfloat16"}, {"products": "float32"}), ({"products": "float32"}, {"products": "float32"}),
              ({"commit": "early"}, {"products": "bfloat16"}), ({"commit": "early"}, {"products": "float32"}),
              ({"commit": "other"}, {"products": "float32"})]
@@ -247,7 +249,7 @@ def test_a_margin_for_each_part(results, five, verdict):
 
 
 def test_shapes_that_discount_easy_examples(results):
-    for job in tables.jobs_of("focal_loss/3", budget("mini"), seeds=3):
+    for job in row_jobs.jobs_of("focal_loss/3", budget("mini"), seeds=3):
         if job.row.startswith("FL*"):
             record(job.row, job.seed, 0.3 if job.changes["loss.gamma"] > 1 else 0.2, "focal_loss/3")
     line = of("focal-flstar-effective-shape")

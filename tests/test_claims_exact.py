@@ -6,25 +6,22 @@ import pytest
 import torch
 from torch import nn
 
-from paperlib.experiments import (
-    facts,
-    facts_coco,
-    facts_fast_rcnn,
-    facts_faster_rcnn,
-    facts_focal_loss,
-    facts_fpn,
-    facts_rcnn,
-    facts_retinanet,
-    facts_sharpmask,
-    geometry,
-)
-from paperlib.experiments.published import claims
-from paperlib.parts import boxes, losses, matching
+from paperlib.claims import compare, paper_nets, registry
+from paperlib.claims.coco import computed as coco_computed
+from paperlib.claims.fast_rcnn import computed as fast_rcnn_computed
+from paperlib.claims.faster_rcnn import computed as faster_rcnn_computed
+from paperlib.claims.focal_loss import computed as focal_loss_computed
+from paperlib.claims.focal_loss import computed_retinanet as retinanet_computed
+from paperlib.claims.fpn import computed as fpn_computed
+from paperlib.claims.rcnn import computed as rcnn_computed
+from paperlib.claims.sharpmask import computed as sharpmask_computed
+from paperlib.papers.register import claims
+from paperlib.parts import boxes, losses, matching, sampling
 from paperlib.parts.anchors import AnchorConfig, base_anchors
 from paperlib.parts.heads import HeadConfig
 from paperlib.parts.pyramids import PyramidConfig, pyramid
 
-FACTS = facts.all_facts()
+FACTS = registry.COMPUTED
 EXACT = {c["id"]: c for c in claims() if c["kind"] == "exact"}
 
 
@@ -50,44 +47,44 @@ def test_receptive_field_is_what_a_gradient_reaches():
         out = net(image)
         (grad,) = torch.autograd.grad(out[0, 0, 2, 2], image)
         reached |= {tuple(i) for i in grad[0, 0].nonzero().tolist()}
-    field, step = geometry.receptive_field(net)
+    field, step = paper_nets.receptive_field(net)
     assert step == 4
     assert {i for i, _ in reached} == {j for _, j in reached} == set(range(2 * step, 2 * step + field))
 
 
 def tampered(table: str, variant: str, metric: str, value: float):
-    """`facts.printed` with one cell changed."""
+    """`compare.printed` with one cell changed."""
     def printed(name):
-        rows = copy.deepcopy(facts.printed(name))
+        rows = copy.deepcopy(compare.printed(name))
         if name == table:
             rows[variant][metric] = value
         return rows
     return printed
 
 
-ENCODE, MATCH, GROUPED = boxes.encode, matching.match, geometry.alexnet(2)
+ENCODE, MATCH, GROUPED = boxes.encode, matching.match, paper_nets.alexnet(2)
 BREAKS = {
-    "rcnn-pool5-rf": (geometry, "receptive_field", lambda layers: (194, 32)),
-    "rcnn-fc7-share": (geometry, "alexnet", lambda groups=1: GROUPED),
-    "rcnn-pool5-share": (geometry, "alexnet", lambda groups=1: GROUPED),
-    "rcnn-predictor-memory": (facts_rcnn, "GB", 10**9),
+    "rcnn-pool5-rf": (paper_nets, "receptive_field", lambda layers: (194, 32)),
+    "rcnn-fc7-share": (paper_nets, "alexnet", lambda groups=1: GROUPED),
+    "rcnn-pool5-share": (paper_nets, "alexnet", lambda groups=1: GROUPED),
+    "rcnn-predictor-memory": (rcnn_computed, "GB", 10**9),
     "rcnn-bbox-param": (boxes, "encode", lambda a, b: ENCODE(a, b) * torch.tensor([1, 1, 0.5, 0.5])),
-    "rcnn-minibatch-mix": (matching, "sample", lambda label, num, share, g: label),
-    "rcnn-rel-61": (facts_rcnn, "printed", tampered("rcnn/2", "DPM v5", "mAP", 34.3)),
-    "rcnn-seg-11of21": (facts_rcnn, "printed", tampered("rcnn/6", "O2P", "car", 59.0)),
-    "frcn-svd-two-layers": (facts_fast_rcnn, "truncated", lambda layer, kept: nn.Sequential(
+    "rcnn-minibatch-mix": (sampling, "sample", lambda label, num, share, g: label),
+    "rcnn-rel-61": (rcnn_computed, "printed", tampered("rcnn/2", "DPM v5", "mAP", 34.3)),
+    "rcnn-seg-11of21": (rcnn_computed, "printed", tampered("rcnn/6", "O2P", "car", 59.0)),
+    "frcn-svd-two-layers": (fast_rcnn_computed, "truncated", lambda layer, kept: nn.Sequential(
         nn.Linear(40, kept, bias=False, dtype=torch.float64), nn.Linear(kept, 24, dtype=torch.float64))),
     "frcn-smooth-l1": (losses, "smooth_l1", lambda pred, target, beta=1.0: (pred - target) ** 2 / 2),
-    "frcn-roipool-backward": (facts_fast_rcnn.ops, "roi_pool", lambda x, rois, size: facts_fast_rcnn.ops.roi_align(
+    "frcn-roipool-backward": (fast_rcnn_computed.ops, "roi_pool", lambda x, rois, size: fast_rcnn_computed.ops.roi_align(
         x, rois, size)),
-    "frcn-speed-arithmetic": (facts_fast_rcnn, "printed", tampered("fast_rcnn/4", "FRCN M", "test speedup", 90)),
-    "faster-rf-zf": (geometry, "zf", lambda: geometry.alexnet()["pool5"]),
-    "faster-inside-anchors": (facts_faster_rcnn, "inside", lambda anchors, size: anchors[..., 0] >= 0),
-    "faster-anchor-count": (facts_faster_rcnn, "ANCHORS", AnchorConfig(levels=(4,), sizes=((128.0, 256.0),))),
-    "faster-reg-only-positive": (facts_faster_rcnn, "match", lambda o, hi, lo, best: MATCH(o, 0.5, 0.4, best)),
+    "frcn-speed-arithmetic": (fast_rcnn_computed, "printed", tampered("fast_rcnn/4", "FRCN M", "test speedup", 90)),
+    "faster-rf-zf": (paper_nets, "zf", lambda: paper_nets.alexnet()["pool5"]),
+    "faster-inside-anchors": (faster_rcnn_computed, "inside", lambda anchors, size: anchors[..., 0] >= 0),
+    "faster-anchor-count": (faster_rcnn_computed, "ANCHORS", AnchorConfig(levels=(4,), sizes=((128.0, 256.0),))),
+    "faster-reg-only-positive": (faster_rcnn_computed, "match", lambda o, hi, lo, best: MATCH(o, 0.5, 0.4, best)),
     "faster-bbox-param": (boxes, "encode", lambda a, b: ENCODE(b, a)),
-    "faster-timing-sums": (facts_faster_rcnn, "printed", tampered("faster_rcnn/5", "ZF, RPN + Fast R-CNN", "conv", 30)),
-    "faster-coco-best-every-class": (facts_faster_rcnn, "printed", tampered("faster_rcnn/6", "SS, 07", "cat", 90.0)),
+    "faster-timing-sums": (faster_rcnn_computed, "printed", tampered("faster_rcnn/5", "ZF, RPN + Fast R-CNN", "conv", 30)),
+    "faster-coco-best-every-class": (faster_rcnn_computed, "printed", tampered("faster_rcnn/6", "SS, 07", "cat", 90.0)),
 }
 
 
@@ -102,8 +99,8 @@ def rectified(cfg, channels):
     return net
 
 
-LOSS, RETINA, FPN, COCO, SHARP = facts_focal_loss, facts_retinanet, facts_fpn, facts_coco, facts_sharpmask
-METRICS = facts_coco.coco_metrics
+LOSS, RETINA, FPN, COCO, SHARP = focal_loss_computed, retinanet_computed, fpn_computed, coco_computed, sharpmask_computed
+METRICS = coco_computed.coco_metrics
 SHARPER = ("focal", lambda x, t, gamma=2.0, alpha=None: losses.focal(x, t, gamma + 0.1, alpha))
 SHIFTED = ("focal_star", lambda x, t, gamma, beta, alpha: losses.focal_star(x, t, gamma, beta + 0.1, alpha))
 HEAVIER = ("cross_entropy", lambda x, t, alpha=None: 1.01 * losses.cross_entropy(x, t, alpha) ** 1.01)
@@ -116,7 +113,7 @@ BREAKS |= {
     "focal-small-gradient": (LOSS, "focal", lambda x, t, gamma, alpha: losses.focal(x, t, 1.0, alpha)),
     "focal-prior-bias": (LOSS, "HeadConfig", lambda prior: HeadConfig(prior=2 * prior)),
     "focal-normalise-assigned": (LOSS, "ClassLossConfig", lambda gamma: losses.ClassLossConfig(gamma=0.0)),
-    "focal-implicit-alpha": (LOSS, "sample", lambda label, num, share, g: matching.sample(label, num, 0.125, g)),
+    "focal-implicit-alpha": (LOSS, "sample", lambda label, num, share, g: sampling.sample(label, num, 0.125, g)),
     "focal-anchor-range": (RETINA, "base_anchors", lambda cfg, level: 1.01 * base_anchors(cfg, level)),
     "focal-100k-anchors": (RETINA, *FEWER),
     "focal-subnet-shape": (RETINA, "HeadConfig", lambda: HeadConfig(convs=3)),

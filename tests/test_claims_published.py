@@ -1,7 +1,8 @@
 """Claims agree with the tables they rest on: a claimed difference is the difference of the two printed rows."""
 import pytest
 
-from paperlib.experiments.published import by_variant, claims, published
+from paperlib.papers.printed import by_variant, published
+from paperlib.papers.register import claims
 
 
 def printed_difference(claim: dict) -> float | None:

@@ -8,9 +8,9 @@ import torch
 from PIL import Image
 from pycocotools import mask as rle_tools
 
-from paperlib.data.coco import read_coco
-from paperlib.data.masks import unpack
-from paperlib.data.sets import load
+from paperlib.data.named_sets import load
+from paperlib.data.read_coco import read_coco
+from paperlib.data.record_checks.segmentations import unpack
 
 
 @pytest.fixture(autouse=True)

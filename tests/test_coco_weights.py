@@ -3,7 +3,7 @@ import pytest
 import torch
 from torchvision.models.detection import retinanet_resnet50_fpn
 
-from paperlib.experiments.coco_weights import WEIGHTS, coco_detector, score_on_coco
+from paperlib.scoring.torchvision_on_coco import WEIGHTS, coco_detector, score_on_coco
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from paperlib.experiments import configs
-from paperlib.experiments.configs import Recipe, budget, digest, override, system_config, to_dict
+from paperlib.config import digest, override, to_dict
+from paperlib.training import recipes
+from paperlib.training.recipes import Recipe, budget, system_config
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def test_digest_depends_on_values_and_not_on_order():
 
 
 def test_every_budget_recipe_resolves_to_a_configuration():
-    from paperlib.systems import SYSTEMS
+    from paperlib.systems.registry import SYSTEMS
 
     for name in ("smoke", "mini", "gpu", "paper"):
         for system, recipe in budget(name).recipes.items():
@@ -84,4 +85,4 @@ def test_budget_errors_and_default(monkeypatch):
     monkeypatch.setenv("PAPERLIB_BUDGET", "smoke")
     assert budget().name == "smoke"
     with pytest.raises(ValueError, match=r"budgets.toml, \[x\]: unknown override 'stepz'"):
-        configs._recipe({"stepz": 1}, "x")
+        recipes._recipe({"stepz": 1}, "x")

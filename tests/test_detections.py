@@ -5,7 +5,8 @@ from test_boxes import DEVICES, nms_slow, random_boxes
 from paperlib.parts import boxes
 from paperlib.parts.detections import DetectConfig, RoIDetectConfig, select, select_rois
 from paperlib.parts.proposals import ProposalConfig, propose
-from paperlib.parts.rois import DeltaConfig, to_rois
+from paperlib.parts.roi_pooling import to_rois
+from paperlib.parts.roi_training import DeltaConfig
 
 LARGE, THIRD = (800, 1333), 0.3  # px (h, w) of an image; an IoU
 

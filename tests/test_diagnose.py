@@ -8,13 +8,13 @@ import torch
 from PIL import Image
 
 from paperlib.__main__ import main
-from paperlib.data import sets
-from paperlib.data.coco import read_coco
-from paperlib.data.proposals import save_proposals
-from paperlib.experiments import diagnose
-from paperlib.experiments.configs import override
-from paperlib.experiments.coverage import anchor_coverage, anchors_of, proposal_coverage
-from paperlib.experiments.diagnose import (
+from paperlib.config import override
+from paperlib.data import named_sets
+from paperlib.data.read_coco import read_coco
+from paperlib.data.selective_search import save_proposals
+from paperlib.doctor import examine
+from paperlib.doctor.anchor_coverage import anchor_coverage, anchors_of, proposal_coverage
+from paperlib.doctor.examine import (
     doctor,
     examine_anchors,
     examine_classes,
@@ -22,15 +22,15 @@ from paperlib.experiments.diagnose import (
     examine_proposals,
     examine_records,
 )
-from paperlib.experiments.overfit import missed, overfit
-from paperlib.experiments.trained import Trained
-from paperlib.experiments.weights import save_weights
+from paperlib.doctor.overfit import missed, overfit
 from paperlib.parts.anchors import AnchorConfig
 from paperlib.parts.boxes import iou
 from paperlib.parts.matching import MatchConfig
-from paperlib.parts.rois import ProposalSource
-from paperlib.systems import PRESETS, SYSTEMS
-from paperlib.systems.retinanet_configs import tiny
+from paperlib.parts.proposals import ProposalSource
+from paperlib.systems.presets.retinanet import tiny
+from paperlib.systems.registry import PRESETS, SYSTEMS
+from paperlib.training.trained import Trained
+from paperlib.training.weights import save_weights
 
 RULE = MatchConfig()
 
@@ -163,7 +163,7 @@ def test_what_was_missed_is_told_by_class_and_cause():
 
 
 def test_frozen_random_parameters_and_layers_without_gradient_are_named(tmp_path, monkeypatch):
-    from paperlib.systems import SYSTEMS, RetinaNet
+    from paperlib.systems.registry import SYSTEMS, RetinaNet
 
     class Deaf(RetinaNet):
         def __init__(self, cfg):
@@ -183,7 +183,7 @@ def test_frozen_random_parameters_and_layers_without_gradient_are_named(tmp_path
 @pytest.fixture
 def quick(monkeypatch):
     """Three steps are learnt by heart, not 120."""
-    monkeypatch.setattr(diagnose, "overfit", lambda *a: overfit(*a[:4], 3, a[5]))
+    monkeypatch.setattr(examine, "overfit", lambda *a: overfit(*a[:4], 3, a[5]))
 
 
 @pytest.mark.parametrize(("system", "changes", "topics"), [
@@ -285,7 +285,7 @@ def test_a_loss_that_explodes_is_a_finding_not_a_crash(tmp_path):
 
 
 def test_bccd_platelets_are_out_of_reach_of_the_anchors_at_128_px(shared):
-    data = sets.load(shared / "data/bccd", "train")
+    data = named_sets.load(shared / "data/bccd", "train")
     cover = anchor_coverage(data, ANCHORS, 128)
     assert cover.share(0.5) > 0.9 and cover.worst(0.5, data.classes)[0][0] == "Platelets"
     found = text(examine_anchors(cover, RULE, data.classes))
@@ -294,8 +294,8 @@ def test_bccd_platelets_are_out_of_reach_of_the_anchors_at_128_px(shared):
 
 
 def test_the_report_of_coco128_is_plain(shared, capsys, monkeypatch):
-    monkeypatch.setattr(diagnose, "OPENED", 16)
-    doctor(sets.load(shared / "data/coco128"), size=128, steps=0)
+    monkeypatch.setattr(examine, "OPENED", 16)
+    doctor(named_sets.load(shared / "data/coco128"), size=128, steps=0)
     out = capsys.readouterr().out
     assert out.startswith("coco128: 128 images, 939 objects, 80 classes; training size 128\n")
     assert "9 of 80 classes have no object: fire hydrant" in out and "61% of 929 objects" in out

@@ -3,35 +3,35 @@ from dataclasses import asdict
 
 import pytest
 
-from paperlib.data import build
-from paperlib.data.world import World
-from paperlib.experiments import dials, records, report, tables
-from paperlib.experiments.configs import budget
-from paperlib.experiments.published import claims
+from paperlib.papers.register import claims
+from paperlib.tables import compare, dials, records, row_jobs, runner
+from paperlib.training.recipes import budget
+from paperlib.world import drawn_sets
+from paperlib.world.world import World
 
 
 @pytest.fixture
 def plan(tmp_path, monkeypatch):
     monkeypatch.setenv("PAPERLIB_RESULTS", str(tmp_path / "results"))
     monkeypatch.setenv("PAPERLIB_DATA", str(tmp_path / "data"))
-    monkeypatch.setattr(build, "TURNED", (8, 4))
-    tables._data_version.cache_clear()
+    monkeypatch.setattr(drawn_sets, "TURNED", (8, 4))
+    runner._data_version.cache_clear()
     yield budget("smoke")
-    tables._data_version.cache_clear()
+    runner._data_version.cache_clear()
 
 
 @pytest.mark.parametrize("name", dials.dials())
 def test_every_row_can_be_run_on_a_set_of_its_own(name):
-    dial, jobs = dials.dials()[name], tables.jobs_of(name, budget("mini"), seeds=1)
+    dial, jobs = dials.dials()[name], row_jobs.jobs_of(name, budget("mini"), seeds=1)
     assert len(jobs) == 2 * len(dial["values"]) and len({job.row for job in jobs}) == len(jobs)
     assert {job.recipe.data for job in jobs} == {dials.set_name(dial, value) for value in dial["values"]}
     of_system = "." in dial["dial"]
     fixed = sum(dial["dial"] in dial[side]["set"] for side in ("better", "worse"))  # a side that the dial does not turn
-    assert len({tables.identity(job) for job in jobs}) == len(jobs) - fixed * (len(dial["values"]) - 1)
+    assert len({runner.identity(job) for job in jobs}) == len(jobs) - fixed * (len(dial["values"]) - 1)
     for job in jobs:
         stretch = job.recipe.steps / budget("mini").recipe(dial["run"].get("recipe", dial["system"])).steps
         assert job.recipe.preset == dial["preset"]
-        turned = job.changes if of_system else asdict(build.world_of(job.recipe.data))
+        turned = job.changes if of_system else asdict(drawn_sets.world_of(job.recipe.data))
         scale = (job.recipe.size or [128])[0] / 128
         of_recipe = {"recipe.stretch": stretch, "recipe.scale": scale, "recipe.lr": job.recipe.lr,
                      "recipe.bf16": job.recipe.bf16}
@@ -47,32 +47,32 @@ def test_every_row_can_be_run_on_a_set_of_its_own(name):
 
 def test_a_curve_says_what_its_records_say(plan):
     name = "dials/stuff"
-    for job in tables.jobs_of(name, plan, seeds=2):
+    for job in row_jobs.jobs_of(name, plan, seeds=2):
         better, zero = job.row.endswith(": top-down"), "stuff 0" in job.row
         ap = 0.3 + 0.02 * better * (1 + zero) + 0.01 * job.seed
         records.append({"table": name, "row": job.row, "seed": job.seed, "budget": plan.name,
-                        "hash": tables.identity(job), "status": "ok", "metrics": {"AP": ap},
+                        "hash": runner.identity(job), "status": "ok", "metrics": {"AP": ap},
                         "seconds": 1.0, "provenance": {}})
-    curve = report.dial_curve(name, plan)
+    curve = compare.dial_curve(name, plan)
     assert list(curve.index) == ["0", "1", "3"] and curve["n"].tolist() == [2, 2, 2]
     assert curve["delta"].tolist() == pytest.approx([4, 2, 2]) and curve.loc["1", "no top-down"] == pytest.approx(30.5)
-    assert report.dial_curve("dials/size", plan)["n"].tolist() == [0, 0, 0]
+    assert compare.dial_curve("dials/size", plan)["n"].tolist() == [0, 0, 0]
 
 
 def test_a_row_runs_and_is_recorded_once(plan):
     rows = ["size_range 40-60: pyramid", "size_range 40-60: one level"]
-    assert [r["row"] for r in tables.run("dials/size", plan, rows, seeds=1)] == rows
-    assert tables.run("dials/size", plan, rows, seeds=1) == []
-    assert report.dial_curve("dials/size", plan)["n"].tolist() == [1, 0, 0]
-    assert (report.frame("dials/size", plan)[("cost", "seeds")] > 0).sum() == 2
+    assert [r["row"] for r in runner.run("dials/size", plan, rows, seeds=1)] == rows
+    assert runner.run("dials/size", plan, rows, seeds=1) == []
+    assert compare.dial_curve("dials/size", plan)["n"].tolist() == [1, 0, 0]
+    assert (compare.frame("dials/size", plan)[("cost", "seeds")] > 0).sum() == 2
 
 
 def test_the_scales_dial_stands_in_table_7():
     """At 1 the rows are the table's own, so their records are shared."""
     plan = budget("mini")
     rows = ["S, 1 scale", "S, 5 scales"]
-    table = {tables.identity(job) for job in tables.jobs_of("fast_rcnn/7", plan, rows, seeds=1)}
-    dial = {tables.identity(job): job for job in tables.jobs_of("dials/scales", plan, seeds=1)}
+    table = {runner.identity(job) for job in row_jobs.jobs_of("fast_rcnn/7", plan, rows, seeds=1)}
+    dial = {runner.identity(job): job for job in row_jobs.jobs_of("dials/scales", plan, seeds=1)}
     assert {job.row for key, job in dial.items() if key in table} == {
         "recipe.stretch 1.0: five scales", "recipe.stretch 1.0: one scale"}
 
@@ -82,6 +82,6 @@ def test_a_run_that_two_dials_share_is_recorded_in_both(plan, monkeypatch):
     body = dials.tables()
     monkeypatch.setattr(dials, "tables", lambda: body | {"dials/again": body["dials/stuff"] | {"id": "dials/again"}})
     rows = ["stuff 0: top-down"]
-    new = tables.run(["dials/stuff", "dials/again"], plan, rows, seeds=1)
+    new = runner.run(["dials/stuff", "dials/again"], plan, rows, seeds=1)
     assert [r["table"] for r in new] == ["dials/stuff", "dials/again"] and new[0]["metrics"] == new[1]["metrics"]
-    assert tables.run(["dials/stuff", "dials/again"], plan, rows, seeds=1) == []
+    assert runner.run(["dials/stuff", "dials/again"], plan, rows, seeds=1) == []

@@ -7,7 +7,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from paperlib.data.drawings import CATEGORIES, SUPERCATEGORIES, contact_sheet, fitted, render
+from paperlib.world.catalogue import CATEGORIES, SUPERCATEGORIES, contact_sheet, fitted, render
 
 VOC = ["aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable", "dog",
        "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor"]

@@ -4,8 +4,8 @@ import pytest
 from pycocotools import mask as rle
 from test_evaluate import oracle
 
-from paperlib.experiments.errors import KINDS, error_types, false_positives, fix, fix_gains
-from paperlib.experiments.noise import made_detections, made_truth
+from paperlib.scoring.error_types import KINDS, error_types, false_positives, fix, fix_gains
+from paperlib.scoring.simulated_detector import made_detections, made_truth
 
 CATEGORIES = [{"id": 1, "name": "cat", "supercategory": "animal"}, {"id": 2, "name": "dog", "supercategory": "animal"},
               {"id": 3, "name": "bus", "supercategory": "vehicle"}]

@@ -14,10 +14,11 @@ from pycocotools import mask as rle
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from paperlib.experiments.columns import found, truth
-from paperlib.experiments.evaluate import COCO_AREAS, average_recall, coco_metrics, detect_all, score_files, voc_ap
-from paperlib.experiments.noise import made_detections, made_truth
-from paperlib.experiments.scorer import curves, hotcoco
+from paperlib.scoring.checked_arrays import found, truth
+from paperlib.scoring.coco_curves import curves, hotcoco
+from paperlib.scoring.coco_metrics import COCO_AREAS, average_recall, coco_metrics, score_files, voc_ap
+from paperlib.scoring.detect import detect_all
+from paperlib.scoring.simulated_detector import made_detections, made_truth
 
 ENGINES = ["pycocotools", pytest.param("hotcoco", marks=pytest.mark.skipif(not hotcoco, reason="no hotcoco here"))]
 KEYS = ["AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl"]

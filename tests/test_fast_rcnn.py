@@ -6,11 +6,11 @@ import torch
 from test_boxes import DEVICES, random_boxes
 from test_retinanet import scenes
 
-from paperlib.experiments.configs import override, to_dict
-from paperlib.parts import boxes, rois
-from paperlib.systems import PRESETS, SYSTEMS
+from paperlib.config import override, to_dict
+from paperlib.parts import boxes, roi_pooling, roi_training
 from paperlib.systems.fast_rcnn import AfterConfig, FastRCNN, FastRCNNConfig, resized
-from paperlib.systems.fast_rcnn_configs import small, tiny, vgg16
+from paperlib.systems.presets.fast_rcnn import small, tiny, vgg16
+from paperlib.systems.registry import PRESETS, SYSTEMS
 
 
 def batch(num=4, around=8):
@@ -50,7 +50,7 @@ def test_presets_are_data_and_run(preset):
 @pytest.mark.parametrize("device", DEVICES)
 def test_losses_equal_the_equations(device):
     images, targets = batch()
-    cfg = rois.RoISampleConfig(num=10_000, positive=1.0)                 # everything that has a label
+    cfg = roi_training.RoISampleConfig(num=10_000, positive=1.0)                 # everything that has a label
     net = model(sample=cfg).to(device).eval()
     moved = [{k: v.to(device) for k, v in t.items()} for t in targets]
     got = net.losses(images.to(device), moved)
@@ -65,7 +65,7 @@ def test_losses_equal_the_equations(device):
             u = int(t["labels"][gt[r]]) if best[r] >= 0.5 else 0
             cls, count = cls - logits[r].log_softmax(0)[u], count + 1
             if u:
-                d = (deltas[r, u - 1] - rois.encode(pool[r], t["boxes"][gt[r]])).abs()
+                d = (deltas[r, u - 1] - roi_training.encode(pool[r], t["boxes"][gt[r]])).abs()
                 box = box + torch.where(d < 1, d**2 / 2, d - 0.5).sum()
     torch.testing.assert_close((got["cls"], got["box"]), (cls / count, box / count), rtol=1e-4, atol=1e-5)
 
@@ -124,8 +124,8 @@ def test_each_roi_is_read_at_the_scale_where_it_is_of_the_wanted_size():
     net = model(scales=(1.0, 2.0), scale_size=48.0).eval()
     sides = torch.tensor([12.0, 25, 40, 90])
     b = torch.stack([sides * 0 + 4, sides * 0 + 8, sides + 4, sides + 8], 1)
-    got = net.windows(images, rois.to_rois([b]))
-    one, two = (net.pooled(*resized(images, rois.to_rois([b]), f)) for f in (1.0, 2.0))
+    got = net.windows(images, roi_pooling.to_rois([b]))
+    one, two = (net.pooled(*resized(images, roi_pooling.to_rois([b]), f)) for f in (1.0, 2.0))
     torch.testing.assert_close(got, torch.cat([two[:2], one[2:]]))
     assert net.losses(images, targets)["cls"].isfinite()
 
@@ -170,12 +170,12 @@ def seeded(net, images, targets, seed=1):
 @torch.no_grad()
 def test_several_scales_are_drawn_in_training_and_the_boxes_stay_in_the_images_pixels():
     images, targets = batch(1)
-    net = model(scales=(0.5, 1.0, 2.0), sample=rois.RoISampleConfig(10_000, 1.0)).eval()
-    found, labels, goals = rois.sample_rois(given(targets), targets, net.cfg.sample)
+    net = model(scales=(0.5, 1.0, 2.0), sample=roi_training.RoISampleConfig(10_000, 1.0)).eval()
+    found, labels, goals = roi_training.sample_rois(given(targets), targets, net.cfg.sample)
     want = []
     for factor in net.cfg.scales:
         read = net.head(net.pooled(*resized(images, found, factor)))
-        want.append(sum(rois.losses(*read, found, labels, goals).values()))
+        want.append(sum(roi_training.losses(*read, found, labels, goals).values()))
     said = torch.stack([sum(seeded(net, images, targets, seed).values()) for seed in range(12)])
     near = (said[:, None] - torch.stack(want)).abs() < 1e-5
     assert near.sum(1).eq(1).all() and near.any(0).all()  # each is one of the three, and each of the three comes
@@ -201,7 +201,7 @@ def rois_detect(**changes):
 def test_losses_are_coded_as_configured():
     images, targets = batch(2)
     one, three, mean, steep = (seeded(model(**changes), images, targets)["box"] for changes in (
-        {}, {"box_weight": 3.0}, {"deltas": rois.DeltaConfig((50.0, 0.0, 0.0, 0.0), (1.0,) * 4)}, {"box_beta": 0.01}))
+        {}, {"box_weight": 3.0}, {"deltas": roi_training.DeltaConfig((50.0, 0.0, 0.0, 0.0), (1.0,) * 4)}, {"box_beta": 0.01}))
     torch.testing.assert_close(three, 3 * one)
     assert mean > 10 * one and steep > 1.05 * one
 
@@ -212,7 +212,7 @@ def test_detections_are_scored_decoded_and_clipped_as_configured():
     net = model(detect=rois_detect(score=0.0, keep=7, nms=1.0)).eval()
     (found,) = net.detect(images, there, where)
     assert len(found["boxes"]) == 7 and found["boxes"][:, 2].max() <= 30 and found["boxes"][:, 3].max() <= 40
-    still = model(detect=rois_detect(score=0.0), deltas=rois.DeltaConfig(mean=(0.0, 0.0, -3.0, -3.0))).eval()
+    still = model(detect=rois_detect(score=0.0), deltas=roi_training.DeltaConfig(mean=(0.0, 0.0, -3.0, -3.0))).eval()
     (moved,) = still.detect(images, proposals=where)
     assert (moved["boxes"][:, 2:] - moved["boxes"][:, :2]).max() < 10
     net.head.cls.bias.data = torch.tensor([0.0, 0.0, 9.0, 0.0])  # background, then classes 1 to 3
@@ -221,6 +221,6 @@ def test_detections_are_scored_decoded_and_clipped_as_configured():
 
 def test_rois_are_pooled_as_configured():
     images, targets = batch(1)
-    one, two = (model(roi=rois.RoIConfig(kind, side=small().roi.side)).pooled(images, rois.to_rois(given(targets)))
+    one, two = (model(roi=roi_pooling.RoIConfig(kind, side=small().roi.side)).pooled(images, roi_pooling.to_rois(given(targets)))
                 for kind in ("max", "align"))
     assert one.shape == two.shape and not one.allclose(two)

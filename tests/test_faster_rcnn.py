@@ -7,14 +7,15 @@ import torchvision
 from test_boxes import DEVICES
 from test_retinanet import scenes
 
-from paperlib.data.sets import load
-from paperlib.experiments.configs import budget, override
-from paperlib.experiments.evaluate import evaluate
-from paperlib.experiments.fit import train
+from paperlib.config import override
+from paperlib.data.named_sets import load
 from paperlib.parts import boxes
-from paperlib.systems import PRESETS, SYSTEMS
+from paperlib.scoring.coco_metrics import evaluate
 from paperlib.systems.faster_rcnn import FasterRCNN
-from paperlib.systems.faster_rcnn_configs import load_torchvision, tiny, torchvision_resnet50
+from paperlib.systems.presets.faster_rcnn import load_torchvision, tiny, torchvision_resnet50
+from paperlib.systems.registry import PRESETS, SYSTEMS
+from paperlib.training.recipes import budget
+from paperlib.training.trainer import train
 
 CPU = torch.device("cpu")
 

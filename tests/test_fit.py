@@ -5,10 +5,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from paperlib.experiments.configs import budget, system_config
-from paperlib.experiments.fit import _blame, fit, learning_rate, prepare, train
-from paperlib.experiments.weights import load_weights, read_header, save_weights
-from paperlib.systems import SYSTEMS
+from paperlib.systems.registry import SYSTEMS
+from paperlib.training.loop import _blame, fit, learning_rate
+from paperlib.training.recipes import budget, system_config
+from paperlib.training.trainer import prepare, train
+from paperlib.training.weights import load_weights, read_header, save_weights
 
 CPU = torch.device("cpu")
 RECIPE = replace(budget("smoke").recipe("retinanet"), steps=6, warmup=2)

@@ -5,24 +5,18 @@ import numpy as np
 import pytest
 import torch
 
-from paperlib.data import images, proposals
-from paperlib.data.coco import read_coco
-from paperlib.data.loader import Batches
-from paperlib.data.proposals import (
-    RICH,
-    closest_dense,
-    dense_boxes,
-    read_proposals,
-    save_proposals,
-    selective_search,
-    with_proposals,
-)
-from paperlib.experiments.configs import Recipe
-from paperlib.experiments.evaluate import detect_all
-from paperlib.experiments.fit import prepare
+from paperlib.data import pixels
+from paperlib.data import selective_search as search
+from paperlib.data.batches import Batches
+from paperlib.data.given_proposals import RICH, closest_dense, dense_boxes, with_proposals
+from paperlib.data.read_coco import read_coco
+from paperlib.data.selective_search import read_proposals, save_proposals, selective_search
 from paperlib.parts import boxes
 from paperlib.parts.anchors import inside
-from paperlib.parts.rois import ProposalSource
+from paperlib.parts.proposals import ProposalSource
+from paperlib.scoring.detect import detect_all
+from paperlib.training.recipes import Recipe
+from paperlib.training.trainer import prepare
 
 
 @pytest.fixture
@@ -44,8 +38,8 @@ def test_the_search_finds_the_object_and_repeats_itself(dataset):
 def test_the_search_sees_the_colours_and_ranks_large_boxes_first_by_chance(dataset, monkeypatch):
     picture = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
     picture[10:40, 8:32] = 250, 60, 20
-    seen, convert = [], proposals.cv2.cvtColor
-    monkeypatch.setattr(proposals.cv2, "cvtColor", lambda image, code: seen.append(image) or convert(image, code))
+    seen, convert = [], search.cv2.cvtColor
+    monkeypatch.setattr(search.cv2, "cvtColor", lambda image, code: seen.append(image) or convert(image, code))
     found = [selective_search(picture, seed=seed) for seed in range(10)]
     assert len(seen) >= 10 and all((image[..., ::-1] == picture).all() for image in seen)       # OpenCV: BGR
     assert len(found[0]) > 20 and not any(np.array_equal(found[0], other) for other in found[1:])
@@ -56,9 +50,9 @@ def test_the_search_sees_the_colours_and_ranks_large_boxes_first_by_chance(datas
 
 
 def test_what_was_found_is_read_again_and_a_stopped_search_goes_on(dataset, monkeypatch):
-    calls, real = [], proposals.selective_search
-    monkeypatch.setattr(proposals, "selective_search", lambda *a: calls.append(1) or real(*a))
-    monkeypatch.setattr(proposals, "CHUNK", 1)
+    calls = []
+    monkeypatch.setattr(search, "selective_search", lambda *a: calls.append(1) or selective_search(*a))
+    monkeypatch.setattr(search, "CHUNK", 1)
     first = with_proposals(dataset.subset(2), ProposalSource(), jobs=1)
     assert len(calls) == 2
     whole = with_proposals(dataset, ProposalSource(), jobs=1)
@@ -73,28 +67,28 @@ def test_what_was_found_is_read_again_and_a_stopped_search_goes_on(dataset, monk
 
 def test_without_a_place_to_keep_them_proposals_are_searched_and_pixels_decoded_each_time(dataset, tmp_path):
     kept = with_proposals(dataset, ProposalSource(), jobs=1).proposals
-    pixels = np.array(dataset.pixels())
+    decoded = np.array(dataset.pixels())
     (tmp_path / "cache" / "paperlib").rename(tmp_path / "whole")
     (tmp_path / "cache" / "paperlib").touch()                            # a file where the folder should be
-    images.writable.cache_clear()
+    pixels.writable.cache_clear()
     with pytest.warns(UserWarning, match="nothing can be kept there") as told:
         for _ in range(2):
             again = with_proposals(dataset, ProposalSource(), jobs=1).proposals
             assert dataset.pixels() is None
     assert len(told) == 1 and all(map(torch.equal, again, kept))
-    assert np.array_equal(dataset.image(1).numpy(), pixels[1])
+    assert np.array_equal(dataset.image(1).numpy(), decoded[1])
 
 
 def test_what_lies_in_a_folder_that_cannot_be_written_is_used(dataset, monkeypatch):
-    kept, pixels = with_proposals(dataset, ProposalSource(), jobs=1).proposals, np.array(dataset.pixels())
+    kept, decoded = with_proposals(dataset, ProposalSource(), jobs=1).proposals, np.array(dataset.pixels())
 
     def refuse(*_, **__):
         raise PermissionError(13, "Permission denied")
 
-    for module in (proposals, images):
+    for module in (search, pixels):
         monkeypatch.setattr(module, "FileLock", refuse)                  # as every file that is made there
         monkeypatch.setattr(module, "writable", refuse)
-    assert np.array_equal(dataset.pixels(), pixels)
+    assert np.array_equal(dataset.pixels(), decoded)
     assert all(map(torch.equal, with_proposals(dataset, ProposalSource(), jobs=1).proposals, kept))
 
 

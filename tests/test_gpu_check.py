@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from paperlib.experiments import gpu_check, tables
-from paperlib.experiments.configs import budget
+from paperlib import gpu_check
+from paperlib.tables import runner
+from paperlib.training.recipes import budget
 
 CPU = torch.device("cpu")
 
@@ -47,7 +48,7 @@ def test_rows_that_fail_or_have_no_time_left_are_named(row, monkeypatch, capsys)
     def fails(*_, **__):
         raise RuntimeError("on two devices")
 
-    monkeypatch.setattr(tables, "run_job", fails)
+    monkeypatch.setattr(runner, "run_job", fails)
     assert row() == ["focal_loss/1a"] and "RuntimeError: on two devices" in capsys.readouterr().out
 
 

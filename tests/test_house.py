@@ -12,7 +12,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from paperlib.teach import publish, twins
+from paperlib.course import readme_sections, twins
 
 ROOT = Path(__file__).parents[1]
 MAY_IMPORT = {"parts": {"parts"}, "data": {"data", "parts"}, "systems": {"systems", "parts"},
@@ -71,7 +71,7 @@ def test_make_targets_and_the_modules_that_they_call_exist():
     text = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = set(re.findall(r"^(\w+):", text, re.MULTILINE))
     assert targets >= {"setup", "notebooks", "test", "lab", "tables", "bench", "site", "clean"}
-    from paperlib.teach.notebooks import COMMANDS
+    from paperlib.course.cli import COMMANDS
     assert set(re.findall(r"paperlib\.teach\.notebooks (\w+)", text)) <= set(COMMANDS)
 
 
@@ -87,9 +87,9 @@ def test_ci_runs_the_tests_and_then_the_notebooks_quickly():
 
 def test_readme_list_of_notebooks_is_current():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    for made in (publish.README_LIST, publish.README_CLAIMS):
+    for made in (readme_sections.README_LIST, readme_sections.README_CLAIMS):
         assert made.search(text), f"README.md lost the markers {made.pattern}"
-    assert publish.filled_readme(text) == text, "run: python -m paperlib.teach.notebooks readme"
+    assert readme_sections.filled_readme(text) == text, "run: python -m paperlib.course.cli readme"
 
 
 def test_links_in_the_documents_lead_somewhere():

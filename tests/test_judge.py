@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from paperlib.experiments.judge import Difference, mean_interval, paired, pairs_to_see, verdict
+from paperlib.intervals import Difference, mean_interval, paired, pairs_to_see, verdict
 
 
 def test_interval_by_hand():

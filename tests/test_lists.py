@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from paperlib.data.sets import load
+from paperlib.data.named_sets import load
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ import pytest
 import torch
 from PIL import Image
 
-from paperlib.data import sets
-from paperlib.data.coco import read_coco
-from paperlib.data.loader import PAD, Batches, loader
+from paperlib.data import named_sets
+from paperlib.data.batches import PAD, Batches, loader
+from paperlib.data.read_coco import read_coco
 
 
 @pytest.fixture(autouse=True)
@@ -198,7 +198,7 @@ def test_a_batch_of_eight_takes_less_than_three_milliseconds(tmp_path):
 
 
 def test_real_images_of_all_sizes(shared):
-    data = sets.load(shared / "data/coco128", limit=4)
+    data = named_sets.load(shared / "data/coco128", limit=4)
     for target in Batches(data, 4, size=(120, 200))[0][1]:
         h, w = target["size"].tolist()
         boxes = target["boxes"]

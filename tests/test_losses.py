@@ -6,8 +6,8 @@ import torch.nn.functional as F
 import torchvision
 from test_boxes import DEVICES, random_boxes
 
-from paperlib.parts import boxes, dense_loss
-from paperlib.parts.dense_loss import class_loss
+from paperlib.parts import boxes, fused_class_loss
+from paperlib.parts.fused_class_loss import class_loss
 from paperlib.parts.losses import (
     ClassLossConfig,
     cross_entropy,
@@ -149,9 +149,9 @@ def test_the_elementwise_losses_equal_their_definitions():
 def test_class_loss_over_many_chunks(monkeypatch):
     logits, labels, scale = dense_case()
     for factor in (scale, None):
-        monkeypatch.setattr(dense_loss, "CHUNK", 1 << 16)
+        monkeypatch.setattr(fused_class_loss, "CHUNK", 1 << 16)
         whole = class_loss(logits, labels, ClassLossConfig(), factor)
-        monkeypatch.setattr(dense_loss, "CHUNK", 7)
+        monkeypatch.setattr(fused_class_loss, "CHUNK", 7)
         torch.testing.assert_close(class_loss(logits, labels, ClassLossConfig(), factor), whole)
         parts = [class_loss(x, y, ClassLossConfig(), factor) for x, y in zip(logits.split(9, 1), labels.split(9, 1))]
         torch.testing.assert_close(sum(parts), whole)  # slices of a level are not contiguous
@@ -168,7 +168,7 @@ def test_looking_up_the_values_of_bfloat16_is_exact(cfg):
         for x, y in zip(small.split(1000, 1), labels.split(1000, 1)):  # fewer logits than values: computed one by one
             loss = loss - (part := class_loss(x, y, cfg, factor))
             part.backward()
-        assert whole.numel() > 4 * len(dense_loss.EVERY) > x.numel() and abs(loss) < 1e-4 * abs(part)
+        assert whole.numel() > 4 * len(fused_class_loss.EVERY) > x.numel() and abs(loss) < 1e-4 * abs(part)
         assert torch.equal(whole.grad, small.grad)
     broken = logits.bfloat16()
     broken[1, 7, 2] = float("nan")

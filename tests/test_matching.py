@@ -3,7 +3,8 @@ import torch
 from test_boxes import DEVICES, random_boxes
 
 from paperlib.parts import boxes
-from paperlib.parts.matching import ignore_crowds, match, pad_targets, sample
+from paperlib.parts.matching import ignore_crowds, match
+from paperlib.parts.sampling import pad_targets, sample
 
 
 def match_slow(overlaps, hi, lo, best):

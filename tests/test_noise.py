@@ -2,9 +2,9 @@
 import numpy as np
 import pytest
 
-from paperlib.experiments.columns import found, truth
-from paperlib.experiments.noise import made_detections, made_truth
-from paperlib.experiments.voc_metric import paired_iou
+from paperlib.scoring.checked_arrays import found, truth
+from paperlib.scoring.simulated_detector import made_detections, made_truth
+from paperlib.scoring.voc_ap import paired_iou
 
 NONE = {"seen": 1.0, "copies": 0.0, "jitter": 0.0, "blur": 0.0, "similar": 0.0, "other": 0.0, "background": 0.0}
 

@@ -4,8 +4,9 @@ import re
 import jupytext
 import pytest
 
-from paperlib.experiments.published import claims, published
-from paperlib.teach.twins import NOTEBOOKS, names, twin_path
+from paperlib.course.twins import NOTEBOOKS, names, twin_path
+from paperlib.papers.printed import published
+from paperlib.papers.register import claims
 
 NUMBER = re.compile(r"(?<![\w.])\d+\.\d+(?![\w.]*\w)")
 # headings, minutes, references, and the numbers of sections, figures and equations
@@ -62,7 +63,7 @@ def test_no_notebook_types_a_published_number(name):
     cells = jupytext.read(twin_path(name, NOTEBOOKS), fmt="py:percent").cells
     wrong = [(i, found) for i, cell in enumerate(cells)
              if (found := typed(cell.source, papers_of(name), cell.cell_type == "code"))]
-    assert not wrong, f"{name}: (cell, numbers) {wrong}: read them from paperlib.experiments.published"
+    assert not wrong, f"{name}: (cell, numbers) {wrong}: read them from paperlib.papers.files"
 
 
 def test_the_lint_finds_what_it_should():

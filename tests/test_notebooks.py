@@ -6,9 +6,9 @@ import sys
 import nbformat
 import pytest
 
-from paperlib.teach import execute, notebooks, publish, twins
-from paperlib.teach.lint import lint
-from paperlib.teach.template import skeleton
+from paperlib.course import cli, readme_sections, run, site_pages, twins
+from paperlib.course.lint import lint
+from paperlib.course.skeleton import skeleton
 
 GOOD = skeleton("A tiny notebook") + """
 # %%
@@ -134,12 +134,12 @@ def test_banner_follows_the_measured_minutes(folder):
 
 def test_names_take_numbers_and_refuse_what_does_not_exist(folder, capsys):
     assert twins.names(["01"], folder) == twins.names(["01_tiny"], folder) == twins.names(folder=folder) == ["01_tiny"]
-    assert notebooks.main(["sync", "99", "--folder", str(folder)]) == 2
+    assert cli.main(["sync", "99", "--folder", str(folder)]) == 2
     assert capsys.readouterr().err == "error: no notebook '99'; there are ['01_tiny']\n"
 
 
 def test_store_executes_strips_records_and_passes_lint(folder, capsys):
-    assert notebooks.main(["store", "--folder", str(folder), "--out", str(folder / "out")]) == 0, capsys.readouterr()
+    assert cli.main(["store", "--folder", str(folder), "--out", str(folder / "out")]) == 0, capsys.readouterr()
     stored = twins.read(folder / "01_tiny.ipynb")
     outputs = [o for c in code(stored) for o in c.outputs]
     pictures = [o.metadata for o in outputs if "image/png" in o.get("data", {})]
@@ -153,12 +153,12 @@ def test_store_executes_strips_records_and_passes_lint(folder, capsys):
 
 
 def test_new_begins_a_notebook_whose_setup_works_on_colab(folder, capsys):
-    assert notebooks.main(["new", "15_my_paper", "--folder", str(folder)]) == 0
+    assert cli.main(["new", "15_my_paper", "--folder", str(folder)]) == 0
     cells = code(twins.read(folder / "15_my_paper.ipynb"))
     assert "    !git clone -q" in cells[1].source and "    %pip install -q" in cells[1].source
     assert twins.title("15_my_paper", folder) == "My paper"
     for wrong in ("15_my_paper", "my_paper"):
-        assert notebooks.main(["new", wrong, "--folder", str(folder)]) == 2
+        assert cli.main(["new", wrong, "--folder", str(folder)]) == 2
         assert f"error: cannot begin {wrong!r}" in capsys.readouterr().err
 
 
@@ -167,21 +167,21 @@ def test_run_shows_the_failing_cell_and_exits_with_1(folder, capsys):
     twin.write_text(twin.read_text().replace("print(BUDGET, SEED)", "print(BUDGET, 1 / SEED)"))
     twins.sync("01_tiny", folder)
     out = folder / "out"
-    assert notebooks.main(["run", "--budget", "smoke", "--folder", str(folder), "--out", str(out)]) == 1
+    assert cli.main(["run", "--budget", "smoke", "--folder", str(folder), "--out", str(out)]) == 1
     printed = capsys.readouterr().out
     assert "01_tiny failed" in printed and "ZeroDivisionError" in printed and "print(BUDGET, 1 / SEED)" in printed
-    assert notebooks.main(["run", "--set", "SEED=2", "--folder", str(folder), "--out", str(out)]) == 0
+    assert cli.main(["run", "--set", "SEED=2", "--folder", str(folder), "--out", str(out)]) == 0
     assert any("mini 0.5" in o.get("text", "") for c in code(twins.read(out / "01_tiny.ipynb")) for o in c.outputs)
 
 
 def test_check_runs_nbval_and_the_solutions(folder, capsys):
     command = ["check", "--budget", "smoke", "--folder", str(folder), "--out", str(folder / "out")]
-    assert notebooks.main(command) == 0, capsys.readouterr()
+    assert cli.main(command) == 0, capsys.readouterr()
     assert "01_tiny (solved)" in capsys.readouterr().out
     twin = twins.twin_path("01_tiny", folder)
     twin.write_text(twin.read_text().replace("return x + x", "return x * x"))
     twins.sync("01_tiny", folder)
-    assert notebooks.main(command) == 1
+    assert cli.main(command) == 1
     assert "{'double': False}" in capsys.readouterr().out
 
 
@@ -189,7 +189,7 @@ def test_site_has_an_index_alt_text_and_no_widget(folder):
     picture = nbformat.v4.new_output("display_data", data={"image/png": "iVBO"},
                                      metadata={"image/png": {"alt": 'A "line"'}})
     edit(folder, lambda nb: code(nb)[1].outputs.append(picture))
-    index = publish.site(["01_tiny"], folder, folder / "none", folder / "site")
+    index = site_pages.site(["01_tiny"], folder, folder / "none", folder / "site")
     assert '<a href="01_tiny.html">A tiny notebook</a>' in index.read_text(encoding="utf-8")
     page = (folder / "site" / "01_tiny.html").read_text(encoding="utf-8")
     assert 'alt="A &quot;line&quot;"' in page or "alt='A \"line\"'" in page
@@ -197,7 +197,7 @@ def test_site_has_an_index_alt_text_and_no_widget(folder):
 
 
 def test_readme_list_is_made_from_titles_and_minutes(folder):
-    text = publish.filled_readme("a\n<!-- notebooks -->\nold\n<!-- /notebooks -->\nb\n", folder)
+    text = readme_sections.filled_readme("a\n<!-- notebooks -->\nold\n<!-- /notebooks -->\nb\n", folder)
     assert "\nold\n" not in text and text.startswith("a\n") and text.endswith("\nb\n")
     assert f"| [01_tiny](notebooks/01_tiny.ipynb) | A tiny notebook |{3 * ' not measured yet |'}" in text
 
@@ -206,6 +206,6 @@ def test_processes_run_at_once_longest_first(capsys):
     program = "import time; time.sleep(1); print('x')"
     commands = {name: [sys.executable, "-c", program] for name in ("a", "b")} | {"c": [sys.executable, "-c", "1/0"]}
     known = {"c": {"cpu": {"seconds": 9}}}
-    outcomes = execute.run_all(commands, jobs=2, budget="smoke", known=known)
+    outcomes = run.run_all(commands, jobs=2, budget="smoke", known=known)
     assert list(outcomes) == ["a", "b", "c"] and [o.code for o in outcomes.values()] == [0, 0, 1]
     assert re.findall(r"\] (\w):", capsys.readouterr().out)[0] == "c"

@@ -1,13 +1,15 @@
 """The bench beside the peers at tiny sizes: equal outputs, sealed records, the README's section."""
 import math
-import subprocess
 
 import pytest
 import torch
 
+from paperlib import paths
 from paperlib.__main__ import main
-from paperlib.experiments import growth, peers, ratios, records, report
-from paperlib.teach import speed, twins
+from paperlib.bench import against_pycocotools, against_torchvision, timing
+from paperlib.bench.scaling import BESIDE_PEERS
+from paperlib.course import bench_section
+from paperlib.tables import compare, records
 
 
 @pytest.fixture
@@ -18,8 +20,8 @@ def results(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("row", ["retinanet_tiny step", "retinanet_tiny inference", "scorer", "growth classes"])
 def test_rows_run_at_tiny_sizes(row):
-    record = ratios.measure(row, 1, "cpu", 8, ratios.PEERS)
-    assert record["hash"] == ratios.identity(row, ratios.PEERS) and record["values"][0] > 0
+    record = timing.measure(row, BESIDE_PEERS, "peers", 1, "cpu", 8)
+    assert record["hash"] == timing.identity(row, BESIDE_PEERS) and record["values"][0] > 0
     assert all(seconds > 0 for seconds in record["parts"].values())
     if row.startswith("growth"):
         peaks = record["megabytes"]
@@ -28,36 +30,25 @@ def test_rows_run_at_tiny_sizes(row):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("row", [r for r in ratios.races(ratios.PEERS) if "resnet50" in r or "growth" in r])
+@pytest.mark.parametrize("row", [r for r in BESIDE_PEERS if "resnet50" in r or "growth" in r])
 def test_the_other_rows_run_too(row):
-    assert ratios.measure(row, 1, "cpu", 8, ratios.PEERS)["metrics"]["value"] > 0
+    assert timing.measure(row, BESIDE_PEERS, "peers", 1, "cpu", 8)["metrics"]["value"] > 0
 
 
 def test_other_outputs_are_refused(monkeypatch):
     def other(device, shrink):
-        theirs, mine, *batch = peers.retinanet_tiny(device, shrink)
+        theirs, mine, *batch = against_torchvision.retinanet_tiny(device, shrink)
         torch.nn.init.zeros_(mine.head.box[0].weight)
         return theirs, mine, *batch
 
     with torch.no_grad(), pytest.raises(ValueError, match=r"other: only .* of our detections are torchvision's"):
-        peers.beside(other, False, "cpu", 8)
+        against_torchvision.beside(other, False, "cpu", 8)
 
 
 def test_the_made_case_is_coco_sized():
-    gt, found = growth.made_case(3)
-    assert len(gt["annotations"]) == 3 * growth.OBJECTS and len(found) == 3 * growth.DETECTIONS
-    assert growth.IMAGES * growth.DETECTIONS == 500_000 and len({r["category_id"] for r in found}) > 20
-
-
-def test_training_is_faster_than_it_was(monkeypatch):
-    known = subprocess.run(["git", "cat-file", "-e", growth.BEFORE], cwd=records.REPOSITORY, capture_output=True)
-    if known.returncode == 0:
-        race = growth.before("cpu", 8)
-        _, seconds = ratios.timed(race, 1, torch.device("cpu"))
-        assert seconds["before"][0] > seconds["paperlib"][0] > 0
-    monkeypatch.setattr(growth, "BEFORE", "0123456789")
-    with pytest.raises(ValueError, match="commit 0123456789: expected it in this repository's history"):
-        growth.before("cpu", 8)
+    gt, found = against_pycocotools.made_case(3)
+    assert len(gt["annotations"]) == 3 * against_pycocotools.OBJECTS and len(found) == 3 * against_pycocotools.DETECTIONS
+    assert against_pycocotools.IMAGES * against_pycocotools.DETECTIONS == 500_000 and len({r["category_id"] for r in found}) > 20
 
 
 def test_the_command_records_prints_and_draws(results, capsys):
@@ -69,20 +60,20 @@ def test_the_command_records_prints_and_draws(results, capsys):
     said = capsys.readouterr().out
     found = {r["row"]: r for r in records.read("peers", "bench")}           # reading checks every seal
     assert set(found) == {"scorer", "world", "growth images"}
-    low, high = ratios.interval(found["scorer"]).low, ratios.interval(found["scorer"]).high
+    low, high = timing.interval(found["scorer"]).low, timing.interval(found["scorer"]).high
     assert math.isfinite(low) and f"{found['scorer']['metrics']['value']:.2f} [{low:.2f}, {high:.2f}]" in said
     assert f"{found['world']['metrics']['value']:.0f} images a core-second" in said
-    to_run = report.outlook("mini").values()                                # no run of any table is recorded here
+    to_run = compare.outlook("mini").values()                                # no run of any table is recorded here
     assert {t["to_go"] for t in to_run} == {None} and (runs := sum(t["left"] for t in to_run)) > 100
     assert f"All tables at the mini budget: {runs} runs. Recorded: 0 runs." in said
     assert (results / "bench.png").read_bytes().startswith(b"\x89PNG")
-    assert speed.filled("a <!-- bench -->\nold<!-- /bench -->") == f"a <!-- bench -->\n{speed.section()}<!-- /bench -->"
+    assert bench_section.filled("a <!-- bench -->\nold<!-- /bench -->") == f"a <!-- bench -->\n{bench_section.section()}<!-- /bench -->"
 
 
 def test_readme_is_in_step_with_the_records(monkeypatch):
     monkeypatch.delenv("PAPERLIB_RESULTS", raising=False)
-    text = (twins.ROOT / "README.md").read_text(encoding="utf-8")
-    assert speed.SECTION.search(text), "README.md lost its <!-- bench --> markers"
-    assert speed.filled(text) == text, "run: python -m paperlib.teach.notebooks readme"
-    assert {row for row in speed.measured() if "theirs" in speed.measured()[row].get("parts", ())}
-    assert (twins.ROOT / "data" / "bench.png").stat().st_size < 100_000
+    text = (paths.REPOSITORY / "README.md").read_text(encoding="utf-8")
+    assert bench_section.SECTION.search(text), "README.md lost its <!-- bench --> markers"
+    assert bench_section.filled(text) == text, "run: python -m paperlib.course.cli readme"
+    assert {row for row in bench_section.measured() if "theirs" in bench_section.measured()[row].get("parts", ())}
+    assert (paths.REPOSITORY / "data" / "bench.png").stat().st_size < 100_000

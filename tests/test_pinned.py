@@ -12,9 +12,9 @@ import pytest
 import torch
 from torchvision.ops import box_convert
 
-from paperlib.data.world import World, draw_scene
-from paperlib.experiments.configs import override
-from paperlib.systems import PRESETS, SYSTEMS
+from paperlib.config import override
+from paperlib.systems.registry import PRESETS, SYSTEMS
+from paperlib.world.world import World, draw_scene
 
 FILE = Path(__file__).with_name("pinned.json")
 CASES = {  # name: (system, preset, changes)

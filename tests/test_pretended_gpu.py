@@ -10,17 +10,19 @@ import torch
 from pretended_gpu import CUDA, OnGPU, pretended
 from torchvision.ops import nms
 
-from paperlib.data.sets import load
-from paperlib.experiments import dials, tables
-from paperlib.experiments.configs import Recipe, budget, override, system_config, to_dict
-from paperlib.experiments.evaluate import evaluate
-from paperlib.experiments.fit import fit, train
-from paperlib.experiments.published import published
+from paperlib.config import override, to_dict
+from paperlib.data.named_sets import load
+from paperlib.papers.printed import published
 from paperlib.parts import boxes
 from paperlib.parts.losses import KINDS
 from paperlib.parts.trunks import TrunkConfig
-from paperlib.systems import PRESETS, SYSTEMS
+from paperlib.scoring.coco_metrics import evaluate
 from paperlib.systems.classifier import Classifier, ClassifierConfig
+from paperlib.systems.registry import PRESETS, SYSTEMS
+from paperlib.tables import dials, row_jobs
+from paperlib.training.loop import fit
+from paperlib.training.recipes import Recipe, budget, system_config
+from paperlib.training.trainer import train
 
 TRUE = [contextlib.nullcontext] if torch.cuda.is_available() else []
 RECIPE = Recipe(steps=1, warmup=0, bf16=False)
@@ -106,7 +108,7 @@ def rows() -> dict:
     """Of the rows of all tables as few as set every value that any row sets: {id: (system, configuration)}."""
     chosen, seen = {}, set()
     for table, body in (published() | dials.tables()).items():
-        for job in tables.jobs_of(table, budget("smoke"), seeds=1) if "run" in body else ():
+        for job in row_jobs.jobs_of(table, budget("smoke"), seeds=1) if "run" in body else ():
             cfg = system_config(job.system, job.recipe, 5, job.changes)
             if new := {(job.system, *pair) for pair in values(cfg)} - seen:
                 chosen[f"{table} {job.row}"], seen = (job.system, cfg), seen | new

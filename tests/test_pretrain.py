@@ -6,11 +6,11 @@ import pytest
 import torch
 from PIL import Image
 
-from paperlib.data.crops import load_classification
-from paperlib.experiments import pretrain
-from paperlib.experiments.configs import Budget, budget
-from paperlib.experiments.weights import read_header
+from paperlib.data.read_folder import load_classification
 from paperlib.parts.trunks import TrunkConfig, trunk
+from paperlib.training import pretrain
+from paperlib.training.recipes import Budget, budget
+from paperlib.training.weights import read_header
 
 
 @pytest.fixture

@@ -4,11 +4,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from paperlib.data.sets import load
-from paperlib.experiments import probes
-from paperlib.experiments.configs import budget
-from paperlib.experiments.fit import prepare, train
+from paperlib.data.named_sets import load
 from paperlib.parts.losses import focal
+from paperlib.tables import run_measurements
+from paperlib.training.recipes import budget
+from paperlib.training.trainer import prepare, train
 
 CPU = torch.device("cpu")
 
@@ -20,7 +20,7 @@ def small(scenes, **changes):
 
 def test_the_ap_curve_has_even_points_and_does_not_change_the_run(scenes):
     recipe = small(scenes)
-    watch = probes.ApCurve(recipe, load(str(scenes), None), CPU)
+    watch = run_measurements.ApCurve(recipe, load(str(scenes), None), CPU)
     watched, history = train("retinanet", recipe, device=CPU, watch=watch)
     plain, _ = train("retinanet", recipe, device=CPU)
     assert [h["step"] + 1 for h in history if "AP" in h] == [2, 4] and not watched.training
@@ -31,7 +31,7 @@ def test_the_ap_curve_has_even_points_and_does_not_change_the_run(scenes):
 def test_a_resumed_run_keeps_the_points_that_it_had(scenes, tmp_path):
     recipe, file = small(scenes), tmp_path / "run.pt"
     train("retinanet", recipe, device=CPU, checkpoint=file, watch=lambda system, h: h.update(AP=float(h["step"])))
-    watch = probes.ApCurve(recipe, load(str(scenes), None), CPU)
+    watch = run_measurements.ApCurve(recipe, load(str(scenes), None), CPU)
     _, history = train("retinanet", recipe, device=CPU, checkpoint=file, watch=watch)
     assert [h["AP"] for h in history[:-1]] == [0.0, 1.0, 2.0]  # the file was written before the last was added
     assert history[-1]["AP"] <= 1
@@ -39,7 +39,7 @@ def test_a_resumed_run_keeps_the_points_that_it_had(scenes, tmp_path):
 
 def test_cumulative_share():
     loss, at = torch.tensor([3.0, 1.0, 0.0, 4.0]), torch.tensor([0.0, 0.5, 0.75, 1.0])
-    torch.testing.assert_close(probes.cumulative(loss, at), torch.tensor([0.0, 1 / 8, 4 / 8, 1.0]))
+    torch.testing.assert_close(run_measurements.cumulative(loss, at), torch.tensor([0.0, 1 / 8, 4 / 8, 1.0]))
 
 
 def test_loss_shares_are_those_of_the_plain_losses(scenes):
@@ -47,10 +47,10 @@ def test_loss_shares_are_those_of_the_plain_losses(scenes):
     system, _ = prepare("retinanet", small(scenes))
     for parameter in system.head.cls[-1].parameters():
         torch.nn.init.normal_(parameter, std=0.5)
-    found = probes.loss_shares(system, dataset, CPU)
-    yes, no = (torch.cat(part) for part in zip(*probes.anchor_logits(system, dataset, CPU)))
+    found = run_measurements.loss_shares(system, dataset, CPU)
+    yes, no = (torch.cat(part) for part in zip(*run_measurements.anchor_logits(system, dataset, CPU)))
     assert len(yes) and len(no)
-    for gamma in probes.GAMMAS:
+    for gamma in run_measurements.GAMMAS:
         positive = focal(yes, torch.ones_like(yes), gamma, None).double()
         every = focal(no, torch.zeros_like(no), gamma, None).double()
         easy = every[no < 0].sum() / (every.sum() + positive.sum())
@@ -64,5 +64,5 @@ def test_loss_shares_are_those_of_the_plain_losses(scenes):
 def test_resized_images_bring_their_boxes_along(scenes):
     dataset = load(str(scenes), None)
     system, _ = prepare("retinanet", small(scenes))
-    wide = list(probes.anchor_logits(system, dataset, CPU, short=128, long=128))
+    wide = list(run_measurements.anchor_logits(system, dataset, CPU, short=128, long=128))
     assert sum(len(yes) for yes, _ in wide) > 0 and wide[0][1].shape[0] > 8 * 64 * 64

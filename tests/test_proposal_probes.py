@@ -4,15 +4,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from paperlib.data import build
-from paperlib.data.sets import load
-from paperlib.experiments import curves_faster_rcnn as curves
-from paperlib.experiments import proposal_probes as probes
-from paperlib.experiments import world_probes
-from paperlib.experiments.claims import judged
-from paperlib.experiments.configs import budget, system_config
-from paperlib.experiments.evaluate import covered, evaluate
-from paperlib.experiments.proposal_probes import (
+from paperlib.claims.faster_rcnn import curves
+from paperlib.claims.verdicts import judged
+from paperlib.data.named_sets import load
+from paperlib.parts import boxes
+from paperlib.parts.anchors import anchors_for, base_anchors
+from paperlib.scoring.coco_metrics import covered, evaluate
+from paperlib.scoring.proposal_recall import (
     COUNTS,
     IOUS,
     learnt_sizes,
@@ -21,10 +19,11 @@ from paperlib.experiments.proposal_probes import (
     proposals_of,
     recall_by_iou,
 )
-from paperlib.experiments.weights import save_weights
-from paperlib.parts import boxes
-from paperlib.parts.anchors import anchors_for, base_anchors
-from paperlib.systems import PRESETS, SYSTEMS
+from paperlib.studies import proposals, world
+from paperlib.systems.registry import PRESETS, SYSTEMS
+from paperlib.training.recipes import budget, system_config
+from paperlib.training.weights import save_weights
+from paperlib.world import build
 
 CPU = torch.device("cpu")
 
@@ -75,23 +74,23 @@ def test_probes_of_the_stored_detector_are_recorded_and_judged(tmp_path, monkeyp
     build.build("minivoc", tmp_path / "voc", 1, {"trainval": 1, "test": 10})
     for name in ("RESULTS", "WEIGHTS"):
         monkeypatch.setenv(f"PAPERLIB_{name}", str(tmp_path))
-    monkeypatch.setattr(probes, "load", lambda name, split, limit: load(str(tmp_path / "voc"), split, limit=limit))
+    monkeypatch.setattr(proposals, "load", lambda name, split, limit: load(str(tmp_path / "voc"), split, limit=limit))
     torch.manual_seed(0)
     net = SYSTEMS["faster_rcnn"](PRESETS["faster_rcnn"]["small"](20))
-    monkeypatch.setattr(probes, "evaluate", lambda *given: evaluate(*given) | {"mAP": -covered(given[1])})
+    monkeypatch.setattr(proposals, "evaluate", lambda *given: evaluate(*given) | {"mAP": -covered(given[1])})
     torch.nn.init.zeros_(net.rpn.heads[0].box.weight)
-    save_weights(tmp_path / probes.STORED, "faster_rcnn", net)
-    nms, proxy = world_probes.bench(list(probes.PROBES))
+    save_weights(tmp_path / proposals.STORED, "faster_rcnn", net)
+    nms, proxy = world.bench(list(proposals.PROBES))
     anchors = boxes.clip(anchors_for(net.cfg.rpn.anchors, {3: (16, 16)}), (128, 128))
     flat = [len(boxes.nms(anchors, torch.rand(len(anchors)), None, 0.7)) for _ in range(5)]
     assert len(nms["values"]["number"]) == 5 and nms["metrics"]["number"] == pytest.approx(sum(flat) / 5, rel=0.1)
     assert nms["metrics"]["share"] == pytest.approx(nms["metrics"]["number"] / len(anchors))
     assert len(proxy["values"]) == 2 * 13 + 1 and proxy["values"]["correlation"] == pytest.approx([-1] * 5)
-    lines = {line["id"]: line for line in judged("smoke", "faster_rcnn") if line["id"] in probes.PROBES}
+    lines = {line["id"]: line for line in judged("smoke", "faster_rcnn") if line["id"] in proposals.PROBES}
     assert lines["faster-nms-2000"]["measured"] == pytest.approx(100 * nms["metrics"]["share"], abs=1e-3)
     assert lines["faster-nms-2000"]["verdict"] == "contradicted" and lines["faster-nms-2000"]["n"] == 5
-    save_weights(tmp_path / probes.STORED, "faster_rcnn", net, half=True)
-    assert {line["verdict"] for line in judged("smoke", "faster_rcnn") if line["id"] in probes.PROBES} == {"stale"}
+    save_weights(tmp_path / proposals.STORED, "faster_rcnn", net, half=True)
+    assert {line["verdict"] for line in judged("smoke", "faster_rcnn") if line["id"] in proposals.PROBES} == {"stale"}
 
 
 @pytest.mark.parametrize("name, values, verdict", [
@@ -101,7 +100,7 @@ def test_probes_of_the_stored_detector_are_recorded_and_judged(tmp_path, monkeyp
     ("faster-recall-loose-proxy", [0.7, 0.8, 0.9], "unresolved")])
 def test_verdicts_of_the_probes(name, values, verdict, monkeypatch):
     record = {"stale": False, "values": dict.fromkeys(("share", "correlation"), values), "metrics": {"number": 200.0}}
-    monkeypatch.setattr(world_probes, "measured", lambda _: {name: record})
+    monkeypatch.setattr(world, "measured", lambda _: {name: record})
     assert curves.CURVES[name]({"id": name}, None)[1] == verdict
 
 

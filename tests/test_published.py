@@ -5,10 +5,14 @@ from operator import attrgetter
 
 import pytest
 
-from paperlib.experiments import tables
-from paperlib.experiments.configs import budget, override
-from paperlib.experiments.published import PAPERS, citations, claims, published, published_json
-from paperlib.systems import PRESETS
+from paperlib.config import override
+from paperlib.papers.files import citations
+from paperlib.papers.names import PAPERS
+from paperlib.papers.printed import published, published_json
+from paperlib.papers.register import claims
+from paperlib.systems.registry import PRESETS
+from paperlib.tables import row_jobs
+from paperlib.training.recipes import budget
 
 INDEX = """
     rcnn: 1 2 3 4 5 6 7 8 text; fast_rcnn: 1 2 3 4 5 6 7 8 text; faster_rcnn: 1 2 3 4 5 6 7 8 9 10 11 12 text;
@@ -77,7 +81,7 @@ def test_every_change_fits_the_system_that_runs_the_table(plan):
         run = published()[name]["run"]
         if run.get("recipe", run["system"]) not in budget(plan).recipes:
             continue
-        for job in tables.jobs_of(name, budget(plan), seeds=1):
+        for job in row_jobs.jobs_of(name, budget(plan), seeds=1):
             default = PRESETS[job.system][job.recipe.preset]()
             changed = override(default, job.changes)  # refuses a key that the system lacks, or another type
             for key, value in job.changes.items():

@@ -1,7 +1,7 @@
 """Tables whose variants are the paper's columns: turned, they keep every number and name the better direction."""
 import pytest
 
-from paperlib.experiments.published import by_variant, published
+from paperlib.papers.printed import by_variant, published
 
 TURNED = [name for name, table in published().items() if table.get("variants") == "columns"]
 

@@ -9,12 +9,12 @@ import pytest
 import torch
 import torch.multiprocessing as mp
 
-from paperlib import device as machine
+from paperlib import distributed
 from paperlib.__main__ import main
-from paperlib.experiments import records, tables
-from paperlib.experiments.configs import Budget, budget
-from paperlib.experiments.fit import prepare, train
-from paperlib.experiments.weights import load_weights
+from paperlib.tables import records, runner
+from paperlib.training.recipes import Budget, budget
+from paperlib.training.trainer import prepare, train
+from paperlib.training.weights import load_weights
 
 FIXED = {"trunk.frozen_norm": True}  # batch norm over half a batch is another function
 
@@ -88,10 +88,10 @@ def commands(rank, data):
                          "--device", "cpu", "--out", "both", *more])
         # only the first scores and writes; what lies in the folder would tell whether it is done yet, too
         assert code == 0 and (f"{system}.safetensors" in said.getvalue()) == (rank == 0), said.getvalue()
-    made = tables.run("fast_rcnn/8", plan_of(data), ["FRCN SVM"], device="cpu")
+    made = runner.run("fast_rcnn/8", plan_of(data), ["FRCN SVM"], device="cpu")
     assert [r["status"] for r in made] == ["ok"] * (rank == 0)
     with pytest.raises(ValueError, match="jobs 2 under torchrun"):
-        tables.run("fast_rcnn/8", plan_of(data), jobs=2, device="cpu")
+        runner.run("fast_rcnn/8", plan_of(data), jobs=2, device="cpu")
 
 
 def plan_of(data):
@@ -112,18 +112,18 @@ def test_what_comes_after_the_last_step_is_done_once(scenes, tmp_path, monkeypat
     assert not both["head.box.weight"].equal(prepare("fast_rcnn", recipe, 0)[0].head.box.weight)
     assert set(os.listdir("both")) == {"fast_rcnn.safetensors", "faster_rcnn.safetensors"}
     (record,) = records.read("fast_rcnn/8", "smoke")
-    again = tables.run("fast_rcnn/8", plan_of(str(scenes)), ["FRCN SVM"], device="cpu")
+    again = runner.run("fast_rcnn/8", plan_of(str(scenes)), ["FRCN SVM"], device="cpu")
     assert record["row"] == "FRCN SVM" and again == []                   # recorded once, and for one process too
 
 
 def test_alone_there_is_one_rank_and_nothing_to_average():
     x = torch.tensor([1.0, 3.0])
-    machine.mean_over_ranks(x)
-    assert machine.ranks() == (0, 1) and x.tolist() == [1, 3]
+    distributed.mean_over_ranks(x)
+    assert distributed.ranks() == (0, 1) and x.tolist() == [1, 3]
 
 
 def test_a_batch_that_cannot_be_shared_out(scenes):
-    from paperlib.data.loader import Batches
-    from paperlib.data.sets import load
+    from paperlib.data.batches import Batches
+    from paperlib.data.named_sets import load
     with pytest.raises(ValueError, match="batch_size 3 for 2 processes"):
         Batches(load(str(scenes), None), 3, share=(0, 2))

@@ -6,12 +6,13 @@ import pytest
 import torch
 
 from paperlib.__main__ import main
-from paperlib.experiments import claims as module
-from paperlib.experiments import ratios, records
-from paperlib.experiments.claims import judged
-from paperlib.experiments.judge import Difference, median_interval, timing_verdict
-from paperlib.experiments.published import claims
-from paperlib.experiments.races import RACES
+from paperlib.bench import timing
+from paperlib.claims import verdicts as module
+from paperlib.claims.registry import TIMED
+from paperlib.claims.verdicts import judged
+from paperlib.intervals import Difference, median_interval, timing_verdict
+from paperlib.papers.register import claims
+from paperlib.tables import records
 
 LIGHT = ("fpn-extra-cost-marginal", "focal-scale-cost", "faster-one-stage-slower", "fpn-sharing-reduces-test-time")
 REGISTER = {c["id"]: c for c in claims() if c["judge"]["by"] == "measure"}
@@ -54,47 +55,47 @@ def test_the_rule(interval, direction, bound, sizes, absolute, verdict):
 
 
 def test_every_race_belongs_to_a_claim_and_claims_have_sizes():
-    assert set(RACES) <= set(REGISTER) and len(RACES) >= 21
-    assert ratios.sizes(REGISTER["frcn-vs-rcnn-speed"]) == [REGISTER["frcn-vs-rcnn-speed"]["published"][0]]
-    assert ratios.sizes(REGISTER["focal-vs-fpn-speed"]) == REGISTER["focal-vs-fpn-speed"]["published"]
-    assert ratios.sizes(REGISTER["focal-drop-p2-saves"]) == []
-    assert ratios.sizes(REGISTER["faster-one-stage-slower"]) == []                  # its numbers count regions
-    says, remark = ratios.judge(REGISTER["focal-scale-cost"], Difference(24.0, 23.0, 25.0, 9))
+    assert set(TIMED) <= set(REGISTER) and len(TIMED) >= 21
+    assert timing.sizes(REGISTER["frcn-vs-rcnn-speed"]) == [REGISTER["frcn-vs-rcnn-speed"]["published"][0]]
+    assert timing.sizes(REGISTER["focal-vs-fpn-speed"]) == REGISTER["focal-vs-fpn-speed"]["published"]
+    assert timing.sizes(REGISTER["focal-drop-p2-saves"]) == []
+    assert timing.sizes(REGISTER["faster-one-stage-slower"]) == []                  # its numbers count regions
+    says, remark = timing.judge(REGISTER["focal-scale-cost"], Difference(24.0, 23.0, 25.0, 9))
     assert says == "unresolved" and "the size is 10 times the published one" in remark
 
 
 @pytest.mark.parametrize("claim", LIGHT)
 def test_races_run_at_tiny_sizes(claim):
-    record = ratios.measure(claim, repeats=2, device="cpu", shrink=8)
-    assert record["hash"] == ratios.identity(claim) and record["row"] == claim and record["shrink"] == 8
+    record = timing.measure(claim, TIMED, "ratios", repeats=2, device="cpu", shrink=8)
+    assert record["hash"] == timing.identity(claim, TIMED) and record["row"] == claim and record["shrink"] == 8
     assert len(record["values"]) == 2 and all(s > 0 for s in record["parts"].values())
     assert all(math.isfinite(v) and v > 0 for v in record["values"])
     assert record["provenance"]["device"].startswith("cpu")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("claim", [c for c in RACES if c not in LIGHT])
+@pytest.mark.parametrize("claim", [c for c in TIMED if c not in LIGHT])
 def test_the_other_races_run_too(claim):
-    assert ratios.measure(claim, repeats=1, device="cpu", shrink=8)["metrics"]["value"] > 0
+    assert timing.measure(claim, TIMED, "ratios", repeats=1, device="cpu", shrink=8)["metrics"]["value"] > 0
 
 
 def test_parts_take_turns_and_the_first_round_does_not_count():
     order = []
-    race = ratios.Race({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, lambda s: 1.0, "")
-    values, seconds = ratios.timed(race, 3, torch.device("cpu"))
+    race = timing.Race({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, lambda s: 1.0, "")
+    values, seconds = timing.timed(race, 3, torch.device("cpu"))
     assert order == ["a", "b"] * 4 and len(values) == 3 and len(seconds["a"]) == 3
 
 
 @pytest.fixture
 def timings(tmp_path, monkeypatch):
     monkeypatch.setenv("PAPERLIB_RESULTS", str(tmp_path))
-    monkeypatch.setattr(module, "all_facts", dict)
+    monkeypatch.setattr(module, "COMPUTED", {})
     return tmp_path
 
 
 def record(claim: str, values: list[float], device: str = "cpu (x86_64)", shrink: int = 2) -> None:
     records.append({
-        "table": "ratios", "row": claim, "seed": 0, "budget": "bench", "hash": ratios.identity(claim), "status": "ok",
+        "table": "ratios", "row": claim, "seed": 0, "budget": "bench", "hash": timing.identity(claim, TIMED), "status": "ok",
         "metrics": {"value": values[0]}, "values": values, "parts": {}, "note": "As said.", "shrink": shrink,
         "seconds": 30.0, "provenance": {"device": device}})
 
@@ -111,7 +112,7 @@ def test_timings_are_judged_and_go_stale(timings, monkeypatch):
     assert (line["measured"], line["interval"], line["n"], line["verdict"]) == (2.4, [2.1, 2.7], 9, "holds")
     assert line["cost"] == 0.5 and line["budget"] == "bench"
     assert "Sides 1/2, regions 1/4" in line["note"] and "On cuda: 3." in line["note"]
-    monkeypatch.setattr(ratios, "REVISION", ratios.REVISION + 1)
+    monkeypatch.setattr(timing, "REVISION", timing.REVISION + 1)
     line = of("focal-scale-cost")
     assert line["verdict"] == "stale" and line["measured"] is None
 

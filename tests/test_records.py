@@ -7,7 +7,8 @@ import signal
 import pytest
 import torch
 
-from paperlib.experiments import records
+from paperlib import paths
+from paperlib.tables import records
 
 
 @pytest.fixture
@@ -126,7 +127,7 @@ def test_products_are_what_the_record_says_or_what_runs_made_again_show(record):
     lines = [probe("half", 1.5, 1.4), probe("half", 1.5, 1.5), probe("whole", 1.6, 1.5), probe("neither", 1.6, 1.4),
              probe("mute", 1.5, 1.5), probe("both", 1.5, 1.4), probe("both", 1.6, 1.5), probe("odd", 1.5, 1.4),
              probe("odd", 1.6, 1.4)]
-    (records.results_folder() / "products.jsonl").write_text("\n".join(lines) + "\n")
+    (paths.results_folder() / "products.jsonl").write_text("\n".join(lines) + "\n")
     commits = ("half", "whole", "neither", "mute", "both", "odd", "other", None)
     found = {commit: records.products({"provenance": {"commit": commit}}) for commit in commits}
     assert found == dict.fromkeys(commits, "unknown") | {"half": "bfloat16", "whole": "float32"}
@@ -148,7 +149,7 @@ def test_new_records_name_the_chip_and_the_products(monkeypatch):
 
 def test_stored_evidence_is_of_stored_records(monkeypatch):
     monkeypatch.delenv("PAPERLIB_RESULTS", raising=False)
-    lines = (records.results_folder() / "products.jsonl").read_text().splitlines()
+    lines = (paths.results_folder() / "products.jsonl").read_text().splitlines()
     assert len(lines) > 70
     for probe in map(json.loads, lines):
         run = probe["row"], probe["seed"], probe["commit"]

@@ -7,16 +7,17 @@ import torch.nn.functional as F
 import torchvision
 from test_boxes import DEVICES
 
-from paperlib.data.sets import load
-from paperlib.experiments.configs import budget, override, system_config, to_dict
+from paperlib.config import override, to_dict
+from paperlib.data.named_sets import load
 from paperlib.parts import boxes
 from paperlib.parts.anchors import AnchorConfig, anchors_for
-from paperlib.parts.dense_loss import class_loss
+from paperlib.parts.fused_class_loss import class_loss
 from paperlib.parts.losses import focal, smooth_l1
 from paperlib.parts.trunks import TrunkConfig
-from paperlib.systems import PRESETS, SYSTEMS
+from paperlib.systems.presets.retinanet import load_torchvision, tiny, torchvision_resnet50
+from paperlib.systems.registry import PRESETS, SYSTEMS
 from paperlib.systems.retinanet import LossConfig, RetinaNet, RetinaNetConfig
-from paperlib.systems.retinanet_configs import load_torchvision, tiny, torchvision_resnet50
+from paperlib.training.recipes import budget, system_config
 
 COLOURS = torch.tensor([[220, 40, 40], [40, 200, 60], [50, 80, 230]], dtype=torch.uint8)
 

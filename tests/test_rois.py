@@ -7,10 +7,11 @@ from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHe
 from torchvision.models.detection.roi_heads import fastrcnn_loss
 from torchvision.ops import MultiScaleRoIAlign, roi_align
 
-from paperlib.parts import boxes, rois
+from paperlib.parts import boxes, roi_training
 from paperlib.parts.detections import RoIDetectConfig, select_rois
 from paperlib.parts.heads import BoxHead, BoxHeadConfig, truncated
-from paperlib.parts.rois import RoIConfig, RoISampleConfig, level_of, pool, sample_rois, to_rois
+from paperlib.parts.roi_pooling import RoIConfig, level_of, pool, to_rois
+from paperlib.parts.roi_training import RoISampleConfig, sample_rois
 
 
 def pool_slow(x, given, side, stride):
@@ -90,8 +91,8 @@ def test_no_rois_and_unknown_kinds():
 
 def test_normalised_deltas_go_back():
     src, dst = random_boxes(9), random_boxes(9, seed=1)
-    torch.testing.assert_close(rois.decode(src, rois.encode(src, dst)), dst, rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(rois.encode(src, dst), boxes.encode(src, dst) * torch.tensor([10.0, 10, 5, 5]))
+    torch.testing.assert_close(roi_training.decode(src, roi_training.encode(src, dst)), dst, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(roi_training.encode(src, dst), boxes.encode(src, dst) * torch.tensor([10.0, 10, 5, 5]))
 
 
 def targets():
@@ -158,17 +159,17 @@ def test_detections_equal_the_slow_spec(device):
     given = to_rois([random_boxes(30), random_boxes(20, seed=1)])
     scores, deltas = torch.rand(50, 4, generator=g), torch.randn(50, 4, 4, generator=g)
     sizes, cfg = torch.tensor([[90, 100], [50, 60]]), RoIDetectConfig(0.3, keep=15)
-    got = select_rois(*(t.to(device) for t in (scores, deltas, given, sizes)), rois.DeltaConfig(), cfg)
+    got = select_rois(*(t.to(device) for t in (scores, deltas, given, sizes)), roi_training.DeltaConfig(), cfg)
     for i, size in enumerate(sizes):
-        rows = [(scores[r, k], k + 1, boxes.clip(rois.decode(given[r, 1:], deltas[r, k]), size))
+        rows = [(scores[r, k], k + 1, boxes.clip(roi_training.decode(given[r, 1:], deltas[r, k]), size))
                 for r in range(50) for k in range(4) if given[r, 0] == i and scores[r, k] > 0.3]
         s, labels, found = (torch.stack([torch.as_tensor(row[n]) for row in rows]) for n in range(3))
         keep = nms_slow(found, s, labels, 0.3)[:15]
         for a, b in zip(got[i].values(), (found[keep], s[keep], labels[keep])):
             torch.testing.assert_close(a.cpu(), b)
-    still = select_rois(scores, deltas, given, sizes, rois.DeltaConfig(), RoIDetectConfig(0.3, boxes=False))
+    still = select_rois(scores, deltas, given, sizes, roi_training.DeltaConfig(), RoIDetectConfig(0.3, boxes=False))
     assert (still[0]["boxes"][:, None] == boxes.clip(given[:, 1:], (90, 100))).all(-1).any(1).all()
-    assert [len(d["boxes"]) for d in select_rois(scores * 0, deltas, given, sizes, rois.DeltaConfig())] == [0, 0]
+    assert [len(d["boxes"]) for d in select_rois(scores * 0, deltas, given, sizes, roi_training.DeltaConfig())] == [0, 0]
 
 
 def test_losses_of_the_head_equal_torchvision():
@@ -177,12 +178,12 @@ def test_losses_of_the_head_equal_torchvision():
     logits, deltas = torch.randn(20, 4, generator=g), torch.randn(20, 3, 4, generator=g)
     labels, src, dst = torch.randint(0, 4, (20,), generator=g), random_boxes(20), random_boxes(20, seed=1)
     with_background = torch.cat([torch.zeros(20, 1, 4), deltas], 1).flatten(1)
-    cls, box = fastrcnn_loss(logits, with_background, [labels], [rois.encode(src, dst)])
-    got = rois.losses(logits, deltas, to_rois([src]), labels, dst, beta=1 / 9)
+    cls, box = fastrcnn_loss(logits, with_background, [labels], [roi_training.encode(src, dst)])
+    got = roi_training.losses(logits, deltas, to_rois([src]), labels, dst, beta=1 / 9)
     torch.testing.assert_close((got["cls"], got["box"]), (cls, box))
-    plain = rois.losses(logits, deltas, to_rois([src]), labels, dst, beta=math.inf)["box"]
-    torch.testing.assert_close(plain, rois.losses(logits, deltas, to_rois([src]), labels, dst, beta=1e6)["box"] * 1e6)
-    nothing = rois.losses(logits, deltas, to_rois([src]), labels * 0, dst * 0)["box"]
+    plain = roi_training.losses(logits, deltas, to_rois([src]), labels, dst, beta=math.inf)["box"]
+    torch.testing.assert_close(plain, roi_training.losses(logits, deltas, to_rois([src]), labels, dst, beta=1e6)["box"] * 1e6)
+    nothing = roi_training.losses(logits, deltas, to_rois([src]), labels * 0, dst * 0)["box"]
     assert nothing == 0
 
 
@@ -212,11 +213,11 @@ def test_align_moves_no_boxes_and_half_precision_maps_are_read_in_full():
 
 
 def test_the_mean_of_deltas_is_taken_off_and_put_back():
-    code = rois.DeltaConfig((0.1, 0.2, 0.3, 0.4), (0.1, 0.1, 0.2, 0.2))
+    code = roi_training.DeltaConfig((0.1, 0.2, 0.3, 0.4), (0.1, 0.1, 0.2, 0.2))
     src, dst = random_boxes(9), random_boxes(9, seed=1)
     want = (boxes.encode(src, dst) - torch.tensor(code.mean)) * torch.tensor([10.0, 10, 5, 5])
-    torch.testing.assert_close(rois.encode(src, dst, code), want)
-    torch.testing.assert_close(rois.decode(src, want, code), dst, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(roi_training.encode(src, dst, code), want)
+    torch.testing.assert_close(roi_training.decode(src, want, code), dst, rtol=1e-4, atol=1e-4)
 
 
 def test_a_crowd_is_never_shown_and_hides_its_background():

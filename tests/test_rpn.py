@@ -7,15 +7,16 @@ import torch.nn.functional as F
 from test_boxes import DEVICES, random_boxes
 from test_retinanet import scenes
 
-from paperlib.experiments.configs import budget, override, system_config
-from paperlib.experiments.evaluate import evaluate
+from paperlib.config import override
 from paperlib.parts import boxes
 from paperlib.parts.anchors import inside
 from paperlib.parts.losses import smooth_l1
 from paperlib.parts.matching import match
 from paperlib.parts.proposals import ProposalConfig, propose
-from paperlib.systems.faster_rcnn_configs import rpn_small, rpn_tiny
+from paperlib.scoring.coco_metrics import evaluate
+from paperlib.systems.presets.faster_rcnn import rpn_small, rpn_tiny
 from paperlib.systems.rpn import RPN
+from paperlib.training.recipes import budget, system_config
 
 NONE = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64)}
 
@@ -192,7 +193,7 @@ def test_learns_where_four_scenes_hold_objects():
 
 
 def test_scored_by_recall(scenes):
-    from paperlib.data.sets import load
+    from paperlib.data.named_sets import load
     scores = evaluate(model(), load(str(scenes), None), torch.device("cpu"))
     assert {"AR100", "AR1000", "AR1000s", "AR20l", "AR2"} <= set(scores)
     found = {k: v for k, v in scores.items() if k in ("AR2", "AR20", "AR100", "AR1000")}
@@ -206,7 +207,7 @@ def test_paper_geometry_of_anchors():
 
 
 def test_recall_of_perfect_proposals_is_one(monkeypatch, scenes):
-    from paperlib.data.sets import load
+    from paperlib.data.named_sets import load
     dataset = load(str(scenes), None)
     found = iter([{"boxes": t["boxes"], "scores": torch.ones(len(t["boxes"])), "labels": t["labels"]}
                   for _, t in (dataset[i] for i in range(len(dataset)))])

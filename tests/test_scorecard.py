@@ -6,11 +6,13 @@ from html.parser import HTMLParser
 import pytest
 
 from paperlib.__main__ import main
-from paperlib.experiments import claims as module
-from paperlib.experiments import records, scorecard, tables
-from paperlib.experiments.claims import VERDICTS, judged
-from paperlib.experiments.configs import budget
-from paperlib.experiments.published import claims, published
+from paperlib.claims import verdicts as module
+from paperlib.claims.page import scorecard
+from paperlib.claims.verdicts import VERDICTS, judged
+from paperlib.papers.printed import published
+from paperlib.papers.register import claims
+from paperlib.tables import records, row_jobs, runner
+from paperlib.training.recipes import budget
 
 VOID = {"meta", "input", "br"}
 
@@ -39,14 +41,14 @@ class Page(HTMLParser):
 @pytest.fixture
 def results(tmp_path, monkeypatch):
     monkeypatch.setenv("PAPERLIB_RESULTS", str(tmp_path / "results"))
-    monkeypatch.setattr(module, "all_facts", dict)
+    monkeypatch.setattr(module, "COMPUTED", {})
     return tmp_path
 
 
 def record(row: str, seed: int, ap: float, key: str | None = None) -> None:
-    job = next(j for j in tables.jobs_of("focal_loss/1b", budget("mini"), [row], 9) if j.seed == seed)
+    job = next(j for j in row_jobs.jobs_of("focal_loss/1b", budget("mini"), [row], 9) if j.seed == seed)
     records.append({"table": "focal_loss/1b", "row": row, "seed": seed, "budget": "mini", "status": "ok",
-                    "hash": key or tables.identity(job), "metrics": {"AP": ap}, "seconds": 60.0, "provenance": {}})
+                    "hash": key or runner.identity(job), "metrics": {"AP": ap}, "seconds": 60.0, "provenance": {}})
 
 
 @pytest.fixture

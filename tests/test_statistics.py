@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from paperlib.data import statistics
-from paperlib.data.coco import DetectionSet, read_coco
-from paperlib.data.voc import read_voc
+from paperlib.data.detection_set import DetectionSet
+from paperlib.data.read_coco import read_coco
+from paperlib.data.read_voc import read_voc
 
 
 def annotation(image_id, category_id, side, crowd=0):

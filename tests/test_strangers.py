@@ -12,10 +12,10 @@ from PIL import Image
 from test_coco import change, good
 from test_coco import write as write_coco
 
-from paperlib.data import download, sets
-from paperlib.data.check import check
-from paperlib.data.coco import read_coco
-from paperlib.experiments.evaluate import coco_metrics
+from paperlib.data import download, named_sets
+from paperlib.data.read_coco import read_coco
+from paperlib.data.set_checks import check
+from paperlib.scoring.coco_metrics import coco_metrics
 
 NAN, INF = float("nan"), float("inf")
 FAR_POLYGON = [[2, 1, 1e9, 1, 6, 7]]
@@ -118,29 +118,29 @@ def folds(root, names=("fold1", "fold2")):
 
 def test_a_missing_split_is_never_answered_by_another(tmp_path):
     folds(tmp_path)
-    assert sets.splits(tmp_path) == ["fold1", "fold2"]
-    assert sets.load(tmp_path, "fold2").images[0]["file_name"] == "fold2.png"
+    assert named_sets.splits(tmp_path) == ["fold1", "fold2"]
+    assert named_sets.load(tmp_path, "fold2").images[0]["file_name"] == "fold2.png"
     for asked in ("fold9", "fold", "fol", "fold12"):
         with pytest.raises(KeyError, match=f"no split '{asked}'; it has fold1, fold2"):
-            sets.load(tmp_path, asked)
+            named_sets.load(tmp_path, asked)
 
 
 def test_a_list_over_files_with_the_same_ids_joins_by_file_and_id(tmp_path):
     folds(tmp_path)
     (tmp_path / "annotations/both.txt").write_text("fold2.png\nfold1.png\n")
-    both = sets.load(tmp_path, "both")
+    both = named_sets.load(tmp_path, "both")
     assert [both.target(i)["boxes"].tolist() for i in (0, 1)] == [[[1, 1, 6, 6]], [[0, 1, 5, 6]]]
     assert len({image["id"] for image in both.images}) == 2
     (tmp_path / "annotations/unclear.txt").write_text("1\n")
     with pytest.raises(ValueError, match=r"unclear\.txt: line '1': found the name of 2 images"):
-        sets.load(tmp_path, "unclear")
+        named_sets.load(tmp_path, "unclear")
 
 
 def test_a_path_that_is_not_there_is_reported_under_its_own_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "photos/images").mkdir(parents=True)
     with pytest.raises(KeyError, match="no data set 'photos/nowhere'"):
-        sets.load("photos/nowhere")
+        named_sets.load("photos/nowhere")
     folds(tmp_path / "set")
     with pytest.raises(KeyError, match=r"no data set 'set/nowhere': .*set has no split 'nowhere'; it has fold1, fold2"):
-        sets.load("set/nowhere")
+        named_sets.load("set/nowhere")

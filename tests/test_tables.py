@@ -11,11 +11,13 @@ import joblib
 import pytest
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-from paperlib.data.sets import load
-from paperlib.experiments import configs, dials, pool, records, report, tables
-from paperlib.experiments.configs import Budget, budget, system_config
-from paperlib.experiments.published import published
-from paperlib.systems import SYSTEMS
+from paperlib.data.named_sets import load
+from paperlib.papers.printed import published
+from paperlib.systems.registry import SYSTEMS
+from paperlib.tables import compare, dials, records, row_jobs, runner, workers
+from paperlib.training import recipes
+from paperlib.training.recipes import Budget, budget, system_config
+from paperlib.world import drawn_sets
 
 TABLE, ROWS = "focal_loss/1b", ["gamma 0", "gamma 2"]
 
@@ -24,9 +26,9 @@ TABLE, ROWS = "focal_loss/1b", ["gamma 0", "gamma 2"]
 def plan(scenes, tmp_path, monkeypatch) -> Budget:
     """Two steps on four small images, whatever data the table names."""
     monkeypatch.setenv("PAPERLIB_RESULTS", str(tmp_path / "results"))
-    real = tables.runnable
+    real = row_jobs.runnable
     where = {"system": "retinanet", "data": str(scenes), "train": None, "test": None}
-    monkeypatch.setattr(tables, "runnable", lambda table: {**real(table), "run": where})
+    monkeypatch.setattr(runner, "runnable", lambda table: {**real(table), "run": where})
     small = replace(budget("smoke").recipe("retinanet"), steps=2, batch=2)
     return Budget("smoke", 1, {"retinanet": small})
 
@@ -35,21 +37,21 @@ def test_every_runnable_row_is_a_configuration_of_its_system():
     ready = [name for name, body in published().items() if "run" in body]
     assert TABLE in ready
     for name in ready:
-        for job in tables.jobs_of(name, budget("smoke"), seeds=1):
+        for job in row_jobs.jobs_of(name, budget("smoke"), seeds=1):
             cfg = system_config(job.system, job.recipe, 3, job.changes)
             SYSTEMS[job.system](cfg)
 
 
 def test_a_table_is_recorded_once_and_then_skipped(plan):
-    new = tables.run(TABLE, plan, ROWS)
+    new = runner.run(TABLE, plan, ROWS)
     assert sorted(r["row"] for r in new) == ROWS
     assert {r["status"] for r in new} == {"ok"} and all("AP" in r["metrics"] and r["seconds"] > 0 for r in new)
-    assert tables.run(TABLE, plan, ROWS) == []
+    assert runner.run(TABLE, plan, ROWS) == []
     assert len(records.read(TABLE, "smoke")) == 2
 
 
 def test_interrupted_table_goes_on_where_it_stopped(plan, monkeypatch):
-    real, calls = tables.run_job, []
+    real, calls = runner.run_job, []
 
     def stopping(job, *rest):
         calls.append(job.row)
@@ -57,39 +59,39 @@ def test_interrupted_table_goes_on_where_it_stopped(plan, monkeypatch):
             raise KeyboardInterrupt
         return real(job, *rest)
 
-    monkeypatch.setattr(tables, "run_job", stopping)
+    monkeypatch.setattr(runner, "run_job", stopping)
     with pytest.raises(KeyboardInterrupt):
-        tables.run(TABLE, plan, ROWS)
+        runner.run(TABLE, plan, ROWS)
     assert len(records.read(TABLE, "smoke")) == 1
-    monkeypatch.setattr(tables, "run_job", real)
-    assert [r["row"] for r in tables.run(TABLE, plan, ROWS)] == [calls[1]]
+    monkeypatch.setattr(runner, "run_job", real)
+    assert [r["row"] for r in runner.run(TABLE, plan, ROWS)] == [calls[1]]
 
 
 def test_records_of_other_code_or_data_are_stale(plan, monkeypatch):
-    tables.run(TABLE, plan, ROWS)
-    before = report.measured(TABLE, plan)
+    runner.run(TABLE, plan, ROWS)
+    before = compare.measured(TABLE, plan)
     assert all(entry["stale"] == 0 and len(entry["metrics"]["AP"]) == 1 for entry in before.values())
     monkeypatch.setattr(SYSTEMS["retinanet"], "revision", SYSTEMS["retinanet"].revision + 1)
-    after = report.measured(TABLE, plan)
+    after = compare.measured(TABLE, plan)
     assert all(entry["stale"] == 1 and entry["metrics"] == {} for entry in after.values())
-    assert len(tables.run(TABLE, plan, ROWS)) == 2                      # a stale run is run again
-    assert report.measured(TABLE, plan)["gamma 0"]["stale"] == 0
+    assert len(runner.run(TABLE, plan, ROWS)) == 2                      # a stale run is run again
+    assert compare.measured(TABLE, plan)["gamma 0"]["stale"] == 0
 
 
 def test_a_diverged_run_is_recorded_as_a_result(plan, monkeypatch):
     def explode(*_, **__):
         raise FloatingPointError("step 1: the loss of image(s) [7] is not finite; parts: {}")
 
-    monkeypatch.setattr(tables, "train", explode)
-    record = tables.run(TABLE, plan, ROWS[:1])[0]
+    monkeypatch.setattr(runner, "train", explode)
+    record = runner.run(TABLE, plan, ROWS[:1])[0]
     assert record["status"].startswith("diverged: step 1") and record["metrics"]["AP"] == 0
-    assert report.measured(TABLE, plan)[ROWS[0]]["diverged"] == 1
+    assert compare.measured(TABLE, plan)[ROWS[0]]["diverged"] == 1
 
 
 def _enter(plan: Budget, table: str, row: str, seed: int, metrics: dict, status: str = "ok") -> None:
     """Record a run of a table as if it had been made."""
-    job = next(j for j in tables.jobs_of(table, plan, [row], seeds=9) if j.seed == seed)
-    records.append({"table": table, "row": row, "seed": seed, "budget": plan.name, "hash": tables.identity(job),
+    job = next(j for j in row_jobs.jobs_of(table, plan, [row], seeds=9) if j.seed == seed)
+    records.append({"table": table, "row": row, "seed": seed, "budget": plan.name, "hash": runner.identity(job),
                     "status": status, "metrics": metrics, "seconds": 60.0, "provenance": {}})
 
 
@@ -98,42 +100,42 @@ def _enter(plan: Budget, table: str, row: str, seed: int, metrics: dict, status:
 def test_a_diverged_run_counts_as_zero_under_its_printed_name_too(tmp_path, monkeypatch, table, printed, ours):
     monkeypatch.setenv("PAPERLIB_RESULTS", str(tmp_path / "results"))
     plan = budget("mini")
-    row = tables.jobs_of(table, plan, seeds=1)[0].row
+    row = row_jobs.jobs_of(table, plan, seeds=1)[0].row
     for seed in range(2):
         _enter(plan, table, row, seed, {ours: 0.5, "width_0": 3.0})
     zeros = dict.fromkeys(["AP", "AP50", "AP75", "mAP", printed], 0.0)     # as run_job records a diverged run
     _enter(plan, table, row, 2, zeros, "diverged: step 1")
-    found = report.measured(table, plan)[row]["metrics"]
+    found = compare.measured(table, plan)[row]["metrics"]
     assert found[printed] == found[ours] == {0: 0.5, 1: 0.5, 2: 0.0}
     assert found["width_0"] == {0: 3.0, 1: 3.0}                            # tells of a trained model only
-    assert report.frame(table, plan, printed).loc[row, ("ours", printed)] == pytest.approx(100 / 3)
+    assert compare.frame(table, plan, printed).loc[row, ("ours", printed)] == pytest.approx(100 / 3)
 
 
 def test_a_spread_of_exactly_0_is_printed(plan):
     for seed in range(2):
         _enter(plan, TABLE, ROWS[0], seed, {"AP": 0.25})
-    assert report.frame(TABLE, replace(plan, seeds=2)).loc[ROWS[0], ("ours", "±")] == 0
+    assert compare.frame(TABLE, replace(plan, seeds=2)).loc[ROWS[0], ("ours", "±")] == 0
 
 
 def test_a_printed_difference_of_exactly_0_is_judged(plan, monkeypatch):
-    real = tables.runnable(TABLE)
+    real = row_jobs.runnable(TABLE)
     rows = [{**row, "values": row["values"] | {"AP": 30.0}} for row in real["rows"]]
-    monkeypatch.setattr(tables, "runnable", lambda _: {**real, "rows": rows})
+    monkeypatch.setattr(runner, "runnable", lambda _: {**real, "rows": rows})
     for seed, (worse, better) in enumerate([(0.10, 0.13), (0.12, 0.16)]):
         _enter(plan, TABLE, ROWS[0], seed, {"AP": worse})
         _enter(plan, TABLE, ROWS[1], seed, {"AP": better})
-    line = report.frame(TABLE, plan).loc[ROWS[1]]
+    line = compare.frame(TABLE, plan).loc[ROWS[1]]
     assert line["paper", "delta"] == 0 and line["", "verdict"] == "unresolved"  # two pairs: a wide interval
 
 
 def test_the_frame_holds_the_papers_numbers_beside_ours(plan, monkeypatch):
-    job = tables.jobs_of(TABLE, plan, ROWS, seeds=1)[0]
+    job = row_jobs.jobs_of(TABLE, plan, ROWS, seeds=1)[0]
     for row, seed, ap in [("gamma 0", 0, 0.10), ("gamma 0", 1, 0.12), ("gamma 2", 0, 0.13), ("gamma 2", 1, 0.16)]:
-        mine = next(j for j in tables.jobs_of(TABLE, plan, seeds=2) if (j.row, j.seed) == (row, seed))
-        records.append({"table": TABLE, "row": row, "seed": seed, "budget": "smoke", "hash": tables.identity(mine),
+        mine = next(j for j in row_jobs.jobs_of(TABLE, plan, seeds=2) if (j.row, j.seed) == (row, seed))
+        records.append({"table": TABLE, "row": row, "seed": seed, "budget": "smoke", "hash": runner.identity(mine),
                         "status": "ok", "metrics": {"AP": ap, "loss_fall": 0.5}, "seconds": 60.0, "provenance": {}})
     two = Budget("smoke", 2, {"retinanet": job.recipe})
-    frame = report.frame(TABLE, two)
+    frame = compare.frame(TABLE, two)
     printed = {row["label"]: row["values"]["AP"] for row in published()[TABLE]["rows"]}
     assert frame.loc["gamma 2", ("paper", "delta")] == pytest.approx(printed["gamma 2"] - printed["gamma 0"])
     assert frame.loc["gamma 0", ("", "verdict")] == "baseline"
@@ -142,49 +144,49 @@ def test_the_frame_holds_the_papers_numbers_beside_ours(plan, monkeypatch):
     assert frame.loc["gamma 2", ("", "verdict")] == "unresolved"              # two pairs: t(1) is wide, 3.5 +- 6.4
     assert frame.loc["gamma 5", ("", "verdict")] == "not run"
     only = {TABLE: published()[TABLE]}
-    monkeypatch.setattr(report, "published", lambda: only)
-    bill, rows = report.outlook(two)[TABLE], len(frame)
+    monkeypatch.setattr(compare, "published", lambda: only)
+    bill, rows = compare.outlook(two)[TABLE], len(frame)
     assert bill == {"done": 4, "minutes": 4, "left": 2 * rows - 4, "to_go": 2 * rows - 4, "older": 0,
                     "older_minutes": 0, "all": 2 * rows}                       # a minute a run
     slow = {**records.read(TABLE, "smoke")[0], "seconds": 300.0, "provenance": {"products": "float32"}}
     del slow["sha256"]
     records.append(slow)                                                       # the same run, again, on an older CPU
-    bill = report.outlook(two)[TABLE]
+    bill = compare.outlook(two)[TABLE]
     assert bill["minutes"] == 8 and (bill["older"], bill["older_minutes"], bill["all"]) == (1, 5, 2 * rows)
 
 
 def test_errors(plan):
     with pytest.raises(KeyError, match="unknown table 'nope/1'"):
-        tables.run("nope/1", plan)
+        runner.run("nope/1", plan)
     with pytest.raises(KeyError, match="no runnable row 'gamma 9'"):
-        tables.run(TABLE, plan, ["gamma 9"])
+        runner.run(TABLE, plan, ["gamma 9"])
 
 
 def test_what_a_claim_compares_can_be_run_beside_the_printed_rows(plan):
-    mine = {job.row: job.changes for job in tables.jobs_of("focal_loss/1a", plan, seeds=1)}
+    mine = {job.row: job.changes for job in row_jobs.jobs_of("focal_loss/1a", plan, seeds=1)}
     assert mine["no prior"]["head.prior"] == 0.5 and "alpha 0.5" in mine
-    assert "no prior" in report.frame("focal_loss/1a", plan).index
-    assert [j.row for j in tables.jobs_of("focal_loss/1a", plan, ["no prior"], 1)] == ["no prior"]
+    assert "no prior" in compare.frame("focal_loss/1a", plan).index
+    assert [j.row for j in row_jobs.jobs_of("focal_loss/1a", plan, ["no prior"], 1)] == ["no prior"]
 
 
 def test_identity_follows_the_drawings_and_the_first_weights_without_drawing(tmp_path, monkeypatch):
     monkeypatch.setenv("PAPERLIB_DATA", str(tmp_path / "none"))
     monkeypatch.setenv("PAPERLIB_WEIGHTS", str(tmp_path))
-    job = replace(tables.jobs_of(TABLE, budget("mini"), ROWS, 1)[0])
+    job = replace(row_jobs.jobs_of(TABLE, budget("mini"), ROWS, 1)[0])
     assert job.recipe.data == "minicoco" and job.recipe.set["trunk.weights"] == "mininet"
 
     def key():
-        tables._data_version.cache_clear()
-        tables._weights_version.cache_clear()
-        return tables.identity(job)
+        runner._data_version.cache_clear()
+        runner._weights_version.cache_clear()
+        return runner.identity(job)
 
     first = key()
     (tmp_path / "tiny.safetensors").write_bytes(b"other weights")
     second = key()
-    monkeypatch.setattr(tables.build, "VERSION", tables.build.VERSION + 1)
+    monkeypatch.setattr(drawn_sets, "VERSION", drawn_sets.VERSION + 1)
     assert len({first, second, key()}) == 3
     rpn = "SS / RPN+VGG 300"  # the one row whose RPN has another trunk than the detector
-    job = replace(tables.jobs_of("faster_rcnn/2", budget("mini"), [rpn], 1)[0])
+    job = replace(row_jobs.jobs_of("faster_rcnn/2", budget("mini"), [rpn], 1)[0])
     (tmp_path / "small.safetensors").write_bytes(b"of the detector")
     third = key()
     (tmp_path / "large.safetensors").write_bytes(b"of its RPN")
@@ -195,61 +197,61 @@ def test_identity_follows_the_drawings_and_the_first_weights_without_drawing(tmp
 
 
 def test_a_row_may_change_its_images_and_its_schedule_by_preset():
-    mine = {job.row: job for job in tables.jobs_of("focal_loss/1e", budget("mini"), seeds=1)}
+    mine = {job.row: job for job in row_jobs.jobs_of("focal_loss/1e", budget("mini"), seeds=1)}
     assert mine["50-400"].recipe.size == (64, 64) and mine["101-800"].recipe.size == (192, 192)
     assert mine["101-800"].changes == {"trunk.name": "tiny_deep"} and mine["50-600"].changes == {}
-    real = {job.row: job for job in tables.jobs_of("focal_loss/1e", budget("paper"), seeds=1)}
+    real = {job.row: job for job in row_jobs.jobs_of("focal_loss/1e", budget("paper"), seeds=1)}
     assert real["50-400"].recipe.size == (400, 667) and real["101-800"].recipe.size == (800, 1333)
     assert real["101-800"].changes == {"trunk.name": "resnet101"} and real["50-400"].recipe.data == "coco2017"
-    longer = {job.row: job for job in tables.jobs_of("focal_loss/2", budget("paper"), seeds=1)}
+    longer = {job.row: job for job in row_jobs.jobs_of("focal_loss/2", budget("paper"), seeds=1)}
     assert longer["RetinaNet-101"].recipe.steps == 135000 and longer["RetinaNet-101"].recipe.jitter == (0.8, 1.0)
-    assert "RetinaNet-X101" not in {job.row for job in tables.jobs_of("focal_loss/2", budget("mini"), seeds=1)}
+    assert "RetinaNet-X101" not in {job.row for job in row_jobs.jobs_of("focal_loss/2", budget("mini"), seeds=1)}
 
 
 def test_equal_rows_of_two_tables_are_measured_once(plan):
-    (first,) = tables.run(TABLE, plan, ["gamma 0"])
-    (copy,) = tables.run("focal_loss/1a", plan, ["alpha 0.75"])
+    (first,) = runner.run(TABLE, plan, ["gamma 0"])
+    (copy,) = runner.run("focal_loss/1a", plan, ["alpha 0.75"])
     assert copy["measured_as"] == [TABLE, "gamma 0"] and copy["metrics"] == first["metrics"]
-    assert tables.run("focal_loss/1a", plan, ["alpha 0.75"]) == []
-    assert report.measured("focal_loss/1a", plan)["alpha 0.75"]["stale"] == 0
-    spent = report.cost(plan)
+    assert runner.run("focal_loss/1a", plan, ["alpha 0.75"]) == []
+    assert compare.measured("focal_loss/1a", plan)["alpha 0.75"]["stale"] == 0
+    spent = compare.cost(plan)
     assert spent[TABLE][1] > 0 and spent["focal_loss/1a"] == (1, 0)
 
 
 def test_a_row_may_be_trained_on_one_set_and_tested_on_another():
     """Table 2.1 of the thesis: two sets, both ways; each is read with the 20 categories that they share."""
-    jobs = {job.row: job for job in tables.jobs_of("coco/1", budget("mini"), seeds=1)}
-    pairs = {row: (job.recipe.data, configs.tested(job.recipe)) for row, job in jobs.items()}
+    jobs = {job.row: job for job in row_jobs.jobs_of("coco/1", budget("mini"), seeds=1)}
+    pairs = {row: (job.recipe.data, recipes.tested(job.recipe)) for row, job in jobs.items()}
     assert pairs["VOC to COCO"] == ("minivoc", ("minicoco@minivoc", "val"))
     assert pairs["COCO to VOC"] == ("minicoco@minivoc", ("minivoc", "test"))
     assert pairs["COCO to COCO"] == ("minicoco@minivoc", ("minicoco@minivoc", "val"))
-    assert len({tables.identity(job) for job in jobs.values()}) == 4
+    assert len({runner.identity(job) for job in jobs.values()}) == 4
     shared = load("minicoco@minivoc", "val", limit=5)
     assert shared.classes == load("minivoc", "test", limit=1).classes and len(shared) == 5
 
 
 def test_the_row_that_a_figure_needs_is_looked_at_more_closely(plan, monkeypatch):
-    new = {r["row"]: r for r in tables.run(TABLE, plan, ROWS)}
+    new = {r["row"]: r for r in runner.run(TABLE, plan, ROWS)}
     assert "easy_loss_0" in new["gamma 2"]["metrics"] and "easy_loss_0" not in new["gamma 0"]["metrics"]
     assert [step for step, _ in new["gamma 0"]["ap_curve"]] == [1, 2]
-    ((job, key),) = tables.missing(TABLE, plan, ["gamma 1"])
+    ((job, key),) = runner.missing(TABLE, plan, ["gamma 1"])
     records.append({k: v for k, v in new["gamma 0"].items() if k != "sha256"} | {"row": job.row, "hash": key})
-    assert tables.missing(TABLE, plan, ["gamma 1"]) == []
-    jobs_of = tables.jobs_of                                               # a later claim looks at that row, too
-    monkeypatch.setattr(tables, "jobs_of", lambda *a: [replace(j, shares=True) for j in jobs_of(*a)])
-    assert [job.row for job, _ in tables.missing(TABLE, plan, ["gamma 1", "gamma 2"])] == ["gamma 1"]
+    assert runner.missing(TABLE, plan, ["gamma 1"]) == []
+    jobs_of = row_jobs.jobs_of                                               # a later claim looks at that row, too
+    monkeypatch.setattr(runner, "jobs_of", lambda *a: [replace(j, shares=True) for j in jobs_of(*a)])
+    assert [job.row for job, _ in runner.missing(TABLE, plan, ["gamma 1", "gamma 2"])] == ["gamma 1"]
 
 
 def test_several_tables_share_one_pool_seed_by_seed(plan, monkeypatch):
-    order, jobs_of, run_job, names = [], tables.jobs_of, tables.run_job, [TABLE, "focal_loss/1a"]
+    order, jobs_of, run_job, names = [], row_jobs.jobs_of, runner.run_job, [TABLE, "focal_loss/1a"]
     rows = dict(zip(names, ["gamma 0", "gamma 5"]))
-    monkeypatch.setattr(tables, "jobs_of", lambda table, *_: [
+    monkeypatch.setattr(runner, "jobs_of", lambda table, *_: [
         replace(j, table=table) for j in jobs_of(TABLE, plan, [rows[table]], 2)])
-    monkeypatch.setattr(tables, "run_job", lambda job, *r: order.append((job.seed, job.table)) or run_job(job, *r))
-    assert len(tables.run(names, plan)) == 4 and tables.run(names, plan) == []
+    monkeypatch.setattr(runner, "run_job", lambda job, *r: order.append((job.seed, job.table)) or run_job(job, *r))
+    assert len(runner.run(names, plan)) == 4 and runner.run(names, plan) == []
     assert order == [(seed, name) for seed in (0, 1) for name in names]
     rows[names[1]] = rows[names[0]] = "gamma 1"                         # equal rows of one pool are measured once
-    assert [r.get("measured_as") for r in tables.run(names, plan)] == [None, None, *2 * [[TABLE, "gamma 1"]]]
+    assert [r.get("measured_as") for r in runner.run(names, plan)] == [None, None, *2 * [[TABLE, "gamma 1"]]]
     assert order[4:] == [(0, TABLE), (1, TABLE)]
 
 
@@ -261,9 +263,9 @@ def test_a_killed_workers_tasks_are_started_again(tmp_path):
             os.kill(os.getpid(), signal.SIGKILL)
         return number
 
-    assert sorted(pool.results(dies_once, {n: (tmp_path / "mark", n) for n in range(4)}, 2)) == [0, 1, 2, 3]
+    assert sorted(workers.results(dies_once, {n: (tmp_path / "mark", n) for n in range(4)}, 2)) == [0, 1, 2, 3]
     with pytest.raises(TerminatedWorkerError):
-        list(pool.results(lambda: os.kill(os.getpid(), signal.SIGKILL), {"dies": ()}, 2))
+        list(workers.results(lambda: os.kill(os.getpid(), signal.SIGKILL), {"dies": ()}, 2))
 
 
 RUNS = """
@@ -272,9 +274,9 @@ from dataclasses import replace
 from pathlib import Path
 from paperlib.__main__ import main
 from paperlib.experiments import tables
-from paperlib.experiments.configs import Budget, budget
-real, where = tables.runnable, {"system": "retinanet", "data": sys.argv[1], "train": None, "test": None}
-tables.runnable = lambda table: {**real(table), "run": where}
+from paperlib.training.recipes import Budget, budget
+real, where = row_jobs.runnable, {"system": "retinanet", "data": sys.argv[1], "train": None, "test": None}
+row_jobs.runnable = lambda table: {**real(table), "run": where}
 recipe = replace(budget("smoke").recipe("retinanet"), steps=40, batch=2)
 tables.budget = lambda name: Budget("smoke", 1, {"retinanet": recipe})
 sys.exit(main(["table", "focal_loss/1b", "--budget", "smoke", "--jobs", "2", "--seeds", "2"]))
@@ -298,7 +300,7 @@ def test_ctrl_c_keeps_what_is_finished(plan, scenes):
     assert run.returncode == 130, said
     assert "the runs that were done are recorded" in said
     after = records.read(TABLE, "smoke")                                   # every line is whole
-    assert 1 <= len(kept) <= len(after) < len(tables.jobs_of(TABLE, plan, seeds=2))
+    assert 1 <= len(kept) <= len(after) < len(row_jobs.jobs_of(TABLE, plan, seeds=2))
 
 
 @pytest.mark.slow
@@ -306,7 +308,7 @@ def test_a_table_runs_on_a_dask_cluster(plan):
     distributed = pytest.importorskip("distributed")
     with (distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
           distributed.Client(cluster), joblib.parallel_config("dask")):
-        new = tables.run(TABLE, plan, ROWS, seeds=2, jobs=2)
+        new = runner.run(TABLE, plan, ROWS, seeds=2, jobs=2)
     assert sorted((r["row"], r["seed"]) for r in new) == [(row, seed) for row in ROWS for seed in (0, 1)]
     assert {r["status"] for r in new} == {"ok"} and len(records.read(TABLE, "smoke")) == 4
 
@@ -315,15 +317,15 @@ def test_a_table_runs_on_a_dask_cluster(plan):
 def test_no_budget_lacks_a_recipe(plan):
     """Tables of trunks that a budget does not train, and the dials of the small one, have no rows there."""
     for name in (name for name, body in (published() | dials.tables()).items() if "run" in body):
-        assert tables.jobs_of(name, budget(plan), seeds=1) or plan in ("gpu", "paper"), name
+        assert row_jobs.jobs_of(name, budget(plan), seeds=1) or plan in ("gpu", "paper"), name
 
 
 @pytest.mark.parametrize("plan", ["mini", "paper"])
 def test_rows_with_different_switches_are_different_runs(plan):
     for name in (name for name, body in published().items() if "run" in body):
-        switches = {row["label"]: row["set"] for row in tables.runnable(name)["rows"] if "set" in row}
+        switches = {row["label"]: row["set"] for row in row_jobs.runnable(name)["rows"] if "set" in row}
         seen = {}
-        for job in tables.jobs_of(name, budget(plan), seeds=1):
+        for job in row_jobs.jobs_of(name, budget(plan), seeds=1):
             own = switches.get(job.row, job.changes)
             run, own = str((job.recipe, job.changes)), own.get(job.recipe.preset, own)
             assert seen.setdefault(run, own) == own, f"{name}: {job.row!r} is trained like another row despite {own}"

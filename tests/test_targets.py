@@ -6,7 +6,7 @@ import pytest
 import torch
 from test_retinanet import scenes
 
-from paperlib.systems import PRESETS, SYSTEMS
+from paperlib.systems.registry import PRESETS, SYSTEMS
 
 
 def case(name, part="both"):

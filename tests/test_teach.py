@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from paperlib.teach import checks, draw, tabular, widgets
+from paperlib.teach import draw, exercises, result_tables, widgets
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def shown(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def clean():
-    checks.results.clear()
+    exercises.results.clear()
     yield
     plt.close("all")
 
@@ -122,9 +122,9 @@ def test_palette_has_eight_colours_and_starts_over():
 
 
 def test_source_shows_the_code_with_its_path_in_the_repository(shown):
-    draw.source(tabular.table)
+    draw.source(result_tables.table)
     text = shown[0].data
-    assert "`paperlib/teach/tabular.py`, `table`" in text and "```python\ndef table(" in text
+    assert "`paperlib/teach/result_tables.py`, `table`" in text and "```python\ndef table(" in text
 
 
 def test_table_formats_by_content_and_marks_headers():
@@ -176,27 +176,27 @@ CASES = [([0, 0, 2, 3],), ([1, 1, 1, 5],)]
 
 
 def test_check_passes_an_equal_function(capsys):
-    checks.check("area", lambda b: torch.tensor(area_spec(b)), area_spec, CASES)
-    assert checks.results == {"area": True} and "✓ area: equal to the spec on 2 cases" in capsys.readouterr().out
+    exercises.check("area", lambda b: torch.tensor(area_spec(b)), area_spec, CASES)
+    assert exercises.results == {"area": True} and "✓ area: equal to the spec on 2 cases" in capsys.readouterr().out
 
 
 def test_check_shows_the_first_case_that_differs(capsys):
-    checks.check("area", lambda b: b[2] * b[3], area_spec, CASES)
+    exercises.check("area", lambda b: b[2] * b[3], area_spec, CASES)
     out = capsys.readouterr().out
     assert "case 2 of 2 differs" in out and "[1, 1, 1, 5]" in out and "yours:    5" in out and "expected: 0" in out
-    assert checks.results == {"area": False}
+    assert exercises.results == {"area": False}
 
 
 def test_check_shows_an_error_and_where_it_came_from(capsys):
     def mine(box):
         return torch.ones(2) @ torch.ones(3)
-    checks.check("area", mine, area_spec, CASES)
+    exercises.check("area", mine, area_spec, CASES)
     out = capsys.readouterr().out
     assert "RuntimeError" in out and "in mine, line" in out
 
 
 def test_check_calls_an_empty_stub_not_started(capsys):
-    checks.check("area", lambda b: ..., area_spec, CASES)
+    exercises.check("area", lambda b: ..., area_spec, CASES)
     assert "nothing returned yet" in capsys.readouterr().out
 
 
@@ -206,14 +206,14 @@ def test_check_calls_an_empty_stub_not_started(capsys):
     ({"a": 1}, {"a": 2}, "['a']"), ({"b": 1}, {"a": 1}, "keys ['a']"), ("x", 1, "expected a number"),
     (torch.zeros(2), True, "not the same"), (float("nan"), 1.0, "not the same")])
 def test_differences_are_told_in_words(got, expected, says, capsys):
-    checks.check("it", lambda: got, lambda: expected, [()])
-    assert says in capsys.readouterr().out and not checks.results["it"]
+    exercises.check("it", lambda: got, lambda: expected, [()])
+    assert says in capsys.readouterr().out and not exercises.results["it"]
 
 
 @pytest.mark.parametrize("value", [torch.eye(2), float("nan"), "text", True, {"a": [1, (2.0, None)]}])
 def test_equal_values_of_every_kind_pass(value):
-    checks.check("it", lambda: value, lambda: value, [()])
-    assert checks.results["it"]
+    exercises.check("it", lambda: value, lambda: value, [()])
+    assert exercises.results["it"]
 
 
 def test_each_function_gets_its_own_copy_of_a_case():
@@ -221,31 +221,31 @@ def test_each_function_gets_its_own_copy_of_a_case():
         items.append(0)
         return len(items)
     case = ([1],)
-    checks.check("it", greedy, greedy, [case, {"items": [1]}])
-    assert case == ([1],) and checks.results["it"]
+    exercises.check("it", greedy, greedy, [case, {"items": [1]}])
+    assert case == ([1],) and exercises.results["it"]
 
 
 def test_score_counts_what_passes(capsys):
-    checks.results.update(one=True, two=False)
-    checks.score()
+    exercises.results.update(one=True, two=False)
+    exercises.score()
     assert "1 of 2 exercises pass; left: two" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("guess, says", [(100, "right"), (104, "within 10%"), (300, "too large, by a factor of 3"),
                                          (10, "too small, by a factor of 10"), ("many", "not so")])
 def test_reveal_grades_the_guess(guess, says, capsys):
-    checks.predict("How many anchors?", "anchors", guess)
-    checks.reveal("anchors", 100, "One per cell.")
+    exercises.predict("How many anchors?", "anchors", guess)
+    exercises.reveal("anchors", 100, "One per cell.")
     out = capsys.readouterr().out
     assert says in out and "One per cell." in out and "Answer: 100" in out
 
 
 def test_reveal_without_a_guess_or_a_question(capsys):
-    checks.predict("How many?", "key")
-    checks.reveal("key", 3)
+    exercises.predict("How many?", "key")
+    exercises.reveal("key", 3)
     assert "Your guess:" not in capsys.readouterr().out
     with pytest.raises(KeyError, match="no prediction 'other'"):
-        checks.reveal("other", 3)
+        exercises.reveal("other", 3)
 
 
 def line(ax, slope=1.0, dashed=False):

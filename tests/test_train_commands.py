@@ -10,10 +10,12 @@ from test_trained import drawn
 
 from paperlib import train_commands
 from paperlib.__main__ import main
-from paperlib.data.loader import Batches
-from paperlib.data.sets import load
-from paperlib.experiments import evaluate, fit, pretrain, stages, tables
-from paperlib.experiments.weights import load_weights, save_weights
+from paperlib.data.batches import Batches
+from paperlib.data.named_sets import load
+from paperlib.scoring import coco_metrics
+from paperlib.tables import runner
+from paperlib.training import alternating, loop, pretrain, trainer
+from paperlib.training.weights import load_weights, save_weights
 
 ALTERNATING = ("--set", "training=alternating")
 
@@ -75,7 +77,7 @@ def test_an_interrupt_before_the_first_step_claims_nothing(data, monkeypatch, ca
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(fit, "prepare", stopped)
+        patch.setattr(trainer, "prepare", stopped)
         assert train() == 130 and capsys.readouterr().err == "interrupted; nothing new was kept\n"
         patch.setattr(train_commands, "_recipe", stopped)
         assert train() == 130 and capsys.readouterr().err == "interrupted\n"
@@ -104,11 +106,11 @@ def test_interrupts_of_other_commands_say_what_they_keep(monkeypatch, capsys):
     def stopped(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(tables, "run", stopped)
+    monkeypatch.setattr(runner, "run", stopped)
     assert main(["table", "focal_loss/1b", "--budget", "smoke"]) == 130
     assert capsys.readouterr().err == ("interrupted; the runs that were done are recorded; "
                                        "run the same command to go on\n")
-    monkeypatch.setattr("paperlib.data.check.check", stopped)
+    monkeypatch.setattr("paperlib.data.set_checks.check", stopped)
     assert main(["data", "check", "x"]) == 130 and capsys.readouterr().err == "interrupted\n"
 
 
@@ -121,7 +123,7 @@ def test_a_bad_picture_of_the_test_split_never_costs_the_weights(data, monkeypat
         "; the trained weights are in out/retinanet.safetensors, for `paperlib eval`\n")
     assert load_weights("out/retinanet.safetensors").trained.classes == ("red", "green")
     shutil.copy(data / "val/1.png", data / "val/2.png")
-    monkeypatch.setattr(fit, "_iterate", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr(loop, "_iterate", lambda *_: pytest.fail("trained again"))
     assert train(*more) == 0
     assert listed() == ["retinanet.safetensors"]
 
@@ -130,7 +132,7 @@ def test_an_interrupt_of_the_scoring_keeps_the_weights(data, monkeypatch, capsys
     def stopped(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(evaluate, "detect_all", stopped)
+    monkeypatch.setattr(coco_metrics, "detect_all", stopped)
     assert train() == 130
     assert capsys.readouterr().err == ("interrupted; the trained weights are in out/retinanet.safetensors, for "
                                        "`paperlib eval`\n")
@@ -186,12 +188,12 @@ def test_a_stage_that_another_run_holds_is_left_to_it(tmp_path):
     (folder := tmp_path / "stages").mkdir()
     for name in ("held.pt", "free.pt"):
         (folder / name).touch()
-    with stages.FileLock(folder / "held.lock"):
-        stages.clear(tmp_path / "run.pt")
+    with alternating.FileLock(folder / "held.lock"):
+        alternating.clear(tmp_path / "run.pt")
         assert sorted(os.listdir(folder)) == ["held.lock", "held.pt"]
-    stages.clear(tmp_path / "run.pt")
+    alternating.clear(tmp_path / "run.pt")
     assert not folder.exists()
-    stages.clear(tmp_path / "run.pt")                                    # nothing there is nothing to do
+    alternating.clear(tmp_path / "run.pt")                                    # nothing there is nothing to do
 
 
 def test_a_validation_split_has_more_than_one_name(data, capsys):

@@ -8,14 +8,15 @@ import torch
 from PIL import Image
 
 from paperlib.__main__ import main
-from paperlib.data import build
-from paperlib.data.sets import load
-from paperlib.experiments import fit, trained
-from paperlib.experiments.configs import budget
-from paperlib.experiments.evaluate import detect_all, evaluate
-from paperlib.experiments.trained import Trained, category_ids, compare, from_header, nothing_in, to_header
-from paperlib.experiments.weights import load_weights, read_header
-from paperlib.parts.trunk_weights import weights_folder
+from paperlib.data.named_sets import load
+from paperlib.paths import weights_folder
+from paperlib.scoring.coco_metrics import evaluate
+from paperlib.scoring.detect import detect_all
+from paperlib.training import loop, trained, trainer
+from paperlib.training.recipes import budget
+from paperlib.training.trained import Trained, category_ids, compare, from_header, nothing_in, to_header
+from paperlib.training.weights import load_weights, read_header
+from paperlib.world import build
 
 CPU = torch.device("cpu")
 COLOURS = {"red": (250, 60, 60), "green": (60, 250, 60), "blue": (60, 60, 250)}
@@ -146,11 +147,11 @@ def test_training_and_test_set_may_number_classes_differently(folder, capsys):
 
 def test_other_classes_are_one_line_before_any_work(folder, capsys, monkeypatch):
     drawn(folder, "val", ["blue"], ("blue",))
-    monkeypatch.setattr(fit, "fit", lambda *_: pytest.fail("a step was made"))
+    monkeypatch.setattr(loop, "fit", lambda *_: pytest.fail("a step was made"))
     assert train(folder, "--out", "out") == 2
     assert capsys.readouterr().err == ("paperlib: set/train has 2 classes (red, green); set/val has 1 class (blue): "
                                        "expected a class that both have\n")
-    monkeypatch.setattr("paperlib.experiments.evaluate.detect_all", lambda *_: pytest.fail("it detects"))
+    monkeypatch.setattr("paperlib.scoring.detect.detect_all", lambda *_: pytest.fail("it detects"))
     stored = str(weights_folder() / "retinanet.safetensors")             # of an earlier version: no names in the header
     assert main(["eval", "retinanet", "--weights", stored, "--data", str(folder), "--split", "val"]) == 2
     out = capsys.readouterr().err
@@ -261,5 +262,5 @@ def test_the_stored_detectors_know_the_drawn_classes(tmp_path):
 def test_training_tells_the_system_what_it_learns_from(folder):
     recipe = budget("smoke").recipe("retinanet")
     recipe = type(recipe)(**{**vars(recipe), "data": str(folder), "size": (48,), "test": "train"})
-    system, _ = fit.prepare("retinanet", recipe)
+    system, _ = trainer.prepare("retinanet", recipe)
     assert system.trained == Trained(("red", "green"), (48,), str(folder), "train", (str(folder), "train", 16))

@@ -4,10 +4,10 @@ import torch.nn.functional as F
 import torchvision
 from safetensors.torch import save_file
 
-from paperlib.experiments.configs import override
+from paperlib.config import override
 from paperlib.parts.trunks import TrunkConfig, trunk
 from paperlib.systems.fast_rcnn import FastRCNN
-from paperlib.systems.fast_rcnn_configs import vgg16
+from paperlib.systems.presets.fast_rcnn import vgg16
 
 
 @pytest.mark.parametrize("name, channels", [("tiny", None), ("tiny_deep", None), ("resnet18", [64, 128, 256, 512]),

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from paperlib.data.voc import CLASSES, read_voc
+from paperlib.data.read_voc import CLASSES, read_voc
 
 OBJECT = ("<object><name>{name}</name><pose>Left</pose><truncated>{truncated}</truncated><difficult>{difficult}"
           "</difficult><bndbox><xmin>{x1}</xmin><ymin>{y1}</ymin><xmax>{x2}</xmax><ymax>{y2}</ymax></bndbox></object>")

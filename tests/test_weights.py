@@ -9,13 +9,14 @@ import torch
 from test_trained import drawn
 
 from paperlib.__main__ import main
-from paperlib.experiments.configs import Recipe, override, system_config
-from paperlib.experiments.trained import Trained
-from paperlib.experiments.weights import load_weights, read_header, save_weights
+from paperlib.config import override
 from paperlib.parts.trunks import TrunkConfig, trunk
-from paperlib.systems import SYSTEMS
 from paperlib.systems.fast_rcnn import FastRCNN
-from paperlib.systems.fast_rcnn_configs import small
+from paperlib.systems.presets.fast_rcnn import small
+from paperlib.systems.registry import SYSTEMS
+from paperlib.training.recipes import Recipe, system_config
+from paperlib.training.trained import Trained
+from paperlib.training.weights import load_weights, read_header, save_weights
 
 
 class Bomb:

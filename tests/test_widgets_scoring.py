@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from paperlib.experiments.evaluate import coco_metrics, voc_ap
-from paperlib.experiments.noise import made_detections, made_truth
 from paperlib.parts import boxes
-from paperlib.teach import widgets_scoring as pictures
+from paperlib.scoring.coco_metrics import coco_metrics, voc_ap
+from paperlib.scoring.simulated_detector import made_detections, made_truth
+from paperlib.teach import scoring_pictures as pictures
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ import sys
 import numpy as np
 import pytest
 
-from paperlib.data import exact, scenes
-from paperlib.data.drawings import CATEGORIES
-from paperlib.data.world import VERSION, World, draw_scene
+from paperlib.world import exact, scenes
+from paperlib.world.catalogue import CATEGORIES
+from paperlib.world.world import VERSION, World, draw_scene
 
 FIXED = (2, "c523d36d70d521bc")  # version of the drawings; annotations and masks of twenty scenes
 SUMS = (5_649_707, 8_540_955, 6_483_907, 8_688_155, 6_461_890, 7_718_956, 7_226_242, 9_056_470,
@@ -44,7 +44,7 @@ def test_same_seed_same_picture_and_other_seed_another():
 
 def test_version_is_raised_when_drawings_change():
     drawn = [draw_scene(World(), seed) for seed in range(20)]
-    told = ("the drawings changed: raise VERSION in paperlib/data/world.py, pin the new values here, and draw the sets "
+    told = ("the drawings changed: raise VERSION in paperlib/world/world.py, pin the new values here, and draw the sets "
             "and recorded results again")
     assert (VERSION, annotations_of(drawn)) == FIXED, told
     assert np.abs(np.subtract([image.sum(dtype=int) for image, _ in drawn], SUMS)).max() <= 20, told
@@ -52,7 +52,7 @@ def test_version_is_raised_when_drawings_change():
 
 DRAW = """
 import pickle, sys
-from paperlib.data.world import World, draw_scene
+from paperlib.world.world import World, draw_scene
 sys.stdout.buffer.write(pickle.dumps([draw_scene(World(), seed) for seed in range(10_000_000, 10_000_020)]))
 """
 PLAIN = {"NPY_DISABLE_CPU_FEATURES": "X86_V4 X86_V3 AVX512_ICL AVX512_SKX AVX512F FMA3 AVX2",

@@ -3,36 +3,37 @@ import numpy as np
 import pytest
 import torch
 
-from paperlib.data import build
-from paperlib.data.sets import load
-from paperlib.data.world import World
-from paperlib.experiments import curves_coco, readers, records, world_probes
-from paperlib.experiments.claims import judged
+from paperlib.claims.verdicts import judged
+from paperlib.data.named_sets import load
+from paperlib.studies import coco_margins, linear_probes, world
+from paperlib.tables import records
+from paperlib.world import drawn_sets
+from paperlib.world.world import World
 
 
 def test_a_window_keeps_the_middle_and_greys_what_lies_outside():
     image = np.zeros((20, 20, 3), np.uint8)
     image[8:12, 6:10] = 200
-    same = world_probes.window(image, (6, 8, 4, 4), 12, 12)
+    same = world.window(image, (6, 8, 4, 4), 12, 12)
     assert (same[4:8, 4:8] == 200).all() and (same == 200).sum() == 48
-    larger = world_probes.window(image, (0, 0, 2, 2), 40, 40)
-    assert (larger[:15] == world_probes.GREY).all()
-    tight = world_probes.only(same, 4, 2)
-    assert (tight[5:7, 4:8] == 200).all() and (tight != world_probes.GREY).sum() == 24
+    larger = world.window(image, (0, 0, 2, 2), 40, 40)
+    assert (larger[:15] == world.GREY).all()
+    tight = world.only(same, 4, 2)
+    assert (tight[5:7, 4:8] == 200).all() and (tight != world.GREY).sum() == 24
 
 
 def test_context_crops_show_the_same_thing_at_the_same_size(monkeypatch):
-    monkeypatch.setattr(world_probes, "SCENES", {"train": 10, "val": 10})
-    found = world_probes.small_things(World(), "val", 1.0)
+    monkeypatch.setattr(world, "SCENES", {"train": 10, "val": 10})
+    found = world.small_things(World(), "val", 1.0)
     assert len(found) > 10
     for tight, wide, label in found:
-        shown = (tight != world_probes.GREY).any(2)
+        shown = (tight != world.GREY).any(2)
         assert shown[18, 18] and np.array_equal(tight[shown], wide[shown]) and shown.mean() < 0.12 and 0 <= label < 36
 
 
 def test_marks_and_things_come_in_pairs_of_one_size(monkeypatch):
-    monkeypatch.setattr(world_probes, "SCENES", {"train": 30, "val": 30})
-    found = world_probes.things_and_marks(World(), "val", 1.0)
+    monkeypatch.setattr(world, "SCENES", {"train": 30, "val": 30})
+    found = world.things_and_marks(World(), "val", 1.0)
     assert len(found) > 10 and [yes for *_, yes in found] == [1, 0] * (len(found) // 2)
 
 
@@ -40,24 +41,24 @@ def test_linear_probe_learns_what_is_linear():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(600, 4))
     y = (x[:, 0] > 0).astype(int)
-    assert readers.linear(x[:400], y[:400], x[400:], y[400:]) > 0.9
-    assert readers.linear(x[:400, 1:], y[:400], x[400:, 1:], y[400:]) < 0.65
-    named = readers.names(x[:400], y[:400], x[400:])
-    assert (named == y[400:]).mean() == readers.linear(x[:400], y[:400], x[400:], y[400:])
+    assert linear_probes.linear(x[:400], y[:400], x[400:], y[400:]) > 0.9
+    assert linear_probes.linear(x[:400, 1:], y[:400], x[400:, 1:], y[400:]) < 0.65
+    named = linear_probes.names(x[:400], y[:400], x[400:])
+    assert (named == y[400:]).mean() == linear_probes.linear(x[:400], y[:400], x[400:], y[400:])
 
 
 def test_a_level_is_read_in_four_cells_whatever_the_side():
     images = torch.randint(0, 256, (3, 3, 64, 64), dtype=torch.uint8)
     for side in (32, 64):
-        found = readers.levels(images, side)
+        found = linear_probes.levels(images, side)
         assert list(found) == [2, 4, 8, 16, 32] and all(x.shape[0] == 3 and x.shape[1] % 4 == 0 for x in found.values())
-    twice = readers.levels(images.repeat(100, 1, 1, 1), 64)                     # more than one part
+    twice = linear_probes.levels(images.repeat(100, 1, 1, 1), 64)                     # more than one part
     np.testing.assert_allclose(twice[32][-3:], found[32], rtol=1e-4, atol=1e-4)
 
 
 def test_each_seed_portrays_other_things_in_the_same_order(monkeypatch):
-    monkeypatch.setattr(world_probes, "PORTRAITS", {"train": 40})
-    first, again, other = ([(drawing.image, label) for drawing, label in world_probes.portraits("train", 1, seed)]
+    monkeypatch.setattr(world, "PORTRAITS", {"train": 40})
+    first, again, other = ([(drawing.image, label) for drawing, label in world.portraits("train", 1, seed)]
                            for seed in (0, 0, 1))
     assert [label for _, label in first] == [label for _, label in other] == [k % 36 for k in range(40)]
     assert all(np.array_equal(a, b) for (a, _), (b, _) in zip(first, again))
@@ -65,41 +66,41 @@ def test_each_seed_portrays_other_things_in_the_same_order(monkeypatch):
 
 
 def test_more_portraits_include_the_fewer(monkeypatch):
-    monkeypatch.setattr(world_probes, "PORTRAITS", {"train": 144, "val": 72})
-    found = world_probes.examples(World(), 2, 1, (0.5, 1))
+    monkeypatch.setattr(world, "PORTRAITS", {"train": 144, "val": 72})
+    found = world.examples(World(), 2, 1, (0.5, 1))
     assert len(found) == 10 and all(len(values) == 2 for values in found.values())
-    depth = world_probes.depth(World(), 2, 1)
+    depth = world.depth(World(), 2, 1)
     assert depth == {f"stride {s}": found[f"stride {s}, 144 portraits"] for s in (2, 4, 8, 16, 32)}
     assert min(found["stride 32, 144 portraits"]) > max(found["stride 2, 144 portraits"])
 
 
 def test_probes_run_are_recorded_and_go_stale(monkeypatch, tmp_path):
     monkeypatch.setenv("PAPERLIB_RESULTS", str(tmp_path))
-    monkeypatch.setattr(world_probes, "SCENES", {"train": 30, "val": 20})
-    monkeypatch.setattr(world_probes, "PORTRAITS", {"train": 640, "val": 40})
-    monkeypatch.setattr(world_probes, "STEPS", 2)
-    new = world_probes.bench(["context", "objectness", "depth", "examples", "colour"], seeds=1)
+    monkeypatch.setattr(world, "SCENES", {"train": 30, "val": 20})
+    monkeypatch.setattr(world, "PORTRAITS", {"train": 640, "val": 40})
+    monkeypatch.setattr(world, "STEPS", 2)
+    new = world.bench(["context", "objectness", "depth", "examples", "colour"], seeds=1)
     assert all(0 <= v <= 1 for r in new for v in r["metrics"].values())
-    assert not any(r["stale"] for r in world_probes.measured().values())
-    monkeypatch.setattr(world_probes, "REVISION", 99)
-    assert all(r["stale"] for r in world_probes.measured().values())
+    assert not any(r["stale"] for r in world.measured().values())
+    monkeypatch.setattr(world, "REVISION", 99)
+    assert all(r["stale"] for r in world.measured().values())
     assert len(records.read("world", "bench")) == 5
     with pytest.raises(KeyError, match="no probe 'taste'"):
-        world_probes.bench(["taste"])
+        world.bench(["taste"])
 
 
 def test_claims_about_cocos_figures_are_judged_by_their_records(monkeypatch, tmp_path):
     monkeypatch.setenv("PAPERLIB_RESULTS", str(tmp_path / "results"))
     monkeypatch.setenv("PAPERLIB_DATA", str(tmp_path / "data"))
-    monkeypatch.setattr(build, "TURNED", (30, 20))
-    monkeypatch.setattr(curves_coco, "_set", lambda split, share: load("minicoco?stuff=1", split))
-    before = {line["id"]: line["verdict"] for line in judged("smoke") if line["id"] in curves_coco.PROBES}
+    monkeypatch.setattr(drawn_sets, "TURNED", (30, 20))
+    monkeypatch.setattr(coco_margins, "_set", lambda split, share: load("minicoco?stuff=1", split))
+    before = {line["id"]: line["verdict"] for line in judged("smoke") if line["id"] in coco_margins.PROBES}
     assert set(before.values()) == {"not run"} and len(before) == 3
-    new = {r["row"]: r["values"]["margin"] for r in world_probes.bench(list(curves_coco.PROBES), seeds=2)}
-    assert [len(new[name]) for name in curves_coco.PROBES][:2] == [14, 2]
-    after = {line["id"]: line for line in judged("smoke") if line["id"] in curves_coco.PROBES}
+    new = {r["row"]: r["values"]["margin"] for r in world.bench(list(coco_margins.PROBES), seeds=2)}
+    assert [len(new[name]) for name in coco_margins.PROBES][:2] == [14, 2]
+    after = {line["id"]: line for line in judged("smoke") if line["id"] in coco_margins.PROBES}
     for name, margins in new.items():
         assert after[name]["measured"] == pytest.approx(100 * np.mean(margins), abs=1e-3)
         assert after[name]["verdict"] in ("holds", "unresolved")
-    monkeypatch.setattr(world_probes, "REVISION", 99)
-    assert {line["verdict"] for line in judged("smoke") if line["id"] in curves_coco.PROBES} == {"stale"}
+    monkeypatch.setattr(world, "REVISION", 99)
+    assert {line["verdict"] for line in judged("smoke") if line["id"] in coco_margins.PROBES} == {"stale"}

@@ -40,16 +40,16 @@ if "google.colab" in sys.modules:  # fetch the course and what Colab lacks; leav
 import matplotlib.pyplot as plt
 import torch
 
-from paperlib.data.sets import load
+from paperlib.data.named_sets import load
 from paperlib.device import pick_device, seed_all
-from paperlib.experiments import report
-from paperlib.experiments.configs import budget
-from paperlib.experiments.published import published
-from paperlib.experiments.weights import load_weights, read_header
+from paperlib.tables import compare
+from paperlib.training.recipes import budget
+from paperlib.papers.printed import published
+from paperlib.training.weights import load_weights, read_header
 from paperlib.parts import boxes
-from paperlib.parts.trunk_weights import weights_folder
+from paperlib.paths import weights_folder
 from paperlib.teach import draw
-from paperlib.teach.checks import check, predict, reveal
+from paperlib.teach.exercises import check, predict, reveal
 from paperlib.teach.widgets import explore, frames
 
 draw.style()
@@ -222,7 +222,7 @@ draw.show(frames(draw_kept, states), "Nine panels of the same scene: rows from l
 
 # %%
 shown = budget("mini") if plan.name == "smoke" else plan
-draw.table(report.frame("focal_loss/1b", shown), "One table as an example: the focusing parameter of the focal loss (Table 1b)")
+draw.table(compare.frame("focal_loss/1b", shown), "One table as an example: the focusing parameter of the focal loss (Table 1b)")
 
 # %%
 every = pd.DataFrame([(body["paper"], name.split("/")[1], "run" in body) for name, body in published().items()],

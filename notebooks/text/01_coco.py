@@ -41,14 +41,15 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from paperlib.data import annotate, collect, outlining, pipeline, shapes, statistics
-from paperlib.data.crops import load_classification
-from paperlib.data.sets import load, splits
-from paperlib.experiments.published import published
-from paperlib.teach import annotation_sheets as sheets
-from paperlib.teach import annotation_widgets as tasks
+from paperlib.studies.annotation import simulated_workers, collecting, outlines, pipeline, average_shapes
+from paperlib.data import statistics
+from paperlib.data.read_folder import load_classification
+from paperlib.data.named_sets import load, splits
+from paperlib.papers.printed import published
+from paperlib.teach.annotation import pictures as sheets
+from paperlib.teach.annotation import tasks
 from paperlib.teach import draw
-from paperlib.teach.checks import check, predict, reveal, score
+from paperlib.teach.exercises import check, predict, reveal, score
 
 draw.style()
 smoke = BUDGET == "smoke"
@@ -86,7 +87,7 @@ draw.show(fig, "Three rows of four pictures. MiniNet: one object each, large and
 
 # %%
 for name, data in (("MiniVOC", voc), ("MiniCOCO", coco)):
-    print(f"{name:9} {np.mean([collect.iconic(data, i) for i in range(len(data))]):6.1%} of the pictures are iconic")
+    print(f"{name:9} {np.mean([collecting.iconic(data, i) for i in range(len(data))]):6.1%} of the pictures are iconic")
 
 # %% [markdown]
 # **Searching for pairs.** The authors' trick: do not ask for "dog", ask for "dog + car" (Sec. 2.3.2). Let us try. Our photo
@@ -98,7 +99,7 @@ for name, data in (("MiniVOC", voc), ("MiniCOCO", coco)):
 # %%
 pool = [load("minivoc", "trainval", limit=300 if smoke else None), coco]
 queries = (["dog"], ["dog", "person"], ["bottle"], ["bottle", "chair"], ["bicycle"], ["bicycle", "person"])
-found = {" + ".join(names): collect.search(pool, names, 40) for names in queries}
+found = {" + ".join(names): collecting.search(pool, names, 40) for names in queries}
 
 
 def guests(hit, query):
@@ -110,7 +111,7 @@ def guests(hit, query):
 
 result = pd.DataFrame({query: {
     "pictures": len(hits),
-    "a large object in the middle, %": 100 * np.mean([collect.iconic(h.dataset, h.index, alone=False) for h in hits]),
+    "a large object in the middle, %": 100 * np.mean([collecting.iconic(h.dataset, h.index, alone=False) for h in hits]),
     "categories not asked for": np.mean([len(set(guests(h, query))) for h in hits]),
     "their objects": np.mean([len(guests(h, query)) for h in hits])} for query, hits in found.items() if hits}).T
 draw.table(result.astype({"pictures": int}), "The first 40 pictures that each search brings; the last two columns are means per picture")
@@ -227,11 +228,11 @@ draw.show(fig, f"A matrix of categories by categories, sorted by super-category:
 # (Fig. 2.3): **name** the categories, **spot** each object, **draw** each object; and a fourth that was added later,
 # **verify**. We can simulate all of it, and, unlike the authors, we know the truth: our pictures were drawn.
 #
-# Our workers are a *model*, written down in `annotate.Workers` and chosen by us. What follows from it is computed; whether
+# Our workers are a *model*, written down in `simulated_workers.Workers` and chosen by us. What follows from it is computed; whether
 # people are like that is another question.
 
 # %%
-draw.source(annotate.Workers)
+draw.source(simulated_workers.Workers)
 
 # %% [markdown]
 # ### 1. Naming, by super-category
@@ -246,10 +247,10 @@ tasks.label_categories(coco, busy)
 # Without a running kernel: the same picture, the icons of the groups that it shows, and what one simulated worker named.
 
 # %%
-presence = annotate.presence(coco)
-doubt = annotate.shared_doubt(presence, rng)
-crew = annotate.hire(annotate.WORKERS, 10, rng)
-named = annotate.name_categories(presence, annotate.WORKERS, crew, rng, doubt)      # (I, C, W)
+presence = simulated_workers.presence(coco)
+doubt = simulated_workers.shared_doubt(presence, rng)
+crew = simulated_workers.hire(simulated_workers.WORKERS, 10, rng)
+named = simulated_workers.name_categories(presence, simulated_workers.WORKERS, crew, rng, doubt)      # (I, C, W)
 order = np.argsort(presence.group, kind="stable")
 chosen = [k for k in order if presence.group[k] in presence.group[presence.there[busy]]]
 rows = -(-len(chosen) // 6)
@@ -304,9 +305,9 @@ for name, values in zip(("recall", "precision"), union_slow(named[few], presence
     print(f"{name:9} of one worker, of the union of two, of three:", *(f"{v:.2f}" for v in values[:3]))
 
 # %% tags=["agree"]
-np.testing.assert_allclose(annotate.union_curve(named[few], presence.there[few]),
+np.testing.assert_allclose(simulated_workers.union_curve(named[few], presence.there[few]),
                            union_slow(named[few], presence.there[few]))
-draw.source(annotate.union_curve)
+draw.source(simulated_workers.union_curve)
 
 # %% [markdown]
 # Now the paper's Figure 2.4a. Its truth was the majority vote of seven experts; we can use that vote *and* the real truth.
@@ -315,16 +316,16 @@ draw.source(annotate.union_curve)
 predict("One worker recalls about 70%. What does the union of eight recall, in per cent?", "eight", guess=None)
 
 # %%
-experts = annotate.name_categories(presence, annotate.EXPERTS, annotate.hire(annotate.EXPERTS, 7, rng), rng, doubt)
-vote = annotate.majority(experts)
-by_vote, by_truth = (annotate.union_curve(named, truth) for truth in (vote, presence.there))
-study = annotate.union_study(coco, seeds=5 if smoke else 20)                       # (seeds, 2, 10)
+experts = simulated_workers.name_categories(presence, simulated_workers.EXPERTS, simulated_workers.hire(simulated_workers.EXPERTS, 7, rng), rng, doubt)
+vote = simulated_workers.majority(experts)
+by_vote, by_truth = (simulated_workers.union_curve(named, truth) for truth in (vote, presence.there))
+study = simulated_workers.union_study(coco, seeds=5 if smoke else 20)                       # (seeds, 2, 10)
 recall, precision = study.mean(0)
 reveal("eight", round(100 * float(recall[7]), 1), f"But only {precision[7]:.0%} of what they say is true.")
 
 # %%
 fig, (left, right) = plt.subplots(1, 2, figsize=(9.2, 3.7))
-single = np.array([annotate.recall_precision(experts[..., k], vote) for k in range(7)])
+single = np.array([simulated_workers.recall_precision(experts[..., k], vote) for k in range(7)])
 left.plot(*by_vote, "o-", color=draw.PALETTE["blue"], label="union of 1 to 10 workers")
 left.plot(*single.T, "s", color=draw.PALETTE["vermillion"], label="each of 7 experts")
 for k in (1, 2, 4, 8):
@@ -349,12 +350,12 @@ draw.show(fig, f"Left: precision against recall; the union of workers moves righ
 # **Why eight?** It depends on what you believe of people. Four beliefs, one computation:
 
 # %%
-beliefs = {"the default model": annotate.WORKERS, "nothing is hard for everybody": annotate.Workers(doubt=0.0),
-           "much is hard for everybody": annotate.Workers(doubt=2.4), "workers less keen": annotate.Workers(skill=(0.0, 0.8))}
+beliefs = {"the default model": simulated_workers.WORKERS, "nothing is hard for everybody": simulated_workers.Workers(doubt=0.0),
+           "much is hard for everybody": simulated_workers.Workers(doubt=2.4), "workers less keen": simulated_workers.Workers(skill=(0.0, 0.8))}
 lines = {"all independent, each sees half": 1 - 0.5 ** np.arange(1, 17)}
-lines |= {name: annotate.union_study(coco, model, 16, 3 if smoke else 8).mean(0)[0] for name, model in beliefs.items()}
+lines |= {name: simulated_workers.union_study(coco, model, 16, 3 if smoke else 8).mean(0)[0] for name, model in beliefs.items()}
 needed = {name: next((k for k, r in enumerate(curve, 1) if r >= 0.99), None) for name, curve in lines.items()}
-assert needed["all independent, each sees half"] == annotate.workers_needed(0.5, 0.99)
+assert needed["all independent, each sees half"] == simulated_workers.workers_needed(0.5, 0.99)
 draw.table(pd.DataFrame({name: {
     "one worker, %": 100 * curve[0], "eight, %": 100 * curve[7], "the ninth adds, points": 100 * (curve[8] - curve[7]),
     "workers for 99%": str(needed[name] or "over 16")} for name, curve in lines.items()}).T,
@@ -369,7 +370,7 @@ draw.table(pd.DataFrame({name: {
 # The authors also look at workers one by one (Fig. 2.4b), counting as true whatever any of the other seven said.
 
 # %%
-each = annotate.leave_one_out(presence, annotate.WORKERS, 40 if smoke else 120, 8, rng)
+each = simulated_workers.leave_one_out(presence, simulated_workers.WORKERS, 40 if smoke else 120, 8, rng)
 fig, ax = plt.subplots(figsize=(6.4, 3.8))
 dots = ax.scatter(each[:, 0], each[:, 1], s=14 + 220 * each[:, 2] / each[:, 2].max(), c=each[:, 2], cmap="cividis",
                   alpha=0.85, edgecolor="white", linewidth=0.5)
@@ -415,7 +416,7 @@ draw.show(fig, f"A scene with {len(cells)} objects of the category {coco.classes
                f"{len(crosses)} of them; the same with all {len(cells)} outlined.")
 
 # %%
-spotted = annotate.spot(coco, annotate.WORKERS, annotate.hire(annotate.WORKERS, 10, rng), rng)
+spotted = simulated_workers.spot(coco, simulated_workers.WORKERS, simulated_workers.hire(simulated_workers.WORKERS, 10, rng), rng)
 someone = np.logical_or.accumulate(spotted.by, axis=1)
 fig, ax = plt.subplots(figsize=(6.4, 3.4))
 border = np.log2(coco.area_ranges["large"][0] / coco.area_ranges["small"][1]) / 2
@@ -448,9 +449,9 @@ mask, rgb = coco.target(giant, masks=True)["masks"][thing].numpy(), sheets.pictu
 fig, axes = plt.subplots(1, 4, figsize=(7.6, 2.4))
 trials = [(4, 0.0), (8, 0.0), (24, 0.0), (24, 0.06)]
 for ax, (corners, shake) in zip(axes, trials):
-    ring = outlining.outline(mask, corners)[0]
+    ring = outlines.outline(mask, corners)[0]
     ring = ring + shake * np.sqrt(mask.sum()) * rng.standard_normal(ring.shape)
-    iou = outlining.mask_iou(mask, outlining.filled_rings([ring], *mask.shape))
+    iou = outlines.mask_iou(mask, outlines.filled_rings([ring], *mask.shape))
     ax.imshow(sheets.outline_picture(rgb, sheets.close_up(mask), ring))
     ax.set_title(f"{len(ring)} corners{', shaky' if shake else ''}\nIoU {iou:.2f}", fontsize=10)
     ax.axis("off")
@@ -462,7 +463,7 @@ draw.show(fig, f"One object outlined four times, with 4, 8 and 24 corners and wi
 # hands of different steadiness; each draws one test object, then eight others.
 
 # %%
-hands, test, work = outlining.training_task(coco, 60 if smoke else 240, rng)
+hands, test, work = outlines.training_task(coco, 60 if smoke else 240, rng)
 bars = np.linspace(0.5, 0.95, 46)
 fig, (left, right) = plt.subplots(1, 2, figsize=(9.2, 3.5))
 passing = np.array([(test >= b).mean() for b in bars])
@@ -515,16 +516,16 @@ draw.show(fig, "Eight by eight small pictures, each with an object outlined in y
 
 # %%
 p = np.linspace(0, 1, 101)
-kept, votes = annotate.verify(np.repeat(p, 2000), rng)
-np.testing.assert_allclose(kept.reshape(101, -1).mean(1), annotate.keep_chance(p), atol=0.06)
+kept, votes = simulated_workers.verify(np.repeat(p, 2000), rng)
+np.testing.assert_allclose(kept.reshape(101, -1).mean(1), simulated_workers.keep_chance(p), atol=0.06)
 fig, (left, right) = plt.subplots(1, 2, figsize=(9.2, 3.4))
-left.plot(p, annotate.keep_chance(p), label="3, then 4 of 5")
+left.plot(p, simulated_workers.keep_chance(p), label="3, then 4 of 5")
 left.plot(p, p**3 + 3 * p**2 * (1 - p), label="2 of 3")
 left.plot(p, p, label="one judge")
 left.set(xlabel="chance that one judge approves", ylabel="chance that the segment stays")
 left.legend()
 iou = np.linspace(0.3, 1, 100)
-right.plot(iou, annotate.keep_chance(pipeline.approval(iou)), label="stays")
+right.plot(iou, simulated_workers.keep_chance(pipeline.approval(iou)), label="stays")
 right.plot(iou, 1 - pipeline.approval(iou), label="one judge objects")
 right.set(xlabel="IoU of the segment", ylabel="probability")
 right.legend(loc="center left")
@@ -546,7 +547,7 @@ print("passes the test of four         ", *(f"{v:6.3f}" for v in 4 * q**3 * (1 -
 # %%
 from dataclasses import replace
 
-from paperlib.data.world import World, draw_scene
+from paperlib.world.world import World, draw_scene
 
 flock = World(crowding=1.0)
 seed = max(range(8 if smoke else 40), key=lambda s: sum(d["crowd"] and d["area"] for d in draw_scene(flock, s)[1]))
@@ -640,10 +641,10 @@ def twin(image, kind):
 
 kinds = ("re-encoded", "brighter", "cropped by 4%", "cropped by 12%", "mirrored")
 photos = [coco.image(i) for i in range(min(len(coco), 400))]
-hashes = np.stack([collect.perceptual_hash(image) for image in photos])
-distance = {kind: (hashes != np.stack([collect.perceptual_hash(twin(image, kind)) for image in photos[:100]] + list(hashes[100:])
+hashes = np.stack([collecting.perceptual_hash(image) for image in photos])
+distance = {kind: (hashes != np.stack([collecting.perceptual_hash(twin(image, kind)) for image in photos[:100]] + list(hashes[100:])
                                       )).sum(1)[:100] for kind in kinds}
-strangers = collect.hash_distance(hashes, hashes)[np.triu_indices(len(hashes), 1)]
+strangers = collecting.hash_distance(hashes, hashes)[np.triu_indices(len(hashes), 1)]
 
 # %%
 fig, ax = plt.subplots(figsize=(7.4, 3.4))
@@ -660,8 +661,8 @@ print(f"strangers taken for twins: {np.mean(strangers <= 12):.3%}")
 
 # %%
 train = load("minicoco", "train", limit=400 if smoke else 1500)
-ours = np.stack([collect.perceptual_hash(train.image(i)) for i in range(len(train))])
-nearest = collect.hash_distance(hashes, ours)
+ours = np.stack([collecting.perceptual_hash(train.image(i)) for i in range(len(train))])
+nearest = collecting.hash_distance(hashes, ours)
 i, j = np.unravel_index(nearest.argmin(), nearest.shape)
 print(f"MiniCOCO: of {nearest.size:,} pairs of a training and a validation picture {np.sum(nearest <= 12)} differ in at most\n"
       f"12 bits; the nearest two differ in {nearest.min()}.")
@@ -671,11 +672,11 @@ draw.show(fig, f"The training and the validation picture of MiniCOCO whose hashe
 
 # %% [markdown]
 # A mirrored twin escapes the hash entirely, so a careful collector hashes the mirror image as well. When twins and a
-# photographer's pictures form *groups*, whole groups are dealt to splits (`collect.split_by_group`):
+# photographer's pictures form *groups*, whole groups are dealt to splits (`collecting.split_by_group`):
 
 # %%
 photographers = [int(g) for g in np.random.default_rng(SEED).integers(0, 300, 1000)]
-dealt = collect.split_by_group(photographers, {"train": 2, "val": 1, "test": 1}, np.random.default_rng(SEED))
+dealt = collecting.split_by_group(photographers, {"train": 2, "val": 1, "test": 1}, np.random.default_rng(SEED))
 of = {name: {photographers[i] for i in members} for name, members in dealt.items()}
 shared = of["train"] & of["val"] | of["val"] & of["test"] | of["train"] & of["test"]
 print(", ".join(f"{name} {len(members)}" for name, members in dealt.items()), "pictures;", len(shared), "photographers shared")
@@ -711,12 +712,12 @@ draw.show(fig, f"Bars for 20 classes: training on COCO loses on most, by up to {
 # tested on both. The score is AP at an overlap of .5 on either test set, the mean of the 20 classes:
 
 # %%
-from paperlib.experiments import report, tables
+from paperlib.tables import compare, runner
 
 if RERUN:
-    tables.run("coco/1", BUDGET, device=DEVICE)
+    runner.run("coco/1", BUDGET, device=DEVICE)
 shown_at = "mini" if smoke else BUDGET
-ours = report.frame("coco/1", shown_at)
+ours = compare.frame("coco/1", shown_at)
 draw.table(ours, "Table 2.1, the paper's beside ours")
 
 # %%
@@ -736,10 +737,10 @@ else:
 # seed by seed, the detector at home with the visitor:
 
 # %%
-from paperlib.experiments.judge import paired
+from paperlib.intervals import paired
 
 points = {row: {seed: 100 * value for seed, value in found["metrics"].get("AP50", {}).items()}
-          for row, found in report.measured("coco/1", shown_at).items()}
+          for row, found in compare.measured("coco/1", shown_at).items()}
 for home, visitor in (("VOC", "COCO"), ("COCO", "VOC")):
     own, other = f"{home} to {home}", f"{visitor} to {home}"
     if gain := paired(points.get(own, {}), points.get(other, {})):
@@ -762,8 +763,8 @@ predict("What share of a person's tight box is person, in per cent?", "fill", gu
 
 # %%
 learn = train.subset(300 if smoke else len(train))
-cut = shapes.cut_out(learn)
-fill, limbs = shapes.box_fill(cut, learn.classes), shapes.articulated(learn)
+cut = average_shapes.cut_out(learn)
+fill, limbs = average_shapes.box_fill(cut, learn.classes), average_shapes.articulated(learn)
 reveal("fill", round(100 * fill["person"][0], 1), "The visible pixels of a person over the pixels of the box.")
 fig, ax = plt.subplots(figsize=(9.4, 3.6))
 colours = [draw.PALETTE["vermillion" if name in limbs else "sky"] for name in fill]
@@ -782,7 +783,7 @@ print(f"Below one half with their 95% interval: {', '.join(below)} ({len(below)}
 # box is correct, that is at a box IoU of 0.5 or more (Fig. 2.9).
 
 # %%
-model = shapes.average_shapes(cut, len(learn.classes))
+model = average_shapes.average_shapes(cut, len(learn.classes))
 shown = [name for name in ("person", "horse", "dog", "bicycle", "car", "bottle") if name in learn.classes]
 fig, axes = plt.subplots(3, len(shown), figsize=(6.8, 3.6))
 for column, name in zip(axes.T, shown):
@@ -797,7 +798,7 @@ draw.show(fig, f"Average masks of {len(shown)} classes for tall, middle and wide
                "their neck, people and animals are blurs that have lost most of their limbs.")
 
 # %%
-loose, tight = (shapes.shape_mask_overlap(learn, coco.subset(400), SEED, perfect=perfect) for perfect in (False, True))
+loose, tight = (average_shapes.shape_mask_overlap(learn, coco.subset(400), SEED, perfect=perfect) for perfect in (False, True))
 per_class = {name: loose.mask_iou[loose.label == k].mean() for k, name in enumerate(coco.classes, 1) if (loose.label == k).sum() > 2}
 per_class = dict(sorted(per_class.items(), key=lambda item: item[1]))
 fig, (left, right) = plt.subplots(1, 2, figsize=(9, 4.7), width_ratios=[1, 1.25])
@@ -818,7 +819,7 @@ draw.show(fig, f"Left: mean mask IoU by class, from {min(per_class.values()):.2f
                f"{loose.mask_iou.mean():.2f}; with perfect boxes {tight.mask_iou.mean():.2f}.")
 
 # %%
-whole = shapes.cut_out(coco.subset(400)).fill.mean()
+whole = average_shapes.cut_out(coco.subset(400)).fill.mean()
 print(f"{len(loose.label):,} objects. Correct boxes: box IoU {loose.box_iou.mean():.2f}, mask IoU {loose.mask_iou.mean():.2f}.")
 print(f"Perfect boxes: average shape {tight.mask_iou.mean():.2f}, the whole box taken for the mask {whole:.2f}.")
 
@@ -833,13 +834,13 @@ print(f"Perfect boxes: average shape {tight.mask_iou.mean():.2f}, the whole box 
 # real photographs with real workers; notebook 12 lists these as *external*.
 
 # %%
-from paperlib.experiments import claims
+from paperlib.claims import verdicts
 
-mine = [claim for claim in claims.judged(shown_at, "coco") if claim["notebook"] == "01_coco"]
-draw.table(claims.frame(mine, "trend"), "Claims measured on the drawn set and with simulated workers; 95% intervals")
+mine = [claim for claim in verdicts.judged(shown_at, "coco") if claim["notebook"] == "01_coco"]
+draw.table(verdicts.frame(mine, "trend"), "Claims measured on the drawn set and with simulated workers; 95% intervals")
 
 # %%
-draw.table(claims.frame(mine, "exact"), "Claims that follow from arithmetic, computed", digits=2)
+draw.table(verdicts.frame(mine, "exact"), "Claims that follow from arithmetic, computed", digits=2)
 
 # %% [markdown]
 # ## What differs from the paper, and what to doubt
@@ -864,7 +865,7 @@ draw.table(claims.frame(mine, "exact"), "Claims that follow from arithmetic, com
 predict("p = 0.8: the chance that three, then four of five, keep the segment?", "keep", guess=None)
 
 # %%
-reveal("keep", float(annotate.keep_chance(0.8)), "0.8^3 + 3 * 0.8^4 * 0.2: a good judge's doubt costs a quarter of good work.")
+reveal("keep", float(simulated_workers.keep_chance(0.8)), "0.8^3 + 3 * 0.8^4 * 0.2: a good judge's doubt costs a quarter of good work.")
 
 # %% [markdown]
 # **2. Implement.** Recall and precision of what a union said, from two Boolean arrays of the same shape.
@@ -876,7 +877,7 @@ def my_recall_precision(said, truth):
 
 # %%
 cases = [(named[few, :, 0], presence.there[few]), (named[few].any(-1), presence.there[few])]
-check("recall_precision", my_recall_precision, annotate.recall_precision, cases)
+check("recall_precision", my_recall_precision, simulated_workers.recall_precision, cases)
 
 # %% [markdown]
 # <details><summary>Solution</summary>
@@ -896,7 +897,7 @@ def my_workers(p, miss):
 
 
 # %%
-check("workers", my_workers, lambda p, miss: annotate.workers_needed(p, 1 - miss), [(0.5, 0.01), (0.7, 0.001), (0.2, 0.05)])
+check("workers", my_workers, lambda p, miss: simulated_workers.workers_needed(p, 1 - miss), [(0.5, 0.01), (0.7, 0.001), (0.2, 0.05)])
 
 # %% [markdown]
 # <details><summary>Solution</summary>
@@ -936,7 +937,7 @@ check("fill", my_fill, fill_spec, [mask, crowd["mask"], np.eye(5, dtype=bool)])
 score()
 
 # %% [markdown]
-# **5. Investigate.** Run `annotate.union_study(coco, annotate.Workers(slip=(-3.0, 0.7)))`. What do slips do to the union's
+# **5. Investigate.** Run `simulated_workers.union_study(coco, simulated_workers.Workers(slip=(-3.0, 0.7)))`. What do slips do to the union's
 # precision, and why does recall not change? Then follow them through `pipeline.annotate`, with `Rules(dismissed=0.5)`: how
 # many segments of nothing survive? Which stage would you pay for?
 #

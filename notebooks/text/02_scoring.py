@@ -46,12 +46,12 @@ import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from paperlib.data.sets import load
-from paperlib.experiments.errors import KINDS, error_types, fix_gains
-from paperlib.experiments.evaluate import average_recall, coco_metrics, voc_ap
-from paperlib.experiments.noise import made_detections
-from paperlib.teach import widgets_scoring as pictures
-from paperlib.teach.checks import check, predict, reveal
+from paperlib.data.named_sets import load
+from paperlib.scoring.error_types import KINDS, error_types, fix_gains
+from paperlib.scoring.coco_metrics import average_recall, coco_metrics, voc_ap
+from paperlib.scoring.simulated_detector import made_detections
+from paperlib.teach import scoring_pictures as pictures
+from paperlib.teach.exercises import check, predict, reveal
 from paperlib.teach.draw import PALETTE, boxes_on, show, style, table
 from paperlib.teach.widgets import explore, frames
 
@@ -71,7 +71,7 @@ print(f"{data.name}: {len(data)} images, {len(gt['annotations'])} objects of {le
 # one.
 #
 # No detector is trained here. Throughout, "detections" are made from the true objects by a noise model with a seed
-# (`paperlib.experiments.noise`): objects are missed, moved, doubled, mistaken for their kin, and boxes of nothing
+# (`paperlib.scoring.simulated_detector`): objects are missed, moved, doubled, mistaken for their kin, and boxes of nothing
 # are added. Scoring does not care where boxes come from, and in this way we know what was done to them.
 
 # %%

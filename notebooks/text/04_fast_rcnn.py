@@ -44,13 +44,15 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import torch
 
-from paperlib.data.proposals import dense_boxes, with_proposals
-from paperlib.data.sets import load
-from paperlib.device import pick_device, progress, seed_all
-from paperlib.experiments.configs import budget, override, system_config
-from paperlib.parts import boxes, losses, rois
+from paperlib.data.given_proposals import dense_boxes, with_proposals
+from paperlib.data.named_sets import load
+from paperlib.device import pick_device, seed_all
+from paperlib.progress import progress
+from paperlib.training.recipes import budget, system_config
+from paperlib.config import override
+from paperlib.parts import boxes, losses, proposals, roi_pooling, roi_training
 from paperlib.teach import draw
-from paperlib.teach.checks import check, predict, reveal, score
+from paperlib.teach.exercises import check, predict, reveal, score
 from paperlib.teach.widgets import explore, frames
 
 draw.style()
@@ -65,7 +67,7 @@ smoke = plan.name == "smoke"
 # Its boxes overlap heavily. The right panel counts, for each pixel, how many of the proposals contain it.
 
 # %%
-source = rois.ProposalSource()
+source = proposals.ProposalSource()
 test = with_proposals(load(DATA, recipe.test, limit=16 if smoke else 60), source)
 
 
@@ -173,7 +175,7 @@ x = torch.randn(2, 3, 12, 12, dtype=torch.float64, requires_grad=True)
 corner, sides = torch.rand(10, 2) * 50, torch.rand(10, 2) * 40 + 4
 regions = torch.cat([torch.arange(10)[:, None] % 2, corner, corner + sides], 1).double()
 upstream = torch.randn(10, 3, 5, 5, dtype=torch.float64)
-pooled = rois.pool({3: x}, regions, rois.RoIConfig(side=5))
+pooled = roi_pooling.pool({3: x}, regions, roi_pooling.RoIConfig(side=5))
 slow, place = pool_slow(x, regions, 5, stride=8)
 torch.testing.assert_close(pooled, slow)
 (grad,) = torch.autograd.grad((pooled * upstream).sum(), x)
@@ -181,7 +183,7 @@ by_hand = torch.zeros_like(x)
 for r in range(10):                                                                  # Eq. 4
     by_hand[int(regions[r, 0])].flatten(1).scatter_add_(1, place[r].flatten(1), upstream[r].flatten(1))
 torch.testing.assert_close(grad, by_hand)
-draw.source(rois.pool)
+draw.source(roi_pooling.pool)
 
 # %% [markdown]
 # ## Slide the box: what rounding costs
@@ -236,7 +238,7 @@ moved = torch.stack([wanted + s * torch.tensor([1.0, 0, 1, 0]) for s in shifts])
 fig, ax = plt.subplots(figsize=(7, 3.2))
 jumps = {}
 for kind, label in (("max", "RoI pooling"), ("align", "RoIAlign")):
-    read = rois.pool(features, rois.to_rois([moved]), rois.RoIConfig(kind, side=side)).flatten(1)
+    read = roi_pooling.pool(features, roi_pooling.to_rois([moved]), roi_pooling.RoIConfig(kind, side=side)).flatten(1)
     change = (read[1:] - read[:-1]).norm(dim=1) / read.norm(dim=1).mean()
     jumps[label] = float((change < 1e-6).float().mean())
     ax.plot(shifts[1:], change, "o-" if kind == "max" else "-", ms=3, label=label)
@@ -256,7 +258,7 @@ draw.show(fig, f"Change of the pooled window for each quarter pixel: RoI pooling
 # \mathrm{smooth}_{L_1}(d) = \begin{cases} d^2/2 & |d| < 1 \\ |d| - 1/2 & \text{otherwise.} \end{cases}$$
 #
 # The targets $v$ are divided by their usual size (0.1 for $t_x, t_y$ and 0.2 for $t_w, t_h$), so that they have about unit
-# variance; `rois.encode` computes them. The weight $\lambda$ is 1. Three regions by hand: a cat told well, a cat told as a
+# variance; `roi_training.encode` computes them. The weight $\lambda$ is 1. Three regions by hand: a cat told well, a cat told as a
 # dog, and background.
 
 # %% tags=["derive"]
@@ -275,14 +277,14 @@ logits = torch.tensor([[0.0, 3.0, 1.0], [0.0, 1.0, 3.0], [4.0, 0.0, 0.0]], dtype
 deltas, u = torch.zeros(3, 2, 4, dtype=torch.float64), torch.tensor([1, 1, 0])
 src = torch.tensor([[10.0, 10, 50, 50], [20, 10, 60, 50], [80, 80, 100, 100]], dtype=torch.float64)
 dst = torch.tensor([[12.0, 10, 52, 50], [12, 10, 52, 50], [80, 80, 100, 100]], dtype=torch.float64)
-v = rois.encode(src, dst)
+v = roi_training.encode(src, dst)
 print("normalised targets of the two cats:", [[round(n, 2) for n in row] for row in v[:2].tolist()])
 print("class loss {:.3f}, box loss {:.3f}".format(*loss_slow(logits, deltas, u, v)))
 
 # %% tags=["agree"]
-parts = rois.losses(logits, deltas, rois.to_rois([src]), u, dst)
+parts = roi_training.losses(logits, deltas, roi_pooling.to_rois([src]), u, dst)
 torch.testing.assert_close(torch.stack([parts["cls"], parts["box"]]), torch.tensor(loss_slow(logits, deltas, u, v)).double())
-draw.source(rois.losses)
+draw.source(roi_training.losses)
 
 # %% [markdown]
 # Background has no box, and of a cat's outputs only the four for *cat* learn. Why not simply squares? Because a bad
@@ -331,8 +333,8 @@ draw.show(fig, "Three panels for beta 0.2, 1 and 3: the slope of squares grows w
 # %%
 def sampled(ax, low=0.1):
     seed_all(SEED)
-    cfg = rois.RoISampleConfig(background=(low, 0.5))
-    chosen, labels, _ = rois.sample_rois([given], [target], cfg)
+    cfg = roi_training.RoISampleConfig(background=(low, 0.5))
+    chosen, labels, _ = roi_training.sample_rois([given], [target], cfg)
     draw.boxes_on(ax, image, chosen[labels == 0, 1:], colors=draw.PALETTE["sky"], text=False)
     draw.boxes_on(ax, None, chosen[labels > 0, 1:], colors=draw.PALETTE["vermillion"], text=False)
     ax.set_xlabel(f"{int((labels > 0).sum())} objects, {int((labels == 0).sum())} background")
@@ -352,9 +354,9 @@ draw.show(fig, "Three panels of sampled regions. With bound 0 background boxes l
 # convolutions, fc6 and fc7 start from MiniNet, the first convolution stays fixed; the two sisters start from noise.
 
 # %%
-from paperlib.data.loader import Batches
-from paperlib.experiments.fit import fit
-from paperlib.systems import SYSTEMS
+from paperlib.data.batches import Batches
+from paperlib.training.loop import fit
+from paperlib.systems.registry import SYSTEMS
 
 train_set = with_proposals(load(DATA, recipe.train, limit=32 if smoke else 240), source)
 live = replace(recipe, steps=recipe.steps if smoke else 1500)
@@ -399,8 +401,9 @@ draw.show(fig, "Four test scenes: above the ground truth, below the four best de
 # %%
 import copy
 
-from paperlib.device import busy
-from paperlib.experiments.evaluate import detect_all, voc_ap
+from paperlib.clock import busy
+from paperlib.scoring.detect import detect_all
+from paperlib.scoring.coco_metrics import voc_ap
 
 
 @torch.no_grad()
@@ -464,12 +467,12 @@ draw.show(fig, f"Left: share of squared weights against kept singular values, fc
 @torch.no_grad()
 def stages(model, repeats=3):
     names, fastest = ("conv", "RoI pooling", "fc6", "fc7", "class"), {}
-    given_ = rois.to_rois([test.proposals[pick].to(device)])
+    given_ = roi_pooling.to_rois([test.proposals[pick].to(device)])
     for _ in range(repeats):
         clock = [busy(device)]
         features = model.pyramid(model.trunk(image[None].to(device)))
         clock.append(busy(device))
-        x = rois.pool(features, given_, cfg.roi).flatten(1)
+        x = roi_pooling.pool(features, given_, cfg.roi).flatten(1)
         clock.append(busy(device))
         for layer in (model.head.fc6, model.head.fc7, model.head.cls):
             x = layer(x).relu()
@@ -509,16 +512,16 @@ print(told)
 # %%
 from IPython.display import display
 
-from paperlib.experiments import report, tables
+from paperlib.tables import compare, row_jobs, runner
 
 shown_at = budget("mini") if smoke else plan
 
 
 def beside(table, caption, metric="mAP", without="?"):
     if RERUN:
-        tables.run(f"fast_rcnn/{table}", plan, device=DEVICE)
-    frame = report.frame(f"fast_rcnn/{table}", shown_at, metric)
-    runnable = {job.row for job in tables.jobs_of(f"fast_rcnn/{table}", shown_at, seeds=1)}
+        runner.run(f"fast_rcnn/{table}", plan, device=DEVICE)
+    frame = compare.frame(f"fast_rcnn/{table}", shown_at, metric)
+    runnable = {job.row for job in row_jobs.jobs_of(f"fast_rcnn/{table}", shown_at, seeds=1)}
     frame = frame.loc[[label for label in frame.index if label in runnable and without not in label]]
     if not frame["cost", "seeds"].any():
         print(f"fast_rcnn/{table}: not recorded yet; `paperlib table fast_rcnn/{table} --budget mini` runs it")
@@ -581,7 +584,7 @@ draw.show(fig, "mAP of the live network with thinned layers: " + "; ".join(f"{n}
 fig, panels = plt.subplots(1, 2, figsize=(8.5, 3.1))
 told = []
 for ax, study, seen in ((panels[0], "scales", (1, 1)), (panels[1], "images", (2, 16))):
-    curve = report.dial_curve(f"dials/{study}", shown_at)
+    curve = compare.dial_curve(f"dials/{study}", shown_at)
     for side, factor, color in zip(curve.columns[:2], seen, ("vermillion", "blue")):
         at = curve[side].dropna().astype(float)
         ax.plot([factor * float(v) * shown_at.recipe("fast_rcnn").steps for v in at.index], at, "o-", color=draw.PALETTE[color], label=side)
@@ -604,7 +607,7 @@ draw.show(fig, f"mAP over the schedule. Left: five scales minus one, by factor o
 
 # %%
 beside("text", "Fig. 3 and Sec. 5.5: numbers and kinds of proposals, model M", "value", without="rate")
-found = report.measured("fast_rcnn/text", shown_at)
+found = compare.measured("fast_rcnn/text", shown_at)
 sweep = sorted((int(label.split()[0]), m["metrics"]) for label, m in found.items() if label.endswith(" proposals"))
 sweep = [(n, m) for n, m in sweep if m.get("mAP")]
 
@@ -629,7 +632,7 @@ if sweep:
 # many points. So a second one has 34,000. What do the three lists reach, before any network looks at them?
 
 # %%
-from paperlib.data.proposals import closest_dense
+from paperlib.data.given_proposals import closest_dense
 
 size = tuple(image.shape[1:])
 lists = {"2k selective search": test.proposals, "nearest dense box": [grid[boxes.iou(b, grid).argmax(1)] for b in test.proposals],
@@ -658,10 +661,10 @@ draw.table(pd.DataFrame.from_dict(nearest, "index", columns=columns_), "Selectiv
 # drawn at random for each image, and on the coarse one with backgrounds from IoU 0.
 
 # %%
-from paperlib.experiments.dials import dials
+from paperlib.tables.dials import dials
 
-grids, from_zero = report.dial_curve("dials/grid", shown_at), report.dial_curve("dials/background", shown_at)
-lists = {value: with_proposals(test, rois.ProposalSource(value, keep=also["proposals.keep"])).proposals
+grids, from_zero = compare.dial_curve("dials/grid", shown_at), compare.dial_curve("dials/background", shown_at)
+lists = {value: with_proposals(test, proposals.ProposalSource(value, keep=also["proposals.keep"])).proposals
          for value, also in zip(dials()["dials/grid"]["values"], dials()["dials/grid"]["also"])}
 rows = {"coarse grid": ("dense", grids.loc["dense"]), "8,000 of a rich grid": ("dense_rich", grids.loc["dense_rich"]),
         "coarse, backgrounds from 0": ("dense", from_zero.loc["0.0-0.5"])}
@@ -679,13 +682,13 @@ draw.table(pd.DataFrame.from_dict(thin, "index", dtype=object, columns=[
 # them now lie on no object at all, and fewer show it the *edge* of one. So what is it that the SVMs do better? Look at a stricter overlap:
 
 # %%
-from paperlib.experiments.judge import paired
+from paperlib.intervals import paired
 
 strict = {}
 for name, table, softmax, svm in (("selective search, model S", "fast_rcnn/8", "FRCN softmax", "FRCN SVM"), *(
         (f"{name}, model M", "dials/grid", f"proposals.kind {value}: softmax", f"proposals.kind {value}: SVM")
         for name, value in (("coarse grid", "dense"), ("rich grid", "dense_rich")))):
-    both = [{m: {s: 100 * v for s, v in report.measured(table, shown_at).get(r, {"metrics": {}})["metrics"].get(m, {}).items()}
+    both = [{m: {s: 100 * v for s, v in compare.measured(table, shown_at).get(r, {"metrics": {}})["metrics"].get(m, {}).items()}
              for m in ("AP50", "AP75")} for r in (softmax, svm)]
     for m in ("AP50", "AP75"):
         if (gain := paired(both[1][m], both[0][m])) and gain.n > 1:
@@ -707,7 +710,7 @@ draw.table(pd.DataFrame.from_dict(strict, "index", dtype=object, columns=["softm
 
 # %%
 rates = {}
-for label, row in report.measured("fast_rcnn/text", shown_at).items():
+for label, row in compare.measured("fast_rcnn/text", shown_at).items():
     if ", rate " in label:
         loss, rate = label.split(", rate ")
         each = list(row["metrics"].get("mAP", {}).values())
@@ -718,9 +721,9 @@ draw.table(pd.DataFrame(rates).T.rename_axis("rate"), "Smooth L1 against L2 by l
 largest = 0.0
 for i in range(len(train_set)):
     one = train_set.target(i)
-    chosen, labels, goals = rois.sample_rois([one["proposals"]], [one], cfg.sample)
+    chosen, labels, goals = roi_training.sample_rois([one["proposals"]], [one], cfg.sample)
     if (labels > 0).any():
-        largest = max(largest, float(rois.encode(chosen[labels > 0, 1:], goals[labels > 0]).abs().max()))
+        largest = max(largest, float(roi_training.encode(chosen[labels > 0, 1:], goals[labels > 0]).abs().max()))
 print(f"The largest target among the sampled regions of {len(train_set)} images is {largest:.1f}, where the slope of L2 is {largest:.1f} "
       "and that of smooth L1 is 1.")
 
@@ -735,16 +738,16 @@ print(f"The largest target among the sampled regions of {len(train_set)} images 
 # Every claim of the paper that this notebook answers for. *Exact* ones are computed, *ratios* timed, *trends* trained.
 
 # %%
-from paperlib.experiments import claims
+from paperlib.claims import verdicts
 
-mine = [c for c in claims.judged(shown_at, "fast_rcnn") if c["notebook"] == "04_fast_rcnn"]
-draw.table(claims.frame(mine, "trend"), "Claims of Fast R-CNN about trained systems and our verdicts; intervals are 95%, in points")
-
-# %%
-draw.table(claims.frame(mine, "ratio"), "Claims about speed, timed in one process", digits=2)
+mine = [c for c in verdicts.judged(shown_at, "fast_rcnn") if c["notebook"] == "04_fast_rcnn"]
+draw.table(verdicts.frame(mine, "trend"), "Claims of Fast R-CNN about trained systems and our verdicts; intervals are 95%, in points")
 
 # %%
-draw.table(claims.frame(mine, "exact"), "Claims that follow from arithmetic or from a network's shape, computed", digits=2)
+draw.table(verdicts.frame(mine, "ratio"), "Claims about speed, timed in one process", digits=2)
+
+# %%
+draw.table(verdicts.frame(mine, "exact"), "Claims that follow from arithmetic or from a network's shape, computed", digits=2)
 
 # %% [markdown]
 # *Enough* stands beside an unresolved trend: the pairs of seeds after which a true difference of the paper's size (or of the claim's
@@ -789,7 +792,7 @@ def my_target(src, dst):
 
 
 # %%
-check("target", my_target, lambda a, b: rois.encode(a, b), [(src[i], dst[i]) for i in range(3)])
+check("target", my_target, lambda a, b: roi_training.encode(a, b), [(src[i], dst[i]) for i in range(3)])
 
 # %% [markdown]
 # <details><summary>Solution</summary>

@@ -44,13 +44,15 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import torch
 
-from paperlib.data.sets import load
-from paperlib.device import pick_device, progress, seed_all
-from paperlib.experiments.configs import budget, override, system_config
+from paperlib.data.named_sets import load
+from paperlib.device import pick_device, seed_all
+from paperlib.progress import progress
+from paperlib.training.recipes import budget, system_config
+from paperlib.config import override
 from paperlib.parts import boxes
-from paperlib.systems import SYSTEMS
+from paperlib.systems.registry import SYSTEMS
 from paperlib.teach import draw
-from paperlib.teach.checks import check, predict, reveal
+from paperlib.teach.exercises import check, predict, reveal
 from paperlib.teach.widgets import explore, frames
 
 draw.style()
@@ -68,7 +70,7 @@ smoke = plan.name == "smoke"
 # %%
 import time
 
-from paperlib.data.proposals import selective_search
+from paperlib.data.selective_search import selective_search
 
 val = load(recipe.data, recipe.test, limit=200)
 train_set = load(recipe.data, recipe.train, limit=recipe.train_images)
@@ -92,7 +94,7 @@ print(f"Selective search took {1000 * searched_in:.0f} ms for {image.shape[-1]} 
 # The paper's own timing, from its Table 5:
 
 # %%
-from paperlib.experiments.published import published
+from paperlib.papers.printed import published
 
 five = published()["faster_rcnn/5"]
 for row in five["rows"]:
@@ -213,8 +215,8 @@ draw.source(assign)
 # Let us build an RPN, take two images, and add the terms up one anchor at a time.
 
 # %%
-from paperlib.data.loader import Batches
-from paperlib.experiments.fit import fit, to_device
+from paperlib.data.batches import Batches
+from paperlib.training.loop import fit, to_device
 
 seed_all(SEED)
 cfg = system_config("rpn", recipe, len(val.classes))
@@ -351,9 +353,9 @@ draw.show(frames(draw_proposals, states, size=(2.9, 3.1)), "Six panels of one sc
 # paper's anchors, so we take a tenth of its counts, and compare the network above with selective search.
 
 # %%
-from paperlib.data.proposals import with_proposals
-from paperlib.experiments.proposal_probes import IOUS, proposals_of, recall_by_iou
-from paperlib.parts.rois import ProposalSource
+from paperlib.data.given_proposals import with_proposals
+from paperlib.scoring.proposal_recall import IOUS, proposals_of, recall_by_iou
+from paperlib.parts.proposals import ProposalSource
 
 some, counts = val.subset(8 if smoke else 60), (30, 100, 200)
 lists = {"RPN": proposals_of(rpn, some, device), "selective search": with_proposals(some, ProposalSource()).proposals}
@@ -413,8 +415,8 @@ assert reached["approximate joint"] == 0 < reached["joint"]
 # schedule; here each step of the four, and the joint run, sees only a few hundred images.)
 
 # %%
-from paperlib.experiments.evaluate import evaluate
-from paperlib.experiments.fit import train
+from paperlib.scoring.coco_metrics import evaluate
+from paperlib.training.trainer import train
 
 quick = override(plan.recipe("faster_rcnn"), {"data": DATA, "steps": 4 if smoke else 120})
 runs = {}
@@ -448,8 +450,8 @@ draw.show(fig, "The four losses over the steps of two trainings. Joint: all four
 # Its fully connected layers are compressed as in notebook 04, so that the file is small.
 
 # %%
-from paperlib.experiments.weights import load_weights, read_header
-from paperlib.parts.trunk_weights import weights_folder
+from paperlib.training.weights import load_weights, read_header
+from paperlib.paths import weights_folder
 
 path = weights_folder() / "faster_rcnn.safetensors"
 facts, net = read_header(path), load_weights(path, "faster_rcnn").to(device)
@@ -560,9 +562,9 @@ draw.show(fig, f"Precision and recall of the stored network over the score thres
 # its ingredients, and selective search's) and recorded both numbers on five parts of the test images.
 
 # %%
-from paperlib.experiments import world_probes
+from paperlib.studies import world
 
-probed = world_probes.measured("proposals").get("faster-recall-loose-proxy", {"metrics": {}})["metrics"]
+probed = world.measured("proposals").get("faster-recall-loose-proxy", {"metrics": {}})["metrics"]
 kinds = sorted({name[3:].rpartition(" ")[0] for name in probed if name.startswith("AR ")})
 fig, ax = plt.subplots(figsize=(6, 3.4))
 for kind, color, marker in zip(kinds, ("orange", "blue", "green", "vermillion", "purple"), "osD^v"):
@@ -584,15 +586,15 @@ print(f"rank correlation {probed.get('correlation', float('nan')):.2f}, the mean
 # the **deltas** to the first row, paired by seed, not the levels. A row without numbers of ours has not been run yet.
 
 # %%
-from paperlib.experiments import report, tables
+from paperlib.tables import compare, runner
 
 shown = budget("mini") if smoke else plan
 
 
 def beside(name, caption):
     if RERUN:
-        tables.run(name, plan, device=DEVICE)
-    frame = report.frame(name, shown)
+        runner.run(name, plan, device=DEVICE)
+    frame = compare.frame(name, shown)
     missing = int((frame["cost", "seeds"] == 0).sum())
     print(f"{missing} of {len(frame)} rows are not recorded yet." if missing else "All rows are recorded.")
     return draw.table(frame, caption)
@@ -641,13 +643,13 @@ beside("faster_rcnn/11", "Table 11 on MiniCOCO: selective search against the RPN
 # The order has turned: on MiniVOC the network's proposals lead, on MiniCOCO they lose. Look at the lists, by the size of the objects:
 
 # %%
-from paperlib.experiments.evaluate import average_recall
+from paperlib.scoring.coco_metrics import average_recall
 
 searched = with_proposals(val, ProposalSource()).proposals
 given = [{"image_id": image["id"], "bbox": [x, y, x2 - x, y2 - y], "score": -rank} for image, found in zip(val.images, searched)
          for rank, (x, y, x2, y2) in enumerate(found.tolist())]
 reach = {"selective search": average_recall(val, given, (100, 1000))}
-network = report.measured("fpn/1", shown).get("FPN", {"metrics": {}})["metrics"]
+network = compare.measured("fpn/1", shown).get("FPN", {"metrics": {}})["metrics"]
 reach["RPN, notebook 08"] = {key: sum(v.values()) / len(v) for key, v in network.items() if v}
 sizes_ = {"all": "", "small": "s", "medium": "m", "large": "l"}
 draw.table(pd.DataFrame.from_dict({f"{name}, {n} boxes": [100 * values.get(f"AR{n}{suffix}", float("nan")) for suffix in sizes_.values()]
@@ -665,16 +667,16 @@ draw.table(pd.DataFrame.from_dict({f"{name}, {n} boxes": [100 * values.get(f"AR{
 # And the verdicts on the paper's claims about proposals that are trained here:
 
 # %%
-from paperlib.experiments import claims
+from paperlib.claims import verdicts
 
-mine = [c for c in claims.judged(shown, "faster_rcnn") if c["notebook"] == "05_faster_rcnn"]
-draw.table(claims.frame(mine, "trend"), "Claims about trained proposals and detectors, and what our runs say; 95% intervals, in points")
-
-# %%
-draw.table(claims.frame(mine, "ratio"), "Claims about speed, timed in one process", digits=2)
+mine = [c for c in verdicts.judged(shown, "faster_rcnn") if c["notebook"] == "05_faster_rcnn"]
+draw.table(verdicts.frame(mine, "trend"), "Claims about trained proposals and detectors, and what our runs say; 95% intervals, in points")
 
 # %%
-draw.table(claims.frame(mine, "exact"), "Claims that follow from arithmetic or from a network's shape, computed", digits=2)
+draw.table(verdicts.frame(mine, "ratio"), "Claims about speed, timed in one process", digits=2)
+
+# %%
+draw.table(verdicts.frame(mine, "exact"), "Claims that follow from arithmetic or from a network's shape, computed", digits=2)
 
 # %%
 wide = {c["id"].removeprefix("faster-"): (c["n"], c["pairs"]) for c in mine if c["pairs"] and c["pairs"] > c["n"]}
@@ -699,7 +701,7 @@ print("Enough seeds, and still unresolved:", ", ".join(f"{name} ({n} of {enough}
 # %%
 from statistics import median
 
-late, recorded = report.dial_curve("dials/catch_up", shown), report.measured("dials/catch_up", shown)
+late, recorded = compare.dial_curve("dials/catch_up", shown), compare.measured("dials/catch_up", shown)
 minutes = {row: median(each["seconds"]) / 60 for row, each in recorded.items() if each["seconds"]}
 lines = {"alternating": [late["alternating"].iloc[0], None, None, minutes.get("recipe.stretch 1.0: alternating"), int(late["n"].iloc[0])]}
 for value, row in late.iterrows():

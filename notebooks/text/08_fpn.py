@@ -47,16 +47,18 @@ import torch
 import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from paperlib.data.loader import Batches, pad_images
-from paperlib.data.sets import load
-from paperlib.device import pick_device, progress, seed_all
-from paperlib.experiments.configs import budget, override, system_config
-from paperlib.experiments.weights import load_weights
+from paperlib.data.batches import Batches, pad_images
+from paperlib.data.named_sets import load
+from paperlib.device import pick_device, seed_all
+from paperlib.progress import progress
+from paperlib.training.recipes import budget, system_config
+from paperlib.config import override
+from paperlib.training.weights import load_weights
 from paperlib.parts.pyramids import FPN, PyramidConfig, pyramid
-from paperlib.parts.trunk_weights import weights_folder
+from paperlib.paths import weights_folder
 from paperlib.parts.trunks import TrunkConfig, trunk
 from paperlib.teach import draw
-from paperlib.teach.checks import check, predict, reveal
+from paperlib.teach.exercises import check, predict, reveal
 from paperlib.teach.widgets import explore, frames
 
 draw.style()
@@ -515,7 +517,7 @@ predict("How many times more anchors are there if all fifteen shapes stand at ev
         "P2 to P6?", "p2")
 
 # %%
-from paperlib.experiments.facts import printed
+from paperlib.claims.compare import printed
 from paperlib.parts.anchors import AnchorConfig, anchors_for, base_anchors
 
 PRINTED = printed("fpn/1")
@@ -614,7 +616,7 @@ print("Nine objects of ten lie within", told)
 # %%
 import math
 
-from paperlib.parts.rois import level_of
+from paperlib.parts.roi_pooling import level_of
 
 
 def level_slow(width, height, k0=4, canonical=224):
@@ -653,7 +655,7 @@ draw.show(frames(draw_roi, states, size=(3.1, 2.3), share=True), "Six regions on
 # reads small windows, 5 × 5 cells, and therefore from finer maps:
 
 # %%
-from paperlib.systems.fast_rcnn_configs import tiny as fast_rcnn_tiny
+from paperlib.systems.presets.fast_rcnn import tiny as fast_rcnn_tiny
 
 everything = torch.cat(truth)
 for canonical in (224.0, 224.0 * 128 / 800, fast_rcnn_tiny().roi.canonical_size):
@@ -681,9 +683,9 @@ draw.show(fig, "The scene with its objects' boxes coloured by the level that Eq.
 predict("After this short training, which of the four finds most of the smallest objects?", "small")
 
 # %%
-from paperlib.experiments.fit import fit
-from paperlib.experiments.tables import runnable
-from paperlib.systems import SYSTEMS
+from paperlib.training.loop import fit
+from paperlib.tables.row_jobs import runnable
+from paperlib.systems.registry import SYSTEMS
 
 ROWS = {row["label"]: row["set"] for row in runnable("fpn/1")["rows"]}
 live = replace(recipe, steps=recipe.steps if smoke else 300)
@@ -780,18 +782,18 @@ reveal("gain", gap("FPN", "C4 baseline"), f"On small objects it is {gap('FPN', '
 reveal("down", gap("FPN", "no top-down"), "In the paper nearly all of the gain is the top-down path: without it the pyramid is hardly better than C4.")
 
 # %%
-from paperlib.experiments import report, tables
-from paperlib.experiments.published import by_variant, published
+from paperlib.tables import compare, row_jobs, runner
+from paperlib.papers.printed import by_variant, published
 
 shown = budget("mini") if smoke else plan
 if RERUN:
-    tables.run("fpn/1", plan, device=DEVICE)
+    runner.run("fpn/1", plan, device=DEVICE)
 
 
 def beside(name, caption, metric=None):
     """A table as printed beside ours; as printed alone where this project has no rows for it."""
     if "run" in published()[name]:
-        return draw.table(report.frame(name, shown, metric), f"{caption}; deltas to the first row, ours with 95% intervals")
+        return draw.table(compare.frame(name, shown, metric), f"{caption}; deltas to the first row, ours with 95% intervals")
     body = by_variant(published()[name])
     frame = pd.DataFrame({row["label"]: row["values"] for row in body["rows"]}).T
     return draw.table(frame.astype(object).where(frame.notna(), None), f"{caption}; the paper's numbers, ours are not recorded")
@@ -800,7 +802,7 @@ def beside(name, caption, metric=None):
 # %%
 def recorded(name):
     """What there is of a table, in words."""
-    rows = report.measured(name, shown) if "run" in published()[name] else {}
+    rows = compare.measured(name, shown) if "run" in published()[name] else {}
     runs, stale = sum(len(r["seconds"]) for r in rows.values()), sum(r["stale"] for r in rows.values())
     done = f"{runs} runs of {len(rows)} rows are recorded at the {shown.name} budget" if runs else "nothing is recorded yet"
     return f"{name}: {done}" + f", and {stale} older ones are stale" * bool(stale) + f". `paperlib table {name}` records it." * (not runs)
@@ -820,7 +822,7 @@ beside("fpn/1", "Table 1, 100 proposals", "AR100")
 # %%
 def intervals(ax, name, metric):
     """Each row's gain over the baseline, in the paper and here; the text for the picture."""
-    frame, main = report.frame(name, shown, metric), report.frame(name, shown)
+    frame, main = compare.frame(name, shown, metric), compare.frame(name, shown)
     rows = [r for r in frame.index if pd.notna(main.loc[r, ("paper", "delta")])]
     for i, row in enumerate(rows):
         paper, mine, span = (frame.loc[row, key] for key in (("paper", "delta"), ("ours", "delta"), ("ours", "interval")))
@@ -851,12 +853,12 @@ draw.show(fig, "Gains over C4 in the paper and here. " + ". ".join(told))
 # lie twice as densely on it. Half the steps of the table, the same scenes:
 
 # %%
-from paperlib.experiments.dials import dials
+from paperlib.tables.dials import dials
 
 
 def studied(ax, name, paper=None, ticks=None):
     """The difference over a dial, with its interval, beside the paper's; the text for the picture."""
-    dial, curve = dials()[f"dials/{name}"], report.dial_curve(f"dials/{name}", shown)
+    dial, curve = dials()[f"dials/{name}"], compare.dial_curve(f"dials/{name}", shown)
     there = curve[curve["n"] > 0]
     x = [list(curve.index).index(value) for value in there.index]
     for at, span in zip(x, there["interval"]):
@@ -885,12 +887,12 @@ draw.show(fig, f"AR of 1000 proposals on scenes of 128 and of 256 px. Top-down p
 # %%
 def means(table, row, keys):
     """Metrics of a recorded row in points, mean over seeds; None where nothing is recorded."""
-    found = report.measured(table, shown).get(row, {"metrics": {}})["metrics"]
+    found = compare.measured(table, shown).get(row, {"metrics": {}})["metrics"]
     return [100 * sum(v) / len(v) if (v := list(found.get(key, {}).values())) else None for key in keys]
 
 
 limit = {}
-for job in tables.jobs_of("dials/density", shown, seeds=1):
+for job in row_jobs.jobs_of("dials/density", shown, seeds=1):
     recalls = means("dials/density", job.row, ("AR100", "AR300", "AR1000"))
     sidelong = job.recipe.size[0] if job.recipe.size else 128
     rule = system_config(job.system, job.recipe, classes, job.changes).rpn
@@ -992,7 +994,7 @@ def anchor_counts(job):
 
 
 lists = {}
-for job in tables.jobs_of("fpn/1", shown, ["C4 baseline", "FPN", "P2 only"], seeds=1):
+for job in row_jobs.jobs_of("fpn/1", shown, ["C4 baseline", "FPN", "P2 only"], seeds=1):
     lists[job.row] = [*anchor_counts(job), *means("fpn/1", job.row, ("AR100s", "AR100m", "AR100l"))]
 draw.table(pd.DataFrame.from_dict(lists, "index", columns=["anchors", "of 64 px and more", "AR100 small", "AR100 medium", "AR100 large"]),
            "Recall of 100 proposals by the objects' size, and the anchors of each network")
@@ -1004,7 +1006,7 @@ draw.table(pd.DataFrame.from_dict(lists, "index", columns=["anchors", "of 64 px 
 # 16 to 128 px on *two* levels of the pyramid, and all sizes on $P_2$, as in row (f) of Table 1. C4 stays as it is.
 
 # %%
-more = {name: [anchor_counts(job)[1] for job in tables.jobs_of(f"dials/{name}", shown, seeds=1) if job.row.endswith("FPN")]
+more = {name: [anchor_counts(job)[1] for job in row_jobs.jobs_of(f"dials/{name}", shown, seeds=1) if job.row.endswith("FPN")]
         for name in ("large", "finest")}
 paper3 = printed("fpn/3")["FPN"]["AP"] - printed("fpn/3")["C4 baseline"]["AP"]
 fig, axes = plt.subplots(1, 2, figsize=(9.5, 2.9), sharey=True)
@@ -1085,15 +1087,15 @@ as_printed("fpn/6", "Table 6, as printed: segment proposals; AR of 1000 segments
 # trial yet. With as many, half of all trials still end unresolved; what they rule out is in the interval.
 
 # %%
-from paperlib.experiments import claims
+from paperlib.claims import verdicts
 
-lines = [line for line in claims.judged(shown, "fpn") if line["notebook"] == "08_fpn"]
+lines = [line for line in verdicts.judged(shown, "fpn") if line["notebook"] == "08_fpn"]
 exact = [line for line in lines if line["kind"] == "exact"]
 print(f"{sum(line['verdict'] == 'holds' for line in exact)} of {len(exact)} claims that arithmetic can settle hold.")
-draw.table(claims.frame(lines, "trend"), "Claims about trained systems: points of AR or AP")
+draw.table(verdicts.frame(lines, "trend"), "Claims about trained systems: points of AR or AP")
 
 # %%
-draw.table(claims.frame(lines, "ratio"), "Claims about cost, timed with random weights in one process (ResNet-50 or 101)", digits=2)
+draw.table(verdicts.frame(lines, "ratio"), "Claims about cost, timed with random weights in one process (ResNet-50 or 101)", digits=2)
 
 # %% [markdown]
 # **Cost.** The paper's whole point is that the pyramid is nearly free, and that it even saves time where it replaces the heavy head of the $C_4$ baseline.
@@ -1101,7 +1103,7 @@ draw.table(claims.frame(lines, "ratio"), "Claims about cost, timed with random w
 # *training* time and says of the test time only that it falls; ours is the test time.) The parts behind them:
 
 # %%
-from paperlib.experiments import ratios
+from paperlib.bench import timing
 
 timed = {line["id"]: line for line in lines if line["kind"] == "ratio" and line["measured"] is not None}
 fig, ax = plt.subplots(figsize=(8, 0.6 + 0.55 * max(1, len(timed))))
@@ -1119,7 +1121,7 @@ ax.legend(*zip(*{n: (h, n) for h, n in zip(handles, names)}.values()))
 ax.invert_yaxis()
 draw.show(fig, "Measured quotients: " + "; ".join(f"{id_} {line['measured']:.2f}" for id_, line in timed.items()))
 for id_ in timed:
-    record = next(iter(ratios.measured()[id_].values()))
+    record = next(iter(timing.measured()[id_].values()))
     print(f"{id_}: " + ", ".join(f"{part} {seconds:.3f} s" for part, seconds in record["parts"].items()))
 
 # %% [markdown]

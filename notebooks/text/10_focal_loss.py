@@ -41,12 +41,14 @@ if "google.colab" in sys.modules:  # fetch the course and what Colab lacks; leav
 import matplotlib.pyplot as plt
 import torch
 
-from paperlib.data.sets import load
-from paperlib.device import pick_device, progress, seed_all
-from paperlib.experiments.configs import budget, override
+from paperlib.data.named_sets import load
+from paperlib.device import pick_device, seed_all
+from paperlib.progress import progress
+from paperlib.training.recipes import budget
+from paperlib.config import override
 from paperlib.parts import losses
 from paperlib.teach import draw
-from paperlib.teach.checks import check, predict, reveal
+from paperlib.teach.exercises import check, predict, reveal
 from paperlib.teach.widgets import explore, frames
 
 draw.style()
@@ -65,8 +67,8 @@ smoke = plan.name == "smoke"
 val = load(recipe.data, recipe.test, limit=200)
 train_set = load(recipe.data, recipe.train, limit=recipe.train_images)
 
-from paperlib.experiments.configs import system_config
-from paperlib.systems import SYSTEMS
+from paperlib.training.recipes import system_config
+from paperlib.systems.registry import SYSTEMS
 
 seed_all(SEED)
 cfg = system_config("retinanet", recipe, len(val.classes))
@@ -260,8 +262,8 @@ for p, f in zip(p_t.tolist(), factor.tolist()):
 # Let us measure the first loss, and the first gradient, with and without.
 
 # %%
-from paperlib.data.loader import Batches
-from paperlib.experiments.fit import fit, to_device
+from paperlib.data.batches import Batches
+from paperlib.training.loop import fit, to_device
 
 images, batch_targets = Batches(train_set, recipe.batch, SEED)[0]
 first = {}
@@ -312,8 +314,8 @@ draw.show(fig, "Two curves over training steps: the classification loss and the 
 # run, and what one finds that was trained three times as long as the runs of the table.
 
 # %%
-from paperlib.experiments.weights import load_weights
-from paperlib.parts.trunk_weights import weights_folder
+from paperlib.training.weights import load_weights
+from paperlib.paths import weights_folder
 
 trained = load_weights(weights_folder() / "retinanet.safetensors").to(device)
 chosen = [i for i in range(len(val)) if 3 <= len(val.annotations[val.images[i]["id"]]) <= 7][:4]
@@ -337,13 +339,13 @@ draw.show(fig, "Four validation scenes in three rows: ground truth boxes; the fe
 # levels. Each delta of ours is paired: same seed, same order of images.
 
 # %%
-from paperlib.experiments import report, tables
+from paperlib.tables import compare, row_jobs, runner
 
 if RERUN:
-    tables.run("focal_loss/1b", plan, device=DEVICE)
+    runner.run("focal_loss/1b", plan, device=DEVICE)
 shown = budget("mini") if smoke else plan
-frame = report.frame("focal_loss/1b", shown)
-changed = {job.row: set(job.changes) for job in tables.jobs_of("focal_loss/1b", shown, seeds=1)}
+frame = compare.frame("focal_loss/1b", shown)
+changed = {job.row: set(job.changes) for job in row_jobs.jobs_of("focal_loss/1b", shown, seeds=1)}
 frame = frame.loc[[row for row in frame.index if row not in changed or changed[row] <= {"loss.gamma", "loss.alpha", "loss.kind", "loss.clip"}]]
 draw.table(frame, "Table 1b: AP by gamma, the paper's beside ours; deltas are to gamma 0")
 
@@ -384,8 +386,8 @@ draw.show(fig, "For each gamma a red diamond, the paper's gain over gamma 0, and
 # chance alone may lie above or below its neighbours. Below the figure, some gaps at the four points, seed by seed.
 
 # %%
-from paperlib.experiments import records
-from paperlib.experiments.judge import mean_interval, paired
+from paperlib.tables import records
+from paperlib.intervals import mean_interval, paired
 
 def ways(table):
     """{row: {step: {seed: AP in points}}} on the way through the recorded runs of a table."""
@@ -398,7 +400,7 @@ def ways(table):
 
 # %%
 paths = {table: way for table in ("1a", "1b", "1c", "1d") if (way := ways(f"focal_loss/{table}"))}
-printed = {table: set(f.index[f["paper", "AP"].notna()]) for table in paths for f in [report.frame(f"focal_loss/{table}", shown)]}
+printed = {table: set(f.index[f["paper", "AP"].notna()]) for table in paths for f in [compare.frame(f"focal_loss/{table}", shown)]}
 fig, axes = plt.subplots(2, 2, figsize=(9, 6.4), sharex=True)
 for ax, (table, rows) in zip(axes.flat, paths.items()):
     runs = {row: len(next(iter(points.values()))) for row, points in rows.items() if row in printed[table]}
@@ -434,8 +436,8 @@ for table, a, b in (("1b", "gamma 2", "gamma 0"), ("1b", "gamma 0", "gamma 5"), 
 # %%
 if RERUN:
     for table in ("focal_loss/1a", "focal_loss/1d", "focal_loss/3"):
-        tables.run(table, plan, device=DEVICE)
-draw.table(report.frame("focal_loss/1a", shown), "Table 1a: AP by alpha at gamma 0, the paper's beside ours; deltas are to alpha 0.5")
+        runner.run(table, plan, device=DEVICE)
+draw.table(compare.frame("focal_loss/1a", shown), "Table 1a: AP by alpha at gamma 0, the paper's beside ours; deltas are to alpha 0.5")
 
 # %% [markdown]
 # **What it says.** In the paper, weighting objects three to one gains a little. Our mean gains less, and five seeds cannot tell it
@@ -513,7 +515,7 @@ columns = ["hardest fifth of the matched anchors, %", "hardest hundredth of the 
 draw.table(pd.DataFrame.from_dict(rows, "index", columns=columns), "The share of its group's loss that the hardest part carries")
 
 # %%
-runs = report.measured("focal_loss/1b", shown).get("gamma 2", {"metrics": {}})["metrics"]
+runs = compare.measured("focal_loss/1b", shown).get("gamma 2", {"metrics": {}})["metrics"]
 told = {g: 100 * sum(found.values()) / len(found) for g in curves if (found := runs.get(f"top20_pos_{g:g}"))}
 print("In the runs of the table, a third as long, the hardest fifth of the matched anchors carries "
       + (", ".join(f"{share:.0f}% (gamma {g:g})" for g, share in told.items()) or "what is not recorded yet"))
@@ -558,11 +560,11 @@ draw.show(frames(draw_voices, [{"gamma": g} for g in (0.0, 0.5, 2.0)], size=(3.1
 # unsure of its background, since whispers do not teach. What does cross entropy hear in a network of its own?
 
 # %%
-from paperlib.experiments.probes import loss_shares
+from paperlib.tables.run_measurements import loss_shares
 
 heard = {"cross entropy, at the first step": loss_shares(fresh, val.subset(8 if smoke else 24), device)}
 for name, table, row in (("cross entropy, trained with it", "focal_loss/1a", "alpha 0.5"), ("both, trained with gamma 2", "focal_loss/1b", "gamma 2")):
-    found = report.measured(table, shown).get(row, {"metrics": {}})["metrics"]
+    found = compare.measured(table, shown).get(row, {"metrics": {}})["metrics"]
     heard[name] = {metric: sum(runs.values()) / len(runs) for metric, runs in found.items() if metric.startswith("easy_")}
 told = {name: [100 * values.get(f"easy_{kind}_{g}", float("nan")) for kind in ("loss", "slope") for g in (0, 2)] for name, values in heard.items()}
 columns = pd.MultiIndex.from_product([["of the loss, %", "of the slopes, %"], ["cross entropy", "gamma 2"]])
@@ -645,7 +647,7 @@ draw.show(fig, f"One image three times: its {int((labels[0] > 0).sum())} matched
 print("\n".join(f"{name} carry {share:.0%} of the image's loss" for name, share in carried.items()))
 
 # %%
-draw.table(report.frame("focal_loss/1d", shown), "Table 1d: hard example mining beside focal loss; deltas are to FL")
+draw.table(compare.frame("focal_loss/1d", shown), "Table 1d: hard example mining beside focal loss; deltas are to FL")
 
 # %% [markdown]
 # **What it says.** No row reaches the focal loss. The batch and threshold that were the paper's best are the best here, too, though 512 examples
@@ -666,13 +668,13 @@ with torch.no_grad():
     scored, _, places = (x.cpu() for x in trained.predict(torch.stack([asked.image(i) for i in range(len(asked))]).to(device)))
 marks = trained.assign(places, [asked.target(i) for i in range(len(asked))])[0]
 hit = torch.nn.functional.one_hot(marks.clamp(min=0), scored.shape[2] + 1)[..., 1:].float()
-wrong, recorded, picks = losses.cross_entropy(scored.float(), hit).sum(2), report.measured("focal_loss/1d", shown), {}
-for job in tables.jobs_of("focal_loss/1d", shown, seeds=1):
+wrong, recorded, picks = losses.cross_entropy(scored.float(), hit).sum(2), compare.measured("focal_loss/1d", shown), {}
+for job in row_jobs.jobs_of("focal_loss/1d", shown, seeds=1):
     rule = override(ClassLossConfig(), {key[5:]: value for key, value in job.changes.items()})
     if rule.kind.startswith("ohem"):
         kept = torch.stack([losses.ohem(own, places, mark, rule.ohem_num, rule.ohem_nms, rule.kind == "ohem_1_3")
                             for own, mark in zip(wrong, marks)])
-        picks[job.row] = float((kept & (marks > 0)).sum()), float(kept.sum()), list(report.points(recorded, job.row, "AP").values())
+        picks[job.row] = float((kept & (marks > 0)).sum()), float(kept.sum()), list(compare.points(recorded, job.row, "AP").values())
 
 # %%
 fig, ax = plt.subplots(figsize=(7, 3.6))
@@ -690,7 +692,7 @@ for (kind, share, ap), sizes in spots.items():
         ax.annotate(" and ".join(sizes), (share, ap.mean), fontsize=9, xytext=(aside, lift), textcoords="offset points", ha=towards)
 for kind, (mark, colour, *_) in looks.items():
     ax.plot([], [], ls="none", marker=mark, color=draw.PALETTE[colour], label=f"suppression at {kind}" if kind != "1:3" else "at 0.5, ratio 1:3")
-if best := list(report.points(recorded, "FL", "AP").values()):
+if best := list(compare.points(recorded, "FL", "AP").values()):
     ax.axhline(mean_interval(best).mean, color="black", ls=":", lw=1, label="focal loss, all anchors")
 ax.legend(fontsize=9, loc="lower left")
 ax.set(xscale="log", xlabel="matched anchors, % of those picked", ylabel="AP, mean and 95% interval", ylim=(0, None), xlim=(1.5, 50))
@@ -712,7 +714,7 @@ print(f"{float((marks > 0).sum() / len(asked)):.0f} matched anchors an image; pi
 # %%
 for one, other in (("64, nms 0.5", "128, nms 0.5"), ("64, nms 0.5", "128, nms 0.7"),
                    ("1024, nms 0.7", "512, nms 0.7"), ("1024, nms 0.7", "512, nms 0.5")):
-    gap = paired(*(report.points(recorded, f"OHEM {row}", "AP") for row in (one, other)))
+    gap = paired(*(compare.points(recorded, f"OHEM {row}", "AP") for row in (one, other)))
     if gap and gap.n > 1:
         print(f"OHEM {one} minus {other}: {gap.mean:+.1f} points [{gap.low:+.1f}, {gap.high:+.1f}]")
 
@@ -732,13 +734,13 @@ for one, other in (("64, nms 0.5", "128, nms 0.5"), ("64, nms 0.5", "128, nms 0.
 # example, one with $x_t = 2$. Left of the dotted line it is less than half: these are the settings that discount what is easy.
 
 # %%
-found = report.measured("focal_loss/3", shown)
-aps = {row: mean_interval(list(aps.values())) for row in found if (aps := report.points(found, row, "AP"))}
+found = compare.measured("focal_loss/3", shown)
+aps = {row: mean_interval(list(aps.values())) for row in found if (aps := compare.points(found, row, "AP"))}
 
 # %%
 fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3.8))
 x_t, easy, true = torch.linspace(-4, 4, 161), torch.tensor(2.0), torch.tensor(1.0)
-for job in tables.jobs_of("focal_loss/3", shown, seeds=1):
+for job in row_jobs.jobs_of("focal_loss/3", shown, seeds=1):
     if job.changes["loss.kind"] == "focal_star":
         gamma, beta = job.changes["loss.gamma"], job.changes["loss.beta"]
         known = {"FL", job.row} <= set(aps)
@@ -763,7 +765,7 @@ draw.show(fig, "Left: curves of FL-star for eight settings of gamma and beta, co
                "keeps a few hundredths, lower again where it keeps less than a thousandth.")
 
 # %%
-draw.table(report.frame("focal_loss/3", shown), "Table 3: FL* and focal loss, with the settings of our map; deltas are to FL")
+draw.table(compare.frame("focal_loss/3", shown), "Table 3: FL* and focal loss, with the settings of our map; deltas are to FL")
 
 # %% [markdown]
 # **What it says.** Settings that discount what is easy do better than the others, on the mean by far: the claim holds. The best lie where
@@ -786,19 +788,19 @@ draw.table(report.frame("focal_loss/3", shown), "Table 3: FL* and focal loss, wi
 # would bring it to cross entropy, 0.1 being the best.
 
 # %%
-from paperlib.experiments.dials import dials, row_of
+from paperlib.tables.dials import dials, row_of
 
 
 def scores(name, side, metric="AP"):
     """[{seed: points}] of one side of a dial, at each of its values."""
-    dial, found = dials()[f"dials/{name}"], report.measured(f"dials/{name}", shown)
-    return [report.points(found, row_of(dial, value, side), metric) for value in dial["values"]]
+    dial, found = dials()[f"dials/{name}"], compare.measured(f"dials/{name}", shown)
+    return [compare.points(found, row_of(dial, value, side), metric) for value in dial["values"]]
 
 
 if RERUN:
     for name in ("late", "alpha"):
-        tables.run(f"dials/{name}", plan, device=DEVICE)
-late, weights = report.dial_curve("dials/late", shown), report.dial_curve("dials/alpha", shown)
+        runner.run(f"dials/{name}", plan, device=DEVICE)
+late, weights = compare.dial_curve("dials/late", shown), compare.dial_curve("dials/alpha", shown)
 
 # %%
 fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6))
@@ -914,10 +916,10 @@ print("The classes of the training set, the rarest first: " + ", ".join(rarest[:
 # of five seeds. At 0.001, a tenth of the prior, nothing should fall below; before these runs we wrote that at least four fifths of the loss would be back.
 
 # %%
-whole, lines = report.measured("focal_loss/1b", shown), {}
+whole, lines = compare.measured("focal_loss/1b", shown), {}
 for row in ("clip 0.001", "clip 0.01"):
     for metric in ("AP", "APs", "APm", "APl"):
-        values = [report.points(whole, name, metric) for name in (row, "gamma 2")]
+        values = [compare.points(whole, name, metric) for name in (row, "gamma 2")]
         if gap := paired(*values):
             each = [values[0][seed] - values[1][seed] if seed in values[0] else None for seed in range(5)]
             lines[row, metric] = [gap.mean, (gap.low, gap.high) if gap.n > 1 else None, *each]
@@ -964,11 +966,11 @@ draw.table(pd.DataFrame.from_dict(settled, "index", columns=["score where one in
 # 1b and 3 by their bar.
 
 # %%
-rows_of = {f"focal_loss/{table}": report.measured(f"focal_loss/{table}", shown) for table in ("1b", "1a", "3")}
+rows_of = {f"focal_loss/{table}": compare.measured(f"focal_loss/{table}", shown) for table in ("1b", "1a", "3")}
 free, settings = {"loss.kind", "loss.gamma", "loss.alpha", "loss.beta"}, {}
 for table, measured in rows_of.items():
-    for job in tables.jobs_of(table, shown, seeds=1):
-        aps = list(report.points(measured, job.row, "AP").values())
+    for job in row_jobs.jobs_of(table, shown, seeds=1):
+        aps = list(compare.points(measured, job.row, "AP").values())
         if aps and set(job.changes) <= free and job.changes.get("loss.kind", "focal") in ("focal", "ce", "focal_star"):
             loss = override(ClassLossConfig(), {name[5:]: value for name, value in job.changes.items()})
             kind = "FL*" if loss.kind == "focal_star" else "focal loss" if loss.gamma else "cross entropy"
@@ -1004,7 +1006,7 @@ draw.show(fig, "AP over the bar that a loss sets, on a logarithmic axis. From a 
 gaps, told = {}, []
 for name in ("threshold", "weight"):
     if RERUN:
-        tables.run(f"dials/{name}", plan, device=DEVICE)
+        runner.run(f"dials/{name}", plan, device=DEVICE)
     dial = dials()[f"dials/{name}"]
     pair = f"{dial['better']['label']} minus {dial['worse']['label']}"
     apart = [{seed: a[seed] - b[seed] for seed in a.keys() & b.keys()} for a, b in zip(scores(name, "better"), scores(name, "worse"))]
@@ -1032,7 +1034,7 @@ draw.show(fig, "The same figure in grey, with four arrows, each from the bar at 
 # %%
 print("\n".join(told) or "The runs with the lower bar are not recorded yet.")
 for row in ("alpha 0.9", "alpha 0.99", "alpha 0.999"):
-    change = {name: paired(*(report.points(rows_of["focal_loss/1a"], each, name) for each in (row, "alpha 0.75"))) for name in ("AP", "AR100")}
+    change = {name: paired(*(compare.points(rows_of["focal_loss/1a"], each, name) for each in (row, "alpha 0.75"))) for name in ("AP", "AR100")}
     said = ", ".join(f"{name} {gap.mean:+.1f} [{gap.low:+.1f}, {gap.high:+.1f}]" for name, gap in change.items() if gap)
     print(f"Table 1a, {row} minus alpha 0.75: {said or 'not recorded yet'}")
 draw.table(pd.DataFrame.from_dict(gaps, "index", columns=["gap", "interval", "seeds"]), "Gaps in AP points, with 95% intervals")
@@ -1067,13 +1069,13 @@ draw.table(pd.DataFrame.from_dict(gaps, "index", columns=["gap", "interval", "se
 # point. With our six points of AP that is a sixth of all, so such an "equal" is weaker than the paper's.
 
 # %%
-from paperlib.experiments import claims
+from paperlib.claims import verdicts
 
-mine = [claim for claim in claims.judged(shown, "focal_loss") if claim["notebook"] == "10_focal_loss"]
-draw.table(claims.frame(mine, "trend"), "Claims about trained detectors and their losses; 95% intervals, in points")
+mine = [claim for claim in verdicts.judged(shown, "focal_loss") if claim["notebook"] == "10_focal_loss"]
+draw.table(verdicts.frame(mine, "trend"), "Claims about trained detectors and their losses; 95% intervals, in points")
 
 # %%
-draw.table(claims.frame(mine, "exact"), "Claims that follow from arithmetic or from a network's shape, computed", digits=2)
+draw.table(verdicts.frame(mine, "exact"), "Claims that follow from arithmetic or from a network's shape, computed", digits=2)
 
 # %% [markdown]
 # ## What differs from the paper, and what to doubt

@@ -44,19 +44,22 @@ import matplotlib.pyplot as plt
 import torch
 import torch.nn.functional as F
 
-from paperlib.data.sets import load
-from paperlib.device import busy, pick_device, progress, seed_all
-from paperlib.experiments import records, report, tables
-from paperlib.experiments.configs import budget, override, system_config
-from paperlib.experiments.published import published
-from paperlib.experiments.weights import load_weights
+from paperlib.data.named_sets import load
+from paperlib.clock import busy
+from paperlib.device import pick_device, seed_all
+from paperlib.progress import progress
+from paperlib.tables import records, compare, row_jobs, runner
+from paperlib.training.recipes import budget, system_config
+from paperlib.config import override
+from paperlib.papers.printed import published
+from paperlib.training.weights import load_weights
 from paperlib.parts import anchors as anchor_parts
 from paperlib.parts import boxes
 from paperlib.parts.detections import DetectConfig, select
-from paperlib.parts.trunk_weights import weights_folder
-from paperlib.systems import SYSTEMS
+from paperlib.paths import weights_folder
+from paperlib.systems.registry import SYSTEMS
 from paperlib.teach import draw
-from paperlib.teach.checks import check, predict, reveal
+from paperlib.teach.exercises import check, predict, reveal
 from paperlib.teach.widgets import explore, frames
 
 # %%
@@ -396,7 +399,7 @@ predict("One square anchor a position: what per cent of the objects does some an
 # %%
 truth = [val.target(i) for i in range(min(len(val), 100))]
 reach = {}
-for job in tables.jobs_of("focal_loss/1c", plan, seeds=1):
+for job in row_jobs.jobs_of("focal_loss/1c", plan, seeds=1):
     row_cfg = system_config("retinanet", job.recipe, len(val.classes), job.changes).anchors
     laid = anchor_parts.anchors_for(row_cfg, shapes)
     hits = torch.cat([boxes.iou(t["boxes"][~t["crowd"]], laid).max(1).values >= 0.5 for t in truth if (~t["crowd"]).any()])
@@ -412,8 +415,8 @@ for row, share in reach.items():
 # %%
 from dataclasses import replace
 
-from paperlib.data.loader import Batches
-from paperlib.experiments.fit import fit
+from paperlib.data.batches import Batches
+from paperlib.training.loop import fit
 
 live = replace(recipe, steps=recipe.steps if smoke else 90, warmup=min(recipe.warmup, 20))
 train_set = load(recipe.data, recipe.train, limit=recipe.train_images)
@@ -451,14 +454,14 @@ draw.show(fig, "Left: the box loss of both short runs over the steps; each loss 
 
 # %%
 def missing(table):
-    rows = set(report.frame(table, shown).index)
+    rows = set(compare.frame(table, shown).index)
     return "" if records.read(table, shown.name) else f"No runs of {table} are recorded yet ({len(rows)} rows): `paperlib table {table}`."
 
 
 if RERUN:
     for table in ("focal_loss/1b", "focal_loss/1c", "focal_loss/1e"):
-        tables.run(table, plan, device=DEVICE)
-density = report.frame("focal_loss/1c", shown)
+        runner.run(table, plan, device=DEVICE)
+density = compare.frame("focal_loss/1c", shown)
 print(missing("focal_loss/1c") or "All rows below were trained with one recipe.")
 draw.table(density, "Table 1c: AP by anchors per position, the paper's beside ours; deltas are to 3 scales, 3 ratios")
 
@@ -499,13 +502,13 @@ draw.show(fig, "Left, the share of objects reached: " + ", ".join(f"{r} {reach[r
 # %%
 import pandas as pd
 
-from paperlib.experiments.judge import paired
+from paperlib.intervals import paired
 
-ours, lines = report.measured("focal_loss/1b", shown), {}
+ours, lines = compare.measured("focal_loss/1b", shown), {}
 for row in ("gamma 2", "P2 to P7", "no P7", "one level", "box per class", "shallow shared head", "clip 0.01", "clip 0.001"):
-    differences = [paired(report.points(ours, row, m), report.points(ours, "gamma 2", m)) if row != "gamma 2" else None for m in ("AP", "APs", "APl")]
+    differences = [paired(compare.points(ours, row, m), compare.points(ours, "gamma 2", m)) if row != "gamma 2" else None for m in ("AP", "APs", "APl")]
     lines["default" if row == "gamma 2" else row] = [
-        sum(found.values()) / len(found) if (found := report.points(ours, row, "AP")) else None,
+        sum(found.values()) / len(found) if (found := compare.points(ours, row, "AP")) else None,
         *(d and d.mean for d in differences),
         *((d.low, d.high) if d and d.n > 1 else None for d in (differences[0], differences[2])), len(found)]
 columns_ = ["AP", "delta AP", "delta APs", "delta APl", "interval of delta AP", "interval of delta APl", "seeds"]
@@ -531,7 +534,7 @@ draw.table(pd.DataFrame.from_dict(lines, "index", columns=columns_), "Design dec
 # ResNet-101.
 
 # %%
-jobs = {job.row: job for job in tables.jobs_of("focal_loss/1e", budget("mini"), seeds=1)}
+jobs = {job.row: job for job in row_jobs.jobs_of("focal_loss/1e", budget("mini"), seeds=1)}
 contestants, photos = {}, {}
 for row, job in jobs.items():
     changes = {**job.changes, "trunk.weights": None}                          # time does not depend on the weights
@@ -552,8 +555,8 @@ for depth in ("50", "101"):
 
 # %%
 printed = {row["label"]: row["values"] for row in published()["focal_loss/1e"]["rows"]}
-by_size = report.measured("focal_loss/1e", shown)
-accuracy = {row: sum(found.values()) / len(found) for row in by_size if (found := report.points(by_size, row, "AP"))}
+by_size = compare.measured("focal_loss/1e", shown)
+accuracy = {row: sum(found.values()) / len(found) for row in by_size if (found := compare.points(by_size, row, "AP"))}
 print(missing("focal_loss/1e") or "Accuracies from the recorded runs.")
 theirs = {row: (v["time"], v["AP"]) for row, v in printed.items()}
 plots = {"paper": theirs} | ({"ours": {r: (ms[r], accuracy[r]) for r in jobs if r in accuracy}} if accuracy else {})
@@ -599,7 +602,7 @@ for where, by, factor in (("here", wider, slower), ("in the paper", 800 / 400, t
 deeper = {}
 for size in ("400", "500", "600", "700", "800"):
     deep, flat = f"101-{size}", f"50-{size}"
-    gap = paired(report.points(by_size, deep, "AP"), report.points(by_size, flat, "AP"))
+    gap = paired(compare.points(by_size, deep, "AP"), compare.points(by_size, flat, "AP"))
     deeper[size, photos[flat].shape[-1]] = [
         printed[deep]["AP"] - printed[flat]["AP"], printed[deep]["time"] / printed[flat]["time"],
         gap and gap.mean, (gap.low, gap.high) if gap and gap.n > 1 else None, gap.n if gap else 0, ms[deep] / ms[flat]]
@@ -619,14 +622,14 @@ draw.table(deeper, "What the deeper trunk gives at each image size, and what it 
 
 # %%
 steps, sides = ("50-400", "50-600", "50-800"), {row: photo.shape[-1] for row, photo in photos.items()}
-known = [row for row in steps if report.points(by_size, row, "AP")]
-seeds = sorted(set.intersection(*(set(report.points(by_size, row, "AP")) for row in known))) if known else []
+known = [row for row in steps if compare.points(by_size, row, "AP")]
+seeds = sorted(set.intersection(*(set(compare.points(by_size, row, "AP")) for row in known))) if known else []
 fig, axes = plt.subplots(1, 3, figsize=(9, 3.2))
 for (name, end), colour in zip((("small", "s"), ("medium", "m"), ("large", "l")), ("vermillion", "blue", "orange")):
     rows = [row for row in jobs if row.startswith("50-")]
     axes[0].plot([int(row.split("-")[1]) for row in rows], [printed[row]["AP" + end] for row in rows], "o-", color=draw.PALETTE[colour], label=name)
     for ax, metric in zip(axes[1:], ("AP", "AR") if seeds else ()):
-        values = [[report.points(by_size, row, metric + end)[seed] for row in known] for seed in seeds]
+        values = [[compare.points(by_size, row, metric + end)[seed] for row in known] for seed in seeds]
         draw.curve(ax, [sides[row] for row in known], values, label=name, color=draw.PALETTE[colour], marker="o")
 for ax, (title, label) in zip(axes, (("paper", "AP"), ("ours", "AP"), ("ours", "recall (AR, 100 boxes)"))):
     ax.set(title=title, ylabel=label, ylim=(0, None), xlabel="shorter side, px")
@@ -641,7 +644,7 @@ draw.show(fig, "Three panels over the size of the image, a line each for small, 
 gains = {}
 for small, large in (steps[:2], steps[1:]):
     for name, end in (("small", "s"), ("medium", "m"), ("large", "l")):
-        found = [paired(report.points(by_size, large, metric + end), report.points(by_size, small, metric + end)) for metric in ("AP", "AR")]
+        found = [paired(compare.points(by_size, large, metric + end), compare.points(by_size, small, metric + end)) for metric in ("AP", "AR")]
         gains[f"{sides[small]} to {sides[large]} px", name] = [
             printed[large]["AP" + end] - printed[small]["AP" + end],
             *(told for gap in found for told in (gap and gap.mean, (gap.low, gap.high) if gap and gap.n > 1 else None))]
@@ -677,7 +680,7 @@ duel = {"RetinaNet": ("focal_loss/2", "RetinaNet, first 500 images"), "Faster R-
         "Faster R-CNN, all at once": ("dials/joint", "recipe.stretch 1.0: shared, joint")}
 fighters = {}
 for name, (table, row) in duel.items():
-    job = tables.jobs_of(table, budget("mini"), [row], seeds=1)[0]
+    job = row_jobs.jobs_of(table, budget("mini"), [row], seeds=1)[0]
     cfg = system_config(job.system, job.recipe, len(val.classes), {**job.changes, "trunk.weights": None})
     fighters[name] = SYSTEMS[job.system](cfg).to(device).eval()
 fighters["RetinaNet, trained weights"] = model.eval()
@@ -696,10 +699,10 @@ print(", ".join(f"{name} {t:.1f} ms" for name, t in needed.items()))
 # %%
 ledger, metrics, points_of = {}, ("AP", "AP50", "APs", "APm", "APl"), {}
 for name, (table, row) in duel.items():
-    recorded = report.measured(table, shown)
-    means = [sum(v) / len(v) if (v := report.points(recorded, row, m).values()) else None for m in metrics]
+    recorded = compare.measured(table, shown)
+    means = [sum(v) / len(v) if (v := compare.points(recorded, row, m).values()) else None for m in metrics]
     spent = recorded.get(row, {"seconds": []})["seconds"]
-    points_of[name] = report.points(recorded, row, "AP")
+    points_of[name] = compare.points(recorded, row, "AP")
     lead = paired(points_of["RetinaNet"], points_of[name]) if name != "RetinaNet" else None
     ledger[name] = [*means, lead and lead.mean, (lead.low, lead.high) if lead and lead.n > 1 else None, needed[name],
                     sum(spent) / 60 / len(spent) if spent else None, len(spent)]
@@ -735,11 +738,11 @@ draw.show(fig, "Published AP of ten detectors: " + ", ".join(f"{r['label']} {r['
 
 # %%
 if RERUN:
-    tables.run("focal_loss/2", plan, device=DEVICE)
-found, longer = report.measured("focal_loss/2", shown), {}
+    runner.run("focal_loss/2", plan, device=DEVICE)
+found, longer = compare.measured("focal_loss/2", shown), {}
 for name, row in (("longer, random sizes", "RetinaNet-101"), ("longer", "RetinaNet-101, thesis")):
     for metric in ("AP", "APs", "APm", "APl"):
-        if gap := paired(*(report.points(found, each, metric) for each in (row, "no jitter, shorter"))):
+        if gap := paired(*(compare.points(found, each, metric) for each in (row, "no jitter, shorter"))):
             longer[name, metric] = [gap.mean, (gap.low, gap.high) if gap.n > 1 else None, gap.n]
     if (name, "AP") not in longer:
         print(f"{name}: not recorded yet")
@@ -759,7 +762,7 @@ draw.table(pd.DataFrame.from_dict(longer, "index", columns=["gain", "interval", 
 # AP that torchvision states. (On a CPU, 500 images take some twenty minutes; a GPU needs one.)
 
 # %%
-from paperlib.experiments.coco_weights import score_on_coco
+from paperlib.scoring.torchvision_on_coco import score_on_coco
 
 folder, images = os.environ.get("PAPERLIB_COCO"), int(os.environ.get("PAPERLIB_COCO_IMAGES", "500"))
 if folder:
@@ -777,16 +780,16 @@ else:
 # point: with our six points of AP a weaker "equal" than the paper's. A ratio of times holds within a factor of two.
 
 # %%
-from paperlib.experiments import claims
+from paperlib.claims import verdicts
 
-mine = [claim for claim in claims.judged(shown, "focal_loss") if claim["notebook"] == "11_retinanet"]
-draw.table(claims.frame(mine, "trend"), "Claims about trained detectors; 95% intervals, in points of AP")
-
-# %%
-draw.table(claims.frame(mine, "ratio"), "Claims about speed, timed in one process", digits=2)
+mine = [claim for claim in verdicts.judged(shown, "focal_loss") if claim["notebook"] == "11_retinanet"]
+draw.table(verdicts.frame(mine, "trend"), "Claims about trained detectors; 95% intervals, in points of AP")
 
 # %%
-draw.table(claims.frame(mine, "exact"), "Claims that follow from arithmetic or from a network's shape, computed", digits=2)
+draw.table(verdicts.frame(mine, "ratio"), "Claims about speed, timed in one process", digits=2)
+
+# %%
+draw.table(verdicts.frame(mine, "exact"), "Claims that follow from arithmetic or from a network's shape, computed", digits=2)
 
 # %% [markdown]
 # ## What differs from the paper, and what to doubt

@@ -41,18 +41,21 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from paperlib.experiments import judge, ratios, report
-from paperlib.experiments.claims import VERDICTS, counts, judged
-from paperlib.experiments.published import claims
-from paperlib.experiments.scorecard import NAMES
+from paperlib import intervals
+from paperlib.bench import timing
+from paperlib.tables import compare
+from paperlib.claims.registry import TIMED
+from paperlib.claims.verdicts import VERDICTS, counts, judged
+from paperlib.papers.register import claims
+from paperlib.papers.names import NAMES
 from paperlib.teach import draw
-from paperlib.teach.checks import check, predict, reveal, score
+from paperlib.teach.exercises import check, predict, reveal, score
 from paperlib.teach.widgets import explore, frames
 
 draw.style()
 plan = "mini" if BUDGET == "smoke" else BUDGET
 if RERUN:
-    ratios.bench()
+    timing.bench(TIMED, timing.TABLE)
 lines = judged(plan)
 frame = pd.DataFrame(lines).set_index("id")
 print(f"{len(lines)} claims, {(frame.verdict != 'not run').sum()} of them judged so far; budget {plan!r}")
@@ -123,10 +126,10 @@ t = stats.t.ppf(0.975, n - 1)
 print(f"differences {[round(x, 1) for x in d]}: mean {mean:.2f}, interval [{mean - t * se:.2f}, {mean + t * se:.2f}]")
 
 # %% tags=["agree"]
-found = judge.paired(ours, baseline)
+found = intervals.paired(ours, baseline)
 np.testing.assert_allclose([found.mean, found.low, found.high], [mean, mean - t * se, mean + t * se])
-print(judge.verdict(found, published=+1), "if the paper says A is better;", judge.verdict(found, published=-1), "if it says B")
-draw.source(judge.verdict)
+print(intervals.verdict(found, published=+1), "if the paper says A is better;", intervals.verdict(found, published=-1), "if it says B")
+draw.source(intervals.verdict)
 
 # %% [markdown]
 # ## Why pairs?
@@ -145,7 +148,7 @@ def runs(n, effect, luck=2.5, noise=0.4, seed=SEED):
 def unpaired(a, b):
     """The interval of the difference of two means when nobody knows which runs belong together (Welch)."""
     test = stats.ttest_ind(a, b, equal_var=False).confidence_interval(0.95)
-    return judge.Difference(a.mean() - b.mean(), test.low, test.high, len(a))
+    return intervals.Difference(a.mean() - b.mean(), test.low, test.high, len(a))
 
 # %%
 a, b = runs(5, effect=1.0, seed=SEED + 2)
@@ -153,7 +156,7 @@ fig, (left, right) = plt.subplots(1, 2, figsize=(8.5, 3.2), width_ratios=[1.2, 1
 for s, pair in enumerate(zip(b, a)):
     left.plot([0, 1], pair, "o-", label=f"seed {s}")
 left.set(xticks=[0, 1], xticklabels=["row B", "row A"], xlim=(-0.3, 1.3), ylabel="score, points", title="five seeds")
-both = {"paired": judge.mean_interval(list(a - b)), "unpaired": unpaired(a, b)}
+both = {"paired": intervals.mean_interval(list(a - b)), "unpaired": unpaired(a, b)}
 for y, found in enumerate(both.values()):
     right.plot([found.low, found.high], [y, y], lw=3)
     right.plot(found.mean, y, "ko")
@@ -171,13 +174,13 @@ draw.show(fig, f"Left: five lines, one a seed, {(a > b).sum()} of them rising fr
 # %%
 def draw_experiment(ax, seeds, noise, effect, draw_again=0):
     a, b = runs(seeds, effect, noise=noise, seed=SEED + draw_again)
-    found = judge.mean_interval(list(a - b))
+    found = intervals.mean_interval(list(a - b))
     ax.plot(a - b, np.zeros(seeds), "o", color=draw.PALETTE["blue"], alpha=0.6)
     ax.plot(np.clip([found.low, found.high], -9, 9), [1, 1], lw=4, color=draw.PALETTE["vermillion"])
     ax.plot(found.mean, 1, "k|", ms=14)
     ax.axvline(0, color="black", lw=0.8, ls=":")
     ax.set(yticks=[0, 1], yticklabels=["pairs", "interval"], ylim=(-0.6, 2.1), xlim=(-4, 4))
-    ax.text(0.5, 0.93, judge.verdict(found, +1), transform=ax.transAxes, ha="center", va="top", weight="bold")
+    ax.text(0.5, 0.93, intervals.verdict(found, +1), transform=ax.transAxes, ha="center", va="top", weight="bold")
 
 
 explore(draw_experiment, "Paired differences, their interval and the verdict", seeds=(2, 20, 1, 5), noise=(0.1, 2.0, 0.1, 0.4),
@@ -319,7 +322,7 @@ draw.table(pd.DataFrame(columns).astype({"printed delta": float, "our delta": fl
 # %%
 register = {claim["id"]: claim for claim in claims()}
 timed = frame[(frame.kind == "ratio") & frame.measured.notna() & frame.verdict.isin(MARKS)]
-ranges = {name: ratios.sizes(register[name]) for name in timed.index}
+ranges = {name: timing.sizes(register[name]) for name in timed.index}
 sized = [name for name in timed.index if ranges[name]]
 fig, ax = plt.subplots(figsize=(8, 1.4 + 0.28 * len(sized)))
 ax.axvspan(0.5, 2, color="#e6e6e6")
@@ -363,7 +366,7 @@ draw.table(shown, "Claims that did not hold here, or not clearly", digits=2)
 # claims would count runs several times.
 
 # %%
-spent = pd.DataFrame([(name, *found) for name, found in report.cost(plan).items()], columns=["table", "runs", "core-minutes"])
+spent = pd.DataFrame([(name, *found) for name, found in compare.cost(plan).items()], columns=["table", "runs", "core-minutes"])
 clock = frame[frame.kind.eq("ratio")].cost.sum()
 spent.loc[len(spent)] = ["timings", int((frame.kind.eq("ratio") & frame.cost.notna()).sum()), clock]
 draw.table(spent, f"Runs and minutes on one core: {spent['core-minutes'].sum():.0f} minutes in all")
@@ -404,7 +407,7 @@ def my_paired(ours, baseline):
 
 # %%
 def paired_spec(ours, baseline):
-    found = judge.paired(ours, baseline)
+    found = intervals.paired(ours, baseline)
     return found.mean, found.low, found.high
 
 
@@ -430,7 +433,7 @@ def my_equal(low, high, margin):
 
 # %%
 cases = [(-0.2, 0.3, 0.5), (-0.2, 0.7, 0.5), (0.6, 0.9, 0.5), (-3.0, -0.8, 0.5), (-2.0, 2.0, 0.5)]
-check("equal", my_equal, lambda low, high, margin: judge.verdict(judge.Difference((low + high) / 2, low, high, 5), None, margin), cases)
+check("equal", my_equal, lambda low, high, margin: intervals.verdict(intervals.Difference((low + high) / 2, low, high, 5), None, margin), cases)
 
 # %% [markdown]
 # <details><summary>Solution</summary>

@@ -42,19 +42,21 @@ import numpy as np
 import pandas as pd
 import torch
 
-from paperlib.data.crops import load_classification
-from paperlib.data.drawings import CATEGORIES
-from paperlib.data.sets import load
-from paperlib.data.world import World, compose, draw_scene
-from paperlib.experiments import dials, readers, report, tables, world_probes
-from paperlib.experiments.configs import budget, override, system_config
-from paperlib.experiments.judge import mean_interval, paired
-from paperlib.experiments.published import claims
+from paperlib.data.read_folder import load_classification
+from paperlib.world.catalogue import CATEGORIES
+from paperlib.data.named_sets import load
+from paperlib.world.world import World, compose, draw_scene
+from paperlib.tables import dials, compare, runner
+from paperlib.studies import linear_probes, world
+from paperlib.training.recipes import budget, system_config
+from paperlib.config import override
+from paperlib.intervals import mean_interval, paired
+from paperlib.papers.register import claims
 from paperlib.parts.anchors import anchors_for
 from paperlib.parts.boxes import area, iou
 from paperlib.parts.matching import match
 from paperlib.teach import draw
-from paperlib.teach.checks import check, predict, reveal, score
+from paperlib.teach.exercises import check, predict, reveal, score
 from paperlib.teach.widgets import explore
 
 draw.style()
@@ -72,12 +74,12 @@ names = [category.name for category in CATEGORIES]
 # %%
 def uncovered(view):
     """What a network is shown of a view, as a mask: the rest is grey."""
-    return (view != world_probes.GREY).any(2)
+    return (view != world.GREY).any(2)
 
 
 pool = []
-for drawing in world_probes.scenes(World(), "val", 0.02):
-    small = [found for found in world_probes.small_in(drawing) if uncovered(found[1]).mean() > 0.99]  # not at the image's edge
+for drawing in world.scenes(World(), "val", 0.02):
+    small = [found for found in world.small_in(drawing) if uncovered(found[1]).mean() > 0.99]  # not at the image's edge
     pool += small[len(small) // 2:][:1]  # one a scene
 chosen = pool[:8]
 tight = [np.where(uncovered(view)[..., None], view, 255)[12:24, 12:24] for view, _, _ in chosen]  # the middle third, on white
@@ -99,14 +101,14 @@ draw.show(fig, "The same eight things with three times the side in view, and the
 # %%
 pairs = []
 for scenes in ((3, 42), (71, 139), (86, 108), (7, 48)):  # with a thing; with a mark about as large
-    free, printed = (compose(World(), world_probes.FIRST["val"] + k) for k in scenes)
+    free, printed = (compose(World(), world.FIRST["val"] + k) for k in scenes)
     middles = printed.marks[:, :2] + printed.marks[:, 2:] / 2
     beside = (abs(middles[:, None] - middles) < 26).all(2).sum(1) * (abs(middles - 64) <= 32).all(1)  # marks in sight, in 64 px
     mark = printed.marks[beside.argmax()]
     whole = [t for t in free.instances if not (t["crowd"] or t["truncated"]) and t["visible"] > 0.9]
     thing = min(whole, key=lambda t: abs(max(t["bbox"][2:]) - max(mark[2:])))
     pairs.append([(f"thing: {thing['name']}", free.image, thing["bbox"]), ("mark", printed.image, mark)])
-views = [(f"{what.partition(':')[0] if side == 24 else what}, {side} px", world_probes.window(image, box, side, side))
+views = [(f"{what.partition(':')[0] if side == 24 else what}, {side} px", world.window(image, box, side, side))
          for side in (24, 64) for each in zip(*pairs) for what, image, box in each]
 fig = draw.grid([view for _, view in views], [title for title, _ in views], columns=4, size=1.9)
 draw.show(fig, "Four columns, each with a thing and a printed mark about as large. The upper two rows show 24 px around them: both are blurred "
@@ -114,7 +116,7 @@ draw.show(fig, "Four columns, each with a thing and a printed mark about as larg
 
 # %%
 WORLD = ("context", "objectness", "depth", "examples", "colour")  # the register has more, of notebook 01's claims
-measured = world_probes.measured()
+measured = world.measured()
 
 
 def probe_table(*probes):
@@ -157,10 +159,10 @@ predict("Of 100 portraits, how many fewer does stride 2, one layer deep, name th
 
 # %%
 share = 0.1 if smoke else 0.4
-live = world_probes.depth(World(), seeds=1, share=share)
+live = world.depth(World(), seeds=1, share=share)
 reveal("depth", round(100 * (live["stride 32"][0] - live["stride 2"][0])),
-       f"So it is from {round(share * world_probes.PORTRAITS['train']):,} portraits; the table below has the answer from "
-       f"{world_probes.PORTRAITS['train']:,}. What names a thing is how its parts are arranged.")
+       f"So it is from {round(share * world.PORTRAITS['train']):,} portraits; the table below has the answer from "
+       f"{world.PORTRAITS['train']:,}. What names a thing is how its parts are arranged.")
 fig, ax = plt.subplots(figsize=(6, 3))
 bars = ax.bar(list(live), [100 * values[0] for values in live.values()], color=draw.PALETTE["blue"])
 ax.bar_label(bars, fmt="%.0f")
@@ -168,7 +170,7 @@ ax.set(ylabel="named correctly, %", ylim=(0, 105))
 draw.show(fig, "Bars of accuracy by level: " + ", ".join(f"{k} {100 * v[0]:.0f}%" for k, v in live.items()) + ".")
 
 # %%
-draw.table(probe_table("depth"), f"The same from {world_probes.PORTRAITS['train']:,} portraits, recorded: share of right answers, with 95% intervals")
+draw.table(probe_table("depth"), f"The same from {world.PORTRAITS['train']:,} portraits, recorded: share of right answers, with 95% intervals")
 
 # %% [markdown]
 # What does the low bar of a shallow level say: that the names are not in it, or that the probe has not found them? Give the probe
@@ -215,8 +217,8 @@ draw.table(pd.DataFrame.from_dict(behind, "index").rename_axis("portraits"),
 # %%
 known, asked = (load_classification("mininet", split, limit=n) for split, n in (
     ("train", 500 if smoke else 5000), ("val", 300 if smoke else None)))
-told, heard = (readers.levels(torch.from_numpy(crops.images), side=64)[32] for crops in (known, asked))
-named = readers.names(told, known.labels, heard)
+told, heard = (linear_probes.levels(torch.from_numpy(crops.images), side=64)[32] for crops in (known, asked))
+named = linear_probes.names(told, known.labels, heard)
 kin = np.array([next(c.supercategory for c in CATEGORIES if c.name == name) for name in known.classes])
 wrong = np.flatnonzero(named != asked.labels)
 inside = kin[named[wrong]] == kin[asked.labels[wrong]]
@@ -320,8 +322,8 @@ def rivals(frame):
 def show_curve(name, because, answer=None):
     """What a dial's experiment found, from its records: the curve, and the answer, by default where the gain is largest."""
     if RERUN:
-        tables.run(f"dials/{name}", plan, device=DEVICE)
-    frame = report.dial_curve(f"dials/{name}", shown)
+        runner.run(f"dials/{name}", plan, device=DEVICE)
+    frame = compare.dial_curve(f"dials/{name}", shown)
     if frame["n"].any():
         draw_curve(frame, experiments[f"dials/{name}"])
         found = answer(frame) if answer else str(frame["delta"].astype(float).idxmax())
@@ -483,12 +485,12 @@ SIZES = {"small": "ARs", "medium": "ARm", "large": "ARl"}  # recall of 100 boxes
 
 def in_recall(name, metrics):
     """What one side of a dial adds to the other's recall at each value, {words: metric}, and how the first one grows over the dial."""
-    dial, found, lines, first = experiments[f"dials/{name}"], report.measured(f"dials/{name}", shown), {}, []
+    dial, found, lines, first = experiments[f"dials/{name}"], compare.measured(f"dials/{name}", shown), {}, []
     with_, without = dial["better"]["label"], dial["worse"]["label"]
     for value in dial["values"]:
         line = lines.setdefault(dials.say(value), {})
         for words, metric in metrics.items():
-            ours, base = (report.points(found, dials.row_of(dial, value, side), metric) for side in ("better", "worse"))
+            ours, base = (compare.points(found, dials.row_of(dial, value, side), metric) for side in ("better", "worse"))
             gap = paired(ours, base)
             if words == next(iter(metrics)):
                 line[f"{words}, {without}"] = f"{np.mean(list(base.values())):.1f}" if base else ""
@@ -597,7 +599,7 @@ predict("At which factor on the schedule does the top-down path do best against 
 show_curve("schedule", "The value where the top-down path does best, whether or not it is ahead there.")
 
 # %%
-last = report.dial_curve("dials/schedule", shown).iloc[-1]
+last = compare.dial_curve("dials/schedule", shown).iloc[-1]
 low, high = last["interval"] if isinstance(last["interval"], tuple) else (-np.inf, np.inf)
 if last["n"]:
     print(f"At {last.name} times the schedule the difference is {last['delta']:+.1f} [{low:+.1f}, {high:+.1f}] points, {last['n']} pairs of runs.")

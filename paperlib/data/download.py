@@ -13,8 +13,8 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from paperlib.data.images import data_folder
-from paperlib.device import progress
+from paperlib.paths import data_folder
+from paperlib.progress import progress
 
 CHUNK = 1 << 20                # bytes
 GROWTH = 10                    # an archive may unpack to so many times its size; COCO's annotations reach 3.4

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from paperlib.parts import boxes, rois
-from paperlib.parts.rois import DeltaConfig
+from paperlib.parts import boxes, roi_training
+from paperlib.parts.roi_training import DeltaConfig
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def select_rois(scores: Tensor, deltas: Tensor, given: Tensor, sizes: Tensor, co
     roi, column = (scores > cfg.score).nonzero(as_tuple=True)
     image, found, scores = given[roi, 0].long(), given[roi, 1:], scores[roi, column]
     if cfg.boxes:
-        found = rois.decode(found, deltas[roi, column.clamp(max=deltas.shape[1] - 1)], code)
+        found = roi_training.decode(found, deltas[roi, column.clamp(max=deltas.shape[1] - 1)], code)
     found = boxes.clip(found, sizes.to(found.device)[image])
     wide = ((found[:, 2:] - found[:, :2]).amin(1) >= cfg.min_size).nonzero().squeeze(1)
     image, found, scores, column = image[wide], found[wide], scores[wide], column[wide]

@@ -101,7 +101,7 @@ class BoxHead(nn.Module):
 
     Source: Fast R-CNN (arXiv 1504.08083v2) Sec. 2.1-2.3.
     Shapes: pooled (R, C, side, side) -> logits (R, K + 1), background first; deltas (R, K, 4), or (R, 1, 4) if
-            class_agnostic, normalised (`rois.DeltaConfig`).
+            class_agnostic, normalised (`roi_training.DeltaConfig`).
     """
 
     def __init__(self, dim: int, side: int, num_classes: int, cfg: BoxHeadConfig = BoxHeadConfig()):

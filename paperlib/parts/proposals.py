@@ -1,4 +1,5 @@
 """From the dense outputs of a region proposal network to a short list of boxes that may hold an object."""
+
 from dataclasses import dataclass
 
 import torch
@@ -53,3 +54,10 @@ def _level(logits: Tensor, deltas: Tensor, anchors: Tensor, sizes: Tensor, cfg: 
         deltas, anchors = deltas.gather(1, order[..., None].expand(-1, -1, 4)), anchors[order]
     moved = boxes.decode(anchors, deltas.to(anchors.dtype)) if cfg.regressed else anchors.expand(*logits.shape, 4)
     return boxes.clip(moved, sizes[:, None]), logits
+
+
+@dataclass(frozen=True)
+class ProposalSource:
+    kind: str = "selective_search"  # selective_search, quality, [nearest_]dense, dense_rich, nearest_rich, or a .npz
+    keep: int = 1000  # the best so many of each image, of "dense" any so many (Fast R-CNN Sec. 3: 2000)
+    dense: int = 0  # boxes of the dense grid, drawn at random, that are added (Fast R-CNN Sec. 5.5)

@@ -1,5 +1,4 @@
 """Where a trunk's weights come from: a file of this repository, torchvision's ImageNet weights, or any state dict."""
-import os
 from pathlib import Path
 
 import torch
@@ -7,12 +6,9 @@ import torchvision
 from safetensors.torch import load_file
 from torch import nn
 
+from paperlib.paths import weights_folder
+
 FC = {"classifier.0": "fc.fc6", "classifier.3": "fc.fc7"}  # of torchvision's VGG
-
-
-def weights_folder() -> Path:
-    """Where the weights pre-trained on MiniNet lie: PAPERLIB_WEIGHTS, else data/weights of this repository."""
-    return Path(os.environ.get("PAPERLIB_WEIGHTS") or Path(__file__).parents[2] / "data" / "weights")
 
 
 def load_weights(module: nn.Module, cfg) -> None:

@@ -5,12 +5,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from paperlib.parts import boxes, rois
+from paperlib.parts import boxes, roi_pooling, roi_training
 from paperlib.parts.detections import RoIDetectConfig, select_rois
 from paperlib.parts.heads import BoxHeadConfig, box_head, truncated
 from paperlib.parts.matching import check_targets
+from paperlib.parts.proposals import ProposalSource
 from paperlib.parts.pyramids import PyramidConfig, pyramid
-from paperlib.parts.rois import DeltaConfig, ProposalSource, RoIConfig, RoISampleConfig, sample_rois, to_rois
+from paperlib.parts.roi_pooling import RoIConfig, to_rois
+from paperlib.parts.roi_training import DeltaConfig, RoISampleConfig, sample_rois
 from paperlib.parts.trunks import TrunkConfig, trunk
 
 
@@ -59,7 +61,7 @@ class FastRCNN(nn.Module):
 
     def pooled(self, images: Tensor, given: Tensor) -> Tensor:
         """The window (R, C, side, side) of every RoI (R, 5)."""
-        return rois.pool(self.pyramid(self.trunk(images)), given, self.cfg.roi)
+        return roi_pooling.pool(self.pyramid(self.trunk(images)), given, self.cfg.roi)
 
     def windows(self, images: Tensor, given: Tensor) -> Tensor:
         """As `pooled`, each RoI at the scale of cfg.scales that brings its area closest to scale_size squared."""
@@ -90,7 +92,7 @@ class FastRCNN(nn.Module):
         if cfg.scales != (1.0,):
             images, at = resized(images, given, cfg.scales[int(torch.randint(len(cfg.scales), ()))])
         logits, deltas = self.head(self.pooled(images, at))
-        parts = rois.losses(logits, deltas, given, labels, goals, cfg.deltas, cfg.box_beta)
+        parts = roi_training.losses(logits, deltas, given, labels, goals, cfg.deltas, cfg.box_beta)
         return {"cls": parts["cls"], "box": cfg.box_weight * parts["box"]}
 
     @torch.no_grad()

@@ -4,12 +4,13 @@ from dataclasses import dataclass, field, fields, replace
 import torch
 from torch import Tensor
 
-from paperlib.parts import rois
+from paperlib.parts import roi_pooling, roi_training
 from paperlib.parts.anchors import check_levels
 from paperlib.parts.detections import select_rois
 from paperlib.parts.matching import check_targets
 from paperlib.parts.pyramids import PyramidConfig
-from paperlib.parts.rois import sample_rois, to_rois
+from paperlib.parts.roi_pooling import to_rois
+from paperlib.parts.roi_training import sample_rois
 from paperlib.systems.fast_rcnn import FastRCNN, FastRCNNConfig
 from paperlib.systems.rpn import RPN, Proposer, ProposerConfig, RPNConfig, image_sizes, target_sizes
 
@@ -98,7 +99,7 @@ class FasterRCNN(FastRCNN):
             parts |= self.proposer.losses(outputs, targets, sizes)
         if self.part != "rpn":
             given, labels, goals = sample_rois(given, targets, cfg.sample)
-            found = rois.losses(*self.head(rois.pool(features, given, cfg.roi)), given, labels, goals, cfg.deltas,
+            found = roi_training.losses(*self.head(roi_pooling.pool(features, given, cfg.roi)), given, labels, goals, cfg.deltas,
                                 cfg.box_beta)
             parts |= {"cls": found["cls"], "box": cfg.box_weight * found["box"]}
         return parts
@@ -109,7 +110,7 @@ class FasterRCNN(FastRCNN):
             return super().predict(images, proposals)
         features = self.pyramid(self.trunk(images))
         given = to_rois(self.propose(images, features, image_sizes(images), False)[1])
-        return *self.head(rois.pool(features, given, self.cfg.roi)), given
+        return *self.head(roi_pooling.pool(features, given, self.cfg.roi)), given
 
     @torch.no_grad()
     def detect(self, images: Tensor, sizes: Tensor | None = None, proposals: list[Tensor] | None = None) -> list[dict]:
@@ -122,7 +123,7 @@ class FasterRCNN(FastRCNN):
             return super().detect(images, sizes, proposals)
         features = self.pyramid(self.trunk(images))
         given = to_rois(self.propose(images, features, sizes, False)[1])
-        logits, deltas = self.head(rois.pool(features, given, self.cfg.roi))
+        logits, deltas = self.head(roi_pooling.pool(features, given, self.cfg.roi))
         return select_rois(logits.float().softmax(1)[:, 1:], deltas, given, sizes, self.cfg.deltas, self.cfg.detect)
 
 

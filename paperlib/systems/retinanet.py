@@ -4,11 +4,11 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from paperlib.device import mean_over_ranks
+from paperlib.distributed import mean_over_ranks
 from paperlib.parts import boxes
 from paperlib.parts.anchors import AnchorConfig, anchors_for, check_levels
-from paperlib.parts.dense_loss import class_loss
 from paperlib.parts.detections import DetectConfig, select
+from paperlib.parts.fused_class_loss import class_loss
 from paperlib.parts.heads import DenseHead, HeadConfig
 from paperlib.parts.losses import KINDS, ClassLossConfig, ohem, smooth_l1, value_and_slope
 from paperlib.parts.matching import MatchConfig, assign, check_targets

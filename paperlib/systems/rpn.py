@@ -9,9 +9,10 @@ from paperlib.parts import boxes
 from paperlib.parts.anchors import AnchorConfig, anchors_for, check_levels, inside
 from paperlib.parts.heads import ProposalHead
 from paperlib.parts.losses import smooth_l1
-from paperlib.parts.matching import MatchConfig, assign, check_targets, sample
+from paperlib.parts.matching import MatchConfig, assign, check_targets
 from paperlib.parts.proposals import ProposalConfig, propose
 from paperlib.parts.pyramids import PyramidConfig, pyramid
+from paperlib.parts.sampling import sample
 from paperlib.parts.trunks import TrunkConfig, trunk
 
 

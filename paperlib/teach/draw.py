@@ -15,7 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
 
-from paperlib.teach.tabular import PALETTE, table
+from paperlib.paths import REPOSITORY
+from paperlib.teach.result_tables import PALETTE, table
 
 __all__ = ["PALETTE", "as_rgb", "boxes_on", "color", "curve", "grid", "masks_on", "show", "smooth", "source", "style",
            "table"]
@@ -196,9 +197,8 @@ def smooth(values: Sequence[float], n: int) -> np.ndarray:
 def source(part) -> None:
     """Display the source of a library function, class or method, with its path in the repository."""
     part = inspect.unwrap(part)
-    root = Path(__file__).parents[2]
     path = Path(inspect.getsourcefile(part)).resolve()
-    name = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
+    name = path.relative_to(REPOSITORY).as_posix() if path.is_relative_to(REPOSITORY) else path.name
     code = textwrap.dedent(inspect.getsource(part)).rstrip()
     display(Markdown(f"`{name}`, `{part.__qualname__}`\n\n```python\n{code}\n```"))
 

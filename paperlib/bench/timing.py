@@ -1,0 +1,161 @@
+"""Timings: ways of doing one thing, in one process, interleaved, with random weights.
+
+What can be timed is a dictionary {row: f(device, shrink) -> Race}; `shrink` divides the sides of images.
+"""
+
+import inspect
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+
+from paperlib.clock import busy, peak_memory
+from paperlib.config import digest
+from paperlib.device import pick_device, seed_all
+from paperlib.intervals import Difference, median_interval, timing_verdict
+from paperlib.progress import progress
+from paperlib.systems.registry import SYSTEMS
+from paperlib.tables import records
+
+TABLE, PEERS, BUDGET = "ratios", "peers", "bench"  # the papers' claims; ours beside the peers; where both are kept
+Races = Mapping[str, Callable[[torch.device, int], "Race"]]
+REVISION = 1  # raise it when the timing below or a network of `claims.timed_nets` changes what is measured
+SHRINK = 2  # on a CPU the sides of images are halved, and regions quartered, so that a repeat takes seconds
+
+
+@dataclass(frozen=True)
+class Race:
+    """What is timed for a claim: `parts` by name, and `value`, the claimed number from their seconds."""
+
+    parts: dict[str, Callable[[], object]]
+    value: Callable[[dict[str, float]], float]
+    note: str  # what was reduced and what stands for what
+    clock: Callable[[], float] | None = None  # seconds; None: `busy`, which other programs cannot lengthen
+    memory: bool = False  # also measure each part's peak memory
+
+
+def identity(row: str, races: Races) -> str | None:
+    """A hash of what is timed for a claim or another row; None if nothing is."""
+    build = races.get(row)
+    source = inspect.getsource(getattr(build, "func", build)) if build else ""
+    return build and digest([row, source, REVISION, SYSTEMS["retinanet"].revision])
+
+
+def timed(race: Race, repeats: int, device: torch.device) -> tuple[list[float], dict[str, list[float]]]:
+    """The claimed number of each repeat, and the seconds of each part; every repeat runs all parts in turn."""
+    seconds: dict[str, list[float]] = {name: [] for name in race.parts}
+    values = []
+    for repeat in range(-1, repeats):  # the first round warms up and does not count
+        now = {name: _seconds(part, device, race.clock) for name, part in race.parts.items()}
+        if repeat >= 0:
+            values.append(race.value(now))
+            for name, s in now.items():
+                seconds[name].append(s)
+    return values, seconds
+
+
+def _seconds(part: Callable, device: torch.device, clock: Callable[[], float] | None) -> float:
+    clock = clock or partial(busy, device)
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    start = clock()
+    part()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return clock() - start
+
+
+def measure(row: str, races: Races, table: str, repeats: int = 9, device: str | None = None,
+            shrink: int | None = None) -> dict:
+    """Time one claim or another row; its record, unsealed. `shrink` is 1 on a GPU and SHRINK on a CPU if not given.
+
+    Errors: KeyError listing the rows that can be timed; ValueError for fewer than one repeat.
+    """
+    if row not in races:
+        raise _unknown(row, races)
+    if repeats < 1:
+        raise ValueError(f"repeats {repeats}: expected at least 1")
+    target, start, load = pick_device(device), time.process_time(), os.getloadavg()[0]
+    shrink = shrink or (1 if target.type == "cuda" else SHRINK)
+    seed_all(0)
+    with torch.no_grad():
+        race = races[row](target, shrink)
+        values, seconds = timed(race, repeats, target)
+        peaks = {name: peak_memory(part, target) for name, part in race.parts.items()} if race.memory else {}
+    middle = {name: median_interval(s).mean for name, s in seconds.items()}
+    return {
+        "table": table, "row": row, "seed": 0, "budget": BUDGET, "hash": identity(row, races), "status": "ok",
+        "metrics": {"value": round(median_interval(values).mean, 6)}, "values": [round(v, 6) for v in values],
+        "parts": {name: round(s, 6) for name, s in middle.items()}, "note": race.note, "shrink": shrink,
+        **({"megabytes": {name: mb and round(mb, 1) for name, mb in peaks.items()}} if peaks else {}),
+        "load": round(load, 1), "seconds": round(time.process_time() - start, 1),
+        "provenance": records.provenance(target),
+    }
+
+
+def _unknown(row: str, known: Iterable[str]) -> KeyError:
+    return KeyError(f"{row!r} cannot be timed; these can: {', '.join(known)}")
+
+
+def bench(races: Races, table: str, ids: Iterable[str] | None = None, repeats: int = 9, device: str | None = None,
+          shrink: int | None = None) -> list[dict]:
+    """Time claims or other rows, one thread each, and record each as soon as it is there; the new records."""
+    chosen, new = list(races if ids is None else ids), []
+    if unknown := [row for row in chosen if row not in races]:
+        raise _unknown(unknown[0], races)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        for row in progress(chosen, desc="timing", unit="row"):
+            new.append(measure(row, races, table, repeats, device, shrink))
+            records.append(new[-1])
+    finally:
+        torch.set_num_threads(threads)
+    return new
+
+
+def measured(table: str = TABLE) -> dict[str, dict[str, dict]]:
+    """{claim id or other row: {"cpu" or "cuda" ...: its newest record}}."""
+    found: dict[str, dict[str, dict]] = {}
+    for record in records.read(table, BUDGET):
+        found.setdefault(record["row"], {})[record["provenance"]["device"].split()[0]] = record
+    return found
+
+
+def interval(record: dict) -> Difference:
+    """Median of a record's repeats and its 95% interval."""
+    return median_interval(record["values"])
+
+
+def _absolute(claim: dict) -> bool:
+    return claim["unit"] in ("s", "ms") or claim["unit"].startswith("%")
+
+
+def sizes(claim: dict) -> list[float]:
+    """The published numbers that a timing is compared with; [] where the paper gives a direction only."""
+    asked, stated = claim["judge"], claim["published"]
+    if asked.get("value", 1) != 1 and (asked["direction"] == ">" or _absolute(claim)):
+        return [float(asked["value"])]
+    return [float(v) for v in (stated if isinstance(stated, list) else [stated]) if claim["unit"] == "times"]
+
+
+def judge(claim: dict, found: Difference) -> tuple[str, str]:
+    """The verdict on a claim by `timing_verdict`, and a sentence where the direction holds but not the size."""
+    asked, absolute = claim["judge"], _absolute(claim)
+    says = timing_verdict(found, asked["direction"], asked.get("value"), sizes(claim), absolute)
+    if says == "unresolved" and not absolute and asked["direction"] == ">" and found.low > 1:
+        nearest = min(sizes(claim), key=lambda v: abs(v - found.mean))
+        return says, f"The direction holds; the size is {found.mean / nearest:.2g} times the published one."
+    return says, ""
+
+
+def fewer(number: int, shrink: int) -> int:
+    return max(2, number // shrink**2)
+
+
+def over(top: str, bottom: str):
+    """The quotient of two parts' seconds."""
+    return lambda s: s[top] / s[bottom]

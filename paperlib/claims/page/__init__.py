@@ -1,0 +1,1 @@
+"""The scorecard: one page with every claim, every table and its verdict."""

@@ -1,0 +1,1 @@
+"""Claims of R-CNN (arXiv 1311.2524v5)."""

@@ -1,0 +1,103 @@
+"""Running notebooks: one process and one thread each, several at a time, and saying what went wrong where."""
+import os
+import re
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+from paperlib import children
+from paperlib.course import twins
+from paperlib.paths import REPOSITORY
+
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+CELL_SECONDS = 900  # a cell that takes longer is stopped, except at the budgets that are meant to run for hours
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one process ended: `seconds` of wall time, exit `code`, and what it printed."""
+    seconds: float
+    code: int
+    printed: str
+
+
+def run_all(commands: dict[str, list[str]], jobs: int, budget: str, known: dict | None = None) -> dict[str, Outcome]:
+    """Run each command as a process, `jobs` at a time, printing a line as each one ends.
+
+    Those that took longest, by the measured minutes in `known`, start first. After Ctrl-C the running ones are ended
+    and no other is started.
+    """
+    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")
+    env = os.environ | {"PAPERLIB_PROGRESS": "0", "PAPERLIB_BUDGET": budget, "JUPYTER_PREFER_ENV_PATH": "1",
+                        "PYTHONUTF8": "1", "PYTHONPATH": os.pathsep.join(
+                            filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH")]))}
+
+    running: set[subprocess.Popen] = set()
+
+    def one(name: str) -> Outcome:
+        start = time.monotonic()
+        with subprocess.Popen(commands[name], env=env, cwd=REPOSITORY, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, encoding="utf-8", errors="replace") as process:
+            running.add(process)
+            said, _ = process.communicate()
+            running.discard(process)
+        return Outcome(time.monotonic() - start, process.returncode, ANSI.sub("", said))
+
+    def before(name: str) -> float:
+        return (known or {}).get(name.split()[0], {}).get("cpu", {}).get("seconds", 0)
+
+    outcomes = {}
+    with ThreadPoolExecutor(max(1, jobs)) as pool:
+        waiting = {pool.submit(one, name): name for name in sorted(commands, key=before, reverse=True)}
+        try:
+            for future in as_completed(waiting):
+                name, outcome = waiting[future], future.result()
+                outcomes[name] = outcome
+                said = "ok" if outcome.code == 0 else "FAILED"
+                print(f"[{len(outcomes)}/{len(commands)}] {name}: {said}, {outcome.seconds:.0f} s", flush=True)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in tuple(running):
+                process.terminate()
+            raise
+    return {name: outcomes[name] for name in commands}
+
+
+def nbval(source: Path) -> list[str]:
+    """The command that runs a notebook and compares the outputs of cells marked NBVAL_CHECK_OUTPUT."""
+    return children.command("pytest", "--nbval-lax", "--nbval-current-env", "-p", "no:cacheprovider",
+                            "--nbval-cell-timeout", str(CELL_SECONDS), "--rootdir", str(source.parent), str(source))
+
+
+def papermill(source: Path, target: Path, folder: Path, parameters: dict[str, str] | None = None) -> list[str]:
+    """The command that executes `source` into `target`, as if it lay in `folder`."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
+    limit = [] if (parameters or {}).get("BUDGET") in ("gpu", "paper") else ["--execution-timeout", str(CELL_SECONDS)]
+    given = [part for item in (parameters or {}).items() for part in ("-p", *item)]
+    return children.command("papermill", str(source), str(target), "--cwd", str(folder), "--kernel", "python3",
+                            "--no-progress-bar", "--log-level", "ERROR", *limit, *given)
+
+
+def report(outcomes: dict[str, Outcome], out: Path) -> int:
+    """Print the seconds of each, then what failed and where; the exit status."""
+    for name, outcome in outcomes.items():
+        print(f"{outcome.seconds:8.1f} s  {'ok    ' if outcome.code == 0 else 'FAILED'}  {name}")
+    print(f"{sum(o.seconds for o in outcomes.values()):8.1f} s  in all, {len(outcomes)} runs")
+    failed = {name: outcome for name, outcome in outcomes.items() if outcome.code}
+    for name, outcome in failed.items():
+        print(f"\n{name} failed:\n{_failing_cell(out / f'{name.split()[0]}.ipynb') or outcome.printed[-3000:]}")
+    return 1 if failed else 0
+
+
+def _failing_cell(path: Path) -> str:
+    """The source and the error of the cell that stopped an executed notebook; "" where there is none."""
+    cells = twins.read(path).cells if path.exists() else []
+    for cell in cells:
+        for error in (o for o in cell.get("outputs", []) if o.output_type == "error"):
+            trace = ANSI.sub("", "\n".join(error.traceback)).splitlines()[-12:]
+            return "\n".join([f"In [{cell.execution_count}]:", cell.source, "-" * 40, *trace])
+    return ""

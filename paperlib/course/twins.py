@@ -1,0 +1,156 @@
+"""Notebook files: the text twin is the source, the ipynb is made from it and keeps only what a reader needs."""
+import copy
+import hashlib
+import json
+import re
+from collections import defaultdict
+from pathlib import Path
+
+import jupytext
+import nbformat
+from nbformat import NotebookNode
+
+from paperlib.paths import REPOSITORY
+
+NOTEBOOKS = REPOSITORY / "notebooks"
+MINUTES = REPOSITORY / "data" / "results" / "notebook_minutes.json"
+METADATA = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+            "language_info": {"name": "python"}}
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+KINDS = {"cpu": "CPU", "old": "older CPU", "gpu": "GPU"}  # the older has no units for bfloat16 (device.has_bf16)
+BANNER = re.compile(r"(<!-- minutes -->).*?(<!-- /minutes -->)")
+SOLUTION = re.compile(r"<details>.*?```python\n(.*?)```.*?</details>", re.DOTALL)
+
+
+def names(wanted: list[str] | None = None, folder: Path = NOTEBOOKS) -> list[str]:
+    """The notebooks' names, in order; `wanted` may give whole names or their numbers ("10").
+
+    Errors: ValueError naming what does not exist.
+    """
+    every = sorted(path.stem for path in (folder / "text").glob("*.py"))
+    picked = {w: [name for name in every if name in (w, Path(w).stem) or name.split("_")[0] == w] for w in wanted or []}
+    if missing := [w for w, found in picked.items() if not found]:
+        raise ValueError(f"no notebook {missing[0]!r}; there are {every}")
+    return [name for name in every if not wanted or any(name in found for found in picked.values())]
+
+
+def twin_path(name: str, folder: Path = NOTEBOOKS) -> Path:
+    """Where the source of a notebook is."""
+    return folder / "text" / f"{name}.py"
+
+
+def read_twin(name: str, folder: Path = NOTEBOOKS) -> NotebookNode:
+    """The notebook that the text twin describes, without outputs."""
+    return clean(jupytext.read(twin_path(name, folder), fmt="py:percent"))
+
+
+def read(path: Path) -> NotebookNode:
+    """An ipynb. Errors: ValueError naming the file when it is not a notebook."""
+    try:
+        return nbformat.read(path, as_version=4)
+    except Exception as error:  # nbformat raises several kinds for one cause
+        raise ValueError(f"{path.name} is not a notebook that can be read: {str(error)[:200]}") from None
+
+
+def write(notebook: NotebookNode, path: Path) -> bool:
+    """Write an ipynb if its text differs from what is there; true if it was written."""
+    text = nbformat.writes(notebook, version=4) + "\n"
+    if path.exists() and path.read_text(encoding="utf-8") == text:
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8", newline="\n")
+    return True
+
+
+def clean(notebook: NotebookNode) -> NotebookNode:
+    """A copy with fixed metadata and cell ids, and without widget views, timings, paths and injected cells."""
+    kept, seen = [], defaultdict(int)
+    for old in notebook.cells:
+        if "injected-parameters" in old.metadata.get("tags", []):
+            continue
+        cell = copy.deepcopy(old)
+        cell.metadata = NotebookNode({k: v for k, v in old.metadata.items() if k in ("tags", "slideshow") and v})
+        digest = hashlib.sha256(cell.source.encode()).hexdigest()[:10]
+        seen[digest] += 1
+        cell.id = f"{digest}-{seen[digest]}"
+        if cell.cell_type == "code":
+            cell.outputs = [o for o in cell.get("outputs", []) if WIDGET_VIEW not in o.get("data", {})]
+        kept.append(cell)
+    return nbformat.v4.new_notebook(cells=kept, metadata=METADATA)
+
+
+def sync(name: str, folder: Path = NOTEBOOKS) -> bool:
+    """Fill the twin's banner and make the ipynb from it, keeping the outputs of unchanged cells; true if changed."""
+    twin = twin_path(name, folder)
+    text = twin.read_text(encoding="utf-8")
+    filled = BANNER.sub(lambda mark: mark[1] + minutes(name, folder) + mark[2], text)
+    if filled != text:
+        twin.write_text(filled, encoding="utf-8", newline="\n")
+    notebook, target = read_twin(name, folder), folder / f"{name}.ipynb"
+    before = defaultdict(list)
+    for cell in read(target).cells if target.exists() else []:
+        before[cell.cell_type, cell.source].append(cell)
+    for cell in notebook.cells:
+        old = before[cell.cell_type, cell.source]
+        if cell.cell_type == "code" and old:
+            cell.outputs, cell.execution_count = old[0].outputs, old.pop(0).execution_count
+    return write(notebook, target)
+
+
+def minutes_file(folder: Path = NOTEBOOKS) -> Path:
+    """Where the measured minutes of a folder's notebooks are."""
+    return MINUTES if folder == NOTEBOOKS else folder / MINUTES.name
+
+
+def measured(folder: Path = NOTEBOOKS) -> dict:
+    """What each notebook took when its outputs were stored: {name: {one of KINDS: record}}."""
+    file = minutes_file(folder)
+    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+
+
+def minutes(name: str, folder: Path = NOTEBOOKS, kind: str | None = None) -> str:
+    """The measured time in words, of one of KINDS or of all, to half a minute."""
+    if kind is None:
+        return "; ".join(f"{label}: {minutes(name, folder, kind)}" for kind, label in KINDS.items())
+    record = measured(folder).get(name, {}).get(kind)
+    if record is None:
+        return "not measured yet"
+    halves = max(1, round(record["seconds"] / 30))
+    return f"{halves / 2:g} min on {record['machine']}"
+
+
+def title(name: str, folder: Path = NOTEBOOKS) -> str:
+    """The text of the first heading. Errors: ValueError when the first cell has none."""
+    first = read_twin(name, folder).cells[0]
+    heading = re.match(r"# (.+)", first.source)
+    if first.cell_type != "markdown" or not heading:
+        raise ValueError(f"{name}: the first cell is {first.source[:40]!r}; expected a markdown title, '# ...'")
+    return heading[1].strip()
+
+
+def solved(notebook: NotebookNode) -> NotebookNode | None:
+    """A copy in which each exercise is followed by its folded solution, and which ends by asserting every check.
+
+    None when the notebook has no exercise.
+    """
+    cells, found = [], False
+    for i, cell in enumerate(notebook.cells):
+        cells.append(cell)
+        if "exercise" in cell.metadata.get("tags", []):
+            found = True
+            cells.append(nbformat.v4.new_code_cell(solution_of(notebook, i)))
+    if not found:
+        return None
+    cells.append(nbformat.v4.new_code_cell(
+        "from paperlib.teach.exercises import results\nassert results and all(results.values()), results"))
+    return nbformat.v4.new_notebook(cells=copy.deepcopy(cells), metadata=METADATA)
+
+
+def solution_of(notebook: NotebookNode, exercise: int) -> str:
+    """The code of the first folded solution after an exercise cell and before the next exercise; "" without one."""
+    for cell in notebook.cells[exercise + 1:]:
+        if "exercise" in cell.metadata.get("tags", []):
+            break
+        if cell.cell_type == "markdown" and (match := SOLUTION.search(cell.source)):
+            return match[1]
+    return ""

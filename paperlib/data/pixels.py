@@ -1,0 +1,145 @@
+"""Reading image files of any kind as RGB, and the cache of decoded pixels for sets of one image size."""
+import hashlib
+import os
+import tempfile
+import warnings
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from filelock import FileLock
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from paperlib.data.record_checks.faults import Fault
+from paperlib.paths import data_folder
+from paperlib.progress import progress
+
+# what counts as a picture in a folder; of several with one stem, VOC's reader takes the first kind
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".jpe", ".jfif", ".jp2", ".ppm", ".pgm")
+MAX_CACHE = 1 << 30            # bytes; a larger set is decoded image by image
+
+
+def read_rgb(file: Path, size: tuple[int, int]) -> Tensor:
+    """One image file as RGB, upright, at its recorded size (decoded with Pillow).
+
+    Shapes: size (height, width) -> uint8 (3, height, width).
+    Errors: FileNotFoundError; ValueError naming the file when it is empty, cut short, not an image, of another size or
+        larger than Pillow opens (values.MAX_PIXELS).
+    Differs: the camera's rotation flag is applied unless only the unrotated picture has the recorded size; 16-bit grey
+        is divided by 256; alpha is dropped.
+    """
+    return torch.from_numpy(decode(file, size)[0].transpose(2, 0, 1).copy())
+
+
+def decode(file: Path, size: tuple[int, int]) -> tuple[np.ndarray, str]:
+    """RGB (H, W, 3) of a file and Pillow's name of the stored mode ("RGB", "L", "P", "RGBA", "CMYK", "I;16", ...)."""
+    try:
+        with Image.open(file) as stored:
+            stored.load()
+            mode, upright = stored.mode, ImageOps.exif_transpose(stored)
+            if upright.size[::-1] != size and stored.size[::-1] == size:
+                upright = stored
+            rgb = np.asarray(_to_rgb(upright))
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{file}: image file is missing") from None
+    except Exception as error:                             # Pillow's readers fail on broken files in many ways
+        empty = file.is_file() and not file.stat().st_size
+        said = str(error).split(str(file))[0].strip(" '") or type(error).__name__
+        why = "the file has 0 bytes" if empty else f"Pillow says {said!r}"
+        raise ValueError(f"{file}: found no whole image ({why}); "
+                         f"expected JPEG, PNG, ... of {size[1]} x {size[0]} pixels") from None
+    if rgb.shape[:2] != size:
+        raise ValueError(f"{file}: found {rgb.shape[1]} x {rgb.shape[0]} pixels (width x height); "
+                         f"expected {size[1]} x {size[0]} as recorded in the annotations")
+    return rgb, mode
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):                                       # convert() would clip at 255
+        deep = np.asarray(image)
+        return Image.fromarray((deep >> 8).clip(0, 255).astype(np.uint8)).convert("RGB")
+    if image.mode == "P" and "transparency" in image.info:
+        image = image.convert("RGBA")
+    return image.convert("RGB")
+
+
+def cached_pixels(root: Path, images: list[dict], version: str) -> np.memmap | None:
+    """All images as one read-only array on disk, decoded on first use; None when sizes differ or it cannot be kept.
+
+    Shapes: -> uint8 (n, 3, H, W) memory map.
+    Over 1 GiB, or in a folder that cannot be written, it is not kept. The file lies beside the images of our own sets,
+    in the user's cache folder for all others, is named by version, file sizes and times, and is written whole under a
+    lock.
+    """
+    sizes = {(image["height"], image["width"]) for image in images}
+    if len(sizes) != 1 or len(images) * 3 * np.prod(next(iter(sizes))) > MAX_CACHE:
+        return None
+    height, width = next(iter(sizes))
+    stamp = hashlib.sha256(f"{root.resolve()} {version} {len(images)}".encode(errors="surrogateescape"))
+    for image in images:
+        try:
+            info = os.stat(root / image["file_name"])
+        except FileNotFoundError:
+            raise FileNotFoundError(f"{root / image['file_name']}: image file is missing") from None
+        stamp.update(f"{image['file_name']} {info.st_size} {info.st_mtime_ns}".encode(errors="surrogateescape"))
+    file = cache_folder(root) / f".pixels-{version}-{stamp.hexdigest()[:12]}.npy"
+    if not file.exists():
+        if not writable(file.parent):
+            return None
+        with FileLock(f"{file}.lock"):
+            if not file.exists():
+                _write_pixels(file, root, images, (len(images), 3, height, width))
+    return np.load(file, mmap_mode="r")
+
+
+def cache_folder(root: Path) -> Path:
+    """Where what is derived from a set is kept: beside the images of our own sets, else in the user's cache folder."""
+    ours = root.resolve().is_relative_to(data_folder().resolve())
+    return root if ours else Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "paperlib"
+
+
+@cache
+def writable(folder: Path) -> bool:
+    """Whether files can be kept in a folder, which is made if need be; where not, a warning says so once."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError as error:
+        warnings.warn(f"{folder}: nothing can be kept there ({error.strerror or error}), so each run does it again; "
+                      "PAPERLIB_DATA or XDG_CACHE_HOME may name another folder", stacklevel=2)
+        return False
+
+
+def _write_pixels(file: Path, root: Path, images: list[dict], shape: tuple[int, ...]) -> None:
+    part = file.with_suffix(".part")
+    try:
+        out = np.lib.format.open_memmap(part, "w+", np.uint8, shape)
+        for i, image in enumerate(progress(images, desc="decoding images", unit="image")):
+            out[i] = decode(root / image["file_name"], shape[2:])[0].transpose(2, 0, 1)
+        out.flush()
+        del out
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def find_images(file: Path, images: list[dict]) -> Path:
+    """The folder beside the annotation file that holds any of the first images, else the likeliest one."""
+    split = file.stem.removeprefix("instances_").removeprefix("image_info_")
+    tops = [file.parent.parent, file.parent] if file.parent.name == "annotations" else [file.parent]
+    places = [top / place for top in tops for place in (split, f"images/{split}", "images", "")]
+    firsts = [image["file_name"] for image in images[:20]]
+    held = (place for name in firsts for place in places if (place / name).is_file())
+    return next(held, next(p for p in places if p.is_dir()))
+
+
+def missing_images(root: Path, images: list[dict], file: str) -> list[Fault]:
+    """A fault per record whose image is not there; none when no image is there (scoring needs no pixels)."""
+    absent = [image for image in images if not (root / image["file_name"]).is_file()]
+    if len(absent) == len(images):
+        return []
+    return [Fault(file, f"image {image['id']}", "no such file", f"{root / image['file_name']}", True)
+            for image in absent]

@@ -1,0 +1,62 @@
+"""The reader of COCO's JSON format."""
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from paperlib.data.detection_set import DetectionSet
+from paperlib.data.pixels import find_images, missing_images
+from paperlib.data.record_checks.faults import Fault, read_json, stop_if_fatal, summary, uncollected
+from paperlib.data.record_checks.records import check_records, refused_pictures
+from paperlib.data.record_checks.values import AREA_BOUNDS, MAX_AREA, area_bounds
+
+
+def read_coco(annotation_file: str | Path, image_folder: str | Path | None = None, name: str | None = None,
+              report: Callable[[str], None] | None = print) -> DetectionSet:
+    """A set in COCO's format; what was dropped or clipped is counted in one line sent to `report`.
+
+    Without `image_folder` the usual places are tried: <split>, images/<split>, images and the file's own folder.
+    Errors: FileNotFoundError; ValueError naming file, record, what was found and what was expected.
+    Differs: pycocotools loads without checks. Here boxes of no area and polygons of two points are dropped, boxes that
+        stick out are clipped, `iscrowd` defaults to 0 and `area` to that of the mask, else of the box; all else that
+        is wrong stops.
+    """
+    found, faults = gather_coco(Path(annotation_file), image_folder, name)
+    stop_if_fatal(faults)
+    if report and (line := summary(faults)):
+        report(f"{found.name}: {line}")
+    return found
+
+
+@uncollected()
+def gather_coco(file: Path, image_folder=None, name: str | None = None,
+                pictures: bool = True) -> tuple[DetectionSet | None, list[Fault]]:
+    """As much of a COCO file as can be used, and every fault in its records; opens no image.
+
+    `pictures=False` does not ask whether they are there, for a caller who opens them all.
+    """
+    if not file.is_file():
+        raise FileNotFoundError(f"{file}: no such annotation file")
+    data, faults = read_json(file)
+    if data is None:
+        return None, faults
+    records, faults = check_records(data, str(file), labelled=not file.name.startswith("image_info"))
+    root = Path(image_folder) if image_folder else find_images(file, records["images"])
+    faults += missing_images(root, records["images"], str(file)) if pictures else []
+    version = hashlib.sha256(file.read_bytes()).hexdigest()[:12]
+    bounds, wrong = area_bounds(data)
+    faults += [Fault(str(file), "info", *wrong, True)] if wrong else []
+    refused = refused_pictures(data, records["images"])
+    return assemble(name or file.parent.name, root, records, version, faults, bounds, refused), faults
+
+
+def assemble(name: str, root: Path, records: dict, version: str, faults: list[Fault],
+             bounds: Sequence[float] = AREA_BOUNDS, refused: Iterable[str] = ()) -> DetectionSet:
+    """A DetectionSet from checked records; `bounds` are the side lengths that divide small, medium and large, px."""
+    by_image: dict[int, list[dict]] = {image["id"]: [] for image in records["images"]}
+    for ann in records["annotations"]:
+        by_image[ann["image_id"]].append(ann)
+    small, large = (float(side) ** 2 for side in bounds)
+    ranges = {"all": (0.0, MAX_AREA), "small": (0.0, small), "medium": (small, large), "large": (large, MAX_AREA)}
+    return DetectionSet(name, root, sorted(records["categories"], key=lambda c: c["id"]), records["images"], by_image,
+                        version, ranges, [f for f in faults if f.action == "dropped" and not f.fatal],
+                        [f for f in faults if f.action == "clipped" and not f.fatal], frozenset(refused))

@@ -1,0 +1,90 @@
+"""What can be wrong with a file or a record of it, and the readers of whole files that say where they break off.
+
+A fault either stops the load (`fatal`) or is dealt with and counted: the record is dropped, its box clipped, or it is
+kept and only pointed out. Dropped and clipped are the kinds that real COCO and VOC files contain.
+"""
+import gc
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from paperlib.data.record_checks.values import native
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing wrong with one record of one file."""
+    file: str
+    record: str                # "annotation 1774", "object 3 (RBC)", "image 9", "line 12"
+    found: str
+    expected: str
+    fatal: bool                # a fatal fault stops the load; the others say what was done instead
+    action: str = "kept"       # "dropped" | "clipped" | "kept", when not fatal
+
+    def __str__(self) -> str:
+        done = "error" if self.fatal else self.action
+        line = f"{self.file}: {self.record}: found {self.found}; expected {self.expected} [{done}]"
+        return " ".join(line.splitlines())                 # names in a file may hold line ends
+
+
+def stop_if_fatal(faults: Iterable[Fault]) -> None:
+    """Raise for the first fatal fault, with the number of the others.
+
+    Errors: ValueError naming file, record, what was found and what was expected.
+    """
+    fatal = [f for f in faults if f.fatal]
+    if fatal:
+        more = f" (and {len(fatal) - 1} more: `paperlib data check` lists all)" if len(fatal) > 1 else ""
+        raise ValueError(f"{str(fatal[0]).removesuffix(' [error]')}{more}")
+
+
+def summary(faults: list[Fault]) -> str:
+    """One line that counts what was dropped and clipped, with the first case of each kind; "" when nothing was."""
+    kinds = Counter((f.action, f.expected) for f in faults if not f.fatal and f.action != "kept")
+    firsts = {(f.action, f.expected): f for f in reversed(faults)}
+    return "; ".join(f"{n} {action} (expected {expected}; first: {firsts[action, expected].record}, "
+                     f"{firsts[action, expected].found})" for (action, expected), n in kinds.items())
+
+
+def read_json(file: Path) -> tuple[dict | None, list[Fault]]:
+    """The parsed file, or None and the fault that says where it breaks off."""
+    try:
+        text = file.read_bytes()
+        data = json.loads(text)
+    except OSError as error:
+        return None, [Fault(str(file), "file", str(error.strerror), "a file that can be read", True)]
+    except (ValueError, RecursionError) as error:          # also numbers of 5,000 digits, and lists 10,000 deep
+        line, byte = getattr(error, "lineno", None), getattr(error, "start", None)
+        where = f"line {line}" if line else f"byte {byte}" if byte is not None else "file"
+        found = f"{len(text)} bytes that are not complete JSON ({error})"
+        return None, [Fault(str(file), where, found, "a whole JSON document (was the copy cut short?)", True)]
+    if not isinstance(data, dict):
+        return None, [Fault(str(file), "top level", f"a {type(data).__name__}", "a dict with 'images' ...", True)]
+    return data, []
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Without the garbage collector: records hold no cycles, and it would look through millions of them again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def read_lines(file: Path) -> tuple[list[str], list[Fault]]:
+    """The lines of a list, without blank ones: a line is a name, spaces and all, in UTF-8 on any system."""
+    try:
+        text = file.read_text(encoding="utf-8-sig")        # Windows puts a mark in front
+    except UnicodeDecodeError as error:
+        return [], [Fault(str(file), f"byte {error.start}", f"a list that is not UTF-8 ({error.reason})",
+                          "one name a line, in UTF-8", True)]
+    except OSError as error:
+        return [], [Fault(str(file), "file", str(error.strerror), "a file that can be read", True)]
+    return [native(line.strip()) for line in text.splitlines() if line.strip()], []

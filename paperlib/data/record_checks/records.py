@@ -1,0 +1,176 @@
+"""The checks that every record passes before it becomes training data: keys, ids, numbers, boxes, masks.
+
+Nothing is raised here: what cannot be used is left out, and its fault says why.
+"""
+import numpy as np
+from pycocotools import mask as rle_tools
+
+from paperlib.data.record_checks.faults import Fault
+from paperlib.data.record_checks.segmentations import PngMask, encode, thin, wrong_mask
+from paperlib.data.record_checks.values import MAX_AREA, brief, finite, flag, native, whole, wrong_path, wrong_size
+
+KEYS = {"images": ("id", "file_name", "height", "width"), "categories": ("id", "name"),
+        "annotations": ("id", "image_id", "category_id", "bbox")}
+SIZE_HINT = "width and height in px, which Pillow's Image.open(picture).size gives"
+
+
+def check_records(data: dict, file: str, labelled: bool = True) -> tuple[dict[str, list], list[Fault]]:
+    """The usable images, categories and annotations of a COCO dict, and everything that is wrong with the rest.
+
+    In place: boxes that stick out are clipped, numbers such as 3.0 become 3, names become text, `iscrowd` and `area`
+    are filled in where they are absent or null. `labelled=False` (image-info files) allows annotations to be absent.
+    An annotation goes without a fault of its own where its image or category had one.
+    """
+    faults: list[Fault] = []
+    good = {part: _well_formed(data, part, file, labelled, faults) for part in KEYS}
+    sizes = {image["id"]: (image["height"], image["width"]) for image in good["images"]}
+    known = {category["id"] for category in good["categories"]}
+    links = (("image_id", sizes, _ids(data, "images"), "image"),
+             ("category_id", known, _ids(data, "categories"), "category"))
+    linked = [ann for ann in good["annotations"] if _is_linked(ann, links, file, faults)]
+    whole_ones = [ann for ann in linked if _check_numbers(ann, file, faults)]
+    boxed = _check_boxes(whole_ones, sizes, file, faults)
+    good["annotations"] = [a for a in boxed if _check_segmentation(a, sizes[a["image_id"]], file, faults)]
+    for ann in good["annotations"]:
+        if ann["area"] is None:
+            ann["area"] = area_of(ann, sizes[ann["image_id"]])
+    return good, faults
+
+
+def area_of(ann: dict, size: tuple[int, int]) -> float:
+    """The area, px^2, of a record that states none: that of its mask, else of its box."""
+    if seg := ann.get("segmentation"):
+        return float(rle_tools.area(encode(seg, size)))
+    return ann["bbox"][2] * ann["bbox"][3]
+
+
+def refused_pictures(data: dict, good: list[dict]) -> set[str]:
+    """The file names, without folders, of the image records that were left out."""
+    records = data.get("images") if isinstance(data.get("images"), list) else []
+    names = {r["file_name"] for r in records if isinstance(r, dict) and isinstance(r.get("file_name"), str)}
+    return {name.replace("\\", "/").rpartition("/")[2] for name in names - {image["file_name"] for image in good}}
+
+
+def _ids(data: dict, part: str) -> set | None:
+    """Every id that some record of a part has, usable or not; None if there is no such part."""
+    records = data.get(part)
+    if not isinstance(records, list):
+        return None
+    return {whole(record.get("id")) for record in records if isinstance(record, dict)}
+
+
+def _well_formed(data: dict, part: str, file: str, labelled: bool, faults: list[Fault]) -> list[dict]:
+    """Records of one part that have their keys, a fresh id and, for images, a size and the name of a file."""
+    if not isinstance(records := data.get(part), list):
+        if records is not None or labelled or part != "annotations":
+            found = f"keys {sorted(data)}" if records is None else f"a {type(records).__name__}"
+            faults.append(Fault(file, "top level", found, f"a list under {part!r}", True))
+        return []
+    good, seen, one = [], set(), {"categories": "category"}.get(part, part[:-1])
+    for i, record in enumerate(records):
+        name, wrong = f"{one} number {i}", _wrong_record(record, part, one, seen)
+        if isinstance(record, dict) and whole(record.get("id")) is not None:
+            name = f"{one} {record['id']}"
+        if wrong:
+            faults.append(Fault(file, name, *wrong, True))
+        else:
+            seen.add(record["id"])
+            good.append(record)
+    return good
+
+
+def _wrong_record(record: object, part: str, one: str, seen: set) -> tuple[str, str] | None:
+    """(found, expected) for a record that cannot be used; else its numbers and names are made what they must be."""
+    lacks = [k for k in KEYS[part] if k not in record] if isinstance(record, dict) else list(KEYS[part])
+    if lacks:
+        hint = f" ({SIZE_HINT})" if {"height", "width"} & set(lacks) else ""
+        return f"no {', '.join(map(repr, lacks))}", f"the keys {KEYS[part]}{hint}"
+    if (number := whole(record["id"])) is None:
+        return f"id {brief(record['id'])}", "a whole number"
+    if number in seen:
+        return "the same id twice", f"one {one} per id"
+    record["id"] = number
+    if part == "images":
+        if wrong := wrong_path(record["file_name"]) or wrong_size(record["height"], record["width"]):
+            return wrong
+        record |= {"file_name": native(record["file_name"]), "height": int(record["height"]),
+                   "width": int(record["width"])}
+    if part == "categories":
+        if not isinstance(record["name"], str | int | float):
+            return f"name {brief(record['name'])}", "text"
+        record["name"] = str(record["name"])               # classes "1", "2", ... are often written as numbers
+    return None
+
+
+def _is_linked(ann: dict, links: tuple, file: str, faults: list[Fault]) -> bool:
+    """Whether the image and the category of an annotation are there; a fault if no record ever had that id."""
+    for key, usable, named, what in links:
+        number = whole(ann[key])
+        if number not in usable:
+            if named is not None and number not in named:
+                faults.append(Fault(file, f"annotation {ann['id']}", f"{key} {brief(ann[key])}",
+                                    f"the id of one of the {len(named)} {what} records", True))
+            return False
+        ann[key] = number
+    return True
+
+
+def _check_numbers(ann: dict, file: str, faults: list[Fault]) -> bool:
+    """Whether box, area and flags are numbers in their range; a null is as if it were not there."""
+    box, area, wrong = ann["bbox"], ann.setdefault("area", None), []
+    if not (isinstance(box, list) and len(box) == 4 and all(map(finite, box)) and min(box[2:]) >= 0):
+        wrong.append((f"bbox {brief(box)}", "[x, y, width, height], finite, width and height not negative"))
+    if area is not None and not finite(area, 0, MAX_AREA):
+        wrong.append((f"area {brief(area)}", f"a number from 0 to {MAX_AREA:.0e} px^2"))
+    ann.setdefault("iscrowd", None)
+    for key in [key for key in ("iscrowd", "difficult") if key in ann]:
+        value = flag(ann, key)
+        if value is None:
+            wrong.append((f"{key} {brief(ann[key])}", "0 or 1"))
+        else:
+            ann[key] = int(value)
+    faults += [Fault(file, f"annotation {ann['id']}", *pair, True) for pair in wrong]
+    return not wrong
+
+
+def _check_boxes(annotations: list[dict], sizes: dict, file: str, faults: list[Fault]) -> list[dict]:
+    """Annotations with a box of some area inside their image; boxes that stick out by less than half are clipped.
+
+    Units: bbox is x, y, width, height in px.
+    """
+    if not annotations:
+        return []
+    x, y, w, h = np.array([a["bbox"] for a in annotations], dtype=float).T
+    height, width = np.array([sizes[a["image_id"]] for a in annotations], dtype=float).T
+    x1, y1, x2, y2 = x.clip(0, width), y.clip(0, height), (x + w).clip(0, width), (y + h).clip(0, height)
+    empty = (np.float32(x + w) <= np.float32(x)) | (np.float32(y + h) <= np.float32(y))  # as tensors hold them
+    lost = ~empty & ((x2 - x1) * (y2 - y1) < 0.5 * w * h)
+    out = np.maximum.reduce([-x, -y, x + w - width, y + h - height]) > 1e-3    # below: rounding of stored decimals
+    for i in np.flatnonzero(empty | lost | out):
+        ann, size = annotations[i], f"image {annotations[i]['image_id']} is {width[i]:g} wide and {height[i]:g} high"
+        note = (f"annotation {ann['id']}", f"bbox {[round(v, 3) for v in ann['bbox']]}")
+        if empty[i]:
+            faults.append(Fault(file, *note, "a width and height above 0", False, "dropped"))
+        elif lost[i]:
+            faults.append(Fault(file, *note, f"at least half of the box inside the image ({size})", True))
+        else:
+            faults.append(Fault(file, note[0], f"{note[1]}, {size}", "a box inside the image", False, "clipped"))
+            ann["bbox"] = [float(x1[i]), float(y1[i]), float(x2[i] - x1[i]), float(y2[i] - y1[i])]
+    return [a for a, drop in zip(annotations, empty | lost) if not drop]
+
+
+def _check_segmentation(ann: dict, size: tuple[int, int], file: str, faults: list[Fault]) -> bool:
+    """Whether the record can stay. Polygons of fewer than three points go; with none left, the mask is None."""
+    seg, name = ann.get("segmentation"), f"annotation {ann['id']}"
+    if not seg or isinstance(seg, PngMask):
+        if seg is None:
+            ann.pop("segmentation", None)
+        return True
+    if wrong := wrong_mask(seg, size):
+        faults.append(Fault(file, name, *wrong, True))
+        return False
+    if isinstance(seg, list) and (dropped := thin(seg)):
+        ann["segmentation"] = [p for p in seg if len(p) >= 6] or None
+        faults.append(Fault(file, name, f"a polygon of {len(dropped[0]) // 2} points (of {len(seg)} polygons)",
+                            "polygons of three points or more", False, "dropped"))
+    return True

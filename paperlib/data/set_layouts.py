@@ -1,0 +1,60 @@
+"""How detection sets lie in their folders: which splits there are, and in which file each is."""
+import re
+from pathlib import Path
+
+from paperlib.data.read_voc import splits_of
+
+ROBOFLOW = "_annotations.coco.json"                        # one in each split's folder, beside its pictures
+
+
+def splits_at(path: Path) -> list[str | None]:
+    """The splits of a COCO or VOC folder, but for lists of images; [None] for a set without splits."""
+    files = json_splits(path) if path.is_dir() else {}
+    names = list(files) if files else splits_of(path)
+    return [None] if names in ([], ["instances"]) else names
+
+
+def lists_at(path: Path) -> list[Path]:
+    """The lists of images of a COCO folder."""
+    return sorted((path / "annotations").glob("*.txt"))
+
+
+def json_splits(folder: Path) -> dict[str, Path]:
+    """Split -> annotation file of a COCO folder. A year in a file's name may be left out if no other year is there."""
+    years: dict[str, dict[str, Path]] = {}
+    for place, prefix in (("annotations", "instances_"), ("annotations", "image_info_"), ("", "instances")):
+        for file in sorted((folder / place).glob(f"{prefix}*.json")):
+            full = _full(file)
+            split = re.sub(r"(?<=[^\W\d])_?(19|20)\d\d$", "", full) or "instances"  # "train2017", not "fold1"
+            years.setdefault(split, {}).setdefault(full or split, file)
+    files: dict[str, Path] = {}
+    for split, dated in years.items():
+        files |= dated if len(dated) > 1 else {split: next(iter(dated.values()))}
+    for file in sorted(folder.glob(f"*/{ROBOFLOW}")):
+        files.setdefault(file.parent.name, file)
+    return files or ({"instances": folder / ROBOFLOW} if (folder / ROBOFLOW).is_file() else {})
+
+
+def _full(file: Path) -> str:
+    """The split that an annotation file's name says, with its year."""
+    return re.sub("^(instances|image_info)_?", "", file.stem)
+
+
+def top_of(place: Path, split: str | None) -> Path:
+    """The folder that a set is known by."""
+    if place.is_dir():
+        return place
+    return place.parent.parent if place.parent.name == "annotations" or (split and place.name == ROBOFLOW) \
+        else place.parent
+
+
+def choose(path: Path, split: str | None, there: dict[str, Path | None]) -> str:
+    """The name under which a set lists a split, which may leave its year out ("train2017" is asked, "train" listed)."""
+    if split is None and (len(there) == 1 or "instances" in there):
+        return next(iter(there)) if len(there) == 1 else "instances"
+    for name, file in there.items():
+        if split == name or (split and file is not None and _full(file) == split):
+            return name
+    asked = "which split?" if split is None else f"no split {split!r};"
+    has = "no splits, only instances.json" if list(there) == ["instances"] else ", ".join(there) or "no splits"
+    raise KeyError(f"{path}: {asked} it has {has}")

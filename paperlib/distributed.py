@@ -1,0 +1,38 @@
+"""Several processes that train one system: who they are, waiting for all, and means over them."""
+import os
+from datetime import timedelta
+
+import torch
+
+PATIENCE = timedelta(hours=12)  # the others wait while the first process of torchrun scores what they trained
+
+
+def ranks() -> tuple[int, int]:
+    """(rank, number of processes) of this process under `torchrun`; (0, 1) on its own."""
+    dist = torch.distributed
+    together = dist.is_available() and dist.is_initialized()
+    return (dist.get_rank(), dist.get_world_size()) if together else (0, 1)
+
+
+def join_ranks(device: torch.device) -> None:
+    """Meet the other processes that `torchrun` started, if it started any: nccl between GPUs, gloo between CPUs."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not torch.distributed.is_initialized():
+        if device.type == "cuda":
+            torch.cuda.set_device(device)
+        torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
+
+
+def wait_for_ranks() -> None:
+    """Go on when every process of `torchrun` has come here; at once if there is only one."""
+    if ranks()[1] > 1:
+        torch.distributed.barrier()
+
+
+def mean_over_ranks(*tensors: torch.Tensor) -> None:
+    """Replace tensors by their mean over all processes, in place and in one exchange."""
+    if ranks()[1] == 1 or not tensors:
+        return
+    flat = torch.cat([t.detach().reshape(-1).float() for t in tensors])
+    torch.distributed.all_reduce(flat)
+    for t, mean in zip(tensors, (flat / ranks()[1]).split([t.numel() for t in tensors])):
+        t.detach().copy_(mean.view_as(t))

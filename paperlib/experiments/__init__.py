@@ -1,1 +1,0 @@
-"""Configurations, training, evaluation, and the running and judging of published tables."""

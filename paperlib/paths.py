@@ -1,0 +1,23 @@
+"""Where this repository lies, and where its data, results and weights are looked for."""
+import os
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+DATA = REPOSITORY / "data"
+
+
+def data_folder() -> Path:
+    """Where drawn and downloaded sets live: PAPERLIB_DATA, else data/ of this checkout, else ./data."""
+    if chosen := os.environ.get("PAPERLIB_DATA"):
+        return Path(chosen)
+    return DATA if DATA.is_dir() else Path("data")
+
+
+def results_folder() -> Path:
+    """Where records live: PAPERLIB_RESULTS, else data/results of this checkout."""
+    return Path(os.environ.get("PAPERLIB_RESULTS") or DATA / "results")
+
+
+def weights_folder() -> Path:
+    """Where the weights pre-trained on MiniNet lie: PAPERLIB_WEIGHTS, else data/weights of this checkout."""
+    return Path(os.environ.get("PAPERLIB_WEIGHTS") or DATA / "weights")

@@ -1,0 +1,14 @@
+"""Progress bars, which a test or a script can switch off."""
+import os
+import sys
+
+from tqdm.auto import tqdm
+
+from paperlib.distributed import ranks
+
+
+def progress(iterable=None, **kwargs) -> tqdm:
+    """A tqdm bar for terminals and notebooks; silent when PAPERLIB_PROGRESS=0, and in all ranks but the first."""
+    kwargs.setdefault("leave", False)
+    kwargs.setdefault("file", sys.stdout)
+    return tqdm(iterable, disable=os.environ.get("PAPERLIB_PROGRESS") == "0" or ranks()[0] > 0, **kwargs)

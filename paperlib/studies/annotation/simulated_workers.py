@@ -1,0 +1,201 @@
+"""COCO's annotation pipeline with simulated workers: naming categories, spotting objects, judging segments.
+
+Source: COCO, Sec. 2.4 and App. A of the thesis (001). The workers are a model, stated in `Workers`; the objects are
+those of a real or drawn set. How segments are drawn is in `outlining`, the pipeline from end to end in `pipeline`.
+Axes: I images, C categories, W workers, G objects. Sizes are in octaves above the set's border of small and medium.
+"""
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from paperlib.data.detection_set import DetectionSet
+
+MOST_CROSSES = 10              # of one category in one image, by one worker
+
+
+@dataclass(frozen=True)
+class Workers:
+    """What a group of workers is like: assumptions, none of them measured on people.
+
+    Units: logits of probabilities; an odds of e^1 for each unit.
+    """
+    skill: tuple[float, float] = (1.0, 0.8)     # naming a thing at the small-medium border: mean, spread over workers
+    octave: float = 0.8                         # gained when the thing's side doubles
+    doubt: float = 1.2                          # spread that all workers share: some things are hard for everybody
+    slip: tuple[float, float] = (-4.8, 0.7)     # naming what is not there, in a group that was opened: mean, spread
+    skipped: float = 0.04                       # probability of not opening a group although something of it is there
+    strayed: float = 0.03                       # probability of opening a group that has nothing to show
+
+
+WORKERS = Workers()
+EXPERTS = Workers(skill=(2.0, 0.3), slip=(-5.8, 0.3), skipped=0.01, strayed=0.01)
+
+
+@dataclass(frozen=True)
+class Crew:
+    """Some workers: logits of their skill (W,) and of their slips (W,)."""
+    skill: np.ndarray
+    slip: np.ndarray
+
+
+@dataclass(frozen=True)
+class Presence:
+    """Which categories are where: `there` (I, C) bool, `octaves` (I, C) of the largest object, `group` (C,) int."""
+    there: np.ndarray
+    octaves: np.ndarray
+    group: np.ndarray
+
+
+@dataclass(frozen=True)
+class Spotted:
+    """A set's objects in order, and who put a cross on each: `image`, `label` (G,), `octaves` (G,), `by` (G, W)."""
+    image: np.ndarray
+    label: np.ndarray
+    octaves: np.ndarray
+    by: np.ndarray
+
+
+def hire(model: Workers, count: int, rng: np.random.Generator) -> Crew:
+    """`count` workers drawn from a model."""
+    return Crew(*(mean + spread * rng.standard_normal(count) for mean, spread in (model.skill, model.slip)))
+
+
+def groups(dataset: DetectionSet) -> list[str]:
+    """The super-categories in order of first use; a category without one is its own."""
+    return list(dict.fromkeys(c.get("supercategory") or c["name"] for c in dataset.categories))
+
+
+def presence(dataset: DetectionSet) -> Presence:
+    """Which categories each image shows, and how large; crowd regions do not count."""
+    names, index = groups(dataset), {c["id"]: k for k, c in enumerate(dataset.categories)}
+    there = np.zeros((len(dataset), len(index)), bool)
+    octaves = np.full(there.shape, -np.inf)
+    for i, image in enumerate(dataset.images):
+        for ann in dataset.annotations.get(image["id"], []):
+            if not ann["iscrowd"]:
+                k = index[ann["category_id"]]
+                there[i, k], octaves[i, k] = True, max(octaves[i, k], _octaves(dataset, ann))
+    group = np.array([names.index(c.get("supercategory") or c["name"]) for c in dataset.categories])
+    return Presence(there, octaves, group)
+
+
+def _octaves(dataset: DetectionSet, ann: dict) -> float:
+    return math.log2(max(ann["area"], 1) / dataset.area_ranges["small"][1]) / 2
+
+
+def name_categories(found: Presence, model: Workers, crew: Crew, rng, doubt: np.ndarray | None = None) -> np.ndarray:
+    """Each worker opens groups (super-categories) and names categories in them; (I, C, W) bool.
+
+    `doubt` (I, C) is what all share; give the same to workers and experts who look at the same pictures.
+    """
+    (images, kinds), workers = found.there.shape, len(crew.skill)
+    doubt = shared_doubt(found, rng) if doubt is None else doubt
+    member = np.eye(found.group.max() + 1, dtype=bool)[found.group]                       # (C, groups)
+    something = (found.there[:, :, None] & member).any(1)[:, :, None]                     # (I, groups, 1)
+    chance = np.where(something, 1 - model.skipped, model.strayed)
+    opened = rng.random((images, member.shape[1], workers)) < chance
+    lean = model.doubt * doubt[:, :, None]
+    seen = crew.skill + model.octave * np.maximum(found.octaves, -9)[:, :, None] + lean
+    chance = _sigmoid(np.where(found.there[:, :, None], seen, crew.slip + lean))
+    return (rng.random((images, kinds, workers)) < chance) & opened[:, found.group]
+
+
+def shared_doubt(found: Presence, rng) -> np.ndarray:
+    """How hard each (image, category) is for everybody: standard normal, (I, C)."""
+    return rng.standard_normal(found.there.shape)
+
+
+def majority(named: np.ndarray) -> np.ndarray:
+    """What more than half of the workers named, (I, C)."""
+    return named.mean(-1) > 0.5
+
+
+def recall_precision(said: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
+    """Of what is true, the share that was said; of what was said, the share that is true."""
+    right = (said & truth).sum()
+    return float(right / max(truth.sum(), 1)), float(right / max(said.sum(), 1))
+
+
+def union_curve(named: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Recall and precision of the union of the first 1, 2, ... W workers; (2, W). Figure 2.4a."""
+    said = np.logical_or.accumulate(named, axis=-1)
+    return np.array([recall_precision(said[..., k], truth) for k in range(named.shape[-1])]).T
+
+
+def union_study(dataset: DetectionSet, model: Workers = WORKERS, most: int = 10, seeds: int = 20) -> np.ndarray:
+    """`union_curve` of `seeds` crews of `most` workers against the set's own annotations; (seeds, 2, most).
+
+    This is what the claim coco-union-saturates is judged on.
+    """
+    found, curves = presence(dataset), []
+    for seed in range(seeds):
+        rng = np.random.default_rng((11, seed))
+        curves.append(union_curve(name_categories(found, model, hire(model, most, rng), rng), found.there))
+    return np.array(curves)
+
+
+def leave_one_out(found: Presence, model: Workers, pool: int, each: int, rng) -> np.ndarray:
+    """Each image goes to `each` of `pool` workers; a worker's truth is what any other said. (pool, 3): recall,
+    precision, images done. Figure 2.4b; busy workers are drawn more often, whatever their quality.
+    """
+    crew, busy = hire(model, pool, rng), np.exp(rng.standard_normal(pool))
+    right, said, true, done = np.zeros((4, pool))
+    for i in range(len(found.there)):
+        who = rng.choice(pool, each, replace=False, p=busy / busy.sum())
+        one = Presence(found.there[i:i + 1], found.octaves[i:i + 1], found.group)
+        named = name_categories(one, model, Crew(crew.skill[who], crew.slip[who]), rng)[0]   # (C, each)
+        others = (named.sum(1, keepdims=True) - named) > 0
+        right[who] += (named & others).sum(0)
+        said[who] += named.sum(0)
+        true[who] += others.sum(0)
+        done[who] += 1
+    return np.stack([right / np.maximum(true, 1), right / np.maximum(said, 1), done], 1)[(said > 0) & (true > 0)]
+
+
+def workers_needed(chance: float, share: float) -> int:
+    """How many independent workers find the `share` of things that each of them sees with probability `chance`."""
+    if not 0 < chance < 1 or not 0 < share < 1:
+        raise ValueError(f"chance {chance} and share {share}: expected both between 0 and 1")
+    return math.ceil(math.log(1 - share) / math.log(1 - chance))
+
+
+def spot(dataset: DetectionSet, model: Workers, crew: Crew, rng, limit: int | None = MOST_CROSSES) -> Spotted:
+    """Each worker puts a cross on the objects of each category that they see, at most `limit` of them (None: all).
+
+    Who sees more than the limit marks the larger ones. Crowd regions are left out.
+    """
+    index, rows = {c["id"]: k for k, c in enumerate(dataset.categories, 1)}, []
+    for i, image in enumerate(dataset.images):
+        rows += [(i, index[a["category_id"]], _octaves(dataset, a))
+                 for a in dataset.annotations.get(image["id"], []) if not a["iscrowd"]]
+    where, label, octaves = np.array(rows, float).reshape(-1, 3).T
+    lean = model.doubt * rng.standard_normal((len(rows), 1))
+    by = rng.random((len(rows), len(crew.skill))) < _sigmoid(crew.skill + model.octave * octaves[:, None] + lean)
+    if limit is not None:
+        for key in np.unique(np.stack([where, label]), axis=1).T:
+            same = np.flatnonzero((where == key[0]) & (label == key[1]))
+            if len(same) > limit:
+                largest = same[np.argsort(-octaves[same], kind="stable")]
+                by[largest] &= by[largest].cumsum(0) <= limit
+    return Spotted(where.astype(int), label.astype(int), octaves, by)
+
+
+def verify(approval: np.ndarray, rng, first: int = 3, extra: int = 2, needed: int = 4) -> tuple[np.ndarray, np.ndarray]:
+    """Judge segments that a judge approves of with probability `approval` (G,): which stay, and votes taken, (G,) each.
+
+    `first` judges look; if any objects, `extra` more do, and `needed` of all must approve (App. A).
+    """
+    votes = rng.random((len(approval), first + extra)) < np.asarray(approval)[:, None]
+    clear = votes[:, :first].all(1)
+    return clear | (votes.sum(1) >= needed), np.where(clear, first, first + extra)
+
+
+def keep_chance(approval):
+    """The probability that `verify` keeps a segment: three yes, or one no among three and then two yes."""
+    p = np.asarray(approval, float)
+    return p**3 + 3 * p**4 * (1 - p)
+
+
+def _sigmoid(x):
+    return 1 / (1 + np.exp(-x))

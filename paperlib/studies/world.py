@@ -1,0 +1,212 @@
+"""What the drawn world asks of a network, measured: context, objectness, depth, and that colour names little."""
+from collections.abc import Callable, Iterable
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from paperlib.clock import busy
+from paperlib.config import digest
+from paperlib.device import pick_device, seed_all
+from paperlib.parts.trunks import TrunkConfig, trunk
+from paperlib.paths import weights_folder
+from paperlib.progress import progress
+from paperlib.studies import coco_margins, proposals
+from paperlib.studies.linear_probes import levels, linear
+from paperlib.tables import records
+from paperlib.world import drawn_sets
+from paperlib.world.world import Drawing, World, compose
+
+TABLE, BUDGET = "world", "bench"
+REVISION, REVISED = 2, {"objectness": 1}  # raise one when all probes, or one, change what they measure
+GREY = 116  # of what a network is not shown
+FIRST = {"train": 50_000_000, "val": 60_000_000}  # seeds of scenes that no set holds
+SCENES, PORTRAITS = {"train": 20_000, "val": 1250}, {"train": 5000, "val": 2500}
+STEPS, BATCH, RATE = 6000, 64, 3e-3
+
+
+def scenes(world: World, split: str, share: float) -> Iterable[Drawing]:
+    """Fresh scenes of `world`, drawn as they are asked for; `share` of SCENES."""
+    return (compose(world, FIRST[split] + k) for k in progress(range(round(share * SCENES[split])), desc=split))
+
+
+def window(image: np.ndarray, box, side: float, out: int) -> np.ndarray:
+    """The square of `side` px around the middle of `box` (xywh px), `out` px large; grey outside the image."""
+    x, y, w, h = box
+    scale = out / side
+    shift = [scale * (side / 2 - middle + 0.5) - 0.5 for middle in (x + w / 2, y + h / 2)]
+    matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]], np.float32)
+    return cv2.warpAffine(image, matrix, (out, out), flags=cv2.INTER_LINEAR, borderValue=(GREY,) * 3)
+
+
+def only(crop: np.ndarray, wide: float, high: float) -> np.ndarray:
+    """The middle of a crop, `wide` x `high` px; grey around it."""
+    out, n = np.full_like(crop, GREY), len(crop)
+    rows, columns = (slice(round((n - side) / 2), round((n + side) / 2)) for side in (high, wide))
+    out[rows, columns] = crop[rows, columns]
+    return out
+
+
+def small_in(drawing: Drawing, out: int = 36) -> list[tuple]:
+    """(tight crop, the same with three times its side in view, label) of every small thing of a scene."""
+    found = []
+    for thing in drawing.instances:
+        if not thing["crowd"] and thing["area"] < drawn_sets.AREA_BOUNDS[0] ** 2:
+            w, h = thing["bbox"][2:]
+            wide = window(drawing.image, thing["bbox"], 3 * max(w, h), out)
+            tight = only(wide, *(out / 3 * side / max(w, h) for side in (w, h)))
+            found.append((tight, wide, thing["category"] - 1))
+    return found
+
+
+def small_things(world: World, split: str, share: float) -> list[tuple]:
+    """What `small_in` finds in fresh scenes."""
+    return [found for drawing in scenes(world, split, share) for found in small_in(drawing)]
+
+
+def things_and_marks(world: World, split: str, share: float, near: int = 24, far: int = 64) -> list[tuple]:
+    """(window of 24 px, of 64 px, 1 for a thing and 0 for a printed mark): as many of each, equal in size, whole."""
+    things, found, rng = {}, [], np.random.default_rng(0)
+    for drawing in scenes(world, split, share):
+        for t in drawing.instances:
+            if not (t["crowd"] or t["truncated"]) and t["visible"] > 0.9:
+                things.setdefault(max(t["bbox"][2:]), []).append((drawing.image, t["bbox"]))
+        found += [(drawing.image, mark) for mark in drawing.marks.tolist()]
+    out = []
+    for image, mark in found:
+        if pool := things.get(max(mark[2:])):
+            for (picture, box), yes in ((pool.pop(rng.integers(len(pool))), 1), ((image, mark), 0)):
+                wide = window(picture, box, far, far)
+                out.append((only(wide, near, near), wide, yes))
+    return out
+
+
+class Namer(nn.Module):
+    """The MiniNet trunk to stride 16, all of its cells, one linear layer."""
+
+    def __init__(self, side: int, num_classes: int):
+        super().__init__()
+        self.trunk = trunk(TrunkConfig("tiny", "mininet"))
+        self.linear = nn.Linear(self.trunk.channels[4] * (-(-side // 16)) ** 2, num_classes)
+
+    def forward(self, images):
+        return self.linear(F.dropout(self.trunk(images)[4].flatten(1), 0.3, self.training))
+
+
+def learn(crops: list, labels: list, test: list, truth: list, num_classes: int, steps: int, seed: int) -> float:
+    """Accuracy on `test` of a `Namer` trained on (H, W, 3) uint8 crops."""
+    seed_all(seed)
+    x, v = (torch.from_numpy(np.stack(group)).permute(0, 3, 1, 2).contiguous() for group in (crops, test))
+    y, rng, net = torch.tensor(labels), np.random.default_rng(seed), Namer(x.shape[-1], num_classes)
+    optimiser = torch.optim.AdamW(net.parameters(), RATE, weight_decay=0.05)
+    plan = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=steps)
+    for _ in progress(range(steps), desc="naming"):
+        chosen = rng.integers(0, len(x), BATCH)
+        images = x[chosen].flip(3) if rng.random() < 0.5 else x[chosen]
+        loss = F.cross_entropy(net(images), y[chosen])
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+        plan.step()
+    net.eval()
+    with torch.no_grad():
+        named = torch.cat([net(part).argmax(1) for part in v.split(256)])
+    return float((named == torch.tensor(truth)).float().mean())
+
+
+def _pair(find: Callable, names: tuple[str, str], classes: int) -> Callable:
+    """A probe: the same network on two views of the same places."""
+    def probe(world: World, seeds: int, share: float) -> dict[str, list[float]]:
+        (a, b, labels), (u, v, truth) = (list(zip(*find(world, split, share))) for split in ("train", "val"))
+        steps = max(2, round(share * STEPS))
+        return {name: [learn(x, labels, t, truth, classes, steps, seed) for seed in range(seeds)]
+                for name, x, t in zip(names, (a, b), (u, v))}
+    return probe
+
+
+def portraits(split: str, share: float, seed: int = 0) -> Iterable[tuple[Drawing, int]]:
+    """Fresh pictures of MiniNet's world, a share of PORTRAITS: categories 0..K-1 in turn, other ones for each seed."""
+    world = drawn_sets.WORLDS["mininet"]
+    for k in progress(range(round(share * PORTRAITS[split])), desc=split):
+        yield compose(world, FIRST[split] + 100_000 * seed + k, k % world.categories + 1), k % world.categories
+
+
+def level_features(split: str, share: float, seed: int = 0, side: int = 32) -> tuple[dict[int, np.ndarray], np.ndarray]:
+    """What `linear_probes.levels` finds in portraits of `side` px, and their labels (n,)."""
+    images, labels = zip(*((drawing.image, label) for drawing, label in portraits(split, share, seed)))
+    return levels(torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2), side), np.array(labels)
+
+
+def depth(world: World, seeds: int, share: float) -> dict[str, list[float]]:
+    """Linear probes of the MiniNet trunk's levels on portraits of 32 px, its smallest: things of 16 to 31 px."""
+    return {name.split(",")[0]: values for name, values in examples(world, seeds, share, (1,)).items()}
+
+
+def examples(world: World, seeds: int, share: float, parts: tuple = (0.125, 0.25, 0.5, 1, 2)) -> dict[str, list[float]]:
+    """`depth` from these parts of its portraits: {"stride 4, 1250 portraits": accuracy of each seed}."""
+    test, truth = level_features("val", share)
+    found: dict[str, list] = {}
+    for seed in range(seeds):
+        train, labels = level_features("train", share * max(parts), seed)
+        for n in (round(share * part * PORTRAITS["train"]) for part in parts):
+            for stride, x in train.items():
+                value = linear(x[:n], labels[:n], test[stride], truth)
+                found.setdefault(f"stride {stride}, {n} portraits", []).append(value)
+    return found
+
+
+def colours(split: str, share: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Mean colour, spread and histogram (n, 70) of the portrayed things' pixels, and their labels (n,)."""
+    rows, labels = [], []
+    for drawing, label in portraits(split, share, seed):
+        for thing in (t for t in drawing.instances if t["category"] == label + 1):
+            pixels = drawing.image[thing["mask"]]
+            bins = np.histogramdd(pixels, (4, 4, 4), ((0, 256),) * 3)[0].ravel() / len(pixels)
+            rows.append(np.concatenate([pixels.mean(0) / 255, pixels.std(0) / 255, bins]))
+            labels.append(label)
+    return np.array(rows), np.array(labels)
+
+
+def colour(world: World, seeds: int, share: float) -> dict[str, list[float]]:
+    """A linear probe of colour alone on portraits, where every category is as frequent; and chance."""
+    test = colours("val", share / 2)
+    alone = [linear(*colours("train", share / 2, seed), *test) for seed in range(seeds)]
+    return {"colour alone": alone, "chance": [1 / world.categories] * seeds}
+
+
+PROBES = {"context": _pair(small_things, ("tight crop", "three times the side"), World().categories),
+          "objectness": _pair(things_and_marks, ("24 px window", "64 px window"), 2), "depth": depth,
+          "examples": examples, "colour": colour, **coco_margins.PROBES}
+
+
+def identity(name: str) -> str:
+    """A hash of what a probe measures: the drawings, the probe, and where it has them the trunk's weights."""
+    if name in proposals.PROBES:
+        return proposals.identity(name)
+    file = (weights_folder() / "tiny.safetensors").read_bytes()
+    used = [len(file), digest(list(file[-4096:]))] if name in ("context", "objectness", "depth", "examples") else []
+    drawn = ["mininet", PORTRAITS] if name in ("depth", "examples", "colour") else ["minicoco", SCENES]
+    return digest([name, drawn_sets.version(drawn[0]), drawn[1], REVISION + REVISED.get(name, 0), STEPS, *used])
+
+
+def bench(names: Iterable[str] | None = None, seeds: int = 3, share: float = 1.0) -> list[dict]:
+    """Run the probes and record each; the new records. `share` of the scenes and steps: below 1 is no record."""
+    new, known, device = [], PROBES | proposals.PROBES, pick_device("cpu")
+    for name in names or known:
+        if name not in known:
+            raise KeyError(f"no probe {name!r} of the world; there are {', '.join(known)}")
+        start, found = busy(device), known[name](World(), seeds, share=share)
+        table = proposals.TABLE if name in proposals.PROBES else TABLE
+        new.append({"table": table, "row": name, "seed": 0, "budget": BUDGET, "hash": identity(name), "status": "ok",
+                    "metrics": {key: float(np.mean(values)) for key, values in found.items()}, "values": found,
+                    "seconds": round(busy(device) - start, 1), "provenance": records.provenance(device)})
+        if share == 1:
+            records.append(new[-1])
+    return new
+
+
+def measured(table: str = TABLE) -> dict[str, dict]:
+    """{probe: its newest record}, with "stale" where the drawings or the probe have changed since."""
+    return {r["row"]: r | {"stale": r["hash"] != identity(r["row"])} for r in records.read(table, BUDGET)}

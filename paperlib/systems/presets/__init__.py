@@ -1,0 +1,1 @@
+"""Configurations by name: small ones for the drawn sets, and the papers' own."""

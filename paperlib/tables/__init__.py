@@ -1,0 +1,1 @@
+"""The papers' ablation tables, run here: rows, jobs, workers, records and comparisons."""

@@ -1,0 +1,169 @@
+"""Published tables beside what was measured here: means, paired differences, verdicts, cost."""
+
+import pandas as pd
+
+from paperlib.intervals import mean_interval, paired, verdict
+from paperlib.papers.printed import by_variant, published
+from paperlib.tables import dials, records, row_jobs, runner
+from paperlib.training.recipes import Budget, budget
+
+MAIN = ("AP", "mAP", "AR1k", "R50 AP", "avg")  # the column by which a table's rows are compared, if there
+
+
+def main_metric(table: str) -> str:
+    """The column that a table is about."""
+    names = {c["name"]: c["better"] for c in by_variant((published() | dials.tables())[table])["columns"]}
+    return next((m for m in (*MAIN, *(n for n, better in names.items() if better == "higher")) if m in names), "AP")
+
+
+def measured(table: str, plan: str | Budget | None = None) -> dict[str, dict]:
+    """{row: {"metrics": {metric: {seed: value}}, "seconds": [...], "stale": n, "diverged": n,
+    "products": {seed: how exact they were}}} of what is recorded.
+
+    A run that diverged has 0 in every score that a run of the table has (records.is_score).
+    """
+    plan = plan if isinstance(plan, Budget) else budget(plan)
+    rows: dict[str, dict] = {}
+    lost: list[tuple[str, int]] = []
+    recorded = records.latest(records.read(table, plan.name))
+    seeds = max((seed for _, seed in recorded), default=-1) + 1
+    fresh = {(j.row, j.seed): runner.identity(j) for j in row_jobs.jobs_of(table, plan, seeds=max(seeds, plan.seeds))
+             if (j.row, j.seed) in recorded}
+    for (row, seed), record in recorded.items():
+        entry = rows.setdefault(row, {"metrics": {}, "seconds": [], "stale": 0, "diverged": 0, "copied": 0.0,
+                                      "older": [], "products": {}})
+        if (row, seed) not in fresh or fresh[row, seed] != record["hash"]:
+            entry["stale"] += 1
+            continue
+        entry["seconds"].append(record["seconds"])
+        entry["products"][seed] = records.products(record)
+        if "measured_as" in record:
+            entry["copied"] += record["seconds"]
+        elif record["provenance"].get("products") == "float32":  # a CPU without units for bfloat16
+            entry["older"].append(record["seconds"])
+        if record["status"] != "ok":
+            entry["diverged"] += 1
+            lost.append((row, seed))
+        for metric, value in record["metrics"].items():
+            entry["metrics"].setdefault(metric, {})[seed] = value
+    _add_zeros(rows, lost)
+    for printed, ours in row_jobs.runnable(table).get("measures", {}).items():
+        for entry in rows.values():
+            if ours in entry["metrics"]:
+                entry["metrics"][printed] = entry["metrics"][ours]
+    return rows
+
+
+def _add_zeros(rows: dict[str, dict], lost: list[tuple[str, int]]) -> None:
+    """Give the runs that diverged, (row, seed), a zero in every score that they lack and others have."""
+    scores = {name for entry in rows.values() for name in entry["metrics"] if records.is_score(name)}
+    for row, seed in lost:
+        for name in scores:
+            rows[row]["metrics"].setdefault(name, {}).setdefault(seed, 0.0)
+
+
+def points(rows: dict[str, dict], row: str, metric: str) -> dict[int, float]:
+    """{seed: score in points} of one row of `measured`; empty if nothing is recorded of it."""
+    return {seed: 100 * score for seed, score in rows.get(row, {"metrics": {}})["metrics"].get(metric, {}).items()}
+
+
+def frame(table: str, plan: str | Budget | None = None, metric: str | None = None) -> pd.DataFrame:
+    """The table as the paper prints it beside ours: means, deltas to the baseline row, intervals, verdict, cost.
+
+    Units: published as printed; ours in points (x 100); intervals are 95%. A delta is a row minus the table's baseline,
+    ours paired over seeds; a single seed has no interval. `metric` None: the table's main one.
+    """
+    body, ours, base = row_jobs.runnable(table), measured(table, plan), row_jobs.runnable(table).get("baseline")
+    metric = metric or main_metric(table)
+    printed = {row["label"]: row["values"].get(metric) for row in body["rows"]}
+    printed |= dict.fromkeys(row_jobs.variants(table))
+    points = {label: {s: 100 * v for s, v in mine["metrics"].get(metric, {}).items()} for label, mine in ours.items()}
+    lines = {label: _line(label, base, printed, points, ours.get(label, {})) for label in printed}
+    columns = pd.MultiIndex.from_tuples(
+        [
+            ("paper", metric),
+            ("paper", "delta"),
+            ("ours", metric),
+            ("ours", "±"),
+            ("ours", "delta"),
+            ("ours", "interval"),
+            ("", "verdict"),
+            ("cost", "seeds"),
+            ("cost", "minutes"),
+            ("cost", "diverged"),
+            ("cost", "stale"),
+        ]
+    )
+    return pd.DataFrame.from_dict(lines, "index", columns=columns).rename_axis(index=None)
+
+
+def _line(label: str, base: str, printed: dict, points: dict, mine: dict) -> list:
+    """One row of `frame`."""
+    values, paper, paper_base = points.get(label, {}), printed[label], printed.get(base)
+    delta = paper - paper_base if None not in (paper, paper_base) and label != base else None
+    mean = mean_interval(list(values.values())) if values else None
+    difference = paired(values, points.get(base, {})) if label != base else None
+    return [
+        paper,
+        delta,
+        mean and mean.mean,
+        (mean.high - mean.low) / 2 if mean and mean.n > 1 else None,
+        difference and difference.mean,
+        (difference.low, difference.high) if difference and difference.n > 1 else None,
+        "baseline" if label == base else verdict(difference, delta),
+        len(values),
+        sum(mine["seconds"]) / 60 if mine.get("seconds") else None,
+        mine.get("diverged", 0),
+        mine.get("stale", 0),
+    ]
+
+
+def cost(plan: str | Budget | None = None) -> dict[str, tuple[int, float]]:
+    """{table: (runs, minutes on one core)} of what is recorded under a budget and not stale."""
+    plan = plan if isinstance(plan, Budget) else budget(plan)
+    there = [name for name, body in published().items()
+             if "run" in body and records.path_of(name, plan.name).exists()]
+    rows = {name: measured(name, plan).values() for name in there}
+    return {name: (sum(len(row["seconds"]) for row in found),
+                   sum(sum(row["seconds"]) - row["copied"] for row in found) / 60) for name, found in rows.items()}
+
+
+def dial_curve(table: str, plan: str | Budget | None = None) -> pd.DataFrame:
+    """A dial's curve: at each value the metric of both sides, their difference, its 95% interval, and pairs of seeds.
+
+    Units: points. A value without a fresh pair of runs has n 0; one pair has no interval.
+    """
+    dial, ours = dials.dials()[table], measured(table, plan)
+
+    lines = {}
+    for value in dial["values"]:
+        both = [points(ours, dials.row_of(dial, value, side), dial["metric"]) for side in ("better", "worse")]
+        means = [mean_interval(list(side.values())).mean if side else None for side in both]
+        delta = paired(*both)
+        interval = (delta.low, delta.high) if delta and delta.n > 1 else None
+        lines[dials.say(value)] = [*means, delta and delta.mean, interval, delta.n if delta else 0]
+    labels = [dial[side]["label"] for side in ("better", "worse")]
+    return pd.DataFrame.from_dict(lines, "index", columns=[*labels, "delta", "interval", "n"]).rename_axis(dial["dial"])
+
+
+def outlook(plan: str | Budget | None = None) -> dict[str, dict]:
+    """{table: {"done", "left", "older": runs, "minutes", "older_minutes", "to_go", "all": core-minutes}} of each table.
+
+    What is left is estimated by the median of the table's recorded runs, else of its system's; None without any. A run
+    that another row shares counts once. "older" are the runs that were made on a CPU without units for bfloat16, and
+    "all" is what the table would have cost in all without them, by that median.
+    """
+    plan = plan if isinstance(plan, Budget) else budget(plan)
+    systems = {name: body["run"]["system"] for name, body in published().items() if "run" in body}
+    spent, usual, seen, found = cost(plan), records.typical(systems, plan.name), set(), {}
+    for name, system in systems.items():
+        left = {(key, job.seed) for job, key in runner.missing(name, plan)} - seen
+        seen |= left
+        typical = usual.get(name, usual.get(system))
+        done, minutes = spent.get(name, (0, 0.0))
+        to_go = None if typical is None else len(left) * typical / 60
+        older = [seconds for row in measured(name, plan).values() for seconds in row["older"]] if done else []
+        whole = None if typical is None else minutes - sum(older) / 60 + len(older) * typical / 60 + to_go
+        found[name] = {"done": done, "minutes": minutes, "left": len(left), "to_go": to_go,
+                       "older": len(older), "older_minutes": sum(older) / 60, "all": whole}
+    return found

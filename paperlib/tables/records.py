@@ -1,0 +1,201 @@
+"""Measured results on disk: one checksummed JSON line a (row, seed), append-only, with provenance."""
+
+import json
+import os
+import platform
+import re
+import subprocess
+import warnings
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from statistics import median
+
+import torch
+import torchvision
+from filelock import FileLock
+
+from paperlib import __version__
+from paperlib.config import digest
+from paperlib.device import chip, has_bf16
+from paperlib.paths import REPOSITORY, results_folder
+
+START = '{"table"'  # of every record's line
+KEYS = {"table", "row", "seed", "budget", "hash", "status", "metrics", "seconds", "provenance", "sha256"}
+
+
+def path_of(table: str, budget: str) -> Path:
+    """The file of one table's records: <results>/<budget>/<paper>_<table>.jsonl."""
+    return results_folder() / budget / f"{table.replace('/', '_')}.jsonl"
+
+
+def append(record: dict) -> None:
+    """Seal one record with its checksum and add it to its table's file, whole or not at all, safe between processes.
+
+    After a line that breaks off, as a kill or a power cut leaves one, it starts a line of its own.
+    Errors: OSError where the disk takes only part of it; the file is then as it was.
+    """
+    record = {**record, "sha256": digest(record)}
+    path = path_of(record["table"], record["budget"])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    line = json.dumps(record).encode() + b"\n"
+    with FileLock(path.with_suffix(".lock")), path.open("a+b", buffering=0) as file:
+        end = file.seek(0, os.SEEK_END)
+        file.seek(max(0, end - 1))
+        if file.read(1) not in (b"", b"\n"):
+            line = b"\n" + line
+        try:
+            if (written := file.write(line)) < len(line):
+                raise OSError(f"{path}: only {written} of {len(line)} bytes could be written; is the disk full?")
+            os.fsync(file.fileno())
+        except BaseException:
+            file.truncate(end)
+            raise
+
+
+def read(table: str, budget: str) -> list[dict]:
+    """Every record of a table, in the order in which they were measured; [] if there is none yet.
+
+    A line that breaks off is left out with a warning: its run counts as not measured.
+    Errors: ValueError naming file and line for a record that lacks a key, or was edited by hand.
+    """
+    path = path_of(table, budget)
+    if not path.exists():
+        return []
+    lines = enumerate(path.read_text(encoding="utf-8", errors="replace").split("\n"), 1)
+    found = [_checked(line, f"{path}, line {number}") for number, line in lines if line.strip()]
+    return [record for record in found if record is not None]
+
+
+@cache
+def _warn(text: str) -> None:
+    """Say it once in a process: a table is read many times."""
+    warnings.warn(text, stacklevel=4)
+
+
+def _parsed(line: str) -> dict | None:
+    try:
+        found = json.loads(line)
+    except json.JSONDecodeError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _checked(line: str, where: str) -> dict | None:
+    """The record of a line; of a torn line the record that was written behind it, None if there is none."""
+    record = _parsed(line)
+    if record is None:
+        record = _parsed(START + line.rpartition(START)[2])
+        _warn(f"{where}: found a line that breaks off, {line[:40]!r} ..., expected a whole JSON record; "
+              "what is torn counts as not measured, run its table again")
+    if record is None:
+        return None
+    if missing := KEYS - record.keys():
+        raise ValueError(f"{where}: record lacks {', '.join(sorted(missing))}")
+    body = {k: v for k, v in record.items() if k != "sha256"}
+    if digest(body) != record["sha256"]:
+        raise ValueError(
+            f"{where}: row {record['row']!r}, seed {record['seed']}: the record does not match its checksum, "
+            "so it was changed after it was measured; delete the line and run the row again"
+        )
+    return record
+
+
+def latest(records: Iterable[dict]) -> dict[tuple[str, int], dict]:
+    """The newest record of each (row, seed)."""
+    return {(r["row"], r["seed"]): r for r in records}
+
+
+@cache
+def _proven(path: Path) -> dict[str, str]:
+    """{commit: products} where every run made again that tells them apart came out as recorded, and with the same."""
+    told: dict[str, set[str]] = {}
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+        probe = json.loads(line)
+        same = {name for name in ("bfloat16", "float32") if probe[name] == probe["recorded"]}
+        if len(same) < 2:
+            told.setdefault(probe["commit"], set()).update(same or {"unknown"})
+    return {commit: found.pop() for commit, found in told.items() if len(found) == 1}
+
+
+def products(record: dict) -> str:
+    """How exact the products of a trained run were: "bfloat16" or "float32"; "unknown" where nothing tells.
+
+    Early records do not say it; products.jsonl, among the results, shows it of the commits whose runs were made again.
+    """
+    where = record["provenance"]
+    return where.get("products") or _proven(results_folder() / "products.jsonl").get(where.get("commit"), "unknown")
+
+
+def is_score(metric: str) -> bool:
+    """Whether a run that diverged has 0 in a metric, as it finds nothing and its loss does not fall.
+
+    What describes a trained model, its anchors' sizes or how its loss is shared out, such a run has not.
+    """
+    return re.match(r"m?AP|AR|AUC|recall_|loss_fall", metric) is not None
+
+
+def typical(systems: dict[str, str], budget: str) -> dict[str, float]:
+    """{table or system: median core-seconds of its runs under a budget}, from {table: system}; absent without any.
+
+    Runs with float32 products, on chips that have no faster ones, count only where a system has no others.
+    """
+    every: dict[str, list[float]] = {}
+    usual: dict[str, list[float]] = {}
+    for table, system in systems.items():
+        own = [r for r in read(table, budget) if "measured_as" not in r]
+        for key in (table, system):
+            every.setdefault(key, []).extend(r["seconds"] for r in own)
+            usual.setdefault(key, []).extend(
+                r["seconds"] for r in own if r["provenance"].get("products") != "float32")
+    chosen = {key: usual[key] or usual[systems.get(key, key)] or seconds for key, seconds in every.items()}
+    return {key: median(seconds) for key, seconds in chosen.items() if every[key]}
+
+
+def copied(lacking: Iterable[tuple], tables: Iterable[str], budget: str) -> list[dict]:
+    """Record for these (job, identity) what a row of any of the `tables` has measured already; the new records.
+
+    The papers' default row stands in five tables. Jobs that are looked at closely (`shares`) are not copied.
+    """
+    known = {(r["hash"], r["seed"]): r for name in tables for r in read(name, budget)}
+    new = []
+    for job, key in lacking:
+        twin = known.get((key, job.seed))
+        if twin and not job.shares:
+            source = twin.get("measured_as") or [twin["table"], twin["row"]]
+            new.append({**twin, "table": job.table, "row": job.row, "set": job.changes, "measured_as": source})
+            del new[-1]["sha256"]
+            append(new[-1])
+    return new
+
+
+@cache
+def commit() -> str:
+    """The commit of the code that runs, with "+" if the package differs from it; "unknown" outside a checkout."""
+
+    def git(*words):
+        return subprocess.run(
+            ["git", *words], cwd=REPOSITORY, capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    try:
+        return git("rev-parse", "--short=10", "HEAD") + ("+" if git("status", "--porcelain", "paperlib") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def provenance(device: torch.device, bf16: bool = False) -> dict:
+    """What a reader needs to judge a number: code, versions, the machine, and how exact its products were.
+
+    `bf16`: bfloat16 was asked for; not every machine has it (device.half).
+    """
+    return {
+        "commit": commit(),
+        "paperlib": __version__,
+        "torch": torch.__version__,
+        "torchvision": torchvision.__version__,
+        "python": platform.python_version(),
+        "device": f"{device.type} ({chip(device)})",
+        "products": "bfloat16" if bf16 and has_bf16(device.type) else "float32",
+        "threads": torch.get_num_threads(),
+    }

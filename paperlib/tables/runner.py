@@ -1,0 +1,147 @@
+"""Published tables, run here: rows x seeds in parallel processes, each recorded the moment it is done."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+
+import torch
+
+from paperlib.clock import busy
+from paperlib.config import digest, to_dict
+from paperlib.data.named_sets import ensure, is_drawn, load
+from paperlib.device import pick_device
+from paperlib.distributed import join_ranks, ranks, wait_for_ranks
+from paperlib.papers.printed import published
+from paperlib.paths import weights_folder
+from paperlib.progress import progress
+from paperlib.scoring.coco_metrics import evaluate
+from paperlib.systems.registry import SYSTEMS
+from paperlib.tables import dials, records, run_measurements, workers
+from paperlib.tables.row_jobs import Job, jobs_of, runnable
+from paperlib.training.recipes import Budget, budget, system_config, tested
+from paperlib.training.trainer import sides, train
+from paperlib.world import drawn_sets
+
+BAR = "{desc} {percentage:3.0f}%|{bar}| {elapsed}, about {remaining} left{postfix}"
+
+
+@cache
+def _data_version(name: str, split: str) -> tuple[str, int]:
+    """(version, number of classes) of a split. A drawn set's version is its generator's, so it need not be drawn."""
+    if is_drawn(name):
+        parts = name.split("@")
+        return "@".join(map(drawn_sets.version, parts)), drawn_sets.world_of(parts[-1]).categories
+    dataset = load(name, split)
+    return dataset.version, len(dataset.classes)
+
+
+@cache
+def _weights_version(weights: str | None, *trunks: str) -> str | None:
+    """Digests of the pre-trained trunks' files in this repository; None for trunks that start elsewhere."""
+    paths = [weights_folder() / f"{trunk}.safetensors" for trunk in trunks if trunk and weights == "mininet"]
+    return "+".join(hashlib.sha256(p.read_bytes()).hexdigest()[:12] for p in paths if p.is_file()) or None
+
+
+def identity(job: Job) -> str:
+    """Hash of all that decides a run's numbers: configuration, recipe, data, first weights, the system's revision."""
+    train_version, classes = _data_version(job.recipe.data, job.recipe.train)
+    cfg = system_config(job.system, job.recipe, classes, job.changes)
+    start = getattr(cfg, "trunk", None)
+    elsewhere = ("set", "preset", "checks", "check_images")  # two are in cfg already, two decide no number
+    recipe = {k: v for k, v in asdict(job.recipe).items() if k not in elsewhere}
+    parts = {"config": to_dict(cfg), "recipe": recipe, "revision": SYSTEMS[job.system].revision,
+             "data": [train_version, _data_version(*tested(job.recipe))[0]],
+             "weights": start and _weights_version(start.weights, start.name, getattr(cfg, "rpn_trunk", ""))}
+    return digest(json.loads(json.dumps(parts)))
+
+
+def run_job(job: Job, key: str, device: str | None = None, threads: int | None = 1) -> dict:
+    """Train and score one row with one seed; return its record, unsealed. A diverged run is a result: metrics are 0."""
+    if threads:
+        torch.set_num_threads(threads)
+    target = pick_device(device)
+    checkpoint = Path("runs") / job.budget / job.table.replace("/", "_") / f"{digest([job.row, key])}-{job.seed}.pt"
+    start, status, metrics, history = busy(target), "ok", {}, []
+    test = load(*tested(job.recipe), limit=job.recipe.test_images)
+    watch = run_measurements.ApCurve(job.recipe, test, target)
+    try:
+        system, history = train(job.system, job.recipe, job.seed, job.changes, target, checkpoint, watch=watch)
+        if ranks()[0]:
+            return {}
+        start = busy(target)
+        metrics = evaluate(system, test, target, **sides(job.recipe))
+        metrics |= run_measurements.facts(system, history, test, target, **sides(job.recipe)) if job.shares else {}
+    except FloatingPointError as error:
+        status = "diverged: " + str(error).split(";")[0]
+        printed = [c["name"] for c in runnable(job.table)["columns"] if c["better"] == "higher"]
+        metrics = dict.fromkeys(["AP", "AP50", "AP75", "APs", "APm", "APl", "mAP", *printed], 0.0)
+    for file in checkpoint.parent.glob(f"{checkpoint.stem}.*"):
+        file.unlink(missing_ok=True)
+    return {
+        "table": job.table,
+        "row": job.row,
+        "seed": job.seed,
+        "budget": job.budget,
+        "hash": key,
+        "status": status,
+        "metrics": {k: round(float(v), 6) for k, v in metrics.items() if isinstance(v, (int, float)) and v == v},
+        "seconds": round(sum(h["seconds"] for h in history) + busy(target) - start, 2),
+        "set": job.changes,
+        "curve": run_measurements.thin([h["loss"] for h in history]),
+        "ap_curve": [[h["step"] + 1, round(h["AP"], 6)] for h in history if "AP" in h],
+        "provenance": records.provenance(target, job.recipe.bf16),
+    }
+
+
+def missing(table: str, plan: Budget, rows: list[str] | None = None,
+            seeds: int | None = None) -> list[tuple[Job, str]]:
+    """The runs of a table that have no record, a stale one, or one without `shares` that are asked for; identities."""
+    done = records.latest(records.read(table, plan.name))
+    found = [(job, identity(job), done.get((job.row, job.seed), {})) for job in jobs_of(table, plan, rows, seeds)]
+    return [(job, key) for job, key, record in found if record.get("hash") != key or
+            (job.shares and record["status"] == "ok" and "loss_fall" not in record["metrics"])]
+
+
+def run(names: str | Iterable[str], plan: str | Budget | None = None, rows: list[str] | None = None,
+        seeds: int | None = None, jobs: int = 1, device: str | None = None) -> list[dict]:
+    """Run what one or several tables lack, in one pool of `jobs` processes of one thread each; the new records.
+
+    Runs that are recorded and not stale are skipped. Each record is written the moment it is there: interrupt at will,
+    finished runs are on disk, the others go on from their checkpoints. A killed worker's runs are started again.
+    Under `torchrun` all processes train each run together, and the first scores and records it.
+    On a cluster: inside `with joblib.parallel_config("dask"):` and a client of it, the runs go to its workers.
+    """
+    plan = plan if isinstance(plan, Budget) else budget(plan)
+    names = [names] if isinstance(names, str) else list(names)
+    ready = {name: body["run"]["system"] for name, body in (published() | dials.tables()).items() if "run" in body}
+    join_ranks(pick_device(device))
+    first, together = ranks()[0] == 0, ranks()[1] > 1
+    if together and jobs > 1:
+        raise ValueError(f"jobs {jobs} under torchrun: expected 1, as its processes train one run at a time together")
+    copied = records.copied if first else lambda *_: []
+    copies = copied([p for name in names for p in missing(name, plan, rows, seeds)], ready, plan.name)
+    wait_for_ranks()  # all see the same records, and so lack the same runs
+    new, todo, seen = [], {}, set()
+    lacking = [pair for name in names for pair in missing(name, plan, rows, seeds)]
+    for job, key in sorted(lacking, key=lambda pair: (pair[0].seed, not pair[0].shares)):
+        if job.shares or (key, job.seed) not in seen:  # equal rows are run once
+            todo[job.table, job.row, job.seed] = job, key, device, 1 if jobs > 1 else None
+        seen.add((key, job.seed))
+    sets = {name for job, *_ in todo.values() for name in (job.recipe.data, tested(job.recipe)[0])}
+    for drawn in filter(is_drawn, {part for name in sets for part in name.split("@")}):
+        ensure(drawn)  # here, with every core, and once; not in each worker
+    usual = records.typical(ready, plan.name)
+    weights = {name: usual.get(name[0], usual.get(job.system, 60.0)) for name, (job, *_) in todo.items()}  # seconds
+    with progress(total=sum(weights.values()), desc=f"{plan.name} runs", bar_format=BAR, smoothing=0) as bar:
+        for record in workers.results(run_job, todo, jobs):
+            if first:
+                records.append(record)
+                new.append(record)
+                spent = sum(r["seconds"] for r in new) / 60
+                bar.set_postfix_str(f"{len(new)} of {len(todo)} done, {spent:.1f} core-min", refresh=False)
+                bar.update(weights[record["table"], record["row"], record["seed"]])
+    twins = [pair for pair in lacking if (pair[0].table, pair[0].row, pair[0].seed) not in todo]
+    return copies + new + copied(twins, ready, plan.name)

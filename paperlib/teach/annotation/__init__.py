@@ -1,0 +1,1 @@
+"""The annotation tasks of the COCO paper as widgets."""

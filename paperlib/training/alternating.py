@@ -1,0 +1,142 @@
+"""Training Faster R-CNN in stages: the four steps of alternating training, or two networks that share nothing."""
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import closing, nullcontext, suppress
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import torch
+from filelock import FileLock, Timeout
+
+from paperlib.config import digest, to_dict
+from paperlib.device import seed_all
+from paperlib.distributed import ranks, wait_for_ranks
+from paperlib.parts.detections import RoIDetectConfig
+from paperlib.parts.proposals import ProposalConfig, ProposalSource
+from paperlib.systems.fast_rcnn import FastRCNN
+from paperlib.systems.faster_rcnn import FasterRCNN, FasterRCNNConfig, detector_config, rpn_config
+from paperlib.systems.rpn import RPN
+from paperlib.training.loop import fit
+from paperlib.training.recipes import Recipe
+
+LATER = 0.5  # length of steps 3 and 4, which train heads alone, in lengths of steps 1 and 2
+
+
+class Proposed:
+    """Batches whose targets hold the "proposals" that an RPN makes of their images at this moment."""
+
+    def __init__(self, batches, system: RPN | FasterRCNN, device: torch.device):
+        self.batches, self.system, self.device = batches, system, device
+        self.dataset = batches.dataset
+
+    @torch.no_grad()
+    def __getitem__(self, step: int):
+        images, targets = self.batches[step]
+        self.system.to(self.device)
+        was, sizes = self.system.training, torch.stack([t["size"] for t in targets])
+        found = self.system.eval().proposals(images.to(self.device), sizes, training=True)
+        self.system.train(was)
+        return images, [{**t, "proposals": b} for t, b in zip(targets, found)]
+
+
+def fit_stages(system: FasterRCNN, batches, recipe: Recipe, device: torch.device, seed: int = 0,
+               checkpoint: Path | None = None) -> Iterator[dict]:
+    """Train by cfg.training "alternating" or "separate"; yields fit's records, "stage" and a running "step" added.
+
+    Source: Faster R-CNN Sec. 3.2, "4-Step Alternating Training"; two networks: the same without steps 3 and 4.
+    1 an RPN on its own; 2 a Fast R-CNN on its proposals; 3 the RPN's head on the detector's features, which no longer
+    change; 4 the detector's head likewise. Steps 1 and 2 take recipe.steps each, 3 and 4 half of that.
+    With `checkpoint` every step resumes. What steps 1 and 2 made is kept in the folder "stages" beside it, and a run
+    whose step would be the same takes it from there; its seconds count for each.
+    """
+    cfg, step, first, seen = system.cfg, 0, None, ""
+    folder = checkpoint and Path(checkpoint).parent / "stages"
+    if "rpn" in (cfg.train_on, cfg.test_on):
+        alone = rpn_config(cfg)
+        first = _fresh(RPN, replace(alone, rpn=replace(alone.rpn, test=ProposalConfig())), seed)
+        seen = _identity(first, batches, recipe, seed, "")
+        step = yield from _numbered(_kept(first, batches, recipe, device, seed, folder, seen), 1, step)
+    on_rpn = cfg.train_on == "rpn"
+    plain = replace(detector_config(cfg), detect=RoIDetectConfig(), **{"proposals": ProposalSource()} if on_rpn else {})
+    second, data = _fresh(FastRCNN, plain, seed), Proposed(batches, first, device) if on_rpn else batches
+    key = _identity(second, batches, recipe, seed, seen if on_rpn else "")
+    step = yield from _numbered(_kept(second, data, recipe, device, seed, folder, key), 2, step)
+    for part in ("trunk", "pyramid", "head"):
+        getattr(system, part).load_state_dict(getattr(second, part).state_dict())
+    if system.own:
+        system.rpn.load_state_dict(first.state_dict() if first else system.rpn.state_dict())
+    else:
+        yield from _heads(system, batches, recipe, device, seed, checkpoint, step)
+
+
+def _heads(system, batches, recipe, device, seed, checkpoint, step) -> Iterator[dict]:
+    """Steps 3 and 4, cfg.alternations times."""
+    system.fix_features()
+    short = replace(recipe, steps=_later(recipe.steps))
+    for n in range(2 * system.cfg.alternations):
+        system.part = ("rpn", "detector")[n % 2]
+        data = Proposed(batches, system, device) if n % 2 else batches
+        file = checkpoint and Path(checkpoint).with_suffix(f".{3 + n}.pt")
+        step = yield from _numbered(fit(system, data, short, device, seed, file), 3 + n, step)
+    system.part = "both"
+
+
+def length(cfg: FasterRCNNConfig, steps: int) -> int:
+    """Iterations of all stages together, for a recipe of `steps`."""
+    first = steps * (1 + ("rpn" in (cfg.train_on, cfg.test_on)))
+    return first + (2 * cfg.alternations * _later(steps) if cfg.training == "alternating" else 0)
+
+
+def _later(steps: int) -> int:
+    return max(1, int(steps * LATER))
+
+
+def clear(checkpoint: Path) -> None:
+    """Remove the stages that runs kept beside `checkpoint`, with their locks, but for those that another run holds."""
+    folder = Path(checkpoint).parent / "stages"
+    for key in {file.name.partition(".")[0] for file in folder.glob("*.*")}:
+        lock = folder / f"{key}.lock"
+        with suppress(Timeout), FileLock(lock, timeout=0):
+            for file in (folder / f"{key}.pt", folder / f"{key}.pt.part", lock):
+                with suppress(OSError):  # where an open file cannot be removed, its lock is removed on release
+                    file.unlink(missing_ok=True)
+    with suppress(OSError):
+        folder.rmdir()
+
+
+def _numbered(run: Iterator[dict], stage: int, start: int) -> Iterator[dict]:
+    with closing(run):  # left early, it writes its state
+        for record in run:
+            yield {**record, "step": start + record["step"], "stage": stage}
+    return start + record["step"] + 1
+
+
+def _fresh(kind, cfg, seed: int):
+    seed_all(seed)
+    return kind(cfg)
+
+
+def _identity(system, batches, recipe: Recipe, seed: int, after: str) -> str:
+    """Digest of all that decides what a step makes: `after` is the identity of the step before."""
+    weights = hashlib.sha256()
+    for value in system.state_dict().values():
+        weights.update(value.numpy().tobytes())
+    facts = {"system": type(system).__name__, "revision": system.revision, "config": to_dict(system.cfg),
+             "recipe": asdict(recipe), "seed": seed, "weights": weights.hexdigest(), "after": after,
+             "data": [batches.dataset.version, len(batches.dataset)]}
+    return digest(json.loads(json.dumps(facts)))
+
+
+def _kept(system, data, recipe: Recipe, device, seed: int, folder: Path | None, key: str) -> Iterator[dict]:
+    """`fit` with a checkpoint in `folder` that outlives the run; a second run waits for the first.
+
+    Under `torchrun` one of its processes holds the lock for all.
+    """
+    if folder is None:
+        yield from fit(system, data, recipe, device, seed)
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / f"{key}.lock") if ranks()[0] == 0 else nullcontext():
+        wait_for_ranks()
+        yield from fit(system, data, recipe, device, seed, folder / f"{key}.pt")

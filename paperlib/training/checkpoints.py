@@ -1,0 +1,142 @@
+"""Checkpoints: the state of a run on disk, written whole or not at all, also when the run is left early."""
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from paperlib.distributed import ranks
+from paperlib.training.weights import check_tensors
+
+MINUTE = 60.0  # seconds after which what was done is written, however many steps it is
+
+
+class Checkpoint:
+    """The file that a run can go on from; without `path` nothing is written or read.
+
+    It is written every `every` steps, every minute, at step `last`, and when the block of `kept` is left early. Under
+    `torchrun` the first process writes for all.
+    """
+
+    def __init__(self, path: Path | None, identity: dict, system: nn.Module, optimiser, every: int, last: int):
+        self.path, self.identity, self.system, self.optimiser = path and Path(path), identity, system, optimiser
+        self.every, self.last = every, last
+        self.history, self.written, self.whole, self.clock = [], 0, True, time.monotonic()
+
+    def resume(self, device: torch.device) -> list[dict]:
+        """Load the file, if there is one, into system and optimiser; the records of the iterations that it holds.
+
+        Errors: ValueError for a file that is no checkpoint, and for one of another run.
+        """
+        if self.path and self.path.exists():
+            self.history = _read(self.path, self.system, self.optimiser, self.identity, device)
+        self.written = len(self.history)
+        return list(self.history)
+
+    @contextmanager
+    def step(self) -> Iterator[None]:
+        """The block is one iteration. An interrupt waits for its end; what fails inside leaves no state to be kept."""
+        self.whole = False
+        with uninterrupted():
+            yield
+            self.whole = True
+
+    def write_if_due(self) -> None:
+        """To be called after each step."""
+        done = len(self.history)
+        if done % self.every == 0 or done == self.last or time.monotonic() - self.clock > MINUTE:
+            self.write()
+
+    def write(self) -> None:
+        """Write the state as it is, unless the file has it already."""
+        if self.path and ranks()[0] == 0 and self.whole and len(self.history) > self.written:
+            _write(self.path, {"identity": self.identity, "history": self.history, "model": self.system.state_dict(),
+                               "optimiser": self.optimiser.state_dict()})
+            self.written, self.clock = len(self.history), time.monotonic()
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Hold back Ctrl-C until the block is done; a second one is not held back."""
+    before, came = signal.getsignal(signal.SIGINT), []
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield
+        return
+
+    def hold(number, frame):
+        if came:
+            before(number, frame)
+        came.append(number)
+
+    signal.signal(signal.SIGINT, hold)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if came:
+        before(signal.SIGINT, None)
+
+
+def _write(path: Path, state: dict) -> None:
+    """Write whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(path.suffix + ".part")
+    try:
+        torch.save(state, part)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _read(path: Path, system: nn.Module, optimiser, identity: dict, device) -> list[dict]:
+    advice = "delete it to start afresh"
+    try:
+        state = torch.load(path, map_location=device, weights_only=True)
+        found, history = (state["identity"], state["history"]) if isinstance(state, dict) else (None, [])
+        json.dumps([found, history])  # plain values, which can be compared
+        counted = [record["step"] for record in history] == list(range(len(history)))
+        told = all({"loss", "seconds"} <= record.keys() for record in history)
+        if not (counted and told and isinstance(found, dict) and {"model", "optimiser"} <= state.keys()):
+            raise TypeError("parts are missing")
+    except Exception as error:  # whatever a foreign file makes torch.load raise; it runs no code of the file
+        why = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+        raise ValueError(f"{path}: not a readable checkpoint of paperlib ({why}); {advice}") from None
+    for key, want in identity.items():
+        if found.get(key) != want:
+            raise ValueError(
+                f"{path}: checkpoint of another run: its {key} is {_difference(found.get(key), want)}; "
+                "delete it or choose another folder"
+            )
+    try:
+        check_tensors(path, system, state["model"])
+    except ValueError as error:
+        raise ValueError(f"{error}; {advice}") from None
+    system.load_state_dict(state["model"])
+    if not _fill(optimiser, state["optimiser"]):
+        raise ValueError(f"{path}: the optimiser's state does not fit the model; {advice}")
+    return history
+
+
+def _fill(optimiser, state: dict) -> bool:
+    """Load an optimiser's state; False if it is that of other parameters."""
+    try:
+        optimiser.load_state_dict(state)
+        pairs = [(p, v) for p, kept in optimiser.state.items() for v in kept.values() if v is not None]
+        return all(v.shape in (p.shape, ()) and bool(torch.isfinite(v).all()) for p, v in pairs)
+    except Exception:  # whatever a foreign state makes of it
+        return False
+
+
+def _difference(found, want, path: str = "") -> str:
+    """The first leaf at which two nested dictionaries differ, in words."""
+    if isinstance(found, dict) and isinstance(want, dict):
+        for key in want:
+            if found.get(key) != want[key]:
+                return _difference(found.get(key), want[key], f"{path}.{key}" if path else key)
+    return f"{path + ' = ' if path else ''}{found!r}, expected {want!r}"

@@ -1,0 +1,125 @@
+"""Training: one generator for every system, with warm-up and steps, exact resume, and a stop on non-finite losses."""
+
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from paperlib.clock import busy
+from paperlib.config import to_dict
+from paperlib.data.batches import loader
+from paperlib.device import half, keep_memory
+from paperlib.distributed import mean_over_ranks
+from paperlib.training.checkpoints import Checkpoint
+from paperlib.training.recipes import Recipe
+
+
+def learning_rate(step: int, recipe: Recipe) -> float:
+    """The rate of one iteration: linear warm-up from lr / 10, then a tenth less after each fraction in `drops`."""
+    warm = min(1.0, 0.1 + 0.9 * step / recipe.warmup) if recipe.warmup else 1.0
+    return recipe.lr * warm * 0.1 ** sum(step >= drop * recipe.steps for drop in recipe.drops)
+
+
+def to_device(targets: list[dict], device: torch.device) -> list[dict]:
+    """The same targets with every tensor on `device`."""
+    return [{k: v.to(device, non_blocking=True) if isinstance(v, Tensor) else v for k, v in t.items()} for t in targets]
+
+
+def fit(
+    system: nn.Module,
+    batches,
+    recipe: Recipe,
+    device: torch.device,
+    seed: int = 0,
+    checkpoint: Path | None = None,
+    every: int = 250,
+    workers: int = 0,
+) -> Iterator[dict]:
+    """Train in place; yield {"step", "lr", "loss", "seconds", one entry a loss part} after each iteration.
+
+    "seconds" are core-seconds on a CPU (clock.busy).
+
+    Source:  SGD with momentum, as in every paper here (e.g. Focal Loss, Sec. 4.1), or AdamW; the caller owns the bar.
+    `batches[s]` is (images (N,3,H,W), targets) of iteration s and depends on s alone; with `checkpoint`, the state is
+    written every `every` iterations, every minute, at the end, and when the run is left early (Ctrl-C, a picture that
+    cannot be read, a consumer that stops). An existing file is continued, on CPU to bit-identical weights; the records
+    of the iterations that it holds are yielded again first, so that the caller sees one whole history.
+    Under `torchrun` gradients and losses are means over all processes (synchronous SGD): give each its share of the
+    images (`Batches`). Two processes then do what one does with twice the images; the first one writes.
+    Errors:  FloatingPointError naming the images whose loss is not finite; ValueError for a checkpoint of another run.
+    """
+    keep_memory()
+    system.to(device).train()
+    optimiser = _optimiser([p for p in system.parameters() if p.requires_grad], recipe)
+    identity = {"system": type(system).__name__, "config": to_dict(system.cfg), "recipe": asdict(recipe), "seed": seed}
+    file = Checkpoint(checkpoint, json.loads(json.dumps(identity)), system, optimiser, every, recipe.steps)
+    yield from file.resume(device)
+    start = len(file.history)
+    try:
+        for step, (images, targets) in zip(range(start, recipe.steps), loader(batches, start, recipe.steps, workers)):
+            with file.step():
+                clock = busy(device)
+                torch.manual_seed(seed * 1_000_003 + step)  # any sampling inside `losses` repeats on resume
+                for group in optimiser.param_groups:
+                    group["lr"] = learning_rate(step, recipe)
+                record = _iterate(system, optimiser, images.to(device), to_device(targets, device), recipe, step)
+                file.history.append({**record, "seconds": busy(device) - clock})
+            file.write_if_due()
+            yield file.history[-1]
+    finally:
+        file.write()
+
+
+def _optimiser(parameters: list, recipe: Recipe) -> torch.optim.Optimizer:
+    """Errors: ValueError for a name that is neither "sgd" nor "adamw"."""
+    fused = parameters[0].device.type in ("cpu", "cuda")
+    if recipe.optimiser == "sgd":
+        return torch.optim.SGD(parameters, recipe.lr, recipe.momentum, weight_decay=recipe.weight_decay, fused=fused)
+    if recipe.optimiser == "adamw":
+        return torch.optim.AdamW(parameters, recipe.lr, weight_decay=recipe.weight_decay, fused=fused)
+    raise ValueError(f"recipe.optimiser is {recipe.optimiser!r}, expected 'sgd' or 'adamw'")
+
+
+def _iterate(system, optimiser, images, targets, recipe: Recipe, step: int) -> dict:
+    """One forward, backward and update."""
+    with half(images.device, recipe.bf16):
+        parts = system.losses(images, targets)
+    loss = sum(parts.values())
+    told = {name: part.detach().clone() for name, part in {"loss": loss, **parts}.items()}
+    mean_over_ranks(*told.values())
+    if not torch.isfinite(told["loss"]):
+        raise FloatingPointError(
+            f"step {step}: {_blame(system, images, targets)}; parts: "
+            f"{ {k: float(v.detach()) for k, v in parts.items()} }. Lower the learning rate, warm up longer, "
+            "or run `paperlib doctor` on the data"
+        )
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()
+    mean_over_ranks(*(p.grad for p in system.parameters() if p.grad is not None))
+    if recipe.clip is not None:
+        nn.utils.clip_grad_norm_(system.parameters(), recipe.clip)
+    optimiser.step()
+    return {
+        "step": step,
+        "lr": optimiser.param_groups[0]["lr"],
+        **{name: part.item() for name, part in told.items()},
+    }
+
+
+@torch.no_grad()
+def _blame(system, images, targets) -> str:
+    """Which images have a non-finite loss on their own, by image id; the whole batch if each alone is finite.
+
+    In training mode: the running statistics of batch norm have met the bad image already.
+    """
+    ids, alone = [int(t.get("image_id", i)) for i, t in enumerate(targets)], []
+    for image_id, image, target in zip(ids, images, targets):
+        with suppress(ValueError):  # batch norm refuses a map of one pixel of one image
+            if not torch.isfinite(sum(system.losses(image[None], [target]).values())):
+                alone.append(image_id)
+    return f"the loss of image(s) {alone} is not finite" if alone else (
+        f"the loss is not finite; images of the batch: {ids}")

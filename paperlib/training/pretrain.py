@@ -1,0 +1,92 @@
+"""Pre-training a trunk on MiniNet, the drawn stand-in for ImageNet: a recorded recipe and stored weights."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from paperlib.data.read_folder import load_classification
+from paperlib.device import pick_device, seed_all
+from paperlib.parts.trunks import TrunkConfig
+from paperlib.paths import weights_folder
+from paperlib.progress import progress
+from paperlib.systems.classifier import Classifier, ClassifierConfig
+from paperlib.training.loop import fit
+from paperlib.training.recipes import budget
+from paperlib.training.weights import save_weights
+
+
+class CropBatches:
+    """Batches of a classification set, a function of (seed, step): shuffled by epoch, flipped and scaled at random.
+
+    `sides`: px, the sizes that a batch may be scaled to, so that the trunk also learns to name what is small.
+    """
+
+    def __init__(self, images: np.ndarray, labels: np.ndarray, batch: int, seed: int, sides: tuple[int, ...] = ()):
+        self.images, self.labels, self.batch, self.seed = images, labels, batch, seed
+        self.sides = sides or (images.shape[-1],)
+
+    def __getitem__(self, step: int) -> tuple[torch.Tensor, list[dict]]:
+        """Images (N,3,H,W) uint8 and [{"labels": (1,)}]."""
+        per_epoch = len(self.images) // self.batch
+        order = np.random.default_rng([self.seed, step // per_epoch]).permutation(len(self.images))
+        chosen = order[step % per_epoch * self.batch :][: self.batch]
+        images = self.images[chosen]
+        rng = np.random.default_rng([self.seed, 1 + step, 7])
+        flip, side = rng.random(self.batch) < 0.5, int(rng.choice(self.sides))
+        images[flip] = images[flip, :, :, ::-1]
+        images = torch.from_numpy(images)
+        if side != images.shape[-1]:
+            images = F.interpolate(images, (side, side), mode="bilinear", antialias=True)
+        return images, [{"labels": torch.tensor([k])} for k in self.labels[chosen]]
+
+
+@torch.no_grad()
+def accuracy(system: Classifier, images: np.ndarray, labels: np.ndarray, device, batch: int = 256) -> np.ndarray:
+    """Predicted label of each image (n,), to be held against `labels` (n,)."""
+    system.eval()
+    return np.concatenate(
+        [
+            system.predict(torch.from_numpy(images[i : i + batch]).to(device)).argmax(1).cpu().numpy()
+            for i in range(0, len(images), batch)
+        ]
+    )
+
+
+def pretrain(
+    trunk: str,
+    plan: str | None = None,
+    seed: int = 0,
+    device: torch.device | None = None,
+    out: Path | None = None,
+    lr: float | None = None,
+) -> tuple[Path, float]:
+    """Train `trunk` on MiniNet by the budget's classifier recipe (or another `lr`), store it; return path and top-1.
+
+    The header of the file holds the accuracy, the recipe's numbers and the data set's version.
+    """
+    device, recipe = device or pick_device("cpu"), budget(plan).recipe("classifier")
+    recipe = replace(recipe, lr=lr or recipe.lr)
+    train, val = load_classification(recipe.data, "train"), load_classification(recipe.data, "val")
+    seed_all(seed)
+    system = Classifier(ClassifierConfig(num_classes=len(train.classes), trunk=TrunkConfig(name=trunk)))
+    batches = CropBatches(train.images, train.labels, recipe.batch, seed, recipe.size or ())
+    checkpoint = Path("runs/pretrain") / f"{trunk}-{seed}.checkpoint"
+    run = fit(system, batches, recipe, device, seed, checkpoint)
+    seconds = sum(record["seconds"] for record in progress(run, total=recipe.steps, desc=f"pre-training {trunk}"))
+    top1 = float((accuracy(system, val.images, val.labels, device) == val.labels).mean())
+    facts = {
+        "accuracy": f"{top1:.4f}",
+        "seconds": f"{seconds:.0f}",
+        "data": f"{recipe.data} {train.version}",
+        "seed": str(seed),
+        "steps": str(recipe.steps),
+        "batch": str(recipe.batch),
+        "lr": str(recipe.lr),
+        "revision": str(system.revision),
+    }
+    path = save_weights((out or weights_folder()) / f"{trunk}.safetensors", "trunk", system.trunk, half=True, **facts)
+    checkpoint.unlink(missing_ok=True)
+    return path, top1

@@ -1,0 +1,100 @@
+"""Frozen configurations: overriding one field by name, hashing the result, and the budgets as data."""
+
+import os
+import tomllib
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from paperlib.config import override
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one system is trained and tested under one budget: everything that all rows of a table share."""
+
+    data: str = "minicoco"  # name or path of the data set
+    train: str | None = "train"  # split to train on; None: the set has no splits
+    test: str | None = "val"  # split to score on
+    train_images: int | None = None  # use the first n images; None: all
+    test_images: int | None = None  # likewise for the test split
+    size: tuple[int, ...] | None = None  # (shorter, longest) side, px; a classifier chooses among them; None: as stored
+    preset: str = "tiny"  # which configuration of the system the overrides start from
+    steps: int = 1000  # SGD iterations
+    batch: int = 8  # images an iteration
+    lr: float = 0.02  # learning rate after warm-up, for `batch` images
+    warmup: int = 50  # iterations of linear warm-up from lr / 10
+    drops: tuple[float, ...] = (0.67, 0.89)  # fractions of `steps` after which lr falls tenfold (90k: 60k, 80k)
+    optimiser: str = "sgd"  # "sgd", the papers' own, or "adamw", which arrives sooner on short schedules
+    momentum: float = 0.9  # of SGD
+    weight_decay: float = 1e-4
+    clip: float | None = 10.0  # largest gradient norm; None: no clipping
+    flip: bool = True  # horizontal flips
+    bf16: bool = True  # train with bfloat16 products where the device is fast at them (device.half)
+    jitter: tuple[float, ...] | None = None  # (low, high) of a random factor on a training image's size
+    checks: int = 0  # even points of a run, the end among them, at which AP is measured; the scores do not depend on it
+    check_images: int = 200  # on the first so many test images
+    set: dict = field(default_factory=dict)  # overrides of the preset that the budget itself asks for
+
+
+def tested(recipe: Recipe) -> tuple[str, str | None]:
+    """(set, split) that a run is scored on: `recipe.test` is a split of its own set, or names both, "minivoc/test"."""
+    name, sign, split = (recipe.test or "").partition("/")
+    return (name, split) if sign else (recipe.data, recipe.test)
+
+
+@dataclass(frozen=True)
+class Budget:
+    """A named amount of work (DESIGN: smoke, mini, gpu, paper); `recipes` holds one Recipe a system."""
+
+    name: str
+    seeds: int  # seeds a row
+    recipes: dict[str, Recipe]
+
+    def recipe(self, system: str) -> Recipe:
+        """Errors: KeyError naming the systems that this budget knows."""
+        if system not in self.recipes:
+            raise KeyError(
+                f"budget {self.name!r} has no recipe for {system!r}; it has {', '.join(sorted(self.recipes))}"
+            )
+        return self.recipes[system]
+
+
+@cache
+def _budgets() -> dict[str, Budget]:
+    raw = tomllib.loads(Path(__file__).with_name("budgets.toml").read_text())
+    return {
+        name: Budget(
+            name, body.pop("seeds"), {system: _recipe(body[fields] if isinstance(fields, str) else fields,
+                                                   f"{name}.{system}") for system, fields in body.items()}
+        )
+        for name, body in raw.items()
+    }
+
+
+def _recipe(fields: dict, where: str) -> Recipe:
+    try:
+        return override(Recipe(), fields)
+    except (KeyError, ValueError) as error:
+        raise ValueError(f"budgets.toml, [{where}]: {error.args[0]}") from None
+
+
+def budget(name: str | None = None) -> Budget:
+    """The named budget; without a name, PAPERLIB_BUDGET or "mini". Errors: KeyError listing those there are."""
+    name = name or os.environ.get("PAPERLIB_BUDGET") or "mini"
+    if name not in (known := _budgets()):
+        raise KeyError(f"unknown budget {name!r}; expected one of {', '.join(known)}")
+    return known[name]
+
+
+def system_config(system: str, recipe: Recipe, num_classes: int, changes: dict | list[str] = ()):
+    """The resolved configuration of one run: the system's preset, the budget's overrides, then the row's own."""
+    from paperlib.systems.registry import PRESETS
+
+    if system not in PRESETS:
+        raise KeyError(f"unknown system {system!r}; expected one of {', '.join(PRESETS)}")
+    presets = PRESETS[system]
+    if recipe.preset not in presets:
+        raise KeyError(f"system {system!r} has no preset {recipe.preset!r}; it has {', '.join(presets)}")
+    cfg = override(presets[recipe.preset](), {"num_classes": num_classes})
+    return override(override(cfg, recipe.set), changes)

@@ -1,0 +1,91 @@
+"""One training run from its recipe: the system, its batches, the loop or the stages, and what follows."""
+
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+from torch import nn
+
+from paperlib.data.batches import Batches
+from paperlib.data.given_proposals import asks_for_proposals, with_proposals
+from paperlib.data.named_sets import load
+from paperlib.device import pick_device, seed_all
+from paperlib.distributed import join_ranks, ranks
+from paperlib.systems.registry import SYSTEMS
+from paperlib.training.loop import fit
+from paperlib.training.post_training import finish
+from paperlib.training.recipes import Recipe, system_config, tested
+from paperlib.training.trained import Trained, nothing_in
+
+
+def sides(recipe: Recipe) -> dict[str, int]:
+    """The recipe's image size as `evaluate` and `detect_all` take it."""
+    return Trained(size=recipe.size).sides
+
+
+def prepare(name: str, recipe: Recipe, seed: int = 0, changes: dict | list[str] = (),
+            begin=lambda dataset: None) -> tuple[nn.Module, Batches]:
+    """A freshly initialised system and the training batches of one run; both depend on `seed` alone.
+
+    `begin(dataset)` sees the training set before any work is done.
+    Errors: ValueError for a set without an object to learn.
+    """
+    dataset = load(recipe.data, recipe.train, limit=recipe.train_images)
+    if nothing := nothing_in(dataset, "learn"):
+        raise ValueError(nothing)
+    cfg = system_config(name, recipe, len(dataset.classes), changes)
+    begin(dataset)
+    seed_all(seed)
+    system = SYSTEMS[name](cfg)
+    system.trained = Trained(tuple(dataset.classes), recipe.size, recipe.data, recipe.train,
+                             (*tested(recipe), recipe.test_images))
+    if asks_for_proposals(system, training=True):
+        dataset = with_proposals(dataset, cfg.proposals)
+    return system, Batches(dataset, recipe.batch, seed, size=recipe.size, flip=recipe.flip, jitter=recipe.jitter,
+                           share=ranks())
+
+
+def train(
+    name: str,
+    recipe: Recipe,
+    seed: int = 0,
+    changes: dict | list[str] = (),
+    device=None,
+    checkpoint: Path | None = None,
+    steps: int | None = None,
+    bar=lambda it, **_: it,
+    watch=lambda system, record: None,
+    begin=lambda dataset: None,
+) -> tuple[nn.Module, list[dict]]:
+    """Train one system to the end; return it with its history. `steps` shortens the recipe's schedule.
+
+    `begin(dataset)` sees the training set before any work, `watch(system, record)` every step's record, to which it may
+    add. Under `torchrun` every process gets the same system; what comes after (scores, files) is for the first to do.
+    """
+    device = device or pick_device()
+    join_ranks(device)
+    recipe = replace(recipe, steps=steps or recipe.steps)
+    system, batches = prepare(name, recipe, seed, changes, begin)
+    course, total = _course(system, recipe)
+    history = []
+    with closing(course(system, batches, recipe, device, seed, checkpoint)) as run:  # left early, it writes its state
+        for record in bar(run, total=total, desc=name):
+            watch(system, record)
+            history.append(record)
+
+    def again():
+        file = checkpoint and Path(checkpoint).with_suffix(".after.pt")
+        with closing(fit(system, batches, recipe, device, seed, file)) as run:
+            yield from bar(run, total=recipe.steps, desc=f"{name}, once more")
+
+    history += finish(system, batches, device, again)
+    return system.eval(), history
+
+
+def _course(system, recipe: Recipe):
+    """How a system is trained, and in how many steps: at once, or in stages (which are themselves trained by `fit`)."""
+    if getattr(system.cfg, "training", "joint") in ("alternating", "separate"):
+        from paperlib.training.alternating import fit_stages, length
+
+        return fit_stages, length(system.cfg, recipe.steps)
+    return fit, recipe.steps

@@ -1,0 +1,122 @@
+"""Weights on disk: safetensors files whose header says which system, configuration and training they belong to."""
+
+import json
+import os
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from paperlib.config import override, to_dict
+from paperlib.systems.registry import PRESETS, SYSTEMS
+from paperlib.training.trained import from_header, to_header, trained
+
+
+def save_weights(path: Path, name: str, system: nn.Module, half: bool = False, **facts: str) -> Path:
+    """Write a system's weights as safetensors, with its name, configuration, training and `facts` in the header.
+
+    Errors: ValueError naming a tensor that is not finite; nothing is written then.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tensors = {
+        k: (v.half() if half and v.is_floating_point() else v).detach().cpu().contiguous()
+        for k, v in system.state_dict().items()
+    }
+    for key, value in tensors.items():
+        _check_finite(f"{path}: not written", key, value)
+    header = {"system": name, "config": json.dumps(to_dict(system.cfg)), **to_header(trained(system)), **facts}
+    part = path.with_suffix(".part")
+    try:
+        safetensors.torch.save_file(tensors, part, header)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+    return path
+
+
+def read_header(path: Path) -> dict:
+    """The header that `save_weights` wrote. Errors: FileNotFoundError; ValueError if it is no such file."""
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"no weights at {path}")
+    try:
+        with safetensors.safe_open(path, "pt") as file:
+            header = file.metadata() or {}
+    except (safetensors.SafetensorError, OSError) as error:
+        raise ValueError(f"{path}: not a safetensors file ({error})") from None
+    if not {"system", "config"} <= header.keys():
+        raise ValueError(f"{path}: no paperlib header; expected weights that `paperlib train` wrote")
+    return header
+
+
+def load_weights(path: Path, expect: str | None = None) -> nn.Module:
+    """The system stored at `path`, ready to detect, on the CPU; it knows what it was trained on (`trained`).
+
+    Errors: ValueError if it is not an `expect`, or if header and tensors do not fit each other or are not finite.
+    """
+    header = read_header(path)
+    name = header["system"]
+    if (expect and name != expect) or name not in SYSTEMS:
+        raise ValueError(f"{path}: holds weights of {name!r}, expected {expect or ' or '.join(SYSTEMS)!r}")
+    system = _built(path, name, header)
+    tensors = safetensors.torch.load_file(path)
+    check_tensors(path, system, tensors)
+    system.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
+    return system.eval()
+
+
+def _built(path: Path, name: str, header: dict) -> nn.Module:
+    """An untrained system as the header describes it."""
+    try:
+        preset = next(iter(PRESETS[name].values()))()
+        cfg = override(preset, _flat(json.loads(header["config"])))
+        system = SYSTEMS[name](_without_pretraining(cfg))
+        if (after := getattr(cfg, "after", None)) and after.svm:
+            system.svm = nn.Linear(system.head.cls.in_features, cfg.num_classes)
+        if after and after.svd:
+            system.compress(after.svd)
+        system.cfg = cfg  # as it was trained
+        system.trained = from_header(header, cfg.num_classes)
+    except Exception as error:  # whatever a foreign header makes of the parts: one line says that it does not fit
+        why = str(error.args[0] if error.args else type(error).__name__).splitlines()[0]
+        raise ValueError(f"{path}: its header describes no {name} of this version ({why})") from None
+    return system
+
+
+def check_tensors(path: Path, system: nn.Module, found: dict[str, Tensor]) -> None:
+    """Whether stored tensors are those of a system. Errors: ValueError naming the first that is not, or not finite."""
+    own = system.state_dict()
+    if not isinstance(found, dict) or not all(isinstance(value, Tensor) for value in found.values()):
+        raise ValueError(f"{path}: holds no named tensors")
+    if found.keys() != own.keys():
+        lacks, extra = [k for k in own if k not in found], [k for k in found if k not in own]
+        told = [f"{what} {keys[0]!r} and {len(keys) - 1} more" if len(keys) > 1 else f"{what} {keys[0]!r}"
+                for what, keys in (("lacks", lacks), ("has besides", extra)) if keys]
+        raise ValueError(f"{path}: does not hold the tensors of its configuration: it {'; '.join(told)}")
+    for key, value in found.items():
+        if value.shape != own[key].shape or value.is_floating_point() != own[key].is_floating_point():
+            raise ValueError(f"{path}: {key} is {value.dtype} {tuple(value.shape)}, expected {own[key].dtype} "
+                             f"{tuple(own[key].shape)}")
+        _check_finite(path, key, value)
+
+
+def _check_finite(path, key: str, value: Tensor) -> None:
+    if value.is_floating_point() and (bad := int((~torch.isfinite(value.float())).sum())):
+        raise ValueError(f"{path}: {bad} of the {value.numel()} numbers of {key} are NaN or infinite; expected none")
+
+
+def _without_pretraining(cfg):
+    """The same configuration, but not asking for a trunk's stored weights: they are about to be overwritten."""
+    return override(cfg, {"trunk.weights": None})
+
+
+def _flat(tree: dict, prefix: str = "") -> dict:
+    return {
+        key: value
+        for name, branch in tree.items()
+        for key, value in (
+            _flat(branch, f"{prefix}{name}.") if isinstance(branch, dict) else {f"{prefix}{name}": branch}
+        ).items()
+    }

@@ -1,0 +1,1 @@
+"""How each object is drawn, out of strokes of the pen."""
