@@ -24,33 +24,34 @@ $(READY): requirements.lock pyproject.toml
 	$(PY) -c "import pathlib, paperlib; pathlib.Path('$(READY)').touch()"
 
 notebooks: $(READY)
-	$(PY) -m paperlib.course.cli run --budget $(BUDGET) --jobs $(JOBS)
+	$(PY) -m paperlib notebooks run --budget $(BUDGET) --jobs $(JOBS)
 	$(PY) -m paperlib scorecard
 
 test: $(READY)
 	$(PY) -m pytest tests
-	$(PY) -m paperlib.course.cli check --budget smoke --jobs $(JOBS)
+	$(PY) -m paperlib notebooks check --budget smoke --jobs $(JOBS)
 
 lab: $(READY)
 	$(PY) -m jupyterlab notebooks
 
 tables: $(READY)
 	$(PY) -m paperlib table all --budget $(BUDGET) --jobs $(JOBS)
-	$(PY) -m paperlib.course.cli readme
+	$(PY) -m paperlib notebooks readme
 
 bench: $(READY)
 	$(PY) -m paperlib bench --picture data/bench.png
-	$(PY) -m paperlib.course.cli readme
+	$(PY) -m paperlib notebooks readme
 
 gpu: $(READY)
 	$(PY) -m paperlib.gpu_check
 
 site: $(READY)
-	$(PY) -m paperlib.course.cli site
+	$(PY) -m paperlib notebooks site
 
 lint: $(READY)
 	$(PY) -m ruff check
-	$(PY) -m paperlib.course.cli lint
+	$(PY) -c "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports(no_cache=True))"
+	$(PY) -m paperlib notebooks lint
 
 lock:
 	uv pip compile --universal --upgrade --quiet --generate-hashes --no-emit-index-url --custom-compile-command "make lock" --extra cluster pyproject.toml -o requirements.lock

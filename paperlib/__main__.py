@@ -15,6 +15,11 @@ USUAL = warnings.formatwarning
 def main(argv: list[str] | None = None) -> int:
     """Run one command. Bad input ends with one line on stderr and exit status 2; an interrupt with 130."""
     _speak_plainly()
+    argv = sys.argv[1:] if argv is None else argv
+    if argv[:1] == ["notebooks"]:
+        from paperlib.course import cli  # late: Jupyter's packages take a second
+
+        return cli.main(argv[1:])
     args = _parser().parse_args(argv)
     try:
         return args.run(args) or 0
@@ -157,6 +162,7 @@ def _parser() -> argparse.ArgumentParser:
         arg("--weights", help="examine the set for these: their configuration, size and classes"),
         *recipe,
     )
+    parsers.add_parser("notebooks", help="Run, test, store and publish the notebooks.")
     command(learn.pretrain, arg("trunk"), plan, arg("--lr", type=float, help="default: the budget's"), seed, device)
     return parser
 

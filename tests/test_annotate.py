@@ -186,11 +186,12 @@ def test_box_fill_by_hand(scenes):
 
 
 def test_pasting_a_shape():
-    full = average_shapes.paste(np.ones((average_shapes.SIDE, average_shapes.SIDE)), np.array([2.0, 3, 7, 9]), 20, 30)
+    whole = np.ones((average_shapes.SIDE, average_shapes.SIDE))
+    full = average_shapes.paste(whole, np.array([2.0, 3, 7, 9]), 20, 30)
     assert full.sum() == 30 and full[3:9, 2:7].all()
-    cut = average_shapes.paste(np.ones((average_shapes.SIDE, average_shapes.SIDE)), np.array([-5.0, -5, 5, 5]), 20, 30)
+    cut = average_shapes.paste(whole, np.array([-5.0, -5, 5, 5]), 20, 30)
     assert cut.sum() == 25
-    assert not average_shapes.paste(np.ones((average_shapes.SIDE, average_shapes.SIDE)), np.array([40.0, 40, 50, 50]), 20, 30).any()
+    assert not average_shapes.paste(whole, np.array([40.0, 40, 50, 50]), 20, 30).any()
 
 
 def test_average_shape_of_equal_discs_is_that_disc():

@@ -187,7 +187,8 @@ def test_every_set_can_have_a_dial_turned(tmp_path, monkeypatch):
 def test_what_a_killed_drawing_left_is_removed(tmp_path, monkeypatch):
     monkeypatch.setattr(drawn_sets, "TURNED", (4, 2))
     monkeypatch.setenv("PAPERLIB_DATA", str(tmp_path))
-    command = [sys.executable, "-c", "from paperlib.data import named_sets\nfrom paperlib.world import drawn_sets\ndrawn_sets.TURNED = (9000, 2)\n"
+    command = [sys.executable, "-c", "from paperlib.data import named_sets\n"
+               "from paperlib.world import drawn_sets\ndrawn_sets.TURNED = (9000, 2)\n"
                "named_sets.ensure('mininet?stuff=0', 1)"]
     drawing = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     while not list(tmp_path.glob(".mininet-stuff=0.part-*/train")):

@@ -11,6 +11,7 @@ from test_voc import write as write_voc
 
 from paperlib.data import named_sets
 from paperlib.data.set_checks import check
+from paperlib.world import build as world_build
 
 
 def texts(faults):
@@ -129,7 +130,8 @@ def test_names_paths_and_splits(tmp_path, monkeypatch):
     assert named_sets.load("coco2017", "val2017").root.name == "val2017" == named_sets.load("coco2017/val").root.name
     assert named_sets.load("coco2017", "train2017").root.name == "train2017"
     assert named_sets.load(tmp_path / "instances.json", limit=1).images[0]["id"] == 7
-    assert named_sets.known_sets()["minivoc"] == str(tmp_path / "minivoc") and "download" in named_sets.known_sets()["voc2012"]
+    known = named_sets.known_sets()
+    assert known["minivoc"] == str(tmp_path / "minivoc") and "download" in known["voc2012"]
     with pytest.raises(KeyError, match="no split 'test'; it has train2014, train2017, val"):
         named_sets.load("coco2017", "test")
     with pytest.raises(KeyError, match=r"no split .val.; it has no splits, only instances\.json"):
@@ -141,10 +143,6 @@ def test_names_paths_and_splits(tmp_path, monkeypatch):
 
 
 def test_a_failed_drawing_leaves_nothing_and_a_good_one_is_drawn_once(tmp_path, monkeypatch):
-    import sys
-    import types
-
-    import paperlib.data
     calls = []
 
     def build(name, root, jobs):
@@ -152,10 +150,7 @@ def test_a_failed_drawing_leaves_nothing_and_a_good_one_is_drawn_once(tmp_path, 
         write_coco(root, good())
         if len(calls) == 1:
             raise KeyboardInterrupt
-    fake = types.ModuleType("paperlib.world.build")
-    fake.build, fake.version, fake.folder_of = build, lambda name: "1", str
-    monkeypatch.setitem(sys.modules, "paperlib.world.build", fake)
-    monkeypatch.setattr(paperlib.data, "build", fake, raising=False)
+    monkeypatch.setattr(world_build, "build", build)
     monkeypatch.setenv("PAPERLIB_DATA", str(tmp_path / "data"))
     with pytest.raises(KeyboardInterrupt):
         named_sets.load("minicoco")

@@ -16,9 +16,9 @@ BUSY = """
 import os, sys, time
 from pathlib import Path
 from paperlib import children
-from paperlib.data import build
-from paperlib.experiments import pool
-from paperlib.teach import execute
+from paperlib.course import run
+from paperlib.tables import workers
+from paperlib.world import write_pictures
 folder = Path(sys.argv[1])
 
 def busy(*number):
@@ -30,7 +30,7 @@ def table():
 
 def data():
     write_pictures.CHUNK = 1
-    list(build._draw(busy, "mininet", {"train": 4}, 2))
+    list(write_pictures.draw_pictures(busy, "mininet", {"train": 4}, 2))
 
 def notebooks():
     (folder / "endless.py").write_text(

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 from torch import nn
+from torchvision import ops
 
 from paperlib.claims import compare, paper_nets, registry
 from paperlib.claims.coco import computed as coco_computed
@@ -75,15 +76,15 @@ BREAKS = {
     "frcn-svd-two-layers": (fast_rcnn_computed, "truncated", lambda layer, kept: nn.Sequential(
         nn.Linear(40, kept, bias=False, dtype=torch.float64), nn.Linear(kept, 24, dtype=torch.float64))),
     "frcn-smooth-l1": (losses, "smooth_l1", lambda pred, target, beta=1.0: (pred - target) ** 2 / 2),
-    "frcn-roipool-backward": (fast_rcnn_computed.ops, "roi_pool", lambda x, rois, size: fast_rcnn_computed.ops.roi_align(
-        x, rois, size)),
+    "frcn-roipool-backward": (ops, "roi_pool", lambda x, rois, size: ops.roi_align(x, rois, size)),
     "frcn-speed-arithmetic": (fast_rcnn_computed, "printed", tampered("fast_rcnn/4", "FRCN M", "test speedup", 90)),
     "faster-rf-zf": (paper_nets, "zf", lambda: paper_nets.alexnet()["pool5"]),
     "faster-inside-anchors": (faster_rcnn_computed, "inside", lambda anchors, size: anchors[..., 0] >= 0),
     "faster-anchor-count": (faster_rcnn_computed, "ANCHORS", AnchorConfig(levels=(4,), sizes=((128.0, 256.0),))),
     "faster-reg-only-positive": (faster_rcnn_computed, "match", lambda o, hi, lo, best: MATCH(o, 0.5, 0.4, best)),
     "faster-bbox-param": (boxes, "encode", lambda a, b: ENCODE(b, a)),
-    "faster-timing-sums": (faster_rcnn_computed, "printed", tampered("faster_rcnn/5", "ZF, RPN + Fast R-CNN", "conv", 30)),
+    "faster-timing-sums": (
+        faster_rcnn_computed, "printed", tampered("faster_rcnn/5", "ZF, RPN + Fast R-CNN", "conv", 30)),
     "faster-coco-best-every-class": (faster_rcnn_computed, "printed", tampered("faster_rcnn/6", "SS, 07", "cat", 90.0)),
 }
 
@@ -99,7 +100,8 @@ def rectified(cfg, channels):
     return net
 
 
-LOSS, RETINA, FPN, COCO, SHARP = focal_loss_computed, retinanet_computed, fpn_computed, coco_computed, sharpmask_computed
+LOSS, RETINA = focal_loss_computed, retinanet_computed
+FPN, COCO, SHARP = fpn_computed, coco_computed, sharpmask_computed
 METRICS = coco_computed.coco_metrics
 SHARPER = ("focal", lambda x, t, gamma=2.0, alpha=None: losses.focal(x, t, gamma + 0.1, alpha))
 SHIFTED = ("focal_star", lambda x, t, gamma, beta, alpha: losses.focal_star(x, t, gamma, beta + 0.1, alpha))

@@ -8,6 +8,7 @@ from test_retinanet import scenes
 
 from paperlib.config import override, to_dict
 from paperlib.parts import boxes, roi_pooling, roi_training
+from paperlib.parts.roi_training import DeltaConfig
 from paperlib.systems.fast_rcnn import AfterConfig, FastRCNN, FastRCNNConfig, resized
 from paperlib.systems.presets.fast_rcnn import small, tiny, vgg16
 from paperlib.systems.registry import PRESETS, SYSTEMS
@@ -201,7 +202,7 @@ def rois_detect(**changes):
 def test_losses_are_coded_as_configured():
     images, targets = batch(2)
     one, three, mean, steep = (seeded(model(**changes), images, targets)["box"] for changes in (
-        {}, {"box_weight": 3.0}, {"deltas": roi_training.DeltaConfig((50.0, 0.0, 0.0, 0.0), (1.0,) * 4)}, {"box_beta": 0.01}))
+        {}, {"box_weight": 3.0}, {"deltas": DeltaConfig((50.0, 0.0, 0.0, 0.0), (1.0,) * 4)}, {"box_beta": 0.01}))
     torch.testing.assert_close(three, 3 * one)
     assert mean > 10 * one and steep > 1.05 * one
 
@@ -212,7 +213,7 @@ def test_detections_are_scored_decoded_and_clipped_as_configured():
     net = model(detect=rois_detect(score=0.0, keep=7, nms=1.0)).eval()
     (found,) = net.detect(images, there, where)
     assert len(found["boxes"]) == 7 and found["boxes"][:, 2].max() <= 30 and found["boxes"][:, 3].max() <= 40
-    still = model(detect=rois_detect(score=0.0), deltas=roi_training.DeltaConfig(mean=(0.0, 0.0, -3.0, -3.0))).eval()
+    still = model(detect=rois_detect(score=0.0), deltas=DeltaConfig(mean=(0.0, 0.0, -3.0, -3.0))).eval()
     (moved,) = still.detect(images, proposals=where)
     assert (moved["boxes"][:, 2:] - moved["boxes"][:, :2]).max() < 10
     net.head.cls.bias.data = torch.tensor([0.0, 0.0, 9.0, 0.0])  # background, then classes 1 to 3
@@ -221,6 +222,6 @@ def test_detections_are_scored_decoded_and_clipped_as_configured():
 
 def test_rois_are_pooled_as_configured():
     images, targets = batch(1)
-    one, two = (model(roi=roi_pooling.RoIConfig(kind, side=small().roi.side)).pooled(images, roi_pooling.to_rois(given(targets)))
-                for kind in ("max", "align"))
+    side, rois = small().roi.side, roi_pooling.to_rois(given(targets))
+    one, two = (model(roi=roi_pooling.RoIConfig(kind, side=side)).pooled(images, rois) for kind in ("max", "align"))
     assert one.shape == two.shape and not one.allclose(two)

@@ -47,8 +47,9 @@ def test_other_outputs_are_refused(monkeypatch):
 
 def test_the_made_case_is_coco_sized():
     gt, found = against_pycocotools.made_case(3)
-    assert len(gt["annotations"]) == 3 * against_pycocotools.OBJECTS and len(found) == 3 * against_pycocotools.DETECTIONS
-    assert against_pycocotools.IMAGES * against_pycocotools.DETECTIONS == 500_000 and len({r["category_id"] for r in found}) > 20
+    objects, detections = against_pycocotools.OBJECTS, against_pycocotools.DETECTIONS
+    assert len(gt["annotations"]) == 3 * objects and len(found) == 3 * detections
+    assert against_pycocotools.IMAGES * detections == 500_000 and len({r["category_id"] for r in found}) > 20
 
 
 def test_the_command_records_prints_and_draws(results, capsys):
@@ -67,13 +68,14 @@ def test_the_command_records_prints_and_draws(results, capsys):
     assert {t["to_go"] for t in to_run} == {None} and (runs := sum(t["left"] for t in to_run)) > 100
     assert f"All tables at the mini budget: {runs} runs. Recorded: 0 runs." in said
     assert (results / "bench.png").read_bytes().startswith(b"\x89PNG")
-    assert bench_section.filled("a <!-- bench -->\nold<!-- /bench -->") == f"a <!-- bench -->\n{bench_section.section()}<!-- /bench -->"
+    filled = bench_section.filled("a <!-- bench -->\nold<!-- /bench -->")
+    assert filled == f"a <!-- bench -->\n{bench_section.section()}<!-- /bench -->"
 
 
 def test_readme_is_in_step_with_the_records(monkeypatch):
     monkeypatch.delenv("PAPERLIB_RESULTS", raising=False)
     text = (paths.REPOSITORY / "README.md").read_text(encoding="utf-8")
     assert bench_section.SECTION.search(text), "README.md lost its <!-- bench --> markers"
-    assert bench_section.filled(text) == text, "run: python -m paperlib.course.cli readme"
+    assert bench_section.filled(text) == text, "run: paperlib notebooks readme"
     assert {row for row in bench_section.measured() if "theirs" in bench_section.measured()[row].get("parts", ())}
     assert (paths.REPOSITORY / "data" / "bench.png").stat().st_size < 100_000

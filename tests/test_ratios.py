@@ -95,9 +95,10 @@ def timings(tmp_path, monkeypatch):
 
 def record(claim: str, values: list[float], device: str = "cpu (x86_64)", shrink: int = 2) -> None:
     records.append({
-        "table": "ratios", "row": claim, "seed": 0, "budget": "bench", "hash": timing.identity(claim, TIMED), "status": "ok",
-        "metrics": {"value": values[0]}, "values": values, "parts": {}, "note": "As said.", "shrink": shrink,
-        "seconds": 30.0, "provenance": {"device": device}})
+        "table": "ratios", "row": claim, "seed": 0, "budget": "bench",
+        "hash": timing.identity(claim, TIMED), "status": "ok", "metrics": {"value": values[0]},
+        "values": values, "parts": {}, "note": "As said.", "shrink": shrink, "seconds": 30.0,
+        "provenance": {"device": device}})
 
 
 def of(claim: str) -> dict:

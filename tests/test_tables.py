@@ -28,7 +28,7 @@ def plan(scenes, tmp_path, monkeypatch) -> Budget:
     monkeypatch.setenv("PAPERLIB_RESULTS", str(tmp_path / "results"))
     real = row_jobs.runnable
     where = {"system": "retinanet", "data": str(scenes), "train": None, "test": None}
-    monkeypatch.setattr(runner, "runnable", lambda table: {**real(table), "run": where})
+    monkeypatch.setattr(row_jobs, "runnable", lambda table: {**real(table), "run": where})
     small = replace(budget("smoke").recipe("retinanet"), steps=2, batch=2)
     return Budget("smoke", 1, {"retinanet": small})
 
@@ -120,7 +120,7 @@ def test_a_spread_of_exactly_0_is_printed(plan):
 def test_a_printed_difference_of_exactly_0_is_judged(plan, monkeypatch):
     real = row_jobs.runnable(TABLE)
     rows = [{**row, "values": row["values"] | {"AP": 30.0}} for row in real["rows"]]
-    monkeypatch.setattr(runner, "runnable", lambda _: {**real, "rows": rows})
+    monkeypatch.setattr(row_jobs, "runnable", lambda _: {**real, "rows": rows})
     for seed, (worse, better) in enumerate([(0.10, 0.13), (0.12, 0.16)]):
         _enter(plan, TABLE, ROWS[0], seed, {"AP": worse})
         _enter(plan, TABLE, ROWS[1], seed, {"AP": better})
@@ -273,12 +273,12 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from paperlib.__main__ import main
-from paperlib.experiments import tables
+from paperlib.tables import row_jobs, runner
 from paperlib.training.recipes import Budget, budget
 real, where = row_jobs.runnable, {"system": "retinanet", "data": sys.argv[1], "train": None, "test": None}
 row_jobs.runnable = lambda table: {**real(table), "run": where}
 recipe = replace(budget("smoke").recipe("retinanet"), steps=40, batch=2)
-tables.budget = lambda name: Budget("smoke", 1, {"retinanet": recipe})
+runner.budget = lambda name: Budget("smoke", 1, {"retinanet": recipe})
 sys.exit(main(["table", "focal_loss/1b", "--budget", "smoke", "--jobs", "2", "--seeds", "2"]))
 """
 

@@ -44,8 +44,8 @@ def test_same_seed_same_picture_and_other_seed_another():
 
 def test_version_is_raised_when_drawings_change():
     drawn = [draw_scene(World(), seed) for seed in range(20)]
-    told = ("the drawings changed: raise VERSION in paperlib/world/world.py, pin the new values here, and draw the sets "
-            "and recorded results again")
+    told = ("the drawings changed: raise VERSION in paperlib/world/world.py, pin the new values here, and draw the "
+            "sets and recorded results again")
     assert (VERSION, annotations_of(drawn)) == FIXED, told
     assert np.abs(np.subtract([image.sum(dtype=int) for image, _ in drawn], SUMS)).max() <= 20, told
 

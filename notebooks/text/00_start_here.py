@@ -42,15 +42,15 @@ import torch
 
 from paperlib.data.named_sets import load
 from paperlib.device import pick_device, seed_all
-from paperlib.tables import compare
-from paperlib.training.recipes import budget
 from paperlib.papers.printed import published
-from paperlib.training.weights import load_weights, read_header
 from paperlib.parts import boxes
 from paperlib.paths import weights_folder
+from paperlib.tables import compare
 from paperlib.teach import draw
 from paperlib.teach.exercises import check, predict, reveal
 from paperlib.teach.widgets import explore, frames
+from paperlib.training.recipes import budget
+from paperlib.training.weights import load_weights, read_header
 
 draw.style()
 seed_all(SEED)

@@ -41,14 +41,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from paperlib.studies.annotation import simulated_workers, collecting, outlines, pipeline, average_shapes
 from paperlib.data import statistics
-from paperlib.data.read_folder import load_classification
 from paperlib.data.named_sets import load, splits
+from paperlib.data.read_folder import load_classification
 from paperlib.papers.printed import published
+from paperlib.studies.annotation import average_shapes, collecting, outlines, pipeline, simulated_workers
+from paperlib.teach import draw
 from paperlib.teach.annotation import pictures as sheets
 from paperlib.teach.annotation import tasks
-from paperlib.teach import draw
 from paperlib.teach.exercises import check, predict, reveal, score
 
 draw.style()

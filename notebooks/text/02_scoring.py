@@ -47,12 +47,12 @@ import pandas as pd
 from matplotlib import pyplot as plt
 
 from paperlib.data.named_sets import load
-from paperlib.scoring.error_types import KINDS, error_types, fix_gains
 from paperlib.scoring.coco_metrics import average_recall, coco_metrics, voc_ap
+from paperlib.scoring.error_types import KINDS, error_types, fix_gains
 from paperlib.scoring.simulated_detector import made_detections
 from paperlib.teach import scoring_pictures as pictures
-from paperlib.teach.exercises import check, predict, reveal
 from paperlib.teach.draw import PALETTE, boxes_on, show, style, table
+from paperlib.teach.exercises import check, predict, reveal
 from paperlib.teach.widgets import explore, frames
 
 style()

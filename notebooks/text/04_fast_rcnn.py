@@ -44,16 +44,17 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import torch
 
+from paperlib.config import override
 from paperlib.data.given_proposals import dense_boxes, with_proposals
 from paperlib.data.named_sets import load
 from paperlib.device import pick_device, seed_all
+from paperlib.parts import boxes, losses, roi_pooling, roi_training
+from paperlib.parts.proposals import ProposalSource
 from paperlib.progress import progress
-from paperlib.training.recipes import budget, system_config
-from paperlib.config import override
-from paperlib.parts import boxes, losses, proposals, roi_pooling, roi_training
 from paperlib.teach import draw
 from paperlib.teach.exercises import check, predict, reveal, score
 from paperlib.teach.widgets import explore, frames
+from paperlib.training.recipes import budget, system_config
 
 draw.style()
 device, plan = pick_device(DEVICE), budget(BUDGET)
@@ -67,7 +68,7 @@ smoke = plan.name == "smoke"
 # Its boxes overlap heavily. The right panel counts, for each pixel, how many of the proposals contain it.
 
 # %%
-source = proposals.ProposalSource()
+source = ProposalSource()
 test = with_proposals(load(DATA, recipe.test, limit=16 if smoke else 60), source)
 
 
@@ -355,8 +356,8 @@ draw.show(fig, "Three panels of sampled regions. With bound 0 background boxes l
 
 # %%
 from paperlib.data.batches import Batches
-from paperlib.training.loop import fit
 from paperlib.systems.registry import SYSTEMS
+from paperlib.training.loop import fit
 
 train_set = with_proposals(load(DATA, recipe.train, limit=32 if smoke else 240), source)
 live = replace(recipe, steps=recipe.steps if smoke else 1500)
@@ -402,8 +403,8 @@ draw.show(fig, "Four test scenes: above the ground truth, below the four best de
 import copy
 
 from paperlib.clock import busy
-from paperlib.scoring.detect import detect_all
 from paperlib.scoring.coco_metrics import voc_ap
+from paperlib.scoring.detect import detect_all
 
 
 @torch.no_grad()
@@ -664,7 +665,7 @@ draw.table(pd.DataFrame.from_dict(nearest, "index", columns=columns_), "Selectiv
 from paperlib.tables.dials import dials
 
 grids, from_zero = compare.dial_curve("dials/grid", shown_at), compare.dial_curve("dials/background", shown_at)
-lists = {value: with_proposals(test, proposals.ProposalSource(value, keep=also["proposals.keep"])).proposals
+lists = {value: with_proposals(test, ProposalSource(value, keep=also["proposals.keep"])).proposals
          for value, also in zip(dials()["dials/grid"]["values"], dials()["dials/grid"]["also"])}
 rows = {"coarse grid": ("dense", grids.loc["dense"]), "8,000 of a rich grid": ("dense_rich", grids.loc["dense_rich"]),
         "coarse, backgrounds from 0": ("dense", from_zero.loc["0.0-0.5"])}

@@ -44,16 +44,16 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import torch
 
+from paperlib.config import override
 from paperlib.data.named_sets import load
 from paperlib.device import pick_device, seed_all
-from paperlib.progress import progress
-from paperlib.training.recipes import budget, system_config
-from paperlib.config import override
 from paperlib.parts import boxes
+from paperlib.progress import progress
 from paperlib.systems.registry import SYSTEMS
 from paperlib.teach import draw
 from paperlib.teach.exercises import check, predict, reveal
 from paperlib.teach.widgets import explore, frames
+from paperlib.training.recipes import budget, system_config
 
 draw.style()
 device, plan = pick_device(DEVICE), budget(BUDGET)
@@ -354,8 +354,8 @@ draw.show(frames(draw_proposals, states, size=(2.9, 3.1)), "Six panels of one sc
 
 # %%
 from paperlib.data.given_proposals import with_proposals
-from paperlib.scoring.proposal_recall import IOUS, proposals_of, recall_by_iou
 from paperlib.parts.proposals import ProposalSource
+from paperlib.scoring.proposal_recall import IOUS, proposals_of, recall_by_iou
 
 some, counts = val.subset(8 if smoke else 60), (30, 100, 200)
 lists = {"RPN": proposals_of(rpn, some, device), "selective search": with_proposals(some, ProposalSource()).proposals}
@@ -450,8 +450,8 @@ draw.show(fig, "The four losses over the steps of two trainings. Joint: all four
 # Its fully connected layers are compressed as in notebook 04, so that the file is small.
 
 # %%
-from paperlib.training.weights import load_weights, read_header
 from paperlib.paths import weights_folder
+from paperlib.training.weights import load_weights, read_header
 
 path = weights_folder() / "faster_rcnn.safetensors"
 facts, net = read_header(path), load_weights(path, "faster_rcnn").to(device)

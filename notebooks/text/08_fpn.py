@@ -45,21 +45,20 @@ from itertools import pairwise
 import matplotlib.pyplot as plt
 import torch
 import torch.nn.functional as F
-from torch.utils.flop_counter import FlopCounterMode
 
+from paperlib.config import override
 from paperlib.data.batches import Batches, pad_images
 from paperlib.data.named_sets import load
 from paperlib.device import pick_device, seed_all
-from paperlib.progress import progress
-from paperlib.training.recipes import budget, system_config
-from paperlib.config import override
-from paperlib.training.weights import load_weights
 from paperlib.parts.pyramids import FPN, PyramidConfig, pyramid
-from paperlib.paths import weights_folder
 from paperlib.parts.trunks import TrunkConfig, trunk
+from paperlib.paths import weights_folder
+from paperlib.progress import progress
 from paperlib.teach import draw
 from paperlib.teach.exercises import check, predict, reveal
 from paperlib.teach.widgets import explore, frames
+from paperlib.training.recipes import budget, system_config
+from paperlib.training.weights import load_weights
 
 draw.style()
 device, plan = pick_device(DEVICE), budget(BUDGET)
@@ -259,6 +258,8 @@ draw.show(fig, f"Read rightly at levels 2 to 5. Classes: trunk {by_level(strengt
 # a detector, *which class*, and raw maps answer it about as well as the pyramid's. What does each way cost?
 
 # %%
+from torch.utils.flop_counter import FlopCounterMode
+
 def work(run):
     """Multiply-adds, in millions."""
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
@@ -683,9 +684,9 @@ draw.show(fig, "The scene with its objects' boxes coloured by the level that Eq.
 predict("After this short training, which of the four finds most of the smallest objects?", "small")
 
 # %%
-from paperlib.training.loop import fit
-from paperlib.tables.row_jobs import runnable
 from paperlib.systems.registry import SYSTEMS
+from paperlib.tables.row_jobs import runnable
+from paperlib.training.loop import fit
 
 ROWS = {row["label"]: row["set"] for row in runnable("fpn/1")["rows"]}
 live = replace(recipe, steps=recipe.steps if smoke else 300)
@@ -782,8 +783,8 @@ reveal("gain", gap("FPN", "C4 baseline"), f"On small objects it is {gap('FPN', '
 reveal("down", gap("FPN", "no top-down"), "In the paper nearly all of the gain is the top-down path: without it the pyramid is hardly better than C4.")
 
 # %%
-from paperlib.tables import compare, row_jobs, runner
 from paperlib.papers.printed import by_variant, published
+from paperlib.tables import compare, row_jobs, runner
 
 shown = budget("mini") if smoke else plan
 if RERUN:

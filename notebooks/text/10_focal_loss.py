@@ -41,15 +41,15 @@ if "google.colab" in sys.modules:  # fetch the course and what Colab lacks; leav
 import matplotlib.pyplot as plt
 import torch
 
+from paperlib.config import override
 from paperlib.data.named_sets import load
 from paperlib.device import pick_device, seed_all
-from paperlib.progress import progress
-from paperlib.training.recipes import budget
-from paperlib.config import override
 from paperlib.parts import losses
+from paperlib.progress import progress
 from paperlib.teach import draw
 from paperlib.teach.exercises import check, predict, reveal
 from paperlib.teach.widgets import explore, frames
+from paperlib.training.recipes import budget
 
 draw.style()
 device, plan = pick_device(DEVICE), budget(BUDGET)
@@ -67,8 +67,8 @@ smoke = plan.name == "smoke"
 val = load(recipe.data, recipe.test, limit=200)
 train_set = load(recipe.data, recipe.train, limit=recipe.train_images)
 
-from paperlib.training.recipes import system_config
 from paperlib.systems.registry import SYSTEMS
+from paperlib.training.recipes import system_config
 
 seed_all(SEED)
 cfg = system_config("retinanet", recipe, len(val.classes))
@@ -314,8 +314,8 @@ draw.show(fig, "Two curves over training steps: the classification loss and the 
 # run, and what one finds that was trained three times as long as the runs of the table.
 
 # %%
-from paperlib.training.weights import load_weights
 from paperlib.paths import weights_folder
+from paperlib.training.weights import load_weights
 
 trained = load_weights(weights_folder() / "retinanet.safetensors").to(device)
 chosen = [i for i in range(len(val)) if 3 <= len(val.annotations[val.images[i]["id"]]) <= 7][:4]
@@ -386,8 +386,9 @@ draw.show(fig, "For each gamma a red diamond, the paper's gain over gamma 0, and
 # chance alone may lie above or below its neighbours. Below the figure, some gaps at the four points, seed by seed.
 
 # %%
-from paperlib.tables import records
 from paperlib.intervals import mean_interval, paired
+from paperlib.tables import records
+
 
 def ways(table):
     """{row: {step: {seed: AP in points}}} on the way through the recorded runs of a table."""

@@ -44,23 +44,23 @@ import matplotlib.pyplot as plt
 import torch
 import torch.nn.functional as F
 
-from paperlib.data.named_sets import load
 from paperlib.clock import busy
-from paperlib.device import pick_device, seed_all
-from paperlib.progress import progress
-from paperlib.tables import records, compare, row_jobs, runner
-from paperlib.training.recipes import budget, system_config
 from paperlib.config import override
+from paperlib.data.named_sets import load
+from paperlib.device import pick_device, seed_all
 from paperlib.papers.printed import published
-from paperlib.training.weights import load_weights
 from paperlib.parts import anchors as anchor_parts
 from paperlib.parts import boxes
 from paperlib.parts.detections import DetectConfig, select
 from paperlib.paths import weights_folder
+from paperlib.progress import progress
 from paperlib.systems.registry import SYSTEMS
+from paperlib.tables import compare, records, row_jobs, runner
 from paperlib.teach import draw
 from paperlib.teach.exercises import check, predict, reveal
 from paperlib.teach.widgets import explore, frames
+from paperlib.training.recipes import budget, system_config
+from paperlib.training.weights import load_weights
 
 # %%
 draw.style()

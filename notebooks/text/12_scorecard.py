@@ -43,11 +43,11 @@ import pandas as pd
 
 from paperlib import intervals
 from paperlib.bench import timing
-from paperlib.tables import compare
 from paperlib.claims.registry import TIMED
 from paperlib.claims.verdicts import VERDICTS, counts, judged
-from paperlib.papers.register import claims
 from paperlib.papers.names import NAMES
+from paperlib.papers.register import claims
+from paperlib.tables import compare
 from paperlib.teach import draw
 from paperlib.teach.exercises import check, predict, reveal, score
 from paperlib.teach.widgets import explore, frames

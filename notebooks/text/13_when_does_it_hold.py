@@ -42,22 +42,20 @@ import numpy as np
 import pandas as pd
 import torch
 
-from paperlib.data.read_folder import load_classification
-from paperlib.world.catalogue import CATEGORIES
-from paperlib.data.named_sets import load
-from paperlib.world.world import World, compose, draw_scene
-from paperlib.tables import dials, compare, runner
-from paperlib.studies import linear_probes, world
-from paperlib.training.recipes import budget, system_config
 from paperlib.config import override
+from paperlib.data.named_sets import load
 from paperlib.intervals import mean_interval, paired
 from paperlib.papers.register import claims
 from paperlib.parts.anchors import anchors_for
 from paperlib.parts.boxes import area, iou
-from paperlib.parts.matching import match
+from paperlib.studies import linear_probes, world
+from paperlib.tables import compare, dials, runner
 from paperlib.teach import draw
 from paperlib.teach.exercises import check, predict, reveal, score
 from paperlib.teach.widgets import explore
+from paperlib.training.recipes import budget, system_config
+from paperlib.world.catalogue import CATEGORIES
+from paperlib.world.world import World, compose, draw_scene
 
 draw.style()
 plan = budget(BUDGET)
@@ -215,6 +213,8 @@ draw.table(pd.DataFrame.from_dict(behind, "index").rename_axis("portraits"),
 # portraits (64 px) and names those of its validation set. *Chance* is how many would stay if wrong names fell evenly on all others:
 
 # %%
+from paperlib.data.read_folder import load_classification
+
 known, asked = (load_classification("mininet", split, limit=n) for split, n in (
     ("train", 500 if smoke else 5000), ("val", 300 if smoke else None)))
 told, heard = (linear_probes.levels(torch.from_numpy(crops.images), side=64)[32] for crops in (known, asked))
@@ -374,6 +374,8 @@ show_curve("objects", "Read it with the width of the intervals.",
 # positive for each object, and the background weighs more. They also *reach* fewer objects, so both sides lose AP.
 
 # %%
+from paperlib.parts.matching import match
+
 sample = load("minicoco", "val", limit=20) if smoke else load("minicoco", "train", limit=1000)
 truth = [target["boxes"][~target["crowd"]] for target in map(sample.target, range(len(sample)))]
 crowded = {}

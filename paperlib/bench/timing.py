@@ -153,6 +153,7 @@ def judge(claim: dict, found: Difference) -> tuple[str, str]:
 
 
 def fewer(number: int, shrink: int) -> int:
+    """A number of regions, divided as the images' area is."""
     return max(2, number // shrink**2)
 
 

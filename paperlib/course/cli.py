@@ -1,4 +1,4 @@
-"""Run, test, store and publish the notebooks: `python -m paperlib.course.cli COMMAND [names]`.
+"""Run, test, store and publish the notebooks: `paperlib notebooks COMMAND [names]`.
 
 Each notebook runs in a process of its own with one thread, `--jobs` of them at a time, the longest first.
 """
@@ -130,7 +130,7 @@ COMMANDS = {"new": new, "run": run, "check": check, "store": store, "sync": sync
 
 def main(argv: list[str] | None = None) -> int:
     """The command line; bad input is one line on stderr and status 2."""
-    parser = argparse.ArgumentParser(prog="paperlib.course.cli", description=__doc__)
+    parser = argparse.ArgumentParser(prog="paperlib notebooks", description=__doc__)
     parser.add_argument("command", choices=COMMANDS, metavar="COMMAND", help="; ".join(
         f"{name}: {command.__doc__.splitlines()[0]}" for name, command in COMMANDS.items()))
     parser.add_argument("names", nargs="*", help="names or numbers of notebooks; all by default")
@@ -148,7 +148,3 @@ def main(argv: list[str] | None = None) -> int:
     except (ValueError, KeyError, FileNotFoundError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-
-
-if __name__ == "__main__":
-    sys.exit(main())

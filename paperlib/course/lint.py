@@ -18,7 +18,7 @@ def lint(name: str, folder: Path = twins.NOTEBOOKS) -> list[str]:
     """Every fault of a stored notebook, each as one sentence with the file and the cell."""
     path = folder / f"{name}.ipynb"
     if not path.exists():
-        return [f"{path.name}: missing; make it from its twin with `python -m paperlib.course.cli sync {name}`"]
+        return [f"{path.name}: missing; make it from its twin with `paperlib notebooks sync {name}`"]
     notebook = twins.read(path)
     faults = [*_file(path, notebook), *_twin(notebook, twins.read_twin(name, folder)), *_frame(notebook),
               *_static(notebook), *_banner(notebook, twins.minutes(name, folder))]

@@ -32,7 +32,7 @@ RERUN = False  # True: train the rows of the tables again, here
 # %%
 import matplotlib.pyplot as plt
 from paperlib.device import pick_device, seed_all
-from paperlib.teach import checks, draw, widgets
+from paperlib.teach import draw, exercises, widgets
 device = pick_device(DEVICE)
 seed_all(SEED)
 draw.style()
@@ -48,17 +48,17 @@ widgets.explore(line, "A line through the origin", slope=(0.0, 3.0, 0.5, 1.0))
 draw.show(widgets.frames(line, [{{"slope": s}} for s in (0.5, 1.0, 2.0)]), "Three lines; the steepest has slope 2.")
 
 # %%
-checks.predict("What is twice 21?", "twice", guess=None)
+exercises.predict("What is twice 21?", "twice", guess=None)
 
 # %%
-checks.reveal("twice", 42, "Doubling is adding a number to itself.")
+exercises.reveal("twice", 42, "Doubling is adding a number to itself.")
 
 # %% tags=["exercise"]
 def double(x):
     """Twice x, without multiplying."""
 
 # %%
-checks.check("double", double, lambda x: 2 * x, [1, 2.5])
+exercises.check("double", double, lambda x: 2 * x, [1, 2.5])
 
 # %% [markdown]
 # <details><summary>Solution</summary>

@@ -30,7 +30,7 @@ class DetectionSet:
     skipped: list[Fault] = field(default_factory=list)     # dropped on load
     clipped: list[Fault] = field(default_factory=list)     # boxes cut at the image's border on load
     refused: frozenset[str] = frozenset()                  # pictures (file names) whose records cannot be used
-    proposals: list[Tensor] | None = field(default=None, repr=False)  # (P, 4) px an image (`given_proposals.with_proposals`)
+    proposals: list[Tensor] | None = field(default=None, repr=False)  # (P, 4) px an image
     _labels: dict[int, int] = field(init=False, repr=False)
     has_difficult: bool = field(init=False, repr=False)    # a PASCAL set: objects may be flagged difficult
     _origin: "tuple[DetectionSet, list[int]] | None" = field(default=None, repr=False)

@@ -34,7 +34,7 @@ class FasterRCNN(FastRCNN):
 
     Source: Faster R-CNN (arXiv 1506.01497v3) Sec. 3; on a pyramid, FPN (arXiv 1612.03144v2) Sec. 5.2.2.
     `losses` is approximate joint training; with training "exact" proposals keep their gradient, which needs roi.kind
-    "warp". "alternating" and "separate" are trained in stages (experiments.stages) by `part` and `fix_features`.
+    "warp". "alternating" and "separate" are trained in stages (training.alternating) by `part` and `fix_features`.
     """
 
     revision = 1
@@ -99,9 +99,9 @@ class FasterRCNN(FastRCNN):
             parts |= self.proposer.losses(outputs, targets, sizes)
         if self.part != "rpn":
             given, labels, goals = sample_rois(given, targets, cfg.sample)
-            found = roi_training.losses(*self.head(roi_pooling.pool(features, given, cfg.roi)), given, labels, goals, cfg.deltas,
-                                cfg.box_beta)
-            parts |= {"cls": found["cls"], "box": cfg.box_weight * found["box"]}
+            outputs = self.head(roi_pooling.pool(features, given, cfg.roi))
+            head = roi_training.losses(*outputs, given, labels, goals, cfg.deltas, cfg.box_beta)
+            parts |= {"cls": head["cls"], "box": cfg.box_weight * head["box"]}
         return parts
 
     def predict(self, images: Tensor, proposals: list[Tensor] | None = None) -> tuple[Tensor, Tensor, Tensor]:

@@ -19,8 +19,8 @@ from paperlib.paths import weights_folder
 from paperlib.progress import progress
 from paperlib.scoring.coco_metrics import evaluate
 from paperlib.systems.registry import SYSTEMS
-from paperlib.tables import dials, records, run_measurements, workers
-from paperlib.tables.row_jobs import Job, jobs_of, runnable
+from paperlib.tables import dials, records, row_jobs, run_measurements, workers
+from paperlib.tables.row_jobs import Job, jobs_of
 from paperlib.training.recipes import Budget, budget, system_config, tested
 from paperlib.training.trainer import sides, train
 from paperlib.world import drawn_sets
@@ -76,7 +76,7 @@ def run_job(job: Job, key: str, device: str | None = None, threads: int | None =
         metrics |= run_measurements.facts(system, history, test, target, **sides(job.recipe)) if job.shares else {}
     except FloatingPointError as error:
         status = "diverged: " + str(error).split(";")[0]
-        printed = [c["name"] for c in runnable(job.table)["columns"] if c["better"] == "higher"]
+        printed = [c["name"] for c in row_jobs.runnable(job.table)["columns"] if c["better"] == "higher"]
         metrics = dict.fromkeys(["AP", "AP50", "AP75", "APs", "APm", "APl", "mAP", *printed], 0.0)
     for file in checkpoint.parent.glob(f"{checkpoint.stem}.*"):
         file.unlink(missing_ok=True)

@@ -75,5 +75,6 @@ def seed_of(name: str, split: str, number: int) -> int:
 
 # MiniCOCO: annotations/*.json and a folder of pictures for each split
 def first_id(name: str, split: str) -> int:
+    """The id of a split's first image: ids go on from split to split."""
     splits = list(counts_of(name))
     return 1 + sum(counts_of(name)[earlier] for earlier in splits[:splits.index(split)])

@@ -119,7 +119,8 @@ def _backdrop(world: World, scene: Scene, rng) -> tuple[np.ndarray, list, np.nda
         size = round(exp(rng.uniform(np.log(6), np.log(12))) * unit)
         far, before = _far(world, size), image.copy()
         fog = world.haze * far
-        marks += backgrounds.prints(image, rng, CATEGORIES[INDEX[name]].draw, box, size, rng.uniform(17, 22) * unit, fog, air)
+        draw, width = CATEGORIES[INDEX[name]].draw, rng.uniform(17, 22) * unit
+        marks += backgrounds.prints(image, rng, draw, box, size, width, fog, air)
         region = box[0], box[1], box[2] - box[0], box[3] - box[1]
         backgrounds.soften(image, before, region, world.focus * far * unit)
     return image, marks, air

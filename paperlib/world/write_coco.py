@@ -25,6 +25,7 @@ def _coco_records(drawing: Drawing, image_id: int) -> list[dict]:
 
 
 def write_minicoco(name: str, folder: Path, counts: dict[str, int], jobs: int) -> None:
+    """Draw MiniCOCO into a folder: JPEGs, and an annotation file for each split."""
     for part in ("annotations", *counts):
         (folder / part).mkdir(exist_ok=True)
     size = world_of(name).size

@@ -15,6 +15,7 @@ def _net_one(name: str, split: str, k: int, folder: Path) -> None:
 
 
 def write_mininet(name: str, folder: Path, counts: dict[str, int], jobs: int) -> None:
+    """Draw MiniNet into a folder: one folder of portraits for each split and class."""
     for split in counts:
         for category in CATEGORIES:
             (folder / split / category.name).mkdir(parents=True, exist_ok=True)

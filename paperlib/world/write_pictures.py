@@ -13,7 +13,8 @@ CHUNK = 50                                          # images that a process draw
 JPEG = (cv2.IMWRITE_JPEG_QUALITY, 95)               # a quarter of PNG's size and a twentieth of its time
 
 
-def draw_pictures(work: Callable, name: str, counts: dict[str, int], jobs: int, *more) -> Iterator[tuple[str, int, object]]:
+def draw_pictures(work: Callable, name: str, counts: dict[str, int], jobs: int,
+                  *more) -> Iterator[tuple[str, int, object]]:
     """(split, number, what `work` returns for it) in order; `work` draws and stores one picture in some process."""
     todo = [(split, k) for split, n in counts.items() for k in range(n)]
     chunks = [todo[i:i + CHUNK] for i in range(0, len(todo), CHUNK)]

@@ -96,6 +96,7 @@ def _voc_one(name: str, split: str, k: int, folder: Path) -> list[dict]:
 
 
 def write_minivoc(name: str, folder: Path, counts: dict[str, int], jobs: int) -> None:
+    """Draw MiniVOC into a folder: JPEGs, XML files, masks, and the lists of ImageSets."""
     for part in ("JPEGImages", "Annotations", "SegmentationObject", "SegmentationClass"):
         (folder / part).mkdir(exist_ok=True)
     lists: dict[str, list] = {split: [] for split in counts}
