@@ -5,6 +5,7 @@ import pandas as pd
 from paperlib.intervals import mean_interval, paired, verdict
 from paperlib.papers.printed import by_variant, published
 from paperlib.tables import dials, records, row_jobs, runner
+from paperlib.tables.identities import identity, is_current
 from paperlib.training.recipes import Budget, budget
 
 MAIN = ("AP", "mAP", "AR1k", "R50 AP", "avg")  # the column by which a table's rows are compared, if there
@@ -26,13 +27,11 @@ def measured(table: str, plan: str | Budget | None = None) -> dict[str, dict]:
     rows: dict[str, dict] = {}
     lost: list[tuple[str, int]] = []
     recorded = records.latest(records.read(table, plan.name))
-    seeds = max((seed for _, seed in recorded), default=-1) + 1
-    fresh = {(j.row, j.seed): runner.identity(j) for j in row_jobs.jobs_of(table, plan, seeds=max(seeds, plan.seeds))
-             if (j.row, j.seed) in recorded}
+    keys = {job.row: identity(job) for job in row_jobs.jobs_of(table, plan, seeds=1)}  # the same for every seed
     for (row, seed), record in recorded.items():
         entry = rows.setdefault(row, {"metrics": {}, "seconds": [], "stale": 0, "diverged": 0, "copied": 0.0,
                                       "older": [], "products": {}})
-        if (row, seed) not in fresh or fresh[row, seed] != record["hash"]:
+        if not is_current(record, keys.get(row)):
             entry["stale"] += 1
             continue
         entry["seconds"].append(record["seconds"])

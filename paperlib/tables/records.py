@@ -65,7 +65,7 @@ def append(record: dict) -> None:
             if (written := file.write(line)) < len(line):
                 raise OSError(f"{path}: only {written} of {len(line)} bytes could be written; is the disk full?")
             os.fsync(file.fileno())
-        except BaseException:
+        except OSError:  # an interrupt while it is synced leaves a whole line, which stays
             file.truncate(end)
             raise
 
@@ -167,23 +167,6 @@ def typical(systems: dict[str, str], budget: str) -> dict[str, float]:
                 r["seconds"] for r in own if r["provenance"].get("products") != "float32")
     chosen = {key: usual[key] or usual[systems.get(key, key)] or seconds for key, seconds in every.items()}
     return {key: median(seconds) for key, seconds in chosen.items() if every[key]}
-
-
-def copied(lacking: Iterable[tuple], tables: Iterable[str], budget: str) -> list[dict]:
-    """Record for these (job, identity) what a row of any of the `tables` has measured already; the new records.
-
-    The papers' default row stands in five tables. Jobs that are looked at closely (`shares`) are not copied.
-    """
-    known = {(r["hash"], r["seed"]): r for name in tables for r in read(name, budget)}
-    new = []
-    for job, key in lacking:
-        twin = known.get((key, job.seed))
-        if twin and not job.shares:
-            source = twin.get("measured_as") or [twin["table"], twin["row"]]
-            new.append({**twin, "table": job.table, "row": job.row, "set": job.changes, "measured_as": source})
-            del new[-1]["sha256"]
-            append(new[-1])
-    return new
 
 
 @cache
