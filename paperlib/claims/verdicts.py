@@ -12,6 +12,7 @@ from paperlib.intervals import Difference, paired, pairs_to_see, verdict
 from paperlib.papers.printed import by_variant, published
 from paperlib.papers.register import claims
 from paperlib.tables import compare, records
+from paperlib.tables.source import changed_since
 from paperlib.training.recipes import Budget, budget
 
 VERDICTS = ("holds", "contradicted", "unresolved", "stale", "not run", "external")
@@ -139,8 +140,9 @@ def _timing(claim: dict, record: dict) -> dict:
     if record["hash"] != timing.identity(claim["id"], TIMED):
         return {"verdict": "stale"}
     size = f" Sides 1/{record['shrink']}, regions 1/{record['shrink']**2} of the paper's." * (record["shrink"] > 1)
+    remark += " The code has changed since." * changed_since(record)
     return _interval(found) | {"verdict": says, "cost": round(record["seconds"] / 60, 2),
-                               "remark": f"Timed: {record['note']}{size} {remark}".strip()}
+                               "remark": f"Timed: {record['note']}{size} {remark.strip()}".strip()}
 
 
 class _Trained:
@@ -170,7 +172,7 @@ def _rows(claim: dict, trained: _Trained) -> dict:
     delta = None if None in (high, low) else round(share * high - low, 4)
     better, worse = (trained.points(table, label, metric) for label in pair)
     found = paired({seed: share * value for seed, value in better.items()}, worse)
-    nothing = {"stale": 0, "seconds": [], "diverged": 0, "products": {}}
+    nothing = {"stale": 0, "seconds": [], "diverged": 0, "products": {}, "changed": 0}
     mine = [trained.rows(table).get(label, nothing) for label in pair]
     mixed, told = _mixed(*mine, better.keys() & worse.keys())
     says = verdict(found, sign, judge.get("margin"))
@@ -179,6 +181,8 @@ def _rows(claim: dict, trained: _Trained) -> dict:
                      for label, row in zip(pair, mine) if row["diverged"])
     if stale and found is not None:
         remark += f" {stale} stale runs are left out."
+    if changed := sum(row["changed"] for row in mine):
+        told += f" The code has changed since {changed} of these runs."
     seconds = sum(sum(row["seconds"]) for row in mine)
     effect = judge.get("margin", delta)
     pairs = pairs_to_see(effect, found) if says == "unresolved" and effect is not None else None

@@ -6,6 +6,7 @@ from paperlib.intervals import mean_interval, paired, verdict
 from paperlib.papers.printed import by_variant, published
 from paperlib.tables import dials, records, row_jobs, runner
 from paperlib.tables.identities import identity, is_current
+from paperlib.tables.source import changed_since
 from paperlib.training.recipes import Budget, budget
 
 MAIN = ("AP", "mAP", "AR1k", "R50 AP", "avg")  # the column by which a table's rows are compared, if there
@@ -19,7 +20,7 @@ def main_metric(table: str) -> str:
 
 def measured(table: str, plan: str | Budget | None = None) -> dict[str, dict]:
     """{row: {"metrics": {metric: {seed: value}}, "seconds": [...], "stale": n, "diverged": n,
-    "products": {seed: how exact they were}}} of what is recorded.
+    "changed": runs whose code has changed since, "products": {seed: how exact they were}}} of what is recorded.
 
     A run that diverged has 0 in every score that a run of the table has (records.is_score).
     """
@@ -30,12 +31,13 @@ def measured(table: str, plan: str | Budget | None = None) -> dict[str, dict]:
     keys = {job.row: identity(job) for job in row_jobs.jobs_of(table, plan, seeds=1)}  # the same for every seed
     for (row, seed), record in recorded.items():
         entry = rows.setdefault(row, {"metrics": {}, "seconds": [], "stale": 0, "diverged": 0, "copied": 0.0,
-                                      "older": [], "products": {}})
+                                      "older": [], "products": {}, "changed": 0})
         if not is_current(record, keys.get(row)):
             entry["stale"] += 1
             continue
         entry["seconds"].append(record["seconds"])
         entry["products"][seed] = records.products(record)
+        entry["changed"] += changed_since(record)
         if "measured_as" in record:
             entry["copied"] += record["seconds"]
         elif record["provenance"].get("products") == "float32":  # a CPU without units for bfloat16
@@ -70,7 +72,8 @@ def frame(table: str, plan: str | Budget | None = None, metric: str | None = Non
     """The table as the paper prints it beside ours: means, deltas to the baseline row, intervals, verdict, cost.
 
     Units: published as printed; ours in points (x 100); intervals are 95%. A delta is a row minus the table's baseline,
-    ours paired over seeds; a single seed has no interval. `metric` None: the table's main one.
+    ours paired over seeds; a single seed has no interval. `metric` None: the table's main one. A last column counts
+    the runs that were made before the code changed, if there are any (source.changed_since).
     """
     body, ours, base = row_jobs.runnable(table), measured(table, plan), row_jobs.runnable(table).get("baseline")
     metric = metric or main_metric(table)
@@ -93,7 +96,11 @@ def frame(table: str, plan: str | Budget | None = None, metric: str | None = Non
             ("cost", "stale"),
         ]
     )
-    return pd.DataFrame.from_dict(lines, "index", columns=columns).rename_axis(index=None)
+    shown = pd.DataFrame.from_dict(lines, "index", columns=columns).rename_axis(index=None)
+    changed = [ours.get(label, {}).get("changed", 0) for label in printed]
+    if any(changed):
+        shown["cost", "code changed since"] = changed
+    return shown
 
 
 def _line(label: str, base: str, printed: dict, points: dict, mine: dict) -> list:
