@@ -15,7 +15,7 @@ from paperlib.progress import progress
 VALIDATION = ("val", "valid", "validation")  # names of one thing; which one a set has is nobody's choice
 
 
-def _recipe(args):
+def _recipe(args, test: str | None = None, test_images: int | None = None):
     """The budget's recipe of a system with the options of the command line applied."""
     from paperlib.data.named_sets import splits
     from paperlib.training.recipes import budget
@@ -25,8 +25,8 @@ def _recipe(args):
     there = splits(data)
     only = there[0] if len(there) == 1 else None  # a folder without splits is its own test set
     usual = next((name for name in VALIDATION if recipe.test == "val" and name in there), None)
-    asked = {"data": args.data, "train": args.split or only, "test": getattr(args, "test", None) or only or usual,
-             "train_images": args.images, "test_images": getattr(args, "test_images", None), "steps": args.steps,
+    asked = {"data": args.data, "train": args.split or only, "test": test or only or usual,
+             "train_images": args.images, "test_images": test_images, "steps": args.steps,
              "batch": args.batch, "lr": args.lr, "preset": args.preset, "size": tuple(args.size) if args.size else None}
     recipe = replace(recipe, **{key: value for key, value in asked.items() if value is not None})
     return replace(recipe, train=None, test=None) if there == [None] else recipe
@@ -42,7 +42,7 @@ def train(args) -> None:
     from paperlib.training.weights import save_weights
 
     started, out = time.time(), writable(args.out, f"{args.system}.safetensors")
-    device, recipe, seen = pick_device(args.device), _recipe(args), []
+    device, recipe, seen = pick_device(args.device), _recipe(args, args.test, args.test_images), []
     test = load(*tested(recipe), limit=recipe.test_images)
 
     def begin(dataset) -> None:
