@@ -13,13 +13,14 @@ from paperlib.clock import busy
 from paperlib.config import to_dict
 from paperlib.data.batches import loader
 from paperlib.device import half, keep_memory
-from paperlib.distributed import mean_over_ranks
+from paperlib.distributed import mean_over_ranks, with_mean_gradients
 from paperlib.training.checkpoints import Checkpoint
 from paperlib.training.recipes import Recipe
 
 
 def learning_rate(step: int, recipe: Recipe) -> float:
-    """The rate of one iteration: linear warm-up from lr / 10, then a tenth less after each fraction in `drops`."""
+    """The rate of one iteration: linear warm-up from lr / 10; divided by 10 at each fraction of the steps in `drops`.
+    """
     warm = min(1.0, 0.1 + 0.9 * step / recipe.warmup) if recipe.warmup else 1.0
     return recipe.lr * warm * 0.1 ** sum(step >= drop * recipe.steps for drop in recipe.drops)
 
@@ -57,6 +58,7 @@ def fit(
     keep_memory()
     losses = losses or system.losses
     system.to(device).train()
+    learnt = with_mean_gradients(system, losses)
     optimiser = _optimiser([p for p in system.parameters() if p.requires_grad], recipe)
     identity = {"system": type(system).__name__, "config": to_dict(system.cfg), "recipe": asdict(recipe), "seed": seed}
     file = Checkpoint(checkpoint, json.loads(json.dumps(identity)), system, optimiser, every, recipe.steps)
@@ -70,7 +72,14 @@ def fit(
                 for group in optimiser.param_groups:
                     group["lr"] = learning_rate(step, recipe)
                 images, targets = images.to(device), to_device(targets, device)
-                record = _iterate(system, losses, optimiser, images, targets, recipe, step)
+                with half(device, recipe.bf16):
+                    parts = learnt(images, system.observe(images, targets))
+                loss = sum(parts.values())
+                means = _means({"loss": loss, **parts})
+                if not torch.isfinite(means["loss"]):
+                    raise FloatingPointError(_not_finite(step, parts, losses, images, targets))
+                _update(system, optimiser, loss, recipe)
+                record = {"step": step, "lr": learning_rate(step, recipe)} | {k: v.item() for k, v in means.items()}
                 file.history.append({**record, "seconds": busy(device) - clock})
             file.write_if_due()
             yield file.history[-1]
@@ -88,30 +97,26 @@ def _optimiser(parameters: list, recipe: Recipe) -> torch.optim.Optimizer:
     raise ValueError(f"recipe.optimiser is {recipe.optimiser!r}, expected 'sgd' or 'adamw'")
 
 
-def _iterate(system, losses: Callable, optimiser, images, targets, recipe: Recipe, step: int) -> dict:
-    """One forward, backward and update."""
-    with half(images.device, recipe.bf16):
-        parts = losses(images, system.observe(images, targets))
-    loss = sum(parts.values())
-    told = {name: part.detach().clone() for name, part in {"loss": loss, **parts}.items()}
-    mean_over_ranks(*told.values())
-    if not torch.isfinite(told["loss"]):
-        raise FloatingPointError(
-            f"step {step}: {_blame(losses, images, targets)}; parts: "
-            f"{ {k: float(v.detach()) for k, v in parts.items()} }. Lower the learning rate, warm up longer, "
-            "or run `paperlib doctor` on the data"
-        )
+def _means(values: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Their means over all processes; the values themselves stay as they are."""
+    means = {name: value.detach().clone() for name, value in values.items()}
+    mean_over_ranks(*means.values())
+    return means
+
+
+def _update(system: nn.Module, optimiser, loss: Tensor, recipe: Recipe) -> None:
+    """Backward, clipping and the optimiser's step."""
     optimiser.zero_grad(set_to_none=True)
     loss.backward()
-    mean_over_ranks(*(p.grad for p in system.parameters() if p.grad is not None))
     if recipe.clip is not None:
         nn.utils.clip_grad_norm_(system.parameters(), recipe.clip)
     optimiser.step()
-    return {
-        "step": step,
-        "lr": optimiser.param_groups[0]["lr"],
-        **{name: part.item() for name, part in told.items()},
-    }
+
+
+def _not_finite(step: int, parts: dict[str, Tensor], losses: Callable, images: Tensor, targets: list[dict]) -> str:
+    values = {name: float(part.detach()) for name, part in parts.items()}
+    return (f"step {step}: {_blame(losses, images, targets)}; parts: {values}. Lower the learning rate, warm up "
+            "longer, or run `paperlib doctor` on the data")
 
 
 @torch.no_grad()
