@@ -1,7 +1,7 @@
 """Training: one generator for every system, with warm-up and steps, exact resume, and a stop on non-finite losses."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -38,6 +38,7 @@ def fit(
     checkpoint: Path | None = None,
     every: int = 250,
     workers: int = 0,
+    losses: Callable[[Tensor, list[dict]], dict[str, Tensor]] | None = None,
 ) -> Iterator[dict]:
     """Train in place; yield {"step", "lr", "loss", "seconds", one entry a loss part} after each iteration.
 
@@ -50,9 +51,11 @@ def fit(
     of the iterations that it holds are yielded again first, so that the caller sees one whole history.
     Under `torchrun` gradients and losses are means over all processes (synchronous SGD): give each its share of the
     images (`Batches`). Two processes then do what one does with twice the images; the first one writes.
+    `losses` are what is trained in place of `system.losses`: in a stage, a part of them.
     Errors:  FloatingPointError naming the images whose loss is not finite; ValueError for a checkpoint of another run.
     """
     keep_memory()
+    losses = losses or system.losses
     system.to(device).train()
     optimiser = _optimiser([p for p in system.parameters() if p.requires_grad], recipe)
     identity = {"system": type(system).__name__, "config": to_dict(system.cfg), "recipe": asdict(recipe), "seed": seed}
@@ -66,7 +69,8 @@ def fit(
                 torch.manual_seed(seed * 1_000_003 + step)  # any sampling inside `losses` repeats on resume
                 for group in optimiser.param_groups:
                     group["lr"] = learning_rate(step, recipe)
-                record = _iterate(system, optimiser, images.to(device), to_device(targets, device), recipe, step)
+                images, targets = images.to(device), to_device(targets, device)
+                record = _iterate(system, losses, optimiser, images, targets, recipe, step)
                 file.history.append({**record, "seconds": busy(device) - clock})
             file.write_if_due()
             yield file.history[-1]
@@ -84,16 +88,16 @@ def _optimiser(parameters: list, recipe: Recipe) -> torch.optim.Optimizer:
     raise ValueError(f"recipe.optimiser is {recipe.optimiser!r}, expected 'sgd' or 'adamw'")
 
 
-def _iterate(system, optimiser, images, targets, recipe: Recipe, step: int) -> dict:
+def _iterate(system, losses: Callable, optimiser, images, targets, recipe: Recipe, step: int) -> dict:
     """One forward, backward and update."""
     with half(images.device, recipe.bf16):
-        parts = system.losses(images, targets)
+        parts = losses(images, system.observe(images, targets))
     loss = sum(parts.values())
     told = {name: part.detach().clone() for name, part in {"loss": loss, **parts}.items()}
     mean_over_ranks(*told.values())
     if not torch.isfinite(told["loss"]):
         raise FloatingPointError(
-            f"step {step}: {_blame(system, images, targets)}; parts: "
+            f"step {step}: {_blame(losses, images, targets)}; parts: "
             f"{ {k: float(v.detach()) for k, v in parts.items()} }. Lower the learning rate, warm up longer, "
             "or run `paperlib doctor` on the data"
         )
@@ -111,7 +115,7 @@ def _iterate(system, optimiser, images, targets, recipe: Recipe, step: int) -> d
 
 
 @torch.no_grad()
-def _blame(system, images, targets) -> str:
+def _blame(losses: Callable, images, targets) -> str:
     """Which images have a non-finite loss on their own, by image id; the whole batch if each alone is finite.
 
     In training mode: the running statistics of batch norm have met the bad image already.
@@ -119,7 +123,7 @@ def _blame(system, images, targets) -> str:
     ids, alone = [int(t.get("image_id", i)) for i, t in enumerate(targets)], []
     for image_id, image, target in zip(ids, images, targets):
         with suppress(ValueError):  # batch norm refuses a map of one pixel of one image
-            if not torch.isfinite(sum(system.losses(image[None], [target]).values())):
+            if not torch.isfinite(sum(losses(image[None], [target]).values())):
                 alone.append(image_id)
     return f"the loss of image(s) {alone} is not finite" if alone else (
         f"the loss is not finite; images of the batch: {ids}")
