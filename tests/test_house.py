@@ -77,6 +77,13 @@ def test_make_targets_and_the_modules_that_they_call_exist():
     assert set(re.findall(r"paperlib notebooks (\w+)", text)) <= set(NOTEBOOKS) == set(COMMANDS)
 
 
+def test_files_beside_the_modules_are_installed_with_them():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    patterns = project["tool"]["setuptools"]["package-data"]["paperlib"]
+    kinds = {path.suffix for path in (ROOT / "paperlib").rglob("*") if path.is_file()} - {".py", ".pyc"}
+    assert kinds == {pattern.removeprefix("**/*") for pattern in patterns}
+
+
 def test_ci_runs_the_tests_and_then_the_notebooks_quickly():
     script = ROOT / ".ci" / "run"
     calls = re.findall(r"^make .+", script.read_text(encoding="utf-8"), re.MULTILINE)
