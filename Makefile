@@ -43,7 +43,7 @@ bench: $(READY)
 	$(PY) -m paperlib notebooks readme
 
 gpu: $(READY)
-	$(PY) -m paperlib.gpu_check
+	$(PY) -m paperlib gpu
 
 site: $(READY)
 	$(PY) -m paperlib notebooks site

@@ -10,16 +10,23 @@ from paperlib import train_commands as learn
 from paperlib.papers.names import PAPERS
 
 USUAL = warnings.formatwarning
+HERE = os.path.dirname(__file__)
+NOTEBOOKS = {  # what `paperlib notebooks COMMAND` does
+    "new": "begin one notebook from the skeleton; give its name, such as 15_my_paper",
+    "run": "execute into build/notebooks; the stored notebooks stay as they are",
+    "check": "run under nbval, then once more with the exercises solved",
+    "store": "execute, and keep outputs, minutes and banners where nothing is wrong",
+    "sync": "make each ipynb from its text twin; outputs of unchanged cells stay",
+    "lint": "print every fault of the stored notebooks",
+    "readme": "fill the README's list of notebooks, counts of verdicts and table of speed",
+    "picture": "draw the README's picture, data/readme.png",
+    "site": "render to HTML with an index page",
+}
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command. Bad input ends with one line on stderr and exit status 2; an interrupt with 130."""
     _speak_plainly()
-    argv = sys.argv[1:] if argv is None else argv
-    if argv[:1] == ["notebooks"]:
-        from paperlib.course import cli  # late: Jupyter's packages take a second
-
-        return cli.main(argv[1:])
     args = _parser().parse_args(argv)
     try:
         return args.run(args) or 0
@@ -29,13 +36,12 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:
         return 0
     except (ValueError, KeyError, OSError, FloatingPointError) as error:
-        message = error.args[0] if isinstance(error, KeyError) and error.args else error
-        print(f"paperlib: {message}", file=sys.stderr)
+        print(f"paperlib: {run.message_of(error)}", file=sys.stderr)
         return 2
 
 
 def _speak_plainly() -> None:
-    """Our own warnings in one line; what a terminal or file cannot spell is escaped: names come in any script."""
+    """Our own warnings in one line; characters that a terminal or file cannot show are escaped."""
     warnings.formatwarning = _note
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
@@ -43,18 +49,18 @@ def _speak_plainly() -> None:
 
 
 def _note(message, category, filename, *rest, **more) -> str:
-    ours = filename.startswith(os.path.dirname(__file__))
-    return f"paperlib: note: {message}\n" if ours else USUAL(message, category, filename, *rest, **more)
+    if filename.startswith(HERE):
+        return f"paperlib: note: {message}\n"
+    return USUAL(message, category, filename, *rest, **more)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("paperlib", description=__doc__)
     parsers = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def command(function, *arguments):
-        sub = parsers.add_parser(
-            function.__name__.rstrip("_"), help=function.__doc__.splitlines()[0], description=function.__doc__
-        )
+    def command(function, *arguments, **looks):
+        name, first_line = function.__name__.rstrip("_"), function.__doc__.splitlines()[0]
+        sub = parsers.add_parser(name, help=first_line, description=function.__doc__, **looks)
         sub.set_defaults(run=function)
         for names, options in arguments:
             sub.add_argument(*names, **options)
@@ -114,7 +120,7 @@ def _parser() -> argparse.ArgumentParser:
         arg("--data", help="name or path; default: what the weights were scored on"),
         split,
         arg("--test-images", type=int, help="score on the first N images of it"),
-        arg("--size", type=int, nargs="+", help="shorter [and longest] side, px; default: as the weights were trained"),
+        arg("--size", type=int, nargs="+", help="shorter [and longest] side, px; default: as trained"),
         device,
         as_json,
     )
@@ -149,7 +155,7 @@ def _parser() -> argparse.ArgumentParser:
         arg("what", nargs="?", choices=["peers", "claims", "world"], default="peers"),
         arg("--ids", help="claims, probes or rows, comma-separated; default: all that there are"),
         arg("--repeats", type=int, default=9),
-        arg("--full", action="store_true", help="peers: also 5,000 images to score, and training as it was before"),
+        arg("--full", action="store_true", help="peers: also score 5,000 images"),
         arg("--shrink", type=int, help="peers: divide the sides of images; default: 2 on a CPU, 1 on a GPU"),
         arg("--picture", help="peers: draw the records to this file, e.g. data/bench.png"),
         device,
@@ -162,8 +168,22 @@ def _parser() -> argparse.ArgumentParser:
         arg("--weights", help="examine the set for these: their configuration, size and classes"),
         *recipe,
     )
-    parsers.add_parser("notebooks", help="Run, test, store and publish the notebooks.")
-    command(learn.pretrain, arg("trunk"), plan, arg("--lr", type=float, help="default: the budget's"), seed, device)
+    command(
+        run.notebooks,
+        arg("command", choices=NOTEBOOKS, metavar="COMMAND", help="one of those below"),
+        arg("names", nargs="*", help="names or numbers of notebooks; default: all"),
+        arg("--jobs", type=int, default=2, help="notebooks at a time"),
+        arg("--budget", default="mini", help="smoke, mini, gpu or paper"),
+        arg("--set", action="append", default=[], metavar="NAME=VALUE", help="run: a notebook's parameter"),
+        arg("--out", help="folder of the results; default: one in build/"),
+        arg("--folder", help="where the notebooks are; default: notebooks/ of this checkout"),
+        arg("--record", action="store_true", help="run: also record the minutes, as on a GPU"),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="commands:\n" + "\n".join(f"  {name:8} {text}" for name, text in NOTEBOOKS.items()),
+    )
+    command(run.gpu, arg("part", nargs="?", choices=["rows", "bench"], help="only this part; default: all"))
+    rate = arg("--lr", type=float, help="default: the budget's")
+    command(learn.pretrain, arg("trunk"), plan, rate, seed, device)
     return parser
 
 

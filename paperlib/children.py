@@ -1,4 +1,4 @@
-"""Processes that end with the one that started them, however that ends: no worker outlives a killed command."""
+"""Processes that end with the one that started them, even if it is killed: no worker outlives its command."""
 import multiprocessing
 import os
 import runpy
@@ -12,9 +12,9 @@ EVERY = 0.5  # seconds between two looks at the parent
 
 @cache
 def end_with_parent() -> None:
-    """In a worker of joblib's own pool: end soon after the process that started it, even where that was killed.
+    """In a worker of joblib's own pool: end soon after the process that started it, even if that was killed.
 
-    Elsewhere nothing happens: in the main process, on a cluster, whose workers have other parents, and on Windows.
+    Elsewhere it does nothing: in the main process, on a cluster, whose workers have other parents, on Windows.
     """
     parent = multiprocessing.parent_process()
     if os.name == "posix" and parent and multiprocessing.current_process().name.startswith("Loky"):

@@ -1,59 +1,88 @@
-"""What each command of the command line does; `__main__.py` holds their arguments."""
+"""What each command of the command line does; `__main__.py` holds their arguments.
+
+Every import of a room is inside the command that needs it: `paperlib --help` must not wait for torch.
+"""
 
 import json
 import math
 
-from paperlib.device import pick_device
-from paperlib.distributed import ranks
+
+def message_of(error: Exception) -> object:
+    """What an error says; a KeyError would put its message into quotes."""
+    if isinstance(error, KeyError) and error.args:
+        return error.args[0]
+    return error
 
 
 def info(args) -> None:
     """One line: device, versions, budget, data sets."""
     from paperlib.data.named_sets import known_sets
+    from paperlib.device import pick_device
     from paperlib.tables.records import provenance
     from paperlib.training.recipes import budget
 
     facts = provenance(pick_device(args.device))
-    found = ", ".join(f"{name} ({state})" for name, state in known_sets().items())
-    print(f"paperlib {facts['paperlib']} | {facts['device']}, {facts['threads']} threads | torch {facts['torch']}, "
-          f"torchvision {facts['torchvision']}, python {facts['python']} | budget {budget().name} | data: {found}")
+    sets = ", ".join(f"{name} ({state})" for name, state in known_sets().items())
+    print(
+        f"paperlib {facts['paperlib']} | {facts['device']}, {facts['threads']} threads | "
+        f"torch {facts['torch']}, torchvision {facts['torchvision']}, python {facts['python']} | "
+        f"budget {budget().name} | data: {sets}"
+    )
 
 
 def data(args) -> int:
     """Draw, download, validate or describe a data set."""
     if args.action == "check":
-        from paperlib.data.set_checks import check
-
-        faults = check(args.name, args.split)
-        for fault in faults:
-            print(fault)
-        print(f"{args.name}: {len(faults)} fault(s), {sum(f.fatal for f in faults)} of them fatal")
-        return int(any(f.fatal for f in faults))
+        return _check(args.name, args.split)
     if args.action == "statistics":
-        from paperlib.data.named_sets import load, splits
-        from paperlib.data.statistics import summary
-
-        print(summary([load(args.name, s) for s in ([args.split] if args.split else splits(args.name))]).T.round(2))
-        return 0
-    if args.action == "build":
+        _describe(args.name, args.split)
+    elif args.action == "build":
         from paperlib.data.named_sets import ensure
 
         print(f"{args.name}: {ensure(args.name)}")
-        return 0
-    from paperlib.data.download import download
+    else:
+        from paperlib.data.download import download
 
-    print(f"{args.name}: {download(args.name)}")
+        print(f"{args.name}: {download(args.name)}")
     return 0
 
 
+def _check(name: str, split: str | None) -> int:
+    """Print the faults of a data set; 1 if one of them is fatal."""
+    from paperlib.data.set_checks import check
+
+    faults = check(name, split)
+    for fault in faults:
+        print(fault)
+    fatal = sum(fault.fatal for fault in faults)
+    print(f"{name}: {len(faults)} fault(s), {fatal} of them fatal")
+    return int(fatal > 0)
+
+
+def _describe(name: str, split: str | None) -> None:
+    """Print the statistics of one split, or of all."""
+    from paperlib.data.named_sets import load, splits
+    from paperlib.data.statistics import summary
+
+    chosen = [split] if split else splits(name)
+    print(summary([load(name, each) for each in chosen]).T.round(2))
+
+
 def print_scores(scores: dict, as_json: bool, name: str) -> None:
-    """The numbers among `scores` in one line, as JSON or in percent."""
-    numbers = {k: v for k, v in scores.items() if isinstance(v, (int, float))}
+    """The numbers among `scores` in one line, as JSON (null for NaN) or in percent."""
+    numbers, percent = {}, []
+    for key, value in scores.items():
+        if not isinstance(value, (int, float)):
+            continue
+        numbers[key] = None if math.isnan(value) else value
+        if not math.isnan(value):
+            percent.append(f"{key} {100 * value:.1f}")
     if as_json:
-        print(json.dumps({k: None if math.isnan(v) else v for k, v in numbers.items()}))
-        return
-    told = [f"{k} {100 * v:.1f}" for k, v in numbers.items() if not math.isnan(v)]
-    print(f"{name}: " + ("  ".join(told) or "no object, so nothing to score"))
+        print(json.dumps(numbers))
+    elif percent:
+        print(f"{name}: {'  '.join(percent)}")
+    else:
+        print(f"{name}: no object, so nothing to score")
 
 
 def score(args) -> None:
@@ -66,24 +95,30 @@ def score(args) -> None:
         return
     for name, value in scores.items():
         if isinstance(value, (int, float)):
-            print(f"{name:6} {value:.3f}" if not math.isnan(value) else f"{name:6} none")
+            print(f"{name:6} none" if math.isnan(value) else f"{name:6} {value:.3f}")
 
 
 def table(args) -> None:
     """Run what the named tables lack, then print them beside the paper's numbers."""
     import pandas as pd
 
+    from paperlib.distributed import ranks
     from paperlib.papers.printed import published
     from paperlib.tables import compare, runner
 
-    names = [n for n, body in published().items() if "run" in body] if args.id == "all" else [args.id]
+    names = [args.id]
+    if args.id == "all":
+        names = [name for name, body in published().items() if "run" in body]
     rows = args.rows.split(",") if args.rows else None
     try:
         if not args.show:
             runner.run(names, args.budget, rows, args.seeds, args.jobs, args.device)
     except KeyboardInterrupt:
-        raise KeyboardInterrupt("the runs that were done are recorded; run the same command to go on") from None
-    for name in names if ranks()[0] == 0 else ():
+        kept = "the runs that were done are recorded; run the same command to go on"
+        raise KeyboardInterrupt(kept) from None
+    if ranks()[0] > 0:
+        return  # torchrun: the first process prints
+    for name in names:
         with pd.option_context("display.width", 200, "display.max_columns", 30, "display.precision", 1):
             print(f"\n{name}\n{compare.frame(name, args.budget)}")
 
@@ -101,18 +136,29 @@ def claims(args) -> None:
 
     if args.verdict not in (None, *VERDICTS):
         raise ValueError(f"unknown verdict {args.verdict!r}; expected one of {', '.join(VERDICTS)}")
-    lines = [c for c in judged(args.budget or "mini")
-             if args.paper in (None, c["paper"]) and args.verdict in (None, c["verdict"])]
+    lines = []
+    for line in judged(args.budget or "mini"):
+        if args.paper in (None, line["paper"]) and args.verdict in (None, line["verdict"]):
+            lines.append(line)
     if args.json:
         print(json.dumps(lines))
         return
-    for c in lines:
-        bounds = "" if c["interval"] is None else " [{:g}, {:g}]".format(*c["interval"])
-        ours = "" if c["measured"] is None else f"  ours {c['measured']}{bounds}, n {c['n']}"
-        ours += f", {c['mixed']} pairs with different products" if c["mixed"] else ""
-        print(f"{c['verdict']:12} {c['id']:28} {c['say']}  Paper: {c['published']} {c['unit']}.{ours}")
+    for line in lines:
+        print(f"{line['verdict']:12} {line['id']:28} {line['say']}"
+              f"  Paper: {line['published']} {line['unit']}.{_measured(line)}")
     for paper, tally in counts(lines).items():
         print(f"{paper:12} " + ", ".join(f"{n} {verdict}" for verdict, n in tally.items() if n))
+
+
+def _measured(line: dict) -> str:
+    """What was measured for a claim, in words; "" if nothing was."""
+    text = ""
+    if line["measured"] is not None:
+        bounds = " [{:g}, {:g}]".format(*line["interval"]) if line["interval"] is not None else ""
+        text = f"  ours {line['measured']}{bounds}, n {line['n']}"
+    if line["mixed"]:
+        text += f", {line['mixed']} pairs with different products"
+    return text
 
 
 def scorecard(args) -> None:
@@ -123,17 +169,36 @@ def scorecard(args) -> None:
 
 
 def bench(args) -> None:
-    """Time ours beside the peers, or what the papers claim about time, or probe the drawn world, and record it."""
-    from paperlib.bench import timing
-    from paperlib.claims.registry import TIMED
-    from paperlib.course import bench_section
-    from paperlib.studies import world
-
+    """Time ours beside the peers or the papers' claims about time, or probe the drawn world, and record it."""
     ids = args.ids.split(",") if args.ids else None
     if args.what == "peers":
+        from paperlib.course import bench_section
+
         bench_section.bench(ids, args.repeats, args.device, args.full, args.shrink, args.picture)
-    for record in world.bench(ids) if args.what == "world" else ():
-        print(f"{record['row']}: " + ", ".join(f"{k} {100 * v:.1f}%" for k, v in record["metrics"].items()))
-    for record in timing.bench(TIMED, timing.TABLE, ids, args.repeats, args.device) if args.what == "claims" else ():
-        seconds = ", ".join(f"{name} {s:.3g} s" for name, s in record["parts"].items())
-        print(f"{record['row']}: {record['metrics']['value']:.3g} ({seconds})")
+    elif args.what == "world":
+        from paperlib.studies import world
+
+        for record in world.bench(ids):
+            shares = ", ".join(f"{name} {100 * share:.1f}%" for name, share in record["metrics"].items())
+            print(f"{record['row']}: {shares}")
+    else:
+        from paperlib.bench import timing
+        from paperlib.claims.registry import TIMED
+
+        for record in timing.bench(TIMED, timing.TABLE, ids, args.repeats, args.device):
+            seconds = ", ".join(f"{name} {s:.3g} s" for name, s in record["parts"].items())
+            print(f"{record['row']}: {record['metrics']['value']:.3g} ({seconds})")
+
+
+def notebooks(args) -> int:
+    """Run, test, store and publish the notebooks."""
+    from paperlib.course.commands import run_command  # Jupyter's packages take a second
+
+    return run_command(args)
+
+
+def gpu(args) -> int:
+    """Ten minutes on a machine with a GPU that show whether all of this works there."""
+    from paperlib import gpu_check
+
+    return gpu_check.check(args.part)

@@ -8,7 +8,8 @@ from paperlib.distributed import ranks
 
 
 def progress(iterable=None, **kwargs) -> tqdm:
-    """A tqdm bar for terminals and notebooks; silent when PAPERLIB_PROGRESS=0, and in all ranks but the first."""
+    """A tqdm bar for terminals and notebooks; silent when PAPERLIB_PROGRESS=0, and in ranks after the first."""
     kwargs.setdefault("leave", False)
     kwargs.setdefault("file", sys.stdout)
-    return tqdm(iterable, disable=os.environ.get("PAPERLIB_PROGRESS") == "0" or ranks()[0] > 0, **kwargs)
+    silent = os.environ.get("PAPERLIB_PROGRESS") == "0" or ranks()[0] > 0
+    return tqdm(iterable, disable=silent, **kwargs)

@@ -1,16 +1,16 @@
-"""What the commands that train or test a system do; `__main__.py` holds their arguments."""
+"""What the commands that train or test a system do; `__main__.py` holds their arguments.
+
+Every import of a room is inside the command that needs it: `paperlib --help` must not wait for torch.
+"""
 
 import re
 import sys
-import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
 
-from paperlib.commands import print_scores
-from paperlib.device import pick_device
-from paperlib.distributed import ranks
-from paperlib.progress import progress
+from paperlib import run_files
+from paperlib.commands import message_of, print_scores
 
 VALIDATION = ("val", "valid", "validation")  # names of one thing; which one a set has is nobody's choice
 
@@ -21,54 +21,83 @@ def _recipe(args):
     from paperlib.training.recipes import budget
 
     recipe = budget(args.budget).recipe(args.system)
-    data = args.data or recipe.data
-    there = splits(data)
-    only = there[0] if len(there) == 1 else None  # a folder without splits is its own test set
-    usual = next((name for name in VALIDATION if recipe.test == "val" and name in there), None)
-    asked = {"data": args.data, "train": args.split or only, "test": getattr(args, "test", None) or only or usual,
-             "train_images": args.images, "test_images": getattr(args, "test_images", None), "steps": args.steps,
-             "batch": args.batch, "lr": args.lr, "preset": args.preset, "size": tuple(args.size) if args.size else None}
+    names = splits(args.data or recipe.data)
+    only = names[0] if len(names) == 1 else None  # a folder without splits is its own test set
+    options = vars(args)  # `doctor` has no --test
+    asked = {
+        "data": args.data,
+        "train": args.split or only,
+        "test": options.get("test") or only or _validation(recipe.test, names),
+        "train_images": args.images,
+        "test_images": options.get("test_images"),
+        "steps": args.steps,
+        "batch": args.batch,
+        "lr": args.lr,
+        "preset": args.preset,
+        "size": _size(args),
+    }
     recipe = replace(recipe, **{key: value for key, value in asked.items() if value is not None})
-    return replace(recipe, train=None, test=None) if there == [None] else recipe
+    if names == [None]:
+        return replace(recipe, train=None, test=None)
+    return recipe
+
+
+def _validation(test: str, names: list[str | None]) -> str | None:
+    """The set's name of its validation split, where the recipe tests on "val"; else None."""
+    if test == "val":
+        for name in VALIDATION:
+            if name in names:
+                return name
+    return None
+
+
+def _size(args) -> tuple[int, ...] | None:
+    """--size as configurations hold it; None where it was not asked for."""
+    return tuple(args.size) if args.size else None
 
 
 def train(args) -> None:
-    """One run: weights in <out>/<system>.safetensors, checkpoint beside them until it is done, scores at the end."""
+    """One run: weights in <out>/<system>.safetensors, beside them a checkpoint until it is done; then scores."""
     from paperlib.data.named_sets import load
+    from paperlib.device import pick_device
+    from paperlib.distributed import ranks
     from paperlib.systems.registry import SYSTEMS
     from paperlib.training import trainer
     from paperlib.training.recipes import tested
     from paperlib.training.trained import compare, nothing_in, tells_classes
     from paperlib.training.weights import save_weights
 
-    started, out = time.time(), writable(args.out, f"{args.system}.safetensors")
-    device, recipe, seen = pick_device(args.device), _recipe(args), []
+    started, out = time.time(), run_files.writable(args.out, f"{args.system}.safetensors")
+    device, recipe, steps_done = pick_device(args.device), _recipe(args), []
     test = load(*tested(recipe), limit=recipe.test_images)
 
     def begin(dataset) -> None:
         _note(nothing_in(test, "score"))
-        _note(compare(dataset.classes, test, f"{dataset.name} has") if tells_classes(SYSTEMS[args.system]) else "")
+        if tells_classes(SYSTEMS[args.system]):
+            _note(compare(dataset.classes, test, f"{dataset.name} has"))
 
     checkpoint = out / f"{args.system}.checkpoint"
     try:
-        system, history = trainer.train(args.system, recipe, args.seed, args.set, device, checkpoint, bar=_loss_bar,
-                                    watch=lambda _, record: seen.append(record), begin=begin)
+        system, history = trainer.train(
+            args.system, recipe, args.seed, args.set, device, checkpoint, bar=_loss_bar,
+            watch=lambda _, record: steps_done.append(record), begin=begin)
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(_kept(checkpoint, bool(seen), started)) from None
+        raise KeyboardInterrupt(run_files.kept(checkpoint, bool(steps_done), started)) from None
     if ranks()[0]:
         return  # torchrun: the first process scores and writes
+    seconds = sum(record["seconds"] for record in history)
     facts = {"budget": args.budget or "", "steps": str(len(history)), "seed": str(args.seed),
-             "seconds": f"{sum(h['seconds'] for h in history):.0f}", **_origin(device)}
+             "seconds": f"{seconds:.0f}", **_origin(device)}
     path = save_weights(out / f"{args.system}.safetensors", args.system, system, args.half, **facts)
     scores = _scored(path, test, device, f"the trained weights are in {path}, for `paperlib eval`")
     save_weights(path, args.system, system, args.half, **facts, **_headline(scores))
-    _tidy(checkpoint)
+    run_files.tidy(checkpoint)
     print(f"{len(history)} steps, {facts['seconds']} s, loss {history[-1]['loss']:.4f}; {path}")
     print_scores(scores, args.json, test.name)
 
 
 def _scored(path: Path, test, device, kept: str) -> dict:
-    """Scores of the weights as they are stored, so that `eval` finds the same; what goes wrong says what is kept."""
+    """Scores of the weights as they are stored, so that `eval` gives the same; errors say what is `kept`."""
     from paperlib.scoring.coco_metrics import evaluate
     from paperlib.training.weights import load_weights
 
@@ -77,69 +106,38 @@ def _scored(path: Path, test, device, kept: str) -> dict:
     except KeyboardInterrupt:
         raise KeyboardInterrupt(kept) from None
     except (ValueError, KeyError, OSError) as error:
-        raise ValueError(f"{error.args[0] if isinstance(error, KeyError) else error}; {kept}") from None
+        raise ValueError(f"{message_of(error)}; {kept}") from None
 
 
 def _headline(scores: dict) -> dict[str, str]:
     """The one score that a header holds: AP, or the recall of the most proposals."""
-    name = "AP" if "AP" in scores else [key for key in scores if re.fullmatch(r"AR\d+", key)][-1]
+    name = "AP"
+    if name not in scores:
+        recalls = [key for key in scores if re.fullmatch(r"AR\d+", key)]
+        name = recalls[-1]
     return {name: f"{scores[name]:.4f}"}
-
-
-def writable(folder: str | Path, name: str) -> Path:
-    """`folder`, made if it is not there, after a trial: the file `name` can be written in it. Errors: ValueError."""
-    folder = Path(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise ValueError(f"cannot write in {folder}: {error.strerror or error}; expected a folder") from None
-    if (folder / name).is_dir():
-        raise ValueError(f"cannot write {folder / name}: there is a folder of this name")
-    return folder
 
 
 def _note(text: str) -> None:
     """A line that is no result: to stderr, once."""
+    from paperlib.distributed import ranks
+
     if text and ranks()[0] == 0:
         print(f"note: {text}", file=sys.stderr)
-
-
-def _beside(checkpoint: Path) -> list[Path]:
-    """Files that a run keeps to go on from: its checkpoint and those of later stages, and what a kill left of them."""
-    own = re.compile(re.escape(checkpoint.stem) + r"\.(checkpoint|\d+\.pt|after\.pt)(\.part)?")
-    return [file for file in checkpoint.parent.iterdir() if own.fullmatch(file.name)]
-
-
-def _kept(checkpoint: Path, begun: bool, started: float) -> str:
-    """What an interrupted run left, in words; nothing, if it had not begun or a file is older than the command."""
-    files = [*_beside(checkpoint), *(checkpoint.parent / "stages").glob("*.pt")]
-    times = {file.stat().st_mtime: file for file in files if file.suffix != ".part"}
-    if not begun or not times or max(times) < started - 0.1:  # file systems' clocks are coarser
-        return "nothing new was kept"
-    return f"what was done is in {times[max(times)]}; run the same command to go on"
-
-
-def _tidy(checkpoint: Path) -> None:
-    """Remove what a run needed to go on from, and what earlier runs left of that."""
-    from paperlib.training.alternating import clear
-
-    for file in _beside(checkpoint):
-        file.unlink(missing_ok=True)
-    if checkpoint.stem == "faster_rcnn":
-        clear(checkpoint)
 
 
 def _origin(device) -> dict[str, str]:
     """The commit and version that weights were trained with."""
     from paperlib.tables.records import provenance
 
-    return {key: str(value) for key, value in provenance(device).items() if key in ("commit", "torch", "device")}
+    facts = provenance(device)
+    return {key: str(facts[key]) for key in ("commit", "torch", "device")}
 
 
 def _loss_bar(run, total: int, desc: str):
     """A progress bar that shows the loss."""
+    from paperlib.progress import progress
+
     with progress(total=total, desc=desc, unit="step") as bar:
         for record in run:
             bar.update()
@@ -150,22 +148,25 @@ def _loss_bar(run, total: int, desc: str):
 def eval_(args) -> None:
     """Scores of stored weights on a data set, the one that they were scored on if none is named."""
     from paperlib.data.named_sets import load
+    from paperlib.device import pick_device
     from paperlib.scoring.coco_metrics import evaluate
     from paperlib.training.trained import category_ids, compare, nothing_in, tells_classes
     from paperlib.training.weights import load_weights, read_header
 
     device, system = pick_device(args.device), load_weights(args.weights, args.system)
     if args.size:
-        system.trained = replace(system.trained, size=tuple(args.size))
-    name, split, limit = system.trained.test if args.data is None and not args.split else (
-        args.data or system.trained.test[0], args.split, None)
+        system.trained = replace(system.trained, size=_size(args))
+    name, split, limit = system.trained.test
+    if args.data is not None or args.split:
+        name, split, limit = args.data or name, args.split, None
     if not name:
         raise ValueError(f"{args.weights}: does not say what it was scored on; name a set with --data")
     dataset = load(name, split, limit=args.test_images or limit)
     if category_ids(system, dataset) and tells_classes(system) and system.trained.classes:
         _note(compare(system.trained.classes, dataset))
     if "size" not in read_header(args.weights) and not args.size:
-        _note(f"{args.weights} does not say at what size it was trained: images are taken as stored; see --size")
+        _note(f"{args.weights} does not say at what size it was trained: "
+              "images are taken as stored; see --size")
     if nothing := nothing_in(dataset, "score"):
         raise ValueError(nothing)
     print_scores(evaluate(system, dataset, device), args.json, dataset.name)
@@ -175,6 +176,7 @@ def doctor(args) -> int:
     """What is wrong with a data set, or between it and a model, before you train."""
     from paperlib.config import override
     from paperlib.data.named_sets import load
+    from paperlib.device import pick_device
     from paperlib.doctor.examine import doctor as examine
     from paperlib.training.recipes import system_config
     from paperlib.training.weights import load_weights, read_header
@@ -183,7 +185,7 @@ def doctor(args) -> int:
     dataset, device = load(args.data, args.split), pick_device(args.device)
     if stored:
         system, cfg = read_header(args.weights)["system"], override(stored.cfg, args.set)
-        size = tuple(args.size) if args.size else stored.trained.size
+        size = _size(args) or stored.trained.size
         findings = examine(dataset, cfg, size, system, device=device, known=stored.trained.classes)
     else:
         recipe = _recipe(args)
@@ -194,9 +196,10 @@ def doctor(args) -> int:
 
 def pretrain(args) -> None:
     """Train a trunk to name MiniNet's crops and store its weights with their accuracy."""
+    from paperlib.device import pick_device
     from paperlib.paths import weights_folder
     from paperlib.training.pretrain import pretrain as run
 
-    writable(weights_folder(), f"{args.trunk}.safetensors")
+    run_files.writable(weights_folder(), f"{args.trunk}.safetensors")
     path, accuracy = run(args.trunk, args.budget, args.seed, pick_device(args.device), lr=args.lr)
     print(f"{args.trunk}: top-1 {100 * accuracy:.1f}%, weights: {path}")

@@ -4,6 +4,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from paperlib.data import pixels
 from paperlib.data import selective_search as search
@@ -63,6 +64,15 @@ def test_what_was_found_is_read_again_and_a_stopped_search_goes_on(dataset, monk
     file.write_bytes(b"cut short")
     with pytest.raises(ValueError, match=r"\.npz: not a file of proposals"):
         with_proposals(dataset, ProposalSource())
+
+
+def test_a_picture_that_is_replaced_is_searched_again(scenes, dataset):
+    before = with_proposals(dataset, ProposalSource(), jobs=1).proposals
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    Image.fromarray(noise).save(dataset.root / dataset.images[0]["file_name"])
+    after = with_proposals(read_coco(scenes / "instances.json"), ProposalSource(), jobs=1)
+    assert len(after.proposals[0]) != len(before[0]) or not after.proposals[0].equal(before[0])
+    assert all(map(torch.equal, after.proposals[1:], before[1:]))
 
 
 def test_without_a_place_to_keep_them_proposals_are_searched_and_pixels_decoded_each_time(dataset, tmp_path):

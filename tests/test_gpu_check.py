@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from paperlib import gpu_check
+from paperlib.__main__ import main
 from paperlib.tables import runner
 from paperlib.training.recipes import budget
 
@@ -14,7 +15,7 @@ CPU = torch.device("cpu")
 
 def test_without_a_gpu_it_says_so_in_one_line(monkeypatch, capfd):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert gpu_check.main([]) == gpu_check.main(["rows"]) == 1
+    assert main(["gpu"]) == main(["gpu", "rows"]) == 1
     out, err = capfd.readouterr()
     assert out == "" and err == 2 * "make gpu: there is no GPU here that torch can use\n"
 

@@ -14,7 +14,9 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from paperlib.__main__ import NOTEBOOKS
 from paperlib.course import readme_sections, twins
+from paperlib.course.commands import COMMANDS
 
 ROOT = Path(__file__).parents[1]
 CONDA_NAMES = {"torch": "pytorch", "opencv-contrib-python-headless": "opencv"}
@@ -72,8 +74,14 @@ def test_make_targets_and_the_modules_that_they_call_exist():
     text = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = set(re.findall(r"^(\w+):", text, re.MULTILINE))
     assert targets >= {"setup", "notebooks", "test", "lab", "tables", "bench", "site", "clean"}
-    from paperlib.course.cli import COMMANDS
-    assert set(re.findall(r"paperlib notebooks (\w+)", text)) <= set(COMMANDS)
+    assert set(re.findall(r"paperlib notebooks (\w+)", text)) <= set(NOTEBOOKS) == set(COMMANDS)
+
+
+def test_files_beside_the_modules_are_installed_with_them():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    patterns = project["tool"]["setuptools"]["package-data"]["paperlib"]
+    kinds = {path.suffix for path in (ROOT / "paperlib").rglob("*") if path.is_file()} - {".py", ".pyc"}
+    assert kinds == {pattern.removeprefix("**/*") for pattern in patterns}
 
 
 def test_ci_runs_the_tests_and_then_the_notebooks_quickly():
@@ -236,6 +244,19 @@ def test_a_torchvision_that_works_is_taken_whatever_its_metadata_say(tmp_path):
     assert fake(tmp_path, "torch==1.0.0", "").returncode == 0
 
 
-def test_importing_paperlib_does_not_import_torch():
-    done = subprocess.run([sys.executable, "-c", "import paperlib, sys; sys.exit('torch' in sys.modules)"], cwd=ROOT)
-    assert done.returncode == 0
+SLOW = {"torch", "pandas", "scipy", "matplotlib", "nbformat", "jupytext", "IPython"}  # a second or more each
+LOADED = f"import sys; sys.exit(', '.join(sorted({SLOW} & sys.modules.keys())) or 0)"
+
+
+def test_importing_paperlib_imports_nothing_slow():
+    code = f"import paperlib; {LOADED}"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("words", [["--help"], ["notebooks", "--help"], ["train", "--help"], ["train"]], ids=" ".join)
+def test_help_and_a_wrong_call_import_nothing_slow(words):
+    code = (f"from paperlib.__main__ import main\ntry:\n    main({words})\n"
+            f"except SystemExit:\n    {LOADED}\nraise SystemExit('no help was printed')")
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

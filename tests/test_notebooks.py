@@ -6,7 +6,8 @@ import sys
 import nbformat
 import pytest
 
-from paperlib.course import cli, readme_sections, run, site_pages, twins
+from paperlib.__main__ import main
+from paperlib.course import readme_sections, run, site_pages, twins
 from paperlib.course.lint import lint
 from paperlib.course.skeleton import skeleton
 
@@ -134,12 +135,12 @@ def test_banner_follows_the_measured_minutes(folder):
 
 def test_names_take_numbers_and_refuse_what_does_not_exist(folder, capsys):
     assert twins.names(["01"], folder) == twins.names(["01_tiny"], folder) == twins.names(folder=folder) == ["01_tiny"]
-    assert cli.main(["sync", "99", "--folder", str(folder)]) == 2
-    assert capsys.readouterr().err == "error: no notebook '99'; there are ['01_tiny']\n"
+    assert main(["notebooks", "sync", "99", "--folder", str(folder)]) == 2
+    assert capsys.readouterr().err == "paperlib: no notebook '99'; there are ['01_tiny']\n"
 
 
 def test_store_executes_strips_records_and_passes_lint(folder, capsys):
-    assert cli.main(["store", "--folder", str(folder), "--out", str(folder / "out")]) == 0, capsys.readouterr()
+    assert main(["notebooks", "store", "--folder", str(folder), "--out", str(folder / "out")]) == 0, capsys.readouterr()
     stored = twins.read(folder / "01_tiny.ipynb")
     outputs = [o for c in code(stored) for o in c.outputs]
     pictures = [o.metadata for o in outputs if "image/png" in o.get("data", {})]
@@ -153,13 +154,13 @@ def test_store_executes_strips_records_and_passes_lint(folder, capsys):
 
 
 def test_new_begins_a_notebook_whose_setup_works_on_colab(folder, capsys):
-    assert cli.main(["new", "15_my_paper", "--folder", str(folder)]) == 0
+    assert main(["notebooks", "new", "15_my_paper", "--folder", str(folder)]) == 0
     cells = code(twins.read(folder / "15_my_paper.ipynb"))
     assert "    !git clone -q" in cells[1].source and "    %pip install -q" in cells[1].source
     assert twins.title("15_my_paper", folder) == "My paper"
     for wrong in ("15_my_paper", "my_paper"):
-        assert cli.main(["new", wrong, "--folder", str(folder)]) == 2
-        assert f"error: cannot begin {wrong!r}" in capsys.readouterr().err
+        assert main(["notebooks", "new", wrong, "--folder", str(folder)]) == 2
+        assert f"paperlib: cannot begin {wrong!r}" in capsys.readouterr().err
 
 
 def test_run_shows_the_failing_cell_and_exits_with_1(folder, capsys):
@@ -167,21 +168,21 @@ def test_run_shows_the_failing_cell_and_exits_with_1(folder, capsys):
     twin.write_text(twin.read_text().replace("print(BUDGET, SEED)", "print(BUDGET, 1 / SEED)"))
     twins.sync("01_tiny", folder)
     out = folder / "out"
-    assert cli.main(["run", "--budget", "smoke", "--folder", str(folder), "--out", str(out)]) == 1
+    assert main(["notebooks", "run", "--budget", "smoke", "--folder", str(folder), "--out", str(out)]) == 1
     printed = capsys.readouterr().out
     assert "01_tiny failed" in printed and "ZeroDivisionError" in printed and "print(BUDGET, 1 / SEED)" in printed
-    assert cli.main(["run", "--set", "SEED=2", "--folder", str(folder), "--out", str(out)]) == 0
+    assert main(["notebooks", "run", "--set", "SEED=2", "--folder", str(folder), "--out", str(out)]) == 0
     assert any("mini 0.5" in o.get("text", "") for c in code(twins.read(out / "01_tiny.ipynb")) for o in c.outputs)
 
 
 def test_check_runs_nbval_and_the_solutions(folder, capsys):
-    command = ["check", "--budget", "smoke", "--folder", str(folder), "--out", str(folder / "out")]
-    assert cli.main(command) == 0, capsys.readouterr()
+    command = ["notebooks", "check", "--budget", "smoke", "--folder", str(folder), "--out", str(folder / "out")]
+    assert main(command) == 0, capsys.readouterr()
     assert "01_tiny (solved)" in capsys.readouterr().out
     twin = twins.twin_path("01_tiny", folder)
     twin.write_text(twin.read_text().replace("return x + x", "return x * x"))
     twins.sync("01_tiny", folder)
-    assert cli.main(command) == 1
+    assert main(command) == 1
     assert "{'double': False}" in capsys.readouterr().out
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from test_trained import drawn
 
-from paperlib import train_commands
+from paperlib import run_files, train_commands
 from paperlib.__main__ import main
 from paperlib.data.batches import Batches
 from paperlib.data.named_sets import load
@@ -163,7 +163,7 @@ def test_a_folder_that_may_not_be_written_in(data, monkeypatch, capsys):
     def refused(**_):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(train_commands.tempfile, "TemporaryFile", refused)
+    monkeypatch.setattr(run_files.tempfile, "TemporaryFile", refused)
     assert train() == 2
     assert capsys.readouterr().err == "paperlib: cannot write in out: Permission denied; expected a folder\n"
     monkeypatch.setenv("PAPERLIB_WEIGHTS", "weights")

@@ -73,7 +73,7 @@ def searched(dataset: DetectionSet, quality: bool = False, jobs: int | None = No
     method = json.dumps(["selective search 1", quality, QUALITY if quality else FAST, SMALL, cv2.__version__])
     key = hashlib.sha256(method.encode()).hexdigest()[:8]
     path = cache_folder(dataset.root) / f".proposals-{dataset.version}-{key}.npz"
-    names = [image["file_name"] for image in dataset.images]
+    names = [_stamped(dataset.root, image["file_name"]) for image in dataset.images]
     known = _read(path)[0] if path.exists() else {}
     keep = not known.keys() >= set(names) and writable(path.parent)
     with FileLock(f"{path}.lock") if keep else nullcontext():
@@ -89,6 +89,12 @@ def searched(dataset: DetectionSet, quality: bool = False, jobs: int | None = No
                     _write(path, known, {"version": dataset.version, "method": method})
                 bar.update(len(chunk))
     return [torch.from_numpy(known[name].astype(np.float32)) for name in names]
+
+
+def _stamped(root: Path, name: str) -> str:
+    """A picture's name with its bytes and the time of its last change: a picture that is replaced is searched again."""
+    info = (root / name).stat()
+    return f"{name} {info.st_size} {info.st_mtime_ns}"
 
 
 def _search(image: np.ndarray, quality: bool, seed: int) -> np.ndarray:

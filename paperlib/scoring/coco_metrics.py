@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from paperlib.data.given_proposals import asks_for_proposals, with_proposals
+from paperlib.data.record_checks.faults import parse_json
 from paperlib.data.record_checks.values import AREA_BOUNDS, area_bounds
 from paperlib.parts.boxes import iou
 from paperlib.scoring.checked_arrays import found, truth
@@ -133,7 +134,7 @@ def covered(dataset) -> float:
 def read_json(path) -> object:
     """A JSON file's content. Errors: FileNotFoundError, or ValueError with file, line and column."""
     try:
-        return json.loads(Path(path).read_bytes())               # UTF-8 or UTF-16, with a mark in front or without
+        return parse_json(Path(path).read_bytes())               # UTF-8 or UTF-16, with a mark in front or without
     except json.JSONDecodeError as error:
         raise ValueError(f"{path}: not valid JSON at line {error.lineno}, column {error.colno}: {error.msg}") from None
     except UnicodeDecodeError as error:

@@ -14,14 +14,31 @@ from statistics import median
 import torch
 import torchvision
 from filelock import FileLock
+from msgspec import Struct
 
 from paperlib import __version__
 from paperlib.config import digest
 from paperlib.device import chip, has_bf16
+from paperlib.papers.files import typed
 from paperlib.paths import REPOSITORY, results_folder
 
 START = '{"table"'  # of every record's line
-KEYS = {"table", "row", "seed", "budget", "hash", "status", "metrics", "seconds", "provenance", "sha256"}
+
+
+class Record(Struct, frozen=True):
+    """What every record's line has; runs, timings and probes add keys of their own, which are kept."""
+
+    table: str
+    row: str
+    seed: int
+    budget: str
+    hash: str  # identity of what was run
+    status: str  # "ok" or "diverged: ..."
+    metrics: dict[str, int | float]
+    seconds: int | float
+    provenance: dict
+    sha256: str  # of all the rest
+
 
 
 def path_of(table: str, budget: str) -> Path:
@@ -90,12 +107,12 @@ def _checked(line: str, where: str) -> dict | None:
               "what is torn counts as not measured, run its table again")
     if record is None:
         return None
-    if missing := KEYS - record.keys():
-        raise ValueError(f"{where}: record lacks {', '.join(sorted(missing))}")
+    named = f"{where}: row {record.get('row')!r}, seed {record.get('seed')}"
+    typed(Record, record, named)
     body = {k: v for k, v in record.items() if k != "sha256"}
     if digest(body) != record["sha256"]:
         raise ValueError(
-            f"{where}: row {record['row']!r}, seed {record['seed']}: the record does not match its checksum, "
+            f"{named}: the record does not match its checksum, "
             "so it was changed after it was measured; delete the line and run the row again"
         )
     return record

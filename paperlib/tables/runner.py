@@ -24,6 +24,7 @@ from paperlib.tables.row_jobs import Job, jobs_of
 from paperlib.training.recipes import Budget, budget, system_config, tested
 from paperlib.training.trainer import sides, train
 from paperlib.world import drawn_sets
+from paperlib.world.set_names import SetName
 
 BAR = "{desc} {percentage:3.0f}%|{bar}| {elapsed}, about {remaining} left{postfix}"
 
@@ -32,7 +33,7 @@ BAR = "{desc} {percentage:3.0f}%|{bar}| {elapsed}, about {remaining} left{postfi
 def _data_version(name: str, split: str) -> tuple[str, int]:
     """(version, number of classes) of a split. A drawn set's version is its generator's, so it need not be drawn."""
     if is_drawn(name):
-        parts = name.split("@")
+        parts = [part.top for part in SetName.parse(name).chain]
         return "@".join(map(drawn_sets.version, parts)), drawn_sets.world_of(parts[-1]).categories
     dataset = load(name, split)
     return dataset.version, len(dataset.classes)
@@ -131,7 +132,8 @@ def run(names: str | Iterable[str], plan: str | Budget | None = None, rows: list
             todo[job.table, job.row, job.seed] = job, key, device, 1 if jobs > 1 else None
         seen.add((key, job.seed))
     sets = {name for job, *_ in todo.values() for name in (job.recipe.data, tested(job.recipe)[0])}
-    for drawn in filter(is_drawn, {part for name in sets for part in name.split("@")}):
+    parts = {part for name in sets for part in SetName.parse(name).chain}
+    for drawn in {part.top for part in parts if part.is_drawn}:
         ensure(drawn)  # here, with every core, and once; not in each worker
     usual = records.typical(ready, plan.name)
     weights = {name: usual.get(name[0], usual.get(job.system, 60.0)) for name, (job, *_) in todo.items()}  # seconds

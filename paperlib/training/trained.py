@@ -7,6 +7,7 @@ from torch import nn
 
 from paperlib.data.detection_set import DetectionSet
 from paperlib.data.named_sets import is_drawn
+from paperlib.world.set_names import SetName
 
 NAMED = 6  # classes that a message names; of more it gives the number
 
@@ -74,7 +75,7 @@ def _drawn(data: str, num_classes: int) -> tuple[str, ...]:
         return ()
     from paperlib.world import catalogue, drawn_sets  # late: drawing needs OpenCV
 
-    name = data.rpartition("@")[2]
+    name = SetName.parse(data).chain[-1].top
     found = tuple(c.name for c in catalogue.CATEGORIES[: drawn_sets.world_of(name).categories])
     found = tuple(sorted(found)) if name.startswith("minivoc") else found  # as its reader numbers them
     return found if len(found) == num_classes else ()

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 from paperlib.world.drawn_sets import counts_of, version, world_of
+from paperlib.world.set_names import SetName
 from paperlib.world.write_coco import write_minicoco
 from paperlib.world.write_folder import write_mininet
 from paperlib.world.write_voc import write_minivoc
@@ -24,7 +25,7 @@ def build(name: str, folder: str | Path, jobs: int | None = None, counts: dict[s
         raise KeyError(f"{name} has no split {sorted(unknown)}; it has {', '.join(counts_of(name))}")
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    WRITERS[name.partition("?")[0]](name, folder, counts, jobs or os.cpu_count() or 1)
+    WRITERS[SetName.parse(name).base](name, folder, counts, jobs or os.cpu_count() or 1)
     (folder / "version").write_text(version(name) + "\n")
 
 

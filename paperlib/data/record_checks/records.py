@@ -6,11 +6,12 @@ import numpy as np
 from pycocotools import mask as rle_tools
 
 from paperlib.data.record_checks.faults import Fault
-from paperlib.data.record_checks.segmentations import PngMask, encode, thin, wrong_mask
+from paperlib.data.record_checks.segmentations import PngMask, encode, right_polygons, thin, wrong_mask
 from paperlib.data.record_checks.values import MAX_AREA, brief, finite, flag, native, whole, wrong_path, wrong_size
 
 KEYS = {"images": ("id", "file_name", "height", "width"), "categories": ("id", "name"),
         "annotations": ("id", "image_id", "category_id", "bbox")}
+CHUNK = 10_000                 # annotations whose polygons are looked at together
 SIZE_HINT = "width and height in px, which Pillow's Image.open(picture).size gives"
 
 
@@ -30,7 +31,7 @@ def check_records(data: dict, file: str, labelled: bool = True) -> tuple[dict[st
     linked = [ann for ann in good["annotations"] if _is_linked(ann, links, file, faults)]
     whole_ones = [ann for ann in linked if _check_numbers(ann, file, faults)]
     boxed = _check_boxes(whole_ones, sizes, file, faults)
-    good["annotations"] = [a for a in boxed if _check_segmentation(a, sizes[a["image_id"]], file, faults)]
+    good["annotations"] = _check_segmentations(boxed, sizes, file, faults)
     for ann in good["annotations"]:
         if ann["area"] is None:
             ann["area"] = area_of(ann, sizes[ann["image_id"]])
@@ -157,6 +158,19 @@ def _check_boxes(annotations: list[dict], sizes: dict, file: str, faults: list[F
             faults.append(Fault(file, note[0], f"{note[1]}, {size}", "a box inside the image", False, "clipped"))
             ann["bbox"] = [float(x1[i]), float(y1[i]), float(x2[i] - x1[i]), float(y2[i] - y1[i])]
     return [a for a, drop in zip(annotations, empty | lost) if not drop]
+
+
+def _check_segmentations(annotations: list[dict], sizes: dict, file: str, faults: list[Fault]) -> list[dict]:
+    """Annotations with a mask that can be used, or without one."""
+    kept = []
+    for first in range(0, len(annotations), CHUNK):
+        chunk = annotations[first:first + CHUNK]
+        reach = np.array([max(sizes[ann["image_id"]]) for ann in chunk])
+        right = right_polygons([ann.get("segmentation") for ann in chunk], reach).tolist()
+        for ann, is_right in zip(chunk, right):
+            if is_right or _check_segmentation(ann, sizes[ann["image_id"]], file, faults):
+                kept.append(ann)
+    return kept
 
 
 def _check_segmentation(ann: dict, size: tuple[int, int], file: str, faults: list[Fault]) -> bool:

@@ -5,15 +5,16 @@ Units: size is (height, width) px of the image.
 """
 import math
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from PIL import Image
 from pycocotools import mask as rle_tools
 
 from paperlib.data.record_checks.values import Wrong, brief
+from paperlib.parts.masks import compress, unpack
 
 OUTLINE = 1e7                  # px; pycocotools takes 80 bytes for each pixel of an outline that it draws
-DIGITS = 7                     # characters of 5 bits that a run length may have: no image has 2**35 pixels
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,30 @@ def wrong_mask(seg: object, size: tuple[int, int]) -> Wrong | None:
     return _wrong_runs(seg, size) if isinstance(seg, dict) else _wrong_polygons(seg, size)
 
 
+def right_polygons(segmentations: list, reach: np.ndarray) -> np.ndarray:
+    """Which of many masks are polygons beyond doubt, by one look at all their numbers; `wrong_mask` judges the others.
+
+    Shapes: n masks, reach (n,) px, the longer side of each one's image -> (n,) bool.
+    """
+    polygons, owners = [], []
+    for i, seg in enumerate(segmentations):
+        if isinstance(seg, list) and all(isinstance(p, list) and len(p) >= 6 and len(p) % 2 == 0 for p in seg):
+            polygons += seg
+            owners += [i] * len(seg)
+    try:
+        numbers = np.array(list(chain.from_iterable(polygons)))
+    except (ValueError, OverflowError):                    # lists of lists; numbers that no float can hold
+        numbers = np.zeros(0)
+    if not numbers.size or numbers.ndim != 1 or numbers.dtype.kind not in "fiu":  # texts, nulls
+        return np.zeros(len(segmentations), bool)
+    owner, lengths = np.array(owners), np.array(list(map(len, polygons)))
+    starts = lengths.cumsum() - lengths
+    low, high = np.minimum.reduceat(numbers, starts), np.maximum.reduceat(numbers, starts)
+    outside = ~((low >= -reach[owner]) & (high <= 2 * reach[owner]))  # also where a number is NaN
+    outline = 1.5 * reach * np.bincount(owner, lengths, len(reach))  # px at most
+    return (outline > 0) & (outline <= OUTLINE) & (np.bincount(owner, outside, len(reach)) == 0)
+
+
 def thin(polygons: list) -> list:
     """The polygons that have fewer than three points."""
     return [p for p in polygons if len(p) < 6]
@@ -37,12 +62,7 @@ def encode(seg: list | dict | PngMask, size: tuple[int, int]) -> dict:
     """A mask that passed `wrong_mask`, in pycocotools' compressed form."""
     if isinstance(seg, PngMask):
         return rle_tools.encode(np.asfortranarray(_painted(seg.file, size) == seg.value))
-    if isinstance(seg, list):
-        return rle_tools.merge(rle_tools.frPyObjects(seg, *size))
-    counts, size = seg["counts"], [int(side) for side in size]
-    if isinstance(counts, list):
-        return rle_tools.frPyObjects({"size": size, "counts": counts}, *size)
-    return {"size": size, "counts": counts.encode() if isinstance(counts, str) else counts}
+    return compress(seg, size)
 
 
 def _wrong_polygons(seg: object, size: tuple[int, int]) -> Wrong | None:
@@ -96,26 +116,6 @@ def _wrong_runs(rle: dict, size: tuple[int, int]) -> Wrong | None:
     except (KeyError, TypeError, ValueError):
         pass
     return "RLE counts that cannot be read", f"runs for {height} x {width} = {height * width} pixels"
-
-
-def unpack(text: str | bytes) -> np.ndarray:
-    """Run lengths (n,) from COCO's string form: 5 bits a character, low first; from the fourth run on, differences.
-
-    Errors: ValueError for what is no such string.
-    """
-    raw = text.encode("ascii") if isinstance(text, str) else text
-    chars = np.frombuffer(raw, np.uint8).astype(np.int64) - 48
-    last = np.flatnonzero((chars & 32) == 0)               # a character without bit 5 ends its number
-    if ((chars < 0) | (chars > 63)).any() or (len(chars) and (not len(last) or last[-1] != len(chars) - 1)):
-        raise ValueError("a character outside the alphabet, or an end inside a number")
-    first = np.concatenate([[0], last[:-1] + 1])[:len(last)]
-    if (last - first >= DIGITS).any():
-        raise ValueError("a run longer than any image")
-    place = np.arange(len(chars)) - np.repeat(first, last - first + 1)
-    runs = np.add.reduceat((chars & 31) << 5 * place, first) if len(last) else np.zeros(0, np.int64)
-    runs -= ((chars[last] & 16) > 0) * (32 << 5 * place[last])  # bit 4 of the last character is the sign
-    runs[1::2], runs[2::2] = runs[1::2].cumsum(), runs[2::2].cumsum()
-    return runs
 
 
 def _painted(file: str, size: tuple[int, int]) -> np.ndarray:

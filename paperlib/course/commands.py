@@ -1,13 +1,11 @@
-"""Run, test, store and publish the notebooks: `paperlib notebooks COMMAND [names]`.
+"""What `paperlib notebooks COMMAND` does; `paperlib/__main__.py` holds its arguments.
 
 Each notebook runs in a process of its own with one thread, `--jobs` of them at a time, the longest first.
 """
-import argparse
 import datetime
 import json
 import os
 import re
-import sys
 from pathlib import Path
 
 from paperlib.course import readme_sections, site_pages, twins
@@ -126,25 +124,12 @@ def _record(name: str, seconds: float, args) -> None:
 
 COMMANDS = {"new": new, "run": run, "check": check, "store": store, "sync": sync, "lint": check_stored,
             "readme": readme, "picture": picture, "site": site}
+OUT = {"run": "notebooks"}  # folders of build/ that are not called like their command
 
 
-def main(argv: list[str] | None = None) -> int:
-    """The command line; bad input is one line on stderr and status 2."""
-    parser = argparse.ArgumentParser(prog="paperlib notebooks", description=__doc__)
-    parser.add_argument("command", choices=COMMANDS, metavar="COMMAND", help="; ".join(
-        f"{name}: {command.__doc__.splitlines()[0]}" for name, command in COMMANDS.items()))
-    parser.add_argument("names", nargs="*", help="names or numbers of notebooks; all by default")
-    parser.add_argument("--jobs", type=int, default=2, help="notebooks at a time")
-    parser.add_argument("--budget", default="mini")
-    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="run: a notebook parameter")
-    parser.add_argument("--out", type=Path, help="where results go, by default a folder of build/")
-    parser.add_argument("--folder", type=Path, default=twins.NOTEBOOKS, help="where the notebooks are")
-    parser.add_argument("--record", action="store_true", help="run: also record the minutes, as on a GPU")
-    args = parser.parse_args(argv)
-    args.out = (args.out or REPOSITORY / "build" / {"run": "notebooks"}.get(args.command, args.command)).resolve()
-    args.folder = args.folder.resolve()
-    try:
-        return COMMANDS[args.command](args)
-    except (ValueError, KeyError, FileNotFoundError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+def run_command(args) -> int:
+    """Run `args.command` with the folders that it reads and writes filled in; its exit status."""
+    folder = args.folder or twins.NOTEBOOKS
+    out = args.out or REPOSITORY / "build" / OUT.get(args.command, args.command)
+    args.folder, args.out = Path(folder).resolve(), Path(out).resolve()
+    return COMMANDS[args.command](args)

@@ -1,0 +1,46 @@
+"""The files of one training run: a folder that can be written, and what a run keeps to go on from."""
+
+import re
+import tempfile
+from pathlib import Path
+
+
+def writable(folder: str | Path, name: str) -> Path:
+    """`folder`, made if it does not exist, after a trial that `name` can be written in it. Errors: ValueError."""
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ValueError(f"cannot write in {folder}: {error.strerror or error}; expected a folder") from None
+    if (folder / name).is_dir():
+        raise ValueError(f"cannot write {folder / name}: there is a folder of this name")
+    return folder
+
+
+def _beside(checkpoint: Path) -> list[Path]:
+    """Files that a run keeps to go on from: checkpoints of it and its stages, and their unfinished parts."""
+    names = re.compile(re.escape(checkpoint.stem) + r"\.(checkpoint|\d+\.pt|after\.pt)(\.part)?")
+    return [file for file in checkpoint.parent.iterdir() if names.fullmatch(file.name)]
+
+
+def kept(checkpoint: Path, begun: bool, started: float) -> str:
+    """Where an interrupted run can go on from, in words; a file older than the command does not count."""
+    files = [*_beside(checkpoint), *(checkpoint.parent / "stages").glob("*.pt")]
+    whole = [file for file in files if file.suffix != ".part"]
+    if begun and whole:
+        newest = max(whole, key=lambda file: file.stat().st_mtime)
+        if newest.stat().st_mtime >= started - 0.1:  # file systems' clocks are coarser
+            return f"what was done is in {newest}; run the same command to go on"
+    return "nothing new was kept"
+
+
+def tidy(checkpoint: Path) -> None:
+    """Remove what a run needed to go on from, and what earlier runs left of that."""
+    from paperlib.training.alternating import clear
+
+    for file in _beside(checkpoint):
+        file.unlink(missing_ok=True)
+    if checkpoint.stem == "faster_rcnn":
+        clear(checkpoint)
