@@ -77,6 +77,13 @@ def test_make_targets_and_the_modules_that_they_call_exist():
     assert set(re.findall(r"paperlib notebooks (\w+)", text)) <= set(NOTEBOOKS) == set(COMMANDS)
 
 
+def test_files_beside_the_modules_are_installed_with_them():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    patterns = project["tool"]["setuptools"]["package-data"]["paperlib"]
+    kinds = {path.suffix for path in (ROOT / "paperlib").rglob("*") if path.is_file()} - {".py", ".pyc"}
+    assert kinds == {pattern.removeprefix("**/*") for pattern in patterns}
+
+
 def test_ci_runs_the_tests_and_then_the_notebooks_quickly():
     script = ROOT / ".ci" / "run"
     calls = re.findall(r"^make .+", script.read_text(encoding="utf-8"), re.MULTILINE)
@@ -99,6 +106,19 @@ def test_links_in_the_documents_lead_somewhere():
     for name in ("README.md", "CONTRIBUTING.md"):
         for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", (ROOT / name).read_text(encoding="utf-8")):
             assert (ROOT / target).exists(), f"{name} links to {target}"
+
+
+def test_the_map_names_every_room_from_the_ground_up():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    layers = project["tool"]["importlinter"]["contracts"][0]["layers"]
+    rooms = {folder.parent.name for folder in (ROOT / "paperlib").glob("*/__init__.py")}
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("## Where things are")[2]
+    lines = dict(re.findall(r"^\| `([\w/*.]+)` \| (.+) \|$", text.partition("\n## ")[0], re.MULTILINE))
+    named = [name for name in lines if name in rooms]
+    assert set(lines) - {"paperlib/*.py"} == rooms
+    assert named == [layer for layer in reversed(layers) if layer in rooms]
+    top = {path.stem for path in (ROOT / "paperlib").glob("*.py")} - {"__init__"}
+    assert {name for name in top if f"`{name}`" not in lines["paperlib/*.py"]} == set()
 
 
 def lint_imports(folder: Path) -> subprocess.CompletedProcess:

@@ -3,8 +3,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from paperlib.bench import timing
 from paperlib.claims.registry import COMPUTED, CURVES, TIMED
@@ -14,6 +13,9 @@ from paperlib.papers.register import claims
 from paperlib.tables import compare, records
 from paperlib.tables.source import changed_since
 from paperlib.training.recipes import Budget, budget
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 VERDICTS = ("holds", "contradicted", "unresolved", "stale", "not run", "external")
 NOTHING = {"measured": None, "interval": None, "n": 0, "verdict": "not run", "cost": None, "delta": None, "pairs": None,
@@ -54,11 +56,13 @@ def counts(lines: Iterable[dict]) -> dict[str, dict[str, int]]:
     return {paper: {v: tally[v] for v in VERDICTS} for paper, tally in found.items()}
 
 
-def frame(lines: Iterable[dict], kind: str) -> pd.DataFrame:
+def frame(lines: Iterable[dict], kind: str) -> "pd.DataFrame":
     """Judged claims of one kind ("trend", "ratio", "exact") as a table, a row a claim, without what nobody filled.
 
     "enough" is the number of pairs of seeds that `judged` calls "pairs". Trends say what is compared.
     """
+    import pandas as pd  # here: claims are judged without it
+
     def words(value, number="g"):
         if isinstance(value, dict):
             value = [f"{key} {words(part)}" for key, part in value.items()]

@@ -3,6 +3,8 @@ import cv2
 import numpy as np
 from pycocotools import mask as rle_tools
 
+DIGITS = 7                     # characters of 5 bits that a run length may have: no image has 2**35 pixels
+
 
 def polygons(mask: np.ndarray) -> list[list[float]]:
     """The outline of a mask as COCO polygons, one a piece; a hole is joined to its piece by a cut of no width.
@@ -41,10 +43,39 @@ def run_lengths(mask: np.ndarray) -> dict:
     return {"size": list(mask.shape), "counts": np.diff(edges).tolist()}
 
 
-def filled(segmentation, height: int, width: int) -> np.ndarray:
+def compress(segmentation: list | dict, size: tuple[int, int]) -> dict:
+    """Pycocotools' compressed RLE of polygons, or of an RLE with counts in a list, in text or in bytes.
+
+    Units: size (height, width) px. What comes out of a stranger's file must be checked first.
+    """
+    if isinstance(segmentation, list):
+        return rle_tools.merge(rle_tools.frPyObjects(segmentation, *size))
+    counts, size = segmentation["counts"], [int(side) for side in size]
+    if isinstance(counts, list):
+        return rle_tools.frPyObjects({"size": size, "counts": counts}, *size)
+    return {"size": size, "counts": counts.encode() if isinstance(counts, str) else counts}
+
+
+def unpack(text: str | bytes) -> np.ndarray:
+    """Run lengths (n,) from COCO's string form: 5 bits a character, low first; from the fourth run on, differences.
+
+    Errors: ValueError for what is no such string.
+    """
+    raw = text.encode("ascii") if isinstance(text, str) else text
+    chars = np.frombuffer(raw, np.uint8).astype(np.int64) - 48
+    last = np.flatnonzero((chars & 32) == 0)               # a character without bit 5 ends its number
+    if ((chars < 0) | (chars > 63)).any() or (len(chars) and (not len(last) or last[-1] != len(chars) - 1)):
+        raise ValueError("a character outside the alphabet, or an end inside a number")
+    first = np.concatenate([[0], last[:-1] + 1])[:len(last)]
+    if (last - first >= DIGITS).any():
+        raise ValueError("a run longer than any image")
+    place = np.arange(len(chars)) - np.repeat(first, last - first + 1)
+    runs = np.add.reduceat((chars & 31) << 5 * place, first) if len(last) else np.zeros(0, np.int64)
+    runs -= ((chars[last] & 16) > 0) * (32 << 5 * place[last])  # bit 4 of the last character is the sign
+    runs[1::2], runs[2::2] = runs[1::2].cumsum(), runs[2::2].cumsum()
+    return runs
+
+
+def filled(segmentation: list | dict, height: int, width: int) -> np.ndarray:
     """The mask (H, W) bool of COCO polygons, or of an RLE."""
-    if isinstance(segmentation, dict):
-        rle = rle_tools.frPyObjects(segmentation, height, width)
-    else:
-        rle = rle_tools.merge(rle_tools.frPyObjects(segmentation, height, width))
-    return rle_tools.decode(rle).astype(bool)
+    return rle_tools.decode(compress(segmentation, (height, width))).astype(bool)

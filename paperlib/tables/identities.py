@@ -119,8 +119,7 @@ def data_version(name: str, split: str) -> tuple[str, int]:
 
 def first_weights(cfg) -> str | None:
     """Digests of the pre-trained trunks' files in this repository; None for trunks that start elsewhere."""
-    rpn_trunk = cfg.rpn_trunk if isinstance(cfg, FasterRCNNConfig) else ""
-    return weights_version(cfg.trunk.weights, cfg.trunk.name, rpn_trunk)
+    return weights_version(cfg.trunk.weights, *cfg.trunk_names())
 
 
 @cache

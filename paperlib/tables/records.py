@@ -12,7 +12,6 @@ from pathlib import Path
 from statistics import median
 
 import torch
-import torchvision
 from filelock import FileLock
 from msgspec import Struct
 
@@ -190,6 +189,8 @@ def provenance(device: torch.device, bf16: bool = False) -> dict:
 
     `bf16`: bfloat16 was asked for; not every machine has it (device.half).
     """
+    import torchvision  # here, as it takes seconds to import
+
     return {
         "commit": commit(),
         "source": source_digest(),
