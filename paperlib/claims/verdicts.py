@@ -1,12 +1,13 @@
 """Every claim of the papers beside what was measured here: value, interval, verdict, and what it cost."""
 import math
 import re
-from collections import Counter
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 from paperlib.bench import timing
 from paperlib.claims.registry import COMPUTED, CURVES, TIMED
+from paperlib.claims.tally import VERDICTS as VERDICTS
+from paperlib.claims.tally import counts as counts
 from paperlib.intervals import Difference, paired, pairs_to_see, verdict
 from paperlib.papers.printed import by_variant, published
 from paperlib.papers.register import claims
@@ -17,7 +18,6 @@ from paperlib.training.recipes import Budget, budget
 if TYPE_CHECKING:
     import pandas as pd
 
-VERDICTS = ("holds", "contradicted", "unresolved", "stale", "not run", "external")
 NOTHING = {"measured": None, "interval": None, "n": 0, "verdict": "not run", "cost": None, "delta": None, "pairs": None,
            "mixed": None, "remark": ""}
 
@@ -46,14 +46,6 @@ def judged(plan: str | Budget | None = "mini", paper: str | None = None) -> list
     }
     chosen = [claim for claim in claims() if paper in (None, claim["paper"])]
     return [_line(claim, judges[claim["judge"]["by"]](claim), plan) for claim in chosen]
-
-
-def counts(lines: Iterable[dict]) -> dict[str, dict[str, int]]:
-    """{paper: {verdict: number}} of judged claims, every verdict present, papers in their order."""
-    found: dict[str, Counter] = {}
-    for line in lines:
-        found.setdefault(line["paper"], Counter())[line["verdict"]] += 1
-    return {paper: {v: tally[v] for v in VERDICTS} for paper, tally in found.items()}
 
 
 def frame(lines: Iterable[dict], kind: str) -> "pd.DataFrame":
