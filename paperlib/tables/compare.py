@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from paperlib.intervals import mean_interval, paired, verdict
+from paperlib.intervals import Difference, mean_interval, paired, verdict
 from paperlib.papers.printed import by_variant, published
 from paperlib.tables import dials, records, row_jobs
 from paperlib.tables.identities import identity, is_current
@@ -17,8 +17,15 @@ MAIN = ("AP", "mAP", "AR1k", "R50 AP", "avg")  # the column by which a table's r
 
 def main_metric(table: str) -> str:
     """The column that a table is about."""
-    names = {c["name"]: c["better"] for c in by_variant((published() | dials.tables())[table])["columns"]}
-    return next((m for m in (*MAIN, *(n for n, better in names.items() if better == "higher")) if m in names), "AP")
+    columns = by_variant((published() | dials.tables())[table])["columns"]
+    names = [column["name"] for column in columns]
+    for metric in MAIN:
+        if metric in names:
+            return metric
+    for column in columns:
+        if column["better"] == "higher":
+            return column["name"]
+    return "AP"
 
 
 def measured(table: str, plan: str | Budget | None = None) -> dict[str, dict]:
@@ -60,7 +67,8 @@ def measured(table: str, plan: str | Budget | None = None) -> dict[str, dict]:
 
 def _add_zeros(rows: dict[str, dict], lost: list[tuple[str, int]]) -> None:
     """Give the runs that diverged, (row, seed), a zero in every score that they lack and others have."""
-    scores = {name for entry in rows.values() for name in entry["metrics"] if records.is_score(name)}
+    measured_of_any = set().union(*(entry["metrics"] for entry in rows.values()))
+    scores = list(filter(records.is_score, measured_of_any))
     for row, seed in lost:
         for name in scores:
             rows[row]["metrics"].setdefault(name, {}).setdefault(seed, 0.0)
@@ -68,7 +76,9 @@ def _add_zeros(rows: dict[str, dict], lost: list[tuple[str, int]]) -> None:
 
 def points(rows: dict[str, dict], row: str, metric: str) -> dict[int, float]:
     """{seed: score in points} of one row of `measured`; empty if nothing is recorded of it."""
-    return {seed: 100 * score for seed, score in rows.get(row, {"metrics": {}})["metrics"].get(metric, {}).items()}
+    if row not in rows:
+        return {}
+    return {seed: 100 * score for seed, score in rows[row]["metrics"].get(metric, {}).items()}
 
 
 def frame(table: str, plan: str | Budget | None = None, metric: str | None = None) -> "pd.DataFrame":
@@ -84,8 +94,8 @@ def frame(table: str, plan: str | Budget | None = None, metric: str | None = Non
     metric = metric or main_metric(table)
     printed = {row["label"]: row["values"].get(metric) for row in body["rows"]}
     printed |= dict.fromkeys(row_jobs.variants(table))
-    points = {label: {s: 100 * v for s, v in mine["metrics"].get(metric, {}).items()} for label, mine in ours.items()}
-    lines = {label: _line(label, base, printed, points, ours.get(label, {})) for label in printed}
+    scores = {label: points(ours, label, metric) for label in ours}
+    lines = {label: _line(label, base, printed, scores, ours.get(label, {})) for label in printed}
     columns = pd.MultiIndex.from_tuples(
         [
             ("paper", metric),
@@ -108,35 +118,52 @@ def frame(table: str, plan: str | Budget | None = None, metric: str | None = Non
     return shown
 
 
-def _line(label: str, base: str, printed: dict, points: dict, mine: dict) -> list:
+def _line(label: str, base: str, printed: dict, scores: dict, entry: dict) -> list:
     """One row of `frame`."""
-    values, paper, paper_base = points.get(label, {}), printed[label], printed.get(base)
-    delta = paper - paper_base if None not in (paper, paper_base) and label != base else None
-    mean = mean_interval(list(values.values())) if values else None
-    difference = paired(values, points.get(base, {})) if label != base else None
-    return [
-        paper,
-        delta,
-        mean and mean.mean,
-        (mean.high - mean.low) / 2 if mean and mean.n > 1 else None,
-        difference and difference.mean,
-        (difference.low, difference.high) if difference and difference.n > 1 else None,
-        "baseline" if label == base else verdict(difference, delta),
-        len(values),
-        sum(mine["seconds"]) / 60 if mine.get("seconds") else None,
-        mine.get("diverged", 0),
-        mine.get("stale", 0),
-    ]
+    values, minutes = scores.get(label, {}), None
+    if entry.get("seconds"):
+        minutes = sum(entry["seconds"]) / 60
+    mean, spread = _mean_and_spread(values)
+    paper, delta, difference, says = printed[label], None, None, "baseline"
+    if label != base:
+        if paper is not None and printed.get(base) is not None:
+            delta = paper - printed[base]
+        difference = paired(values, scores.get(base, {}))
+        says = verdict(difference, delta)
+    return [paper, delta, mean, spread, difference and difference.mean, _bounds(difference), says, len(values), minutes,
+            entry.get("diverged", 0), entry.get("stale", 0)]
+
+
+def _mean_and_spread(values: dict[int, float]) -> tuple[float | None, float | None]:
+    """Mean of the seeds and half of its interval's width; None where there are too few."""
+    if not values:
+        return None, None
+    mean = mean_interval(list(values.values()))
+    if mean.n == 1:
+        return mean.mean, None
+    return mean.mean, (mean.high - mean.low) / 2
+
+
+def _bounds(difference: Difference | None) -> tuple[float, float] | None:
+    """The interval of a difference of two pairs or more."""
+    if difference is None or difference.n < 2:
+        return None
+    return difference.low, difference.high
 
 
 def cost(plan: str | Budget | None = None) -> dict[str, tuple[int, float]]:
     """{table: (runs, minutes on one core)} of what is recorded under a budget and not stale."""
     plan = plan if isinstance(plan, Budget) else budget(plan)
-    there = [name for name, body in published().items()
-             if "run" in body and records.path_of(name, plan.name).exists()]
-    rows = {name: measured(name, plan).values() for name in there}
-    return {name: (sum(len(row["seconds"]) for row in found),
-                   sum(sum(row["seconds"]) - row["copied"] for row in found) / 60) for name, found in rows.items()}
+    costs = {}
+    for name, body in published().items():
+        if "run" not in body or not records.path_of(name, plan.name).exists():
+            continue
+        runs, seconds = 0, 0
+        for row in measured(name, plan).values():
+            runs += len(row["seconds"])
+            seconds += sum(row["seconds"]) - row["copied"]
+        costs[name] = runs, seconds / 60
+    return costs
 
 
 def dial_curve(table: str, plan: str | Budget | None = None) -> "pd.DataFrame":
@@ -150,11 +177,11 @@ def dial_curve(table: str, plan: str | Budget | None = None) -> "pd.DataFrame":
 
     lines = {}
     for value in dial["values"]:
-        both = [points(ours, dials.row_of(dial, value, side), dial["metric"]) for side in ("better", "worse")]
-        means = [mean_interval(list(side.values())).mean if side else None for side in both]
-        delta = paired(*both)
-        interval = (delta.low, delta.high) if delta and delta.n > 1 else None
-        lines[dials.say(value)] = [*means, delta and delta.mean, interval, delta.n if delta else 0]
+        better, worse = (points(ours, dials.row_of(dial, value, side), dial["metric"]) for side in ("better", "worse"))
+        means = [_mean_and_spread(scores)[0] for scores in (better, worse)]
+        delta = paired(better, worse)
+        pairs = len(better.keys() & worse.keys())
+        lines[dials.say(value)] = [*means, delta and delta.mean, _bounds(delta), pairs]
     labels = [dial[side]["label"] for side in ("better", "worse")]
     return pd.DataFrame.from_dict(lines, "index", columns=[*labels, "delta", "interval", "n"]).rename_axis(dial["dial"])
 
