@@ -7,18 +7,17 @@ name.
 """
 import copy
 import inspect
-import math
 import textwrap
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
 
 from paperlib.teach.arrays import as_array
+from paperlib.teach.differences import difference
 
 WIDTH = 96  # characters of a printed line: longer ones break in mid-word on a page
-NOT_SAME = "the values are not the same"
 results: dict[str, bool] = {}
 _guesses: dict[str, tuple[str, object]] = {}
 
@@ -45,8 +44,8 @@ def check(name: str, yours: Callable, spec: Callable, cases: Sequence, tolerance
         if got is None or got is Ellipsis:
             print(f"… {name}: nothing returned yet. Fill in the function above and run both cells again.")
             return None
-        if difference := _difference(got, expected, tolerance):
-            print(f"✗ {name}: case {i} of {len(cases)} differs: {difference}")
+        if text := difference(got, expected, tolerance):
+            print(f"✗ {name}: case {i} of {len(cases)} differs: {text}")
             _show_case(case, spec)
             print(f"  yours:    {_short(got)}\n  expected: {_short(expected)}")
             return None
@@ -116,9 +115,9 @@ def _place(error: Exception, yours: Callable) -> str:
 
 def _grade(guess, answer, within: float) -> str:
     """How near a guess is, in words."""
-    if _difference(guess, answer, tolerance=1e-9) == "":
+    if difference(guess, answer, tolerance=1e-9) == "":
         return "right"
-    if _difference(guess, answer, tolerance=within) == "":
+    if difference(guess, answer, tolerance=within) == "":
         return f"within {within:.0%}"
     if isinstance(guess, (int, float)) and isinstance(answer, (int, float)) and guess and answer:
         factor = abs(guess / answer)
@@ -135,67 +134,6 @@ def _call(function: Callable, case):
     if isinstance(case, tuple):
         return function(*case)
     return function(case)
-
-
-def _difference(got, expected, tolerance: float) -> str:
-    """How two values differ, in words; empty when they agree."""
-    if isinstance(expected, (torch.Tensor, np.ndarray)):
-        return _array_difference(got, expected, tolerance)
-    if isinstance(expected, Mapping):
-        if not isinstance(got, Mapping) or set(got) != set(expected):
-            return f"expected a dict with keys {sorted(map(str, expected))}"
-        return _first_difference(expected, got, expected, tolerance)
-    if isinstance(expected, (list, tuple)):
-        if not isinstance(got, (list, tuple)) or len(got) != len(expected):
-            return f"expected {len(expected)} items, got {_length(got)}"
-        return _first_difference(range(len(expected)), got, expected, tolerance)
-    if isinstance(expected, (int, float, np.number)) and not isinstance(expected, bool):
-        return _number_difference(got, expected, tolerance)
-    if np.shape(got) == () and bool(got == expected):
-        return ""
-    return NOT_SAME
-
-
-def _length(value) -> int | str:
-    """How many items a value has; its type where it has none."""
-    if isinstance(value, Sized):
-        return len(value)
-    return type(value).__name__
-
-
-def _first_difference(keys: Iterable, got, expected, tolerance: float) -> str:
-    """The first of these items that differs, with how; empty when all agree."""
-    for key in keys:
-        if text := _difference(got[key], expected[key], tolerance):
-            return f"[{key!r}] {text}"
-    return ""
-
-
-def _number_difference(got, expected: float, tolerance: float) -> str:
-    try:
-        got = float(got)
-    except (TypeError, ValueError, RuntimeError):
-        return f"expected a number, got {type(got).__name__}"
-    if math.isclose(got, expected, rel_tol=tolerance, abs_tol=min(tolerance, 1e-5)):
-        return ""
-    if math.isnan(got) and math.isnan(expected):
-        return ""
-    return NOT_SAME
-
-
-def _array_difference(got, expected, tolerance: float) -> str:
-    if not isinstance(got, (torch.Tensor, np.ndarray)):
-        kind = "tensor" if isinstance(expected, torch.Tensor) else "array"
-        return f"expected a {kind}, got {type(got).__name__}"
-    got, expected = as_array(got), as_array(expected)
-    if got.shape != expected.shape:
-        return f"expected shape {expected.shape}, got {got.shape}"
-    got, expected = got.astype(float), expected.astype(float)
-    apart = ~np.isclose(got, expected, rtol=tolerance, atol=tolerance, equal_nan=True)
-    if not apart.any():
-        return ""
-    first = np.argwhere(apart)[0].tolist()  # [] in an array of no dimension
-    return f"{apart.sum()} of {apart.size} entries, the first at {first}"
 
 
 def _show_case(case, spec: Callable) -> None:

@@ -16,6 +16,8 @@ from paperlib.teach.annotation import pictures as sheets
 from paperlib.teach.annotation import scores
 from paperlib.teach.annotation.click_grid import SIZE, clickable, mark
 
+HOW_TO_OUTLINE = "Move the cross, add corners in order around it."
+
 
 @dataclass(frozen=True)
 class Task:
@@ -128,10 +130,7 @@ def draw_outline(dataset: DetectionSet, i: int, k: int, bar: float = 0.8) -> Tas
         state["iou"] = 0.0
         if len(points) > 2:
             state["iou"] = mask_iou(mask, filled_rings([np.array(points)], *mask.shape))
-        verdict = f"the training task asks for {bar:g}"
-        if state["iou"] >= bar:
-            verdict = "you would pass the training task"
-        score.value = f"<b>IoU {state['iou']:.2f}</b> with {len(points)} corners; {verdict}."
+        score.value = _outline_score(state["iou"], len(points), bar)
 
     def read(change) -> None:
         try:
@@ -150,11 +149,16 @@ def draw_outline(dataset: DetectionSet, i: int, k: int, bar: float = 0.8) -> Tas
         slider.observe(redraw, names="value")
     redraw()
     name = dataset.classes[int(target["labels"][k]) - 1]
-    title = widgets.HTML(f"<b>Outline this object: {name}.</b> "
-                         "Move the cross, add corners in order around it.")
+    title = widgets.HTML(f"<b>Outline this object: {name}.</b> {HOW_TO_OUTLINE}")
     controls = widgets.VBox([across, down, widgets.HBox([add, undo]), typed, score])
     parts = {"x": across, "y": down, "add": add, "undo": undo, "typed": typed, "score": score}
     return Task(widgets.VBox([title, widgets.HBox([image, controls])]), parts, state)
+
+
+def _outline_score(iou: float, corners: int, bar: float) -> str:
+    if iou >= bar:
+        return f"<b>IoU {iou:.2f}</b> with {corners} corners; you would pass the training task."
+    return f"<b>IoU {iou:.2f}</b> with {corners} corners; the training task asks for {bar:g}."
 
 
 def _slider(name: str, low: float, length: float) -> widgets.FloatSlider:
