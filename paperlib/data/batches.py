@@ -60,7 +60,8 @@ class Batches(Dataset):
     Errors: ValueError for an empty set or a size that is none of these.
     """
 
-    def __init__(self, dataset: DetectionSet, batch_size: int, seed: int = 0, size: Size = None, flip: bool = True,
+    def __init__(self, dataset: DetectionSet, batch_size: int, seed: int = 0, size: Size = None,
+                 flip: bool = True,
                  jitter: tuple[float, float] | None = None, masks: bool = False, multiple: int = 32,
                  share: tuple[int, int] = (0, 1)):
         if not len(dataset) or batch_size < 1:
@@ -81,11 +82,13 @@ class Batches(Dataset):
         if jitter is None and 3 * np.prod(sizes, axis=1).sum() <= KEEP:
             self._kept = {}
         stored = set(dataset.sizes)
-        plain = jitter is None and not masks
-        self._whole = plain and stored == {sizes[0]} == set(sizes) and not any(side % multiple for side in sizes[0])
+        one_size = stored == {sizes[0]} == set(sizes)
+        padded = any(side % multiple for side in sizes[0])
+        self._whole = one_size and not padded and jitter is None and not masks
         self._pixels = self._mapped()
 
-    def __getstate__(self) -> dict:                        # a worker maps the pixels itself: pickling would copy them
+    def __getstate__(self) -> dict:
+        # a worker maps the pixels itself: pickling would copy them
         state = {**self.__dict__, "_pixels": None}
         if self._kept:
             state["_kept"] = {}

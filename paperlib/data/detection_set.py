@@ -26,11 +26,11 @@ class DetectionSet:
     categories: list[dict]
     images: list[dict]
     annotations: dict[int, list[dict]]                     # image id -> records
-    version: str                                           # first 12 hex digits of the annotation files' sha256
+    version: str  # first 12 hex digits of the annotation files' sha256
     area_ranges: dict[str, tuple[float, float]]            # px^2
     skipped: list[Fault] = field(default_factory=list)     # dropped on load
     clipped: list[Fault] = field(default_factory=list)     # boxes cut at the image's border on load
-    refused: frozenset[str] = frozenset()                  # pictures (file names) whose records cannot be used
+    refused: frozenset[str] = frozenset()  # pictures (file names) whose records cannot be used
     proposals: list[Tensor] | None = field(default=None, repr=False)  # (P, 4) px an image
     _labels: dict[int, int] = field(init=False, repr=False)
     _names: dict[int, str] = field(init=False, repr=False)  # category id -> name
@@ -52,6 +52,11 @@ class DetectionSet:
 
     def __getitem__(self, i: int) -> tuple[Tensor, dict]:
         return self.image(i), self.target(i)
+
+    @property
+    def image_ids(self) -> list[int]:
+        """The id of every image, in order."""
+        return [image["id"] for image in self.images]
 
     @property
     def sizes(self) -> list[tuple[int, int]]:
@@ -123,18 +128,23 @@ class DetectionSet:
 
     def subset(self, chosen: int | Sequence[int]) -> "DetectionSet":
         """The first n images, or those at the given indices, in that order."""
-        picked = list(range(min(chosen, len(self)))) if isinstance(chosen, int) else [int(i) for i in chosen]
+        if isinstance(chosen, int):
+            chosen = range(min(chosen, len(self)))
+        picked = list(map(int, chosen))
         images = [self.images[i] for i in picked]
         kept = {image["id"]: self.annotations.get(image["id"], []) for image in images}
-        proposals = None if self.proposals is None else [self.proposals[i] for i in picked]
-        return dataclasses.replace(self, images=images, annotations=kept, proposals=proposals, _origin=(self, picked))
+        proposals = self.proposals
+        if proposals is not None:
+            proposals = [proposals[i] for i in picked]
+        return dataclasses.replace(self, images=images, annotations=kept, proposals=proposals,
+                                   _origin=(self, picked))
 
     def only(self, classes: Sequence[str]) -> "DetectionSet":
         """The same images with objects of these categories only; label k is then `classes[k-1]`.
 
         Errors: KeyError naming the categories that the set lacks.
         """
-        known = {category["name"]: category for category in self.categories}
+        known = dict(zip(self.classes, self.categories))
         if missing := [name for name in classes if name not in known]:
             raise KeyError(f"{self.name}: no category {', '.join(map(repr, missing))}; it has {', '.join(known)}")
         categories = [known[name] for name in classes]

@@ -36,10 +36,12 @@ MIRRORS = {"coco2014": COCO_MIRRORS, "coco2017": COCO_MIRRORS, "voc2007": VOC_MI
 ARCHIVES = {
     "coco2014": (Archive("zips/train2014.zip", "0da8c0bd3d6becc4dcb32757491aca88", 13.5),
                  Archive("zips/val2014.zip", "a3d79f5ed8d289b7a7554ce06a5782b3", 6.6),
-                 Archive("annotations/annotations_trainval2014.zip", "0a379cfc70b0e71301e0f377548639bd", 0.3)),
+                 Archive("annotations/annotations_trainval2014.zip", "0a379cfc70b0e71301e0f377548639bd",
+                         0.3)),
     "coco2017": (Archive("zips/train2017.zip", "cced6f7f71b7629ddf16f17bbcfab6b2", 19.3),
                  Archive("zips/val2017.zip", "442b8da7639aecaf257c1dceb8ba8c80", 0.8),
-                 Archive("annotations/annotations_trainval2017.zip", "f4bbac642086de4f52a3fdda2de5fa2c", 0.3)),
+                 Archive("annotations/annotations_trainval2017.zip", "f4bbac642086de4f52a3fdda2de5fa2c",
+                         0.3)),
     "voc2007": (Archive("voc2007/VOCtrainval_06-Nov-2007.tar", "c52e279531787c972589f7e41ab4ae64", 0.5, 2),
                 Archive("voc2007/VOCtest_06-Nov-2007.tar", "b6e924de25625d8de591ea690078ad9f", 0.5, 2)),
     "voc2012": (Archive("voc2012/VOCtrainval_11-May-2012.tar", "6cd6e144f989b92b3379bac3b3de84fd", 2.0, 2),),
@@ -166,7 +168,7 @@ def unpack(file: Path, folder: Path, strip: int = 0) -> None:
         no plain file or would leave the folder.
     """
     if file.suffix == ".zip":
-        with zipfile.ZipFile(file) as archive:             # which never reads on beyond the size that a member states
+        with zipfile.ZipFile(file) as archive:  # which never reads on beyond the size that a member states
             _fits(file, sum(member.file_size for member in archive.infolist()))
             for member in progress(archive.infolist(), desc=f"unpacking {file.name}", unit="file"):
                 archive.extract(member, folder)

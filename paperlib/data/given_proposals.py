@@ -26,9 +26,9 @@ def dense_boxes(size: tuple[int, int], rule: AnchorConfig = GRID) -> Tensor:
     Differs: cut at the image's border; 6 shapes of 16 to 90 px at every 8, 16 or 32 px, about 2,000 at 128 x 128 px,
              or by `rule` RICH those of `closest_dense`.
     """
-    shapes = {}
+    shapes, (height, width) = {}, size
     for level in rule.levels:
-        shapes[level] = tuple(-(-side // 2**level) for side in size)
+        shapes[level] = -(-height // 2**level), -(-width // 2**level)
     grid = anchors_for(rule, shapes)
     return boxes.clip(grid[inside(grid, size, BORDER)], size)
 
@@ -41,8 +41,9 @@ def closest_dense(targets: Tensor, size: tuple[int, int]) -> Tensor:
     Of all boxes of one shape that with the nearest centre overlaps most, and of those that the image's edge cuts, that
     with the nearest uncut side: one of each of 84 shapes is tried. Near edges a slightly closer box may be missed.
     """
-    shapes = anchors_for(RICH, dict.fromkeys(RICH.levels, (1, 1)))  # (S, 4), each at the first place of its map
-    step = torch.tensor(RICH.levels).exp2().repeat_interleave(len(shapes) // len(RICH.levels))[:, None]  # (S, 1)
+    shapes = anchors_for(RICH, dict.fromkeys(RICH.levels, (1, 1)))  # (S, 4), at the first place of each map
+    shapes_per_level = len(shapes) // len(RICH.levels)
+    step = torch.tensor(RICH.levels).exp2().repeat_interleave(shapes_per_level)[:, None]  # (S, 1)
     edge = torch.tensor(size[::-1], dtype=shapes.dtype)  # w, h
     first = ((-BORDER - shapes[:, :2]) / step).ceil().clamp(min=0)
     last = ((edge + BORDER - shapes[:, 2:]) / step).floor().minimum((edge / step).ceil() - 1)
@@ -61,8 +62,7 @@ def with_proposals(dataset: DetectionSet, source: ProposalSource, jobs: int | No
 
     Errors: ValueError for an unknown kind, or a proposal file of other images; FileNotFoundError.
     """
-    sizes = dataset.sizes
-    seeds = [image["id"] for image in dataset.images]
+    sizes, seeds = dataset.sizes, dataset.image_ids
     if source.kind in GRIDS:
         rule = GRIDS[source.kind]
         proposals = [_some(dense_boxes(size, rule), source.keep, seed) for size, seed in zip(sizes, seeds)]

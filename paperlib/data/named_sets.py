@@ -18,7 +18,7 @@ from paperlib.world.set_names import DRAWN, SetName
 
 DOWNLOADED = ("coco2014", "coco2017", "voc2007", "voc2012")
 Name = str | Path | SetName                                # of a set, or where one lies
-ListedImages = tuple[Path, list[Path], str]                # a list of images, its annotation files, and a name
+ListedImages = tuple[Path, list[Path], str]  # a list of images, its annotation files, and a name
 
 
 def is_drawn(name: Name) -> bool:
@@ -33,7 +33,8 @@ def known_sets() -> dict[str, str]:
         places[name] = f"not here; `paperlib data download {name}`"
     folder = data_folder()
     for path in sorted(folder.glob("*")):
-        if path.is_dir() and (json_splits(path) or (path / "Annotations").is_dir() or (path / "version").is_file()):
+        is_set = json_splits(path) or (path / "Annotations").is_dir() or (path / "version").is_file()
+        if path.is_dir() and is_set:
             places[path.name] = str(path)
     return dict(sorted(places.items()))
 

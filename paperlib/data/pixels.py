@@ -17,7 +17,8 @@ from paperlib.paths import data_folder
 from paperlib.progress import progress
 
 # what counts as a picture in a folder; of several with one stem, VOC's reader takes the first kind
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".jpe", ".jfif", ".jp2", ".ppm", ".pgm")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".jpe", ".jfif", ".jp2",
+            ".ppm", ".pgm")
 MAX_CACHE = 1 << 30            # bytes; a larger set is decoded image by image
 
 
@@ -44,7 +45,7 @@ def decode(file: Path, size: tuple[int, int]) -> tuple[np.ndarray, str]:
             rgb = np.asarray(_to_rgb(upright))
     except FileNotFoundError:
         raise FileNotFoundError(f"{file}: image file is missing") from None
-    except Exception as error:                             # Pillow's readers fail on broken files in many ways
+    except Exception as error:  # Pillow's readers fail on broken files in many ways
         empty = file.is_file() and not file.stat().st_size
         said = str(error).split(str(file))[0].strip(" '") or type(error).__name__
         why = "the file has 0 bytes" if empty else f"Pillow says {said!r}"
@@ -96,8 +97,9 @@ def cached_pixels(root: Path, images: list[dict], version: str) -> np.memmap | N
 
 def cache_folder(root: Path) -> Path:
     """Where what is derived from a set is kept: beside the images of our own sets, else in the user's cache folder."""
-    ours = root.resolve().is_relative_to(data_folder().resolve())
-    return root if ours else Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "paperlib"
+    if root.resolve().is_relative_to(data_folder().resolve()):
+        return root
+    return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "paperlib"
 
 
 @cache
@@ -142,8 +144,9 @@ def find_images(file: Path, images: list[dict]) -> Path:
 
 def missing_images(root: Path, images: list[dict], file: str) -> list[Fault]:
     """A fault per record whose image is not there; none when no image is there (scoring needs no pixels)."""
-    absent = [image for image in images if not (root / image["file_name"]).is_file()]
-    if len(absent) == len(images):
-        return []
-    return [Fault(file, f"image {image['id']}", "no such file", f"{root / image['file_name']}", True)
-            for image in absent]
+    faults = []
+    for image in images:
+        picture = root / image["file_name"]
+        if not picture.is_file():
+            faults.append(Fault(file, f"image {image['id']}", "no such file", str(picture), True))
+    return faults if len(faults) < len(images) else []

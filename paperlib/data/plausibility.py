@@ -64,11 +64,13 @@ def _pictures(views: list[View]) -> list[Fault]:
         except (ValueError, FileNotFoundError) as error:
             saw, _, wanted = str(error).partition(": ")[2].removeprefix("found ").partition("; expected ")
             return _fault(dataset, image, None, saw, wanted or "an image file", True)
-        return None if mode == "RGB" else _fault(dataset, image, None, f"pixels of kind {mode}", "RGB (converted)")
+        if mode == "RGB":
+            return None
+        return _fault(dataset, image, None, f"pixels of kind {mode}", "RGB (converted)")
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        looks = list(progress(pool.map(look, views), total=len(views), desc="images", unit="image"))
-    return [fault for fault in looks if fault]
+        faults = progress(pool.map(look, views), total=len(views), desc="images", unit="image")
+        return list(filter(None, faults))
 
 
 def _twins(views: list[View]) -> list[Fault]:
@@ -150,14 +152,17 @@ def _masks(views: list[View]) -> list[Fault]:
 
 def _class_names(views: list[View]) -> list[Fault]:
     """Two spellings of one class, and background among the classes (labels count from 1; 0 is background)."""
-    faults = []
-    for root, names in {dataset.root: tuple(dataset.classes) for dataset, _ in views}.items():
+    classes, faults = {}, []
+    for dataset, _ in views:
+        classes[dataset.root] = dataset.classes
+    for root, names in classes.items():
         plain = {name: name.strip().casefold() for name in names}
         for a, b in combinations(names, 2):
             if plain[a] == plain[b]:
-                faults.append(Fault(str(root), f"class {b!r}", f"also {a!r}", "one spelling per class", False))
+                faults.append(Fault(str(root), f"class {b!r}", f"also {a!r}", "one spelling per class",
+                                    False))
         for name in names:
             if plain[name].strip("_") in ("background", "bg"):
-                faults.append(Fault(str(root), f"class {name!r}", "a class for background", "classes of objects only",
-                                    False))
+                faults.append(Fault(str(root), f"class {name!r}", "a class for background",
+                                    "classes of objects only", False))
     return faults

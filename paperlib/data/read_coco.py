@@ -57,8 +57,9 @@ def assemble(name: str, root: Path, records: dict, version: str, faults: list[Fa
     by_image: dict[int, list[dict]] = {image["id"]: [] for image in records["images"]}
     for ann in records["annotations"]:
         by_image[ann["image_id"]].append(ann)
-    small, large = (float(side) ** 2 for side in bounds)
-    ranges = {"all": (0.0, MAX_AREA), "small": (0.0, small), "medium": (small, large), "large": (large, MAX_AREA)}
+    small, large = float(bounds[0]) ** 2, float(bounds[1]) ** 2
+    ranges = {"all": (0.0, MAX_AREA), "small": (0.0, small), "medium": (small, large),
+              "large": (large, MAX_AREA)}
     mended = {"kept": [], "dropped": [], "clipped": []}
     for fault in faults:
         if not fault.fatal:

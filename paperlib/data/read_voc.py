@@ -12,7 +12,8 @@ from paperlib.data.record_checks.faults import Fault, read_lines, stop_if_fatal,
 from paperlib.data.record_checks.records import check_records
 from paperlib.data.record_checks.voc_files import image_record, object_name, object_records, parse, text_of, tree
 
-CLASSES = ("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable", "dog",
+CLASSES = ("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
+           "diningtable", "dog",
            "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor")
 
 
@@ -45,7 +46,8 @@ def gather_voc(folder: Path, split: str | None, classes=None) -> tuple[Detection
         xml = folder / "Annotations" / f"{name}.xml"
         listed = (str(folder / f"ImageSets/Main/{split}.txt") if split else str(xml), f"image {name}")
         if name not in pictures:
-            faults.append(Fault(*listed, "no such image", f"{folder / 'JPEGImages' / name}.jpg (or .png ...)", True))
+            faults.append(Fault(*listed, "no such image", f"{folder / 'JPEGImages' / name}.jpg (or .png ...)",
+                                True))
         elif not xml.is_file():
             faults.append(Fault(*listed, "no annotation file", str(xml), True))
         elif (root := parse(xml, faults, digest)) is not None:
@@ -57,11 +59,13 @@ def gather_voc(folder: Path, split: str | None, classes=None) -> tuple[Detection
     _number(annotations, known, faults)
     categories = [{"id": number, "name": name} for number, name in enumerate(known, 1)]
     named = [ann for ann in annotations if ann["category_id"]]
-    records, more = check_records({"images": images, "annotations": named, "categories": categories}, str(folder))
+    records, more = check_records({"images": images, "annotations": named, "categories": categories},
+                                  str(folder))
     faults += _by_file(more, annotations)
     title = f"{folder.name}/{split}" if split else folder.name
     refused = set(names) - {Path(image["file_name"]).stem for image in images}
-    return assemble(title, folder / "JPEGImages", records, digest.hexdigest()[:12], faults, refused=refused), faults
+    return assemble(title, folder / "JPEGImages", records, digest.hexdigest()[:12], faults,
+                    refused=refused), faults
 
 
 def _number(annotations: list[dict], classes: list[str], faults: list[Fault]) -> None:
@@ -71,7 +75,8 @@ def _number(annotations: list[dict], classes: list[str], faults: list[Fault]) ->
         if ann["name"] in classes:
             ann["category_id"] = classes.index(ann["name"]) + 1
         else:
-            faults.append(Fault(ann["file"], object_name(ann), f"class {ann['name']!r}", f"one of {classes}", True))
+            faults.append(Fault(ann["file"], object_name(ann), f"class {ann['name']!r}", f"one of {classes}",
+                                True))
 
 
 def splits_of(folder: Path) -> list[str]:
@@ -93,7 +98,8 @@ def _pictures(folder: Path) -> dict[str, Path]:
     return {p.stem: p for p in files}
 
 
-def _listed(folder: Path, split: str | None, pictures: dict, faults: list[Fault]) -> tuple[list[str], "hashlib._Hash"]:
+def _listed(folder: Path, split: str | None, pictures: dict,
+            faults: list[Fault]) -> tuple[list[str], "hashlib._Hash"]:
     """Names of a split's images, and a digest that has read the list."""
     annotations = _part(folder, "Annotations")
     if split is None:
@@ -107,7 +113,8 @@ def _listed(folder: Path, split: str | None, pictures: dict, faults: list[Fault]
     for line in lines:
         name = _name(line, pictures)
         if name in names:
-            faults.append(Fault(str(file), f"image {name}", "listed twice", "each image once", False, "dropped"))
+            faults.append(Fault(str(file), f"image {name}", "listed twice", "each image once", False,
+                                "dropped"))
         names[name] = None
     return list(names), hashlib.sha256(b"" if wrong else file.read_bytes())
 

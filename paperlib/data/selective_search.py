@@ -24,6 +24,7 @@ SMALL = 256                    # px; images with a shorter side below are search
 # colour spaces, graph segmentations (sigma, k, least px), similarities: colour, size, fill, texture
 FAST = (("HSV", "Lab"), ((0.4, 30, 12),), ("csf", "sf"))
 QUALITY = (("HSV", "Lab"), ((0.4, 20, 8), (0.4, 100, 16)), ("csf", "sf"))
+SETTINGS = {True: QUALITY, False: FAST}
 CHUNK = 100                    # images between two writes
 
 
@@ -38,7 +39,7 @@ def selective_search(image: np.ndarray, quality: bool = False, seed: int = 0) ->
     search = cv2.ximgproc.segmentation.createSelectiveSearchSegmentation()
     search.setBaseImage(bgr)
     if min(image.shape[:2]) < SMALL:
-        _fine(search, bgr, QUALITY if quality else FAST)
+        _fine(search, bgr, SETTINGS[quality])
     elif quality:
         search.switchToSelectiveSearchQuality()
     else:
@@ -70,7 +71,7 @@ def searched(dataset: DetectionSet, quality: bool = False, jobs: int | None = No
 
     Where nothing can be written it is run each time.
     """
-    method = json.dumps(["selective search 1", quality, QUALITY if quality else FAST, SMALL, cv2.__version__])
+    method = json.dumps(["selective search 1", quality, SETTINGS[quality], SMALL, cv2.__version__])
     key = hashlib.sha256(method.encode()).hexdigest()[:8]
     path = cache_folder(dataset.root) / f".proposals-{dataset.version}-{key}.npz"
     names = [_stamped(dataset.root, image["file_name"]) for image in dataset.images]
@@ -85,7 +86,8 @@ def searched(dataset: DetectionSet, quality: bool = False, jobs: int | None = No
             for first in range(0, len(todo), CHUNK):
                 chunk = todo[first:first + CHUNK]
                 new = run(joblib.delayed(_search)(dataset.image(i).numpy(), quality, i) for i in chunk)
-                known.update(zip([names[i] for i in chunk], new))
+                for i, boxes in zip(chunk, new):
+                    known[names[i]] = boxes
                 if keep:
                     _write(path, known, {"version": dataset.version, "method": method})
                 bar.update(len(chunk))

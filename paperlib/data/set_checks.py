@@ -76,8 +76,8 @@ def _lists(path: str | Path) -> list[Fault]:
     for listed in lists_of(path):
         dataset, wrong = gather_list(*listed, pictures=False)
         if dataset is not None and not len(dataset):
-            wrong = [Fault(str(listed[0]), "file", "no line that names an image", "a list of images, or another name",
-                           False)]
+            wrong = [Fault(str(listed[0]), "file", "no line that names an image",
+                           "a list of images, or another name", False)]
         faults += wrong
     return faults
 

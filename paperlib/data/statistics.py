@@ -11,7 +11,8 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from paperlib.data.detection_set import DetectionSet
 
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")  # Okabe-Ito: safe for the colour-blind
+# Okabe-Ito: safe for the colour-blind
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 
 
 def instances(dataset: DetectionSet) -> pd.DataFrame:
@@ -38,7 +39,7 @@ def per_image(dataset: DetectionSet) -> pd.DataFrame:
     """Per image id: number of categories and of instances, 0 for images without any (Fig. 2.5b, c)."""
     groups = instances(dataset).groupby("image_id")
     table = pd.DataFrame({"categories": groups["category"].nunique(), "instances": groups.size()})
-    return table.reindex([image["id"] for image in dataset.images], fill_value=0).rename_axis("image_id")
+    return table.reindex(dataset.image_ids, fill_value=0).rename_axis("image_id")
 
 
 def size_shares(dataset: DetectionSet) -> pd.Series:
@@ -68,7 +69,8 @@ def summary(sets: Sequence[DetectionSet]) -> pd.DataFrame:
         rows[dataset.name] = {
             "images": len(images), "categories": len(dataset.classes), "instances": len(every),
             "instances per category": len(every) / len(dataset.classes),
-            "instances per image": images["instances"].mean(), "categories per image": images["categories"].mean(),
+            "instances per image": images["instances"].mean(),
+            "categories per image": images["categories"].mean(),
             "one category %": 100 * (images["categories"] == 1).mean(),
             "empty %": 100 * (images["instances"] == 0).mean(),
             **(100 * size_shares(dataset)).add_suffix(" %"),
@@ -95,13 +97,15 @@ def fig_2_5(sets: Sequence[DetectionSet], colours: Sequence[str] = COLOURS) -> F
         sides = 100 * instances(dataset).query("not crowd")["relative"]
         share, edges = np.histogram(sides, np.geomspace(1, 100, 15))
         middles = np.sqrt(edges[1:] * edges[:-1])
-        axes[4].semilogx(middles, 100 * share / max(share.sum(), 1), "o-", ms=3, color=colour, label=dataset.name)
+        axes[4].semilogx(middles, 100 * share / max(share.sum(), 1), "o-", ms=3, color=colour,
+                         label=dataset.name)
     names = (("categories an image", "% of images"), ("instances an image", "% of images"),
-             ("categories", "instances per category"), ("instance's side, % of the image's", "% of instances"))
+             ("categories", "instances per category"),
+             ("instance's side, % of the image's", "% of instances"))
     for axis, title, (x, y) in zip(axes[1:], "bcde", names):
         axis.set(title=f"({title})", xlabel=x, ylabel=y)
         axis.legend(fontsize=8, frameon=False)
-    axes[3].margins(0.2)                                   # few points: whole numbers on both axes, without powers
+    axes[3].margins(0.2)  # few points: whole numbers on both axes, without powers
     for scale in (axes[3].xaxis, axes[3].yaxis):
         scale.set_major_locator(LogLocator(subs=(1, 2, 5)))
         scale.set_major_formatter(StrMethodFormatter("{x:g}"))

@@ -14,7 +14,8 @@ from paperlib.world.write_folder import write_mininet
 from paperlib.world.write_voc import write_minivoc
 
 
-def build(name: str, folder: str | Path, jobs: int | None = None, counts: dict[str, int] | None = None) -> None:
+def build(name: str, folder: str | Path, jobs: int | None = None,
+          counts: dict[str, int] | None = None) -> None:
     """Draw the set `name` into `folder`, in `jobs` processes (default: one a core); `counts` images a split.
 
     Errors: KeyError for an unknown set, dial or split.

@@ -14,8 +14,8 @@ from paperlib.world.sketches import furniture as indoor
 from paperlib.world.sketches import kitchen_and_food as kitchen
 from paperlib.world.sketches import outdoors as things
 
-SUPERCATEGORIES = ("person", "vehicle", "outdoor", "animal", "accessory", "sports", "kitchen", "food", "furniture",
-                   "electronic", "appliance", "indoor")
+SUPERCATEGORIES = ("person", "vehicle", "outdoor", "animal", "accessory", "sports", "kitchen", "food",
+                   "furniture", "electronic", "appliance", "indoor")
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,8 @@ CATEGORIES = (
     Category("bus", "vehicle", 3.0, 2.1, vehicles.bus, ("side", "side", "front")),
     Category("car", "vehicle", 1.5, 2.0, vehicles.car, ("side", "side", "front")),
     Category("cat", "animal", 0.4, 1.2, _cat, _PET),
-    Category("chair", "furniture", 0.95, 0.65, indoor.chair, ("front", "front", "side", "side", "armchair", "stool")),
+    Category("chair", "furniture", 0.95, 0.65, indoor.chair,
+             ("front", "front", "side", "side", "armchair", "stool")),
     Category("cow", "animal", 1.5, 1.6, _cow, _CATTLE),
     Category("diningtable", "furniture", 0.8, 1.8, indoor.diningtable),
     Category("dog", "animal", 0.6, 1.3, _dog, _PET),
@@ -117,8 +118,8 @@ def render(image: np.ndarray, parts: list[Part], matrix: np.ndarray, shade: floa
     canvas[..., 3] = 0                                      # the fourth channel gathers the coverage
     points -= (16 * x0, 16 * y0)
     start = 0
-    for kind, own, (red, green, blue), width in parts:
-        stop = start + len(own)
+    for kind, outline, (red, green, blue), width in parts:
+        stop = start + len(outline)
         shape, colour, start = [points[start:stop]], (red * shade, green * shade, blue * shade, 255), stop
         if kind == "fill":
             cv2.fillPoly(canvas, shape, colour, cv2.LINE_AA, 4)

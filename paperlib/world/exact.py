@@ -18,7 +18,8 @@ def _constants() -> tuple[list[float], list[float], float, float, float]:
     with localcontext(prec=60):
         powers, log = [Decimal(2) ** (Decimal(j) / 16) for j in range(16)], Decimal(2).ln()
         rest = [float(power / Decimal(float(power)) - 1) for power in powers]
-        return [float(power) for power in powers], rest, float(log), float(log - Decimal(float(log))), float(16 / log)
+        rounded, log_rounded = list(map(float, powers)), float(log)
+        return rounded, rest, log_rounded, float(log - Decimal(log_rounded)), float(16 / log)
 
 
 TABLE, REST, LN2, LN2_REST, STEPS = _constants()

@@ -27,8 +27,8 @@ def instances_of(world, placed: list[Placed], owner: np.ndarray, full: list[int]
 
 def _record(category: int, mask: np.ndarray, truncated: bool, visible: float, crowd=False) -> dict:
     return {"category": category + 1, "name": CATEGORIES[category].name, "mask": mask,
-            "bbox": list(boundingRect(mask.view(np.uint8))), "area": int(np.count_nonzero(mask)), "crowd": crowd,
-            "truncated": truncated, "visible": round(visible, 3)}
+            "bbox": list(boundingRect(mask.view(np.uint8))), "area": int(np.count_nonzero(mask)),
+            "crowd": crowd, "truncated": truncated, "visible": round(visible, 3)}
 
 
 def twin(records: list[dict | None]) -> int | None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from paperlib.paths import data_folder
 
-DRAWN = ("minicoco", "mininet", "minivoc")          # drawn by `world.build`; mininet holds crops, without boxes
+DRAWN = ("minicoco", "mininet", "minivoc")  # drawn by `world.build`; mininet holds crops, without boxes
 
 
 @dataclass(frozen=True)

@@ -24,33 +24,34 @@ class World:
 
     Units: lengths in px of a 128 px image (scaled with `size`), grey levels 0..255, probabilities and fractions 0..1.
     """
-    size: int = 128                                 # px, height and width; 128 gives 12k anchors from stride 4, cheaply
-    categories: int = len(CATEGORIES)               # the first n of CATEGORIES may appear; 20 is PASCAL VOC's list
-    kinds: float = 4.35                             # mean number of categories, in images that have more than one
-    per_kind: float = 2.3                           # typical number of things of one category that stand together
-    herd: float = 1.8                               # power of a scene's sociabilities: who comes in groups, who alone
+    size: int = 128  # px, height and width; 128 gives 12k anchors from stride 4, cheaply
+    categories: int = len(CATEGORIES)  # the first n of CATEGORIES may appear; 20 is PASCAL VOC's list
+    kinds: float = 4.35  # mean number of categories, in images that have more than one
+    per_kind: float = 2.3  # typical number of things of one category that stand together
+    herd: float = 1.8  # power of a scene's sociabilities: who comes in groups, who alone
     single: float = 0.06                            # images planned with one category
     empty: float = 0.01                             # images planned with none
-    context: float = 0.96                           # things that are where they belong; others are anything, anywhere
+    context: float = 0.96  # things that are where they belong; others are anything, anywhere
     iconic: float = 0.05                            # images that are portraits of one thing, others behind it
     portrait: tuple[float, float] = (0.5, 0.95)     # longest side of a portrait, fraction of the image
     size_range: tuple[float, float] = (6, 150)      # px, longest side a thing is drawn at
-    depth: tuple[float, float] = (0.7, 0.7)         # Beta law of nearness (0 far, 1 near, in log size); < 1: both ends
+    # Beta law of nearness (0 far, 1 near, in log size); < 1: both ends
+    depth: tuple[float, float] = (0.7, 0.7)
     zoom: tuple[float, float] = (1.0, 0.4)          # the camera's zoom: median, standard deviation of its log
     subject: float = 0.95                           # images taken of something close by
     subject_size: tuple[float, float] = (0.48, 1.0) # longest side of a subject, fraction of the image
     occlusion: float = 0.3                          # things placed without looking whether they hide others
     truncation: float = 0.15                        # things that the image's edge may cut
     crowding: float = 0.17                          # images where one category comes in a flock of 18 to 44
-    crowd_after: tuple[int, int] = (10, 15)         # things of a category annotated singly; the rest is one crowd
-    stuff: float = 1.0                              # mean number of printed regions (rows of one drawing) an image
+    crowd_after: tuple[int, int] = (10, 15)  # things of a category annotated singly; the rest is one crowd
+    stuff: float = 1.0  # mean number of printed regions (rows of one drawing) an image
     clutter: float = 2.0                            # mean number of things of no category an image
     light: float = 0.12                             # spread of exposure and side light
     tint: float = 0.06                              # spread of the light's colour
     haze: float = 0.6                               # how much of the far things' contrast the air takes
-    focus: float = 2.0                              # px, standard deviation of the blur of far things: they are blobs
+    focus: float = 2.0  # px, standard deviation of the blur of far things: they are blobs
     blur: tuple[float, float] = (0.5, 1.2)          # px, standard deviation of the lens blur
-    noise: float = 8.0                              # grey levels, largest standard deviation of the sensor noise
+    noise: float = 8.0  # grey levels, largest standard deviation of the sensor noise
     min_pixels: int = 16                            # fewer visible pixels: not annotated
     min_visible: float = 0.25                       # less of what lies in the image visible: not annotated
 

@@ -36,9 +36,11 @@ def stop_if_fatal(faults: Iterable[Fault]) -> None:
 
     Errors: ValueError naming file, record, what was found and what was expected.
     """
-    fatal = [f for f in faults if f.fatal]
+    fatal = [fault for fault in faults if fault.fatal]
     if fatal:
-        more = f" (and {len(fatal) - 1} more: `paperlib data check` lists all)" if len(fatal) > 1 else ""
+        more = ""
+        if len(fatal) > 1:
+            more = f" (and {len(fatal) - 1} more: `paperlib data check` lists all)"
         raise ValueError(f"{str(fatal[0]).removesuffix(' [error]')}{more}")
 
 
@@ -72,16 +74,18 @@ def read_json(file: Path) -> tuple[dict | None, list[Fault]]:
         data = parse_json(text)
     except OSError as error:
         return None, [Fault(str(file), "file", str(error.strerror), "a file that can be read", True)]
-    except (ValueError, RecursionError) as error:          # also numbers of 5,000 digits, and lists 10,000 deep
+    except (ValueError, RecursionError) as error:  # also numbers of 5,000 digits, and lists 10,000 deep
         where = "file"
         if isinstance(error, json.JSONDecodeError):
             where = f"line {error.lineno}"
         elif isinstance(error, UnicodeDecodeError):
             where = f"byte {error.start}"
         problem = f"{len(text)} bytes that are not complete JSON ({error})"
-        return None, [Fault(str(file), where, problem, "a whole JSON document (was the copy cut short?)", True)]
+        return None, [Fault(str(file), where, problem, "a whole JSON document (was the copy cut short?)",
+                            True)]
     if not isinstance(data, dict):
-        return None, [Fault(str(file), "top level", f"a {type(data).__name__}", "a dict with 'images' ...", True)]
+        return None, [Fault(str(file), "top level", f"a {type(data).__name__}", "a dict with 'images' ...",
+                            True)]
     return data, []
 
 

@@ -91,7 +91,8 @@ def area_bounds(data: dict) -> tuple[tuple[float, float], Wrong | None]:
     bounds = info.get("area_bounds") if isinstance(info, dict) else None  # many converters put text there
     if bounds is None:
         return AREA_BOUNDS, None
-    if isinstance(bounds, list | tuple) and len(bounds) == 2 and all(finite(side, 1e-9) for side in bounds) \
-            and bounds[0] <= bounds[1]:
-        return tuple(bounds), None
+    if isinstance(bounds, list | tuple) and len(bounds) == 2:
+        small, large = bounds
+        if finite(small, 1e-9) and finite(large, 1e-9) and small <= large:
+            return (small, large), None
     return AREA_BOUNDS, (f"area_bounds {brief(bounds)}", "[small, large], two sides in px above 0")
