@@ -90,13 +90,6 @@ def _treated(proposals: Tensor, source: ProposalSource, size: tuple[int, int], s
     return proposals
 
 
-def asks_for_proposals(system, training: bool = False) -> bool:
-    """Whether a system is tested (or trained) on proposals that come with the images, not on its own."""
-    cfg = getattr(system, "cfg", None)
-    wanted = getattr(cfg, "train_on" if training else "test_on", "given")
-    return wanted == "given" and isinstance(getattr(cfg, "proposals", None), ProposalSource)
-
-
 def _some(grid: Tensor, num: int, seed: int) -> Tensor:
     if num >= len(grid):
         return grid

@@ -1,7 +1,7 @@
 """What kind of mistake each detection is, and what average precision mending one kind would gain."""
 import numpy as np
 
-from paperlib.scoring.checked_arrays import Found, Truth, found, truth
+from paperlib.scoring.checked_arrays import Found, Truth, as_coco, found, truth
 from paperlib.scoring.coco_metrics import coco_metrics
 from paperlib.scoring.voc_ap import paired_iou
 
@@ -78,7 +78,7 @@ def fix(gt, results: list[dict], kind: str) -> list[dict]:
     """
     if kind not in KINDS[1:]:
         raise ValueError(f"kind is {kind!r}; expected one of {KINDS[1:]}")
-    annotations = (gt.coco_dict() if hasattr(gt, "coco_dict") else gt)["annotations"]
+    annotations = as_coco(gt)["annotations"]
     kinds, blamed = error_types(gt, results)
     taken, out = set(blamed[kinds == "Cor"].tolist()), dict(enumerate(results))
     for n in sorted(np.flatnonzero(kinds == kind).tolist(), key=lambda n: -results[n]["score"]):
