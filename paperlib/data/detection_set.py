@@ -19,7 +19,8 @@ from paperlib.data.record_checks.segmentations import PngMask, encode
 class DetectionSet:
     """Images with boxes (and masks), as COCO records whatever the format on disk; images are read when asked for.
 
-    Units: label k in 1..K is `categories[k-1]`; boxes leave as xyxy px, inside stay COCO's x, y, width, height.
+    Units: label k in 1..K is `categories[k-1]`; boxes leave as xyxy px, inside stay COCO's x, y, width,
+            height.
     """
     name: str
     root: Path                                             # folder that file_name is relative to
@@ -85,10 +86,10 @@ class DetectionSet:
         """What there is to find in image i.
 
         Shapes: boxes (G, 4) float32 xyxy px, labels (G,) int64 1..K, crowd (G,) bool, area (G,) float32 px^2,
-            image_id int, size (2,) int64 (height, width), [masks (G, H, W) bool], [difficult (G,) bool] in VOC sets,
-            [proposals (P, 4) float32 xyxy px] where the set has them.
-        Errors: ValueError naming the annotation that has no mask, when masks are asked for; objects whose polygons
-            were dropped on load are left out then.
+            image_id int, size (2,) int64 (height, width), [masks (G, H, W) bool], [difficult (G,) bool] in
+            VOC sets, [proposals (P, 4) float32 xyxy px] where the set has them.
+        Errors: ValueError naming the annotation that has no mask, when masks are asked for; objects whose
+            polygons were dropped on load are left out then.
         """
         image = self.images[i]
         anns = self._annotations_of(image, masks)
@@ -123,7 +124,8 @@ class DetectionSet:
     def _rle(self, ann: dict, height: int, width: int) -> dict:
         """The mask in pycocotools' compressed form, whatever form the record has."""
         if not (seg := ann.get("segmentation")):
-            raise ValueError(f"{self.name}: annotation {ann['id']} has no segmentation, but masks were asked for")
+            raise ValueError(f"{self.name}: annotation {ann['id']} has no segmentation, but masks were asked "
+                             "for")
         return encode(seg, (height, width))
 
     def subset(self, chosen: int | Sequence[int]) -> "DetectionSet":
@@ -146,7 +148,8 @@ class DetectionSet:
         """
         known = dict(zip(self.classes, self.categories))
         if missing := [name for name in classes if name not in known]:
-            raise KeyError(f"{self.name}: no category {', '.join(map(repr, missing))}; it has {', '.join(known)}")
+            raise KeyError(f"{self.name}: no category {', '.join(map(repr, missing))}; it has "
+                           f"{', '.join(known)}")
         categories = [known[name] for name in classes]
         ids = {category["id"] for category in categories}
         kept = {}

@@ -51,10 +51,10 @@ ARCHIVES = {
 def download(name: str, root: Path | None = None) -> Path:
     """The folder of a real data set, fetched and unpacked if it is not there; an interrupted call can be repeated.
 
-    Archives gather in .<name>-download beside the set, where one fetched by hand is accepted too; they are removed when
-    the set is complete.
-    Errors: KeyError for a name that is not offered; ValueError when the disk is too small; FileNotFoundError when no
-        mirror gave a file with the right checksum, with what each one said.
+    Archives gather in .<name>-download beside the set, where one fetched by hand is accepted too; they are
+    removed when the set is complete.
+    Errors: KeyError for a name that is not offered; ValueError when the disk is too small; FileNotFoundError
+        when no mirror gave a file with the right checksum, with what each one said.
     """
     if name not in ARCHIVES:
         raise KeyError(f"no download {name!r}; there are {', '.join(ARCHIVES)}")
@@ -87,7 +87,8 @@ def _room(name: str, root: Path, store: Path) -> None:
     have = shutil.disk_usage(root).free / 1e9 + sum(f.stat().st_size for f in store.iterdir()) / 1e9
     need = 2 * sum(a.gigabytes for a in ARCHIVES[name])
     if have < need:
-        raise ValueError(f"{root}: found {have:.1f} GB free; expected {need:.1f} GB for {name} and its archives. "
+        raise ValueError(f"{root}: found {have:.1f} GB free; expected {need:.1f} GB for {name} and its "
+                         "archives. "
                          "PAPERLIB_DATA names another folder")
 
 
@@ -110,7 +111,8 @@ def fetch(urls: list[str], store: Path, md5: str) -> Path:
             error = f"md5 {arrived}, expected {md5}"
             part.unlink()                                  # nobody can say which bytes are wrong
         said.append(f"{url}: {error}")
-    raise FileNotFoundError(f"{file.name}: no mirror gave the file ({'; '.join(said)}). Repeat the command to go on, "
+    raise FileNotFoundError(f"{file.name}: no mirror gave the file ({'; '.join(said)}). Repeat the command "
+                            "to go on, "
                             f"or fetch it by hand into {store}")
 
 
@@ -164,8 +166,8 @@ def _md5(file: Path) -> str:
 def unpack(file: Path, folder: Path, strip: int = 0) -> None:
     """Unpack a zip or tar archive, without its first `strip` folders; no member can leave `folder`.
 
-    Errors: ValueError before more than GROWTH times the archive's own size is written; TarError for a member that is
-        no plain file or would leave the folder.
+    Errors: ValueError before more than GROWTH times the archive's own size is written; TarError for a member
+        that is no plain file or would leave the folder.
     """
     if file.suffix == ".zip":
         with zipfile.ZipFile(file) as archive:  # which never reads on beyond the size that a member states
@@ -190,5 +192,6 @@ def unpack(file: Path, folder: Path, strip: int = 0) -> None:
 def _fits(file: Path, total: int) -> None:
     size = file.stat().st_size
     if total > GROWTH * size:
-        raise ValueError(f"{file}: found {total} bytes or more packed into {size}; expected at most {GROWTH} times "
+        raise ValueError(f"{file}: found {total} bytes or more packed into {size}; expected at most {GROWTH} "
+                         "times "
                          "its size")

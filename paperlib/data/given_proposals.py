@@ -23,8 +23,8 @@ def dense_boxes(size: tuple[int, int], rule: AnchorConfig = GRID) -> Tensor:
     """The same boxes for every image of `size` (h, w): over scale, position and aspect ratio, (D, 4) px.
 
     Source: Fast R-CNN Sec. 5.5, which takes about 45k of 600 x 1000 px.
-    Differs: cut at the image's border; 6 shapes of 16 to 90 px at every 8, 16 or 32 px, about 2,000 at 128 x 128 px,
-             or by `rule` RICH those of `closest_dense`.
+    Differs: cut at the image's border; 6 shapes of 16 to 90 px at every 8, 16 or 32 px, about 2,000 at 128 x
+             128 px, or by `rule` RICH those of `closest_dense`.
     """
     shapes, (height, width) = {}, size
     for level in rule.levels:
@@ -36,10 +36,11 @@ def dense_boxes(size: tuple[int, int], rule: AnchorConfig = GRID) -> Tensor:
 def closest_dense(targets: Tensor, size: tuple[int, int]) -> Tensor:
     """The box of a rich grid over an image of `size` (h, w) that overlaps each of `targets` most: (P, 4) -> (P, 4) px.
 
-    Source: Fast R-CNN Sec. 5.5: so many boxes (45k) that one lies close to any box. Here 34,000 at 128 x 128 px, 28
-            shapes of 16 to 108 px at every 4, 8 or 16 px.
-    Of all boxes of one shape that with the nearest centre overlaps most, and of those that the image's edge cuts, that
-    with the nearest uncut side: one of each of 84 shapes is tried. Near edges a slightly closer box may be missed.
+    Source: Fast R-CNN Sec. 5.5: so many boxes (45k) that one lies close to any box. Here 34,000 at 128 x 128
+            px, 28 shapes of 16 to 108 px at every 4, 8 or 16 px.
+    Of all boxes of one shape that with the nearest centre overlaps most, and of those that the image's edge
+    cuts, that with the nearest uncut side: one of each of 84 shapes is tried. Near edges a slightly closer
+    box may be missed.
     """
     shapes = anchors_for(RICH, dict.fromkeys(RICH.levels, (1, 1)))  # (S, 4), at the first place of each map
     shapes_per_level = len(shapes) // len(RICH.levels)

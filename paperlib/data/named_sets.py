@@ -41,10 +41,12 @@ def known_sets() -> dict[str, str]:
 
 def load(name_or_path: Name, split: str | None = None, limit: int | None = None) -> DetectionSet:
     """A detection set: an embedded or downloaded name ("minicoco", "minicoco/val"), a COCO JSON file or folder, or
-    a VOC folder. A COCO folder's split may also be a list of images, `annotations/<split>.txt` (`read_list.read_list`).
-    `limit` keeps the first so many images. "A@B" is set A with the categories that set B has.
+    a VOC folder. A COCO folder's split may also be a list of images, `annotations/<split>.txt`
+    (`read_list.read_list`). `limit` keeps the first so many images. "A@B" is set A with the categories that
+    set B has.
 
-    Errors: KeyError for a name that is no set and no path, and for a split that the set lacks, each with what there is.
+    Errors: KeyError for a name that is no set and no path, and for a split that the set lacks, each with what
+            there is.
     """
     name = SetName.parse(name_or_path)
     if listed := list_of(name, split):
@@ -83,8 +85,10 @@ def locate(name_or_path: Name, split: str | None = None) -> tuple[str, Path, str
             return "voc", path, None
         return "voc", path, choose(path, split, names)
     holds = ", ".join(sorted(p.name for p in path.iterdir())[:8]) or "nothing"
-    raise KeyError(f"{path} is no detection set: it holds {holds}; expected COCO's annotations/instances_<split>.json "
-                   "(or instances.json), Roboflow's <split>/_annotations.coco.json, or VOC's Annotations, ImageSets "
+    raise KeyError(f"{path} is no detection set: it holds {holds}; expected COCO's "
+                   "annotations/instances_<split>.json "
+                   "(or instances.json), Roboflow's <split>/_annotations.coco.json, or VOC's Annotations, "
+                   "ImageSets "
                    "and JPEGImages")
 
 
@@ -142,8 +146,8 @@ def resolve(name_or_path: Name) -> Path:
 def ensure(name: str, jobs: int | None = None) -> Path:
     """The folder of an embedded set, drawn under a lock into a temporary folder that is renamed when complete.
 
-    A folder that an older version of the drawings made is replaced: it holds other pictures than today's results. What
-    a killed drawing left is removed.
+    A folder that an older version of the drawings made is replaced: it holds other pictures than today's
+    results. What a killed drawing left is removed.
     Errors: KeyError for another name; OSError where nothing can be written.
     """
     from paperlib.world import build, drawn_sets  # late: drawing needs OpenCV, reading other sets does not
@@ -175,7 +179,8 @@ def _alone(folder: Path) -> Iterator[None]:
         folder.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except OSError as error:
-        raise OSError(f"{folder.parent}: {folder.name} cannot be drawn there ({error.strerror or error}); set "
+        raise OSError(f"{folder.parent}: {folder.name} cannot be drawn there ({error.strerror or error}); "
+                      "set "
                       "PAPERLIB_DATA to a folder that can be written to") from None
     try:
         yield

@@ -26,10 +26,10 @@ def read_rgb(file: Path, size: tuple[int, int]) -> Tensor:
     """One image file as RGB, upright, at its recorded size (decoded with Pillow).
 
     Shapes: size (height, width) -> uint8 (3, height, width).
-    Errors: FileNotFoundError; ValueError naming the file when it is empty, cut short, not an image, of another size or
-        larger than Pillow opens (values.MAX_PIXELS).
-    Differs: the camera's rotation flag is applied unless only the unrotated picture has the recorded size; 16-bit grey
-        is divided by 256; alpha is dropped.
+    Errors: FileNotFoundError; ValueError naming the file when it is empty, cut short, not an image, of
+        another size or larger than Pillow opens (values.MAX_PIXELS).
+    Differs: the camera's rotation flag is applied unless only the unrotated picture has the recorded size;
+        16-bit grey is divided by 256; alpha is dropped.
     """
     return torch.from_numpy(decode(file, size)[0].transpose(2, 0, 1).copy())
 
@@ -70,9 +70,9 @@ def cached_pixels(root: Path, images: list[dict], version: str) -> np.memmap | N
     """All images as one read-only array on disk, decoded on first use; None when sizes differ or it cannot be kept.
 
     Shapes: -> uint8 (n, 3, H, W) memory map.
-    Over 1 GiB, or in a folder that cannot be written, it is not kept. The file lies beside the images of our own sets,
-    in the user's cache folder for all others, is named by version, file sizes and times, and is written whole under a
-    lock.
+    Over 1 GiB, or in a folder that cannot be written, it is not kept. The file lies beside the images of our
+    own sets, in the user's cache folder for all others, is named by version, file sizes and times, and is
+    written whole under a lock.
     """
     sizes = {(image["height"], image["width"]) for image in images}
     if len(sizes) != 1 or len(images) * 3 * np.prod(next(iter(sizes))) > MAX_CACHE:
@@ -110,7 +110,8 @@ def writable(folder: Path) -> bool:
         with tempfile.TemporaryFile(dir=folder):
             return True
     except OSError as error:
-        warnings.warn(f"{folder}: nothing can be kept there ({error.strerror or error}), so each run does it again; "
+        warnings.warn(f"{folder}: nothing can be kept there ({error.strerror or error}), so each run does it "
+                      "again; "
                       "PAPERLIB_DATA or XDG_CACHE_HOME may name another folder", stacklevel=2)
         return False
 

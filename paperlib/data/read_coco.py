@@ -14,11 +14,12 @@ def read_coco(annotation_file: str | Path, image_folder: str | Path | None = Non
               report: Callable[[str], None] | None = print) -> DetectionSet:
     """A set in COCO's format; what was dropped or clipped is counted in one line sent to `report`.
 
-    Without `image_folder` the usual places are tried: <split>, images/<split>, images and the file's own folder.
+    Without `image_folder` the usual places are tried: <split>, images/<split>, images and the file's own
+    folder.
     Errors: FileNotFoundError; ValueError naming file, record, what was found and what was expected.
-    Differs: pycocotools loads without checks. Here boxes of no area and polygons of two points are dropped, boxes that
-        stick out are clipped, `iscrowd` defaults to 0 and `area` to that of the mask, else of the box; all else that
-        is wrong stops.
+    Differs: pycocotools loads without checks. Here boxes of no area and polygons of two points are dropped,
+        boxes that stick out are clipped, `iscrowd` defaults to 0 and `area` to that of the mask, else of the
+        box; all else that is wrong stops.
     """
     dataset, faults = gather_coco(Path(annotation_file), image_folder, name)
     stop_if_fatal(faults)

@@ -18,11 +18,13 @@ def read_list(file: Path, annotation_files: list[Path], name: str,
               report: Callable[[str], None] | None = print) -> DetectionSet:
     """The images that a text file names, one a line, with what any of the annotation files knows of them.
 
-    A line is an image's id, its file name or, where two files use one name, its path ("val/1.png"). Images are joined
-    by file and id, and categories by name: where ids of two files clash, images and annotations are numbered anew.
-    Source: the papers train on COCO 2014's trainval35k and test on minival, lists of images of train2014 and val2014.
-    Errors: ValueError naming the list and the first entry that no annotation file has, that two have, or that stands
-        there twice; and as `read_coco`.
+    A line is an image's id, its file name or, where two files use one name, its path ("val/1.png"). Images
+    are joined by file and id, and categories by name: where ids of two files clash, images and annotations
+    are numbered anew.
+    Source: the papers train on COCO 2014's trainval35k and test on minival, lists of images of train2014 and
+            val2014.
+    Errors: ValueError naming the list and the first entry that no annotation file has, that two have, or that
+        stands there twice; and as `read_coco`.
     """
     dataset, faults = gather_list(file, annotation_files, name)
     stop_if_fatal(faults)

@@ -21,13 +21,14 @@ def read_voc(folder: str | Path, split: str | None = None, classes: Sequence[str
              report: Callable[[str], None] | None = print) -> DetectionSet:
     """A split (ImageSets/Main/<split>.txt) of a folder in VOC's format; without `split`, every file of Annotations.
 
-    Without `classes` they are VOC's 20 where those name every object, else all names in the folder, in alphabetical
-    order.
-    Units: VOC counts pixels from 1 and includes both ends, so a box covers [xmin-1, xmax] x [ymin-1, ymax] px.
+    Without `classes` they are VOC's 20 where those name every object, else all names in the folder, in
+    alphabetical order.
+    Units: VOC counts pixels from 1 and includes both ends, so a box covers [xmin-1, xmax] x [ymin-1, ymax]
+            px.
     Errors: FileNotFoundError; ValueError naming file, record, what was found and what was expected.
-    Differs: a box with xmin = xmax or ymin = ymax (one pixel, by the rule above) is taken for a click without a drag
-        and dropped. `area` is that of the box, with and without mask. Files that count from 0 lose one pixel at the
-        left and top border (clipped, counted). image_id is the place in the list, from 1.
+    Differs: a box with xmin = xmax or ymin = ymax (one pixel, by the rule above) is taken for a click without
+        a drag and dropped. `area` is that of the box, with and without mask. Files that count from 0 lose one
+        pixel at the left and top border (clipped, counted). image_id is the place in the list, from 1.
     """
     dataset, faults = gather_voc(Path(folder), split, classes)
     stop_if_fatal(faults)
@@ -87,7 +88,8 @@ def splits_of(folder: Path) -> list[str]:
 
 def _part(folder: Path, name: str) -> Path:
     if not (folder / name).is_dir():
-        raise FileNotFoundError(f"{folder}: no folder {name}; a VOC folder has Annotations, ImageSets and JPEGImages")
+        raise FileNotFoundError(f"{folder}: no folder {name}; a VOC folder has Annotations, ImageSets and "
+                                "JPEGImages")
     return folder / name
 
 

@@ -32,8 +32,9 @@ def selective_search(image: np.ndarray, quality: bool = False, seed: int = 0) ->
     """Boxes of regions that a hierarchical grouping of the image finds, likeliest first: (H, W, 3) RGB -> (P, 4) px.
 
     Source: Uijlings et al. 2013, through OpenCV; Fast R-CNN (arXiv 1504.08083v2) Sec. 4-5 uses both modes.
-    Differs: images under 256 px are cut into finer segments, as OpenCV's own settings are made for 500 px. Rank is a
-             random number times the place in the order of size: OpenCV's own order cannot be repeated.
+    Differs: images under 256 px are cut into finer segments, as OpenCV's own settings are made for 500 px.
+             Rank is a random number times the place in the order of size: OpenCV's own order cannot be
+             repeated.
     """
     bgr = np.ascontiguousarray(image[:, :, ::-1])
     search = cv2.ximgproc.segmentation.createSelectiveSearchSegmentation()

@@ -1,7 +1,7 @@
 """Stuff: what fills a scene without being an instance. Skies, walls, grounds, buildings, trees and prints.
 
-Much of it repeats marks that look like things: windows, leaves, planks, and above all prints, which are rows of one
-and the same drawing of a category. A print is told from an object by its neighbours, not by itself.
+Much of it repeats marks that look like things: windows, leaves, planks, and above all prints, which are rows
+of one and the same drawing of a category. A print is told from an object by its neighbours, not by itself.
 """
 import numpy as np
 from cv2 import (

@@ -1,8 +1,8 @@
 """Writing the drawn sets to disk in the formats of the real ones: MiniNet (folders), MiniVOC (VOC), MiniCOCO (COCO).
 
-The annotations depend on the version of the drawings and on nothing else: not on the number of processes, not on the
-day, not on the processor. Nor do the pictures, but for rounding: without a processor's fast instructions 6 values in 79
-million differed, by 1.
+The annotations depend on the version of the drawings and on nothing else: not on the number of processes, not
+on the day, not on the processor. Nor do the pictures, but for rounding: without a processor's fast
+instructions 6 values in 79 million differed, by 1.
 """
 import os
 from pathlib import Path

@@ -98,8 +98,10 @@ def render(image: np.ndarray, parts: list[Part], matrix: np.ndarray, shade: floa
     """Draw `parts` onto `image`, in place, and return where they cover it.
 
     Shapes: image (H, W, 3) uint8 RGB, matrix (2, 3) -> (H, W) bool.
-    Units:  matrix carries the unit frame to pixels, (0, 0) being the corner of the first; shade multiplies colours.
-    A pixel belongs to the mask if at least half of it is covered; one that is covered less only takes some colour.
+    Units:  matrix carries the unit frame to pixels, (0, 0) being the corner of the first; shade multiplies
+            colours.
+    A pixel belongs to the mask if at least half of it is covered; one that is covered less only takes some
+    colour.
     """
     mask = np.zeros(image.shape[:2], bool)
     (a, b, c), (d, e, f) = np.asarray(matrix).tolist()

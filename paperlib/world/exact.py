@@ -1,8 +1,9 @@
 """The exponential function with the same bits on every processor: what the drawn scenes' sizes rest on.
 
-NumPy takes another `exp` where the processor has AVX-512. Its last bit turns decisions, such as whether a box lies
-wholly in another, and with them one picture in twenty. What is here uses single operations only, each rounded as
-IEEE 754 says, and gives the bits that the recorded pictures were drawn with: NumPy 2's on x86-64 with AVX-512.
+NumPy takes another `exp` where the processor has AVX-512. Its last bit turns decisions, such as whether a box
+lies wholly in another, and with them one picture in twenty. What is here uses single operations only, each
+rounded as IEEE 754 says, and gives the bits that the recorded pictures were drawn with: NumPy 2's on x86-64
+with AVX-512.
 """
 from decimal import Decimal, localcontext
 from math import floor, fsum, ldexp
@@ -37,8 +38,8 @@ def fused(a: float, b: float, c: float) -> float:
 def exp(x: float) -> float:
     """e**x for |x| < 700, within 0.6 of the last bit.
 
-    Source: Tang 1989, "Table-driven implementation of the exponential function": 2**(n/16) from a table, times a
-            polynomial of what is left.
+    Source: Tang 1989, "Table-driven implementation of the exponential function": 2**(n/16) from a table,
+            times a polynomial of what is left.
     """
     n = floor(x * STEPS)
     n -= fused(x, STEPS, -n) < 0                    # the product was rounded up to n

@@ -15,7 +15,8 @@ INDEX = {category.name: k for k, category in enumerate(CATEGORIES)}
 class Placed:
     """One drawing on its way into the image.
 
-    Units: x is the middle and y the foot, in px; side is that of the drawing's unit frame; depth grows to the viewer.
+    Units: x is the middle and y the foot, in px; side is that of the drawing's unit frame; depth grows to the
+            viewer.
     """
     category: int | None                            # index into CATEGORIES; None: clutter
     parts: list[Part]

@@ -1,7 +1,7 @@
 """The pen of every drawing of the embedded world: shapes, a shared palette, chance, left and right.
 
-All categories draw their colours from one palette, so that colour tells nothing about the category; what tells them
-apart is the arrangement of their parts.
+All categories draw their colours from one palette, so that colour tells nothing about the category; what
+tells them apart is the arrangement of their parts.
 """
 from functools import cache
 from math import cos, hypot, pi, sin
@@ -70,8 +70,8 @@ def _uniform(rng: np.random.Generator):
 class Pen:
     """Collects the shapes of one drawing, back to front, and hands them over as parts.
 
-    `main`, `second`, `accent` are three colours of the shared palette; `dark` and `light` suit wheels, eyes, windows.
-    `stretch` and `lean` say by how much, at most, a drawing is widened and slanted when it is done.
+    `main`, `second`, `accent` are three colours of the shared palette; `dark` and `light` suit wheels, eyes,
+    windows. `stretch` and `lean` say by how much, at most, a drawing is widened and slanted when it is done.
     """
 
     def __init__(self, rng: np.random.Generator):

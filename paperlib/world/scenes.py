@@ -1,8 +1,8 @@
 """Scenes: which things live together, where they stand, how large they look there, and what is painted behind them.
 
-A scene is data. Its `layers` name painters of `stuff.py` and are painted in order; its `zones` say where feet may
-stand; its `things` say how often a category is there, in which zone, and how sociable it is (a factor on the mean
-number together).
+A scene is data. Its `layers` name painters of `stuff.py` and are painted in order; its `zones` say where feet
+may stand; its `things` say how often a category is there, in which zone, and how sociable it is (a factor on
+the mean number together).
 """
 from dataclasses import dataclass
 
@@ -11,7 +11,8 @@ from dataclasses import dataclass
 class Zone:
     """A strip of the image where things may stand (or hang and fly, if `floats`).
 
-    Units: top, bottom are fractions of the image; far and near px per metre of a 128 px image, at top and bottom.
+    Units: top, bottom are fractions of the image; far and near px per metre of a 128 px image, at top and
+            bottom.
     """
     top: float
     bottom: float

@@ -11,8 +11,9 @@ DRAWN = ("minicoco", "mininet", "minivoc")  # drawn by `world.build`; mininet ho
 class SetName:
     """A set's name, taken apart; a name that is none of a drawn set may be that of a folder or a file.
 
-    `path` is the name without its mix, as a path. Whether "photos/val" is a split or a path is for the disk to say:
-    `base` and `split` hold the first reading, `path` the second. A path of several folders has no split.
+    `path` is the name without its mix, as a path. Whether "photos/val" is a split or a path is for the disk
+    to say: `base` and `split` hold the first reading, `path` the second. A path of several folders has no
+    split.
     """
 
     base: str                                       # "minicoco", "coco2017", "photos/all/instances.json"

@@ -1,6 +1,7 @@
 """The drawn world: a scene with its things, from a number. What the embedded data sets are photographs of.
 
-`draw_scene(World(), seed)` always gives the same picture. Each property that makes COCO hard is a dial of `World`.
+`draw_scene(World(), seed)` always gives the same picture. Each property that makes COCO hard is a dial of
+`World`.
 """
 from dataclasses import dataclass
 from functools import cache
@@ -22,7 +23,8 @@ VERSION = 2  # raise it whenever the same seed gives another picture or other an
 class World:
     """The dials. Defaults are calibrated on COCO's published statistics (see data/README.md), not on any claim.
 
-    Units: lengths in px of a 128 px image (scaled with `size`), grey levels 0..255, probabilities and fractions 0..1.
+    Units: lengths in px of a 128 px image (scaled with `size`), grey levels 0..255, probabilities and
+            fractions 0..1.
     """
     size: int = 128  # px, height and width; 128 gives 12k anchors from stride 4, cheaply
     categories: int = len(CATEGORIES)  # the first n of CATEGORIES may appear; 20 is PASCAL VOC's list
@@ -68,8 +70,9 @@ class Drawing:
 def draw_scene(world: World, seed: int, category: int | None = None) -> tuple[np.ndarray, list[dict]]:
     """One picture and its instances; with `category` (label 1..K), a portrait of that category where it is at home.
 
-    Shapes: image (size, size, 3) uint8 RGB; each instance {"category" 1..K, "name", "mask" (size, size) bool: the
-            visible pixels, "bbox" [x, y, w, h] px, "area" px, "crowd", "truncated", "visible": share not hidden}.
+    Shapes: image (size, size, 3) uint8 RGB; each instance {"category" 1..K, "name", "mask" (size, size) bool:
+            the visible pixels, "bbox" [x, y, w, h] px, "area" px, "crowd", "truncated", "visible": share not
+            hidden}.
     """
     drawing = compose(world, seed, category)
     return drawing.image, drawing.instances

@@ -1,7 +1,7 @@
 """What can be wrong with a file or a record of it, and the readers of whole files that say where they break off.
 
-A fault either stops the load (`fatal`) or is dealt with and counted: the record is dropped, its box clipped, or it is
-kept and only pointed out. Dropped and clipped are the kinds that real COCO and VOC files contain.
+A fault either stops the load (`fatal`) or is dealt with and counted: the record is dropped, its box clipped,
+or it is kept and only pointed out. Dropped and clipped are the kinds that real COCO and VOC files contain.
 """
 import gc
 import json
@@ -52,7 +52,8 @@ def summary(faults: list[Fault]) -> str:
             kinds.setdefault((fault.action, fault.expected), []).append(fault)
     lines = []
     for (action, expected), alike in kinds.items():
-        lines.append(f"{len(alike)} {action} (expected {expected}; first: {alike[0].record}, {alike[0].found})")
+        lines.append(f"{len(alike)} {action} (expected {expected}; first: {alike[0].record}, "
+                     f"{alike[0].found})")
     return "; ".join(lines)
 
 

@@ -29,9 +29,9 @@ SIZE_HINT = "width and height in px, which Pillow's Image.open(picture).size giv
 def check_records(data: dict, file: str, labelled: bool = True) -> tuple[dict[str, list], list[Fault]]:
     """The usable images, categories and annotations of a COCO dict, and what is wrong with the rest.
 
-    In place: boxes that stick out are clipped, numbers such as 3.0 become 3, names become text, `iscrowd` and `area`
-    are filled in where they are absent or null. `labelled=False` (image-info files) allows annotations to be absent.
-    An annotation goes without a fault of its own where its image or category had one.
+    In place: boxes that stick out are clipped, numbers such as 3.0 become 3, names become text, `iscrowd` and
+    `area` are filled in where they are absent or null. `labelled=False` (image-info files) allows annotations
+    to be absent. An annotation goes without a fault of its own where its image or category had one.
     """
     faults: list[Fault] = []
     good = {part: _well_formed(data, part, file, labelled, faults) for part in KEYS}

@@ -1,6 +1,7 @@
 """Masks as files give them, polygons or run lengths, checked before pycocotools' C code reads them.
 
-A polygon with a coordinate far outside, or run lengths of more pixels than the image has, would end the process.
+A polygon with a coordinate far outside, or run lengths of more pixels than the image has, would end the
+process.
 Units: size is (height, width) px of the image.
 """
 import math
@@ -137,5 +138,6 @@ def _painted(file: str, size: tuple[int, int]) -> np.ndarray:
     except Exception as error:  # Pillow's readers fail on broken files in many ways
         raise ValueError(f"{file}: found no whole image ({error}); expected the masks of the objects") from None
     if values.shape != tuple(size):
-        raise ValueError(f"{file}: found values of shape {values.shape}; expected {tuple(size)}, as its picture has")
+        raise ValueError(f"{file}: found values of shape {values.shape}; expected {tuple(size)}, as its "
+                         "picture has")
     return values
