@@ -1,4 +1,4 @@
-"""Training batches as a function of the step: what batch s holds depends on (seed, s) and on nothing before it.
+"""Training batches as a function of the step: what batch s holds depends on (seed, s) and nothing before it.
 
 So a resumed run sees what the uninterrupted one would have seen, and the number of worker processes changes
 nothing.
@@ -48,7 +48,7 @@ def pad_images(images: list[Tensor], multiple: int = 32, at_least: tuple[int, in
 
 
 class Batches(Dataset):
-    """`batches[step]` -> (images, targets): shuffled anew each epoch, flipped and resized at random by the step.
+    """`batches[step]` -> (images, targets), shuffled anew each epoch, flipped and resized at random.
 
     Shapes: images (N, 3, H, W) uint8; targets as `DetectionSet.target`, in px of the resized image, plus
         `scale` (x, y: resized / stored, so boxes / scale.repeat(2) lie in the file's pixels); `size` is
@@ -198,7 +198,7 @@ def _order(n: int, seed: int, epoch: int) -> np.ndarray:
 
 
 def loader(batches: Batches, start: int, stop: int, workers: int = 0) -> Iterator[tuple[Tensor, list[dict]]]:
-    """Batches start, ..., stop - 1 in order, prepared by `workers` processes (0: by this one); same content always."""
+    """Batches start, ..., stop - 1 in order, prepared by `workers` processes (0: by this one)."""
     if not workers:
         return (batches[step] for step in range(start, stop))
     return iter(DataLoader(batches, batch_size=None, sampler=range(start, stop), num_workers=workers,

@@ -17,8 +17,9 @@ from paperlib.data.record_checks.segmentations import PngMask, encode
 
 @dataclass
 class DetectionSet:
-    """Images with boxes (and masks), as COCO records whatever the format on disk; images are read when asked for.
+    """Images with boxes (and masks), as COCO records whatever the format on disk.
 
+    Images are read when asked for.
     Units: label k in 1..K is `categories[k-1]`; boxes leave as xyxy px, inside stay COCO's x, y, width,
             height.
     """
@@ -176,7 +177,7 @@ class DetectionSet:
                 "annotations": anns, "categories": list(map(dict, self.categories))}
 
     def pixels(self) -> np.ndarray | None:
-        """All images, uint8 (n, 3, H, W), from a memory map decoded once; None when sizes differ (or over 1 GiB)."""
+        """All images, uint8 (n, 3, H, W), from a memory map; None for several sizes, or over 1 GiB."""
         if self._origin is None:
             return cached_pixels(self.root, self.images, self.version)
         whole, picked = self._origin

@@ -1,4 +1,4 @@
-"""Fetching real COCO and VOC: several mirrors, resume, checksums, and a folder that appears only when complete."""
+"""Fetching real COCO and VOC: mirrors, resume, checksums, and a folder that appears only when complete."""
 import hashlib
 import http.client
 import shutil
@@ -49,8 +49,9 @@ ARCHIVES = {
 
 
 def download(name: str, root: Path | None = None) -> Path:
-    """The folder of a real data set, fetched and unpacked if it is not there; an interrupted call can be repeated.
+    """The folder of a real data set, fetched and unpacked if it is not there.
 
+    An interrupted call can be repeated.
     Archives gather in .<name>-download beside the set, where one fetched by hand is accepted too; they are
     removed when the set is complete.
     Errors: KeyError for a name that is not offered; ValueError when the disk is too small; FileNotFoundError
@@ -93,8 +94,9 @@ def _room(name: str, root: Path, store: Path) -> None:
 
 
 def fetch(urls: list[str], store: Path, md5: str) -> Path:
-    """The file that all `urls` offer, in `store`, with the right checksum; continues a .part file that is there.
+    """The file that all `urls` offer, in `store`, with the right checksum.
 
+    Continues a .part file that is there.
     Errors: FileNotFoundError listing what each address said.
     """
     file = store / urls[0].rpartition("/")[2]
@@ -117,7 +119,7 @@ def fetch(urls: list[str], store: Path, md5: str) -> Path:
 
 
 def _pull(url: str, part: Path) -> str | None:
-    """Append to `part` until it is complete; the last error, in words, when TRIES attempts in a row moved nothing."""
+    """Append to `part` until it is complete; the last error when TRIES attempts in a row moved nothing."""
     error, left = None, TRIES
     while left:
         before = part.stat().st_size if part.is_file() else 0
@@ -182,7 +184,8 @@ def unpack(file: Path, folder: Path, strip: int = 0) -> None:
         for member in progress(archive, desc=f"unpacking {file.name}", unit="file"):
             member.name = "/".join(member.name.strip("/").split("/")[strip:])
             if ".." in member.name.split("/") or not (member.isfile() or member.isdir()):
-                raise tarfile.TarError(f"{file}: {member.name!r} is no plain file inside the archive's folder")
+                problem = f"{member.name!r} is no plain file inside the archive's folder"
+                raise tarfile.TarError(f"{file}: {problem}")
             total += member.size
             _fits(file, total)
             if member.name:

@@ -12,7 +12,7 @@ from paperlib.parts.anchors import AnchorConfig, anchors_for, inside
 from paperlib.parts.proposals import ProposalSource
 
 GRID = AnchorConfig(levels=(3, 4, 5), size_per_stride=2.0, scales=(1.0, 2**0.5))
-RICH = AnchorConfig(levels=(2, 3, 4), size_per_stride=4.0, scales=tuple(2 ** (k / 4) for k in range(4)),
+RICH = AnchorConfig(levels=(2, 3, 4), size_per_stride=4.0, scales=(1.0, 2**0.25, 2**0.5, 2**0.75),
                     ratios=(0.35, 0.5, 0.71, 1.0, 1.41, 2.0, 2.83))
 GRIDS = {"dense": GRID, "dense_rich": RICH}
 BORDER = 16                    # px by which a grid's box may cross the image's edge before it is cut there
@@ -34,7 +34,7 @@ def dense_boxes(size: tuple[int, int], rule: AnchorConfig = GRID) -> Tensor:
 
 
 def closest_dense(targets: Tensor, size: tuple[int, int]) -> Tensor:
-    """The box of a rich grid over an image of `size` (h, w) that overlaps each of `targets` most: (P, 4) -> (P, 4) px.
+    """The box of a rich grid that overlaps each of `targets` most, in an image of `size` (h, w): (P, 4) px.
 
     Source: Fast R-CNN Sec. 5.5: so many boxes (45k) that one lies close to any box. Here 34,000 at 128 x 128
             px, 28 shapes of 16 to 108 px at every 4, 8 or 16 px.
@@ -59,8 +59,9 @@ def closest_dense(targets: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def with_proposals(dataset: DetectionSet, source: ProposalSource, jobs: int | None = None) -> DetectionSet:
-    """The same set, whose targets hold "proposals" (P, 4) px; selective search is run for images that lack it.
+    """The same set, whose targets hold "proposals" (P, 4) px.
 
+    Selective search is run for images that lack it.
     Errors: ValueError for an unknown kind, or a proposal file of other images; FileNotFoundError.
     """
     sizes, seeds = dataset.sizes, dataset.image_ids

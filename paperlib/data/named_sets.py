@@ -40,10 +40,10 @@ def known_sets() -> dict[str, str]:
 
 
 def load(name_or_path: Name, split: str | None = None, limit: int | None = None) -> DetectionSet:
-    """A detection set: an embedded or downloaded name ("minicoco", "minicoco/val"), a COCO JSON file or folder, or
-    a VOC folder. A COCO folder's split may also be a list of images, `annotations/<split>.txt`
-    (`read_list.read_list`). `limit` keeps the first so many images. "A@B" is set A with the categories that
-    set B has.
+    """A detection set by its name ("minicoco", "minicoco/val"), or a COCO file or folder, or a VOC folder.
+
+    A COCO folder's split may also be a list of images, `annotations/<split>.txt` (`read_list.read_list`).
+    `limit` keeps the first so many images. "A@B" is set A with the categories that set B has.
 
     Errors: KeyError for a name that is no set and no path, and for a split that the set lacks, each with what
             there is.
@@ -64,8 +64,9 @@ def load(name_or_path: Name, split: str | None = None, limit: int | None = None)
 
 
 def locate(name_or_path: Name, split: str | None = None) -> tuple[str, Path, str | None]:
-    """("coco", annotation file, split) or ("voc", folder, split); draws an embedded set if it is not there yet.
+    """("coco", annotation file, split) or ("voc", folder, split).
 
+    Draws an embedded set if it is not there yet.
     Errors: as `load`.
     """
     name = SetName.parse(name_or_path)
@@ -93,7 +94,7 @@ def locate(name_or_path: Name, split: str | None = None) -> tuple[str, Path, str
 
 
 def _place(name: SetName, split: str | None) -> tuple[Path, str | None]:
-    """The path of a set and the split that was asked for: "minicoco/val" names both, if no path is called so."""
+    """The path of a set and the split asked for; "minicoco/val" names both, if no path is called so."""
     path = resolve(name)
     if split is not None or name.split is None or path.exists():
         return path, split
@@ -134,7 +135,7 @@ def lists_of(name_or_path: Name) -> list[ListedImages]:
 
 
 def resolve(name_or_path: Name) -> Path:
-    """The path of a set, whatever categories it is mixed with; an embedded one is drawn first if it is missing."""
+    """The path of a set, whatever its mix; an embedded one is drawn first if it is missing."""
     name = SetName.parse(name_or_path)
     if name.base in DRAWN and name.split is None:
         return ensure(name.top)
@@ -144,7 +145,7 @@ def resolve(name_or_path: Name) -> Path:
 
 
 def ensure(name: str, jobs: int | None = None) -> Path:
-    """The folder of an embedded set, drawn under a lock into a temporary folder that is renamed when complete.
+    """The folder of an embedded set, drawn under a lock in a temporary folder that is renamed when complete.
 
     A folder that an older version of the drawings made is replaced: it holds other pictures than today's
     results. What a killed drawing left is removed.

@@ -35,7 +35,7 @@ def read_rgb(file: Path, size: tuple[int, int]) -> Tensor:
 
 
 def decode(file: Path, size: tuple[int, int]) -> tuple[np.ndarray, str]:
-    """RGB (H, W, 3) of a file and Pillow's name of the stored mode ("RGB", "L", "P", "RGBA", "CMYK", "I;16", ...)."""
+    """RGB (H, W, 3) of a file, and Pillow's name of the stored mode ("RGB", "L", "P", "CMYK", ...)."""
     try:
         with Image.open(file) as stored:
             stored.load()
@@ -67,8 +67,9 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def cached_pixels(root: Path, images: list[dict], version: str) -> np.memmap | None:
-    """All images as one read-only array on disk, decoded on first use; None when sizes differ or it cannot be kept.
+    """All images as one read-only array on disk, decoded on first use.
 
+    None when sizes differ or it cannot be kept.
     Shapes: -> uint8 (n, 3, H, W) memory map.
     Over 1 GiB, or in a folder that cannot be written, it is not kept. The file lies beside the images of our
     own sets, in the user's cache folder for all others, is named by version, file sizes and times, and is
@@ -84,7 +85,8 @@ def cached_pixels(root: Path, images: list[dict], version: str) -> np.memmap | N
             info = os.stat(root / image["file_name"])
         except FileNotFoundError:
             raise FileNotFoundError(f"{root / image['file_name']}: image file is missing") from None
-        stamp.update(f"{image['file_name']} {info.st_size} {info.st_mtime_ns}".encode(errors="surrogateescape"))
+        line = f"{image['file_name']} {info.st_size} {info.st_mtime_ns}"
+        stamp.update(line.encode(errors="surrogateescape"))
     file = cache_folder(root) / f".pixels-{version}-{stamp.hexdigest()[:12]}.npy"
     if not file.exists():
         if not writable(file.parent):
@@ -96,7 +98,7 @@ def cached_pixels(root: Path, images: list[dict], version: str) -> np.memmap | N
 
 
 def cache_folder(root: Path) -> Path:
-    """Where what is derived from a set is kept: beside the images of our own sets, else in the user's cache folder."""
+    """Where derived files of a set are kept: beside the images of our own sets, else in the user's cache."""
     if root.resolve().is_relative_to(data_folder().resolve()):
         return root
     return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "paperlib"

@@ -1,4 +1,4 @@
-"""What is wrong with sets that load: pictures that break off, and records that are well formed but make no sense."""
+"""What is wrong with sets that load: broken pictures, and well-formed records that make no sense."""
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -93,7 +93,7 @@ def _twins(views: list[View]) -> list[Fault]:
 
 
 def _odd_sizes(views: list[View]) -> list[Fault]:
-    """Boxes far from the one size that their class has (cells, coins): a wrong class name or a slip of the mouse.
+    """Boxes far from the one size of their class (cells, coins): a wrong class name or a slip of the mouse.
 
     Classes of all sizes, as in photographs of scenes, say nothing here.
     """
@@ -116,7 +116,7 @@ def _odd_sizes(views: list[View]) -> list[Fault]:
 
 
 def _missing_classes(views: list[View]) -> list[Fault]:
-    """Images without a single object of a class that nearly all others have many of: probably not labelled."""
+    """Images without any object of a class that nearly all others have many of: probably not labelled."""
     counts = defaultdict(lambda: np.zeros(len(views), int))
     for i, view in enumerate(views):
         for dataset, _, ann in _objects([view]):

@@ -54,7 +54,7 @@ def gather_coco(file: Path, image_folder=None, name: str | None = None,
 
 def assemble(name: str, root: Path, records: dict, version: str, faults: list[Fault],
              bounds: Sequence[float] = AREA_BOUNDS, refused: Iterable[str] = ()) -> DetectionSet:
-    """A DetectionSet from checked records; `bounds` are the side lengths that divide small, medium and large, px."""
+    """A DetectionSet from checked records; `bounds`, px: the sides that divide small, medium and large."""
     by_image: dict[int, list[dict]] = {image["id"]: [] for image in records["images"]}
     for ann in records["annotations"]:
         by_image[ann["image_id"]].append(ann)

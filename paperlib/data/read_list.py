@@ -1,4 +1,4 @@
-"""Splits that are lists of images, as COCO's trainval35k and minival are, over all annotation files of a folder."""
+"""Splits that are lists of images, as COCO's trainval35k and minival, over a folder's annotation files."""
 import dataclasses
 import hashlib
 import os
@@ -35,7 +35,7 @@ def read_list(file: Path, annotation_files: list[Path], name: str,
 
 def gather_list(file: Path, annotation_files: list[Path], name: str,
                 pictures: bool = True) -> tuple[DetectionSet | None, list[Fault]]:
-    """As much of a list as can be used, and every fault in it and in the annotation files (as `gather_coco`)."""
+    """As much of a list as can be used, and every fault in it and in the annotation files."""
     entries, faults = read_lines(file)
     parts = []
     for path in annotation_files:

@@ -10,7 +10,14 @@ from paperlib.data.pixels import SUFFIXES
 from paperlib.data.read_coco import assemble
 from paperlib.data.record_checks.faults import Fault, read_lines, stop_if_fatal, summary
 from paperlib.data.record_checks.records import check_records
-from paperlib.data.record_checks.voc_files import image_record, object_name, object_records, parse, text_of, tree
+from paperlib.data.record_checks.voc_files import (
+    image_record,
+    object_name,
+    object_records,
+    parse,
+    text_of,
+    tree,
+)
 
 CLASSES = ("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
            "diningtable", "dog",
@@ -19,8 +26,9 @@ CLASSES = ("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat"
 
 def read_voc(folder: str | Path, split: str | None = None, classes: Sequence[str] | None = None,
              report: Callable[[str], None] | None = print) -> DetectionSet:
-    """A split (ImageSets/Main/<split>.txt) of a folder in VOC's format; without `split`, every file of Annotations.
+    """A split (ImageSets/Main/<split>.txt) of a folder in VOC's format.
 
+    Without `split`, every file of Annotations.
     Without `classes` they are VOC's 20 where those name every object, else all names in the folder, in
     alphabetical order.
     Units: VOC counts pixels from 1 and includes both ends, so a box covers [xmin-1, xmax] x [ymin-1, ymax]
@@ -70,7 +78,7 @@ def gather_voc(folder: Path, split: str | None, classes=None) -> tuple[Detection
 
 
 def _number(annotations: list[dict], classes: list[str], faults: list[Fault]) -> None:
-    """Give every record its id and that of its category: its place in `classes`, from 1; 0, a fault, if not there."""
+    """Number the records, and their categories by their place in `classes`; another name is a fault."""
     for number, ann in enumerate(annotations, 1):
         ann["id"], ann["category_id"] = number, 0
         if ann["name"] in classes:
@@ -94,7 +102,7 @@ def _part(folder: Path, name: str) -> Path:
 
 
 def _pictures(folder: Path) -> dict[str, Path]:
-    """Stem -> picture; of several with one stem the first kind of SUFFIXES. Other files beside them are none."""
+    """Stem -> picture; of several with one stem the first kind of SUFFIXES."""
     files = [p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")]
     files.sort(key=lambda p: (-SUFFIXES.index(p.suffix.lower()), p.name))
     return {p.stem: p for p in files}
@@ -130,7 +138,7 @@ def _name(line: str, pictures: dict) -> str:
 
 
 def _class_names(folder: Path, annotations: list[dict]) -> list[str]:
-    """VOC's classes if they suffice for the whole folder, else every name in it: all splits number classes alike."""
+    """VOC's classes if they suffice for the whole folder, else its names: all splits number classes alike."""
     names = {ann["name"] for ann in annotations}
     if names <= set(CLASSES) and (folder / "ImageSets/Main/aeroplane_train.txt").is_file():
         return list(CLASSES)                               # VOC itself; spares reading 17,000 files

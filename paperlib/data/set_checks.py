@@ -14,8 +14,9 @@ from paperlib.data.record_checks.faults import Fault
 
 
 def check(path: str | Path, split: str | None = None) -> list[Fault]:
-    """Every fault of a data set, in all splits when none is named; opens every image. Fatal faults come first.
+    """Every fault of a data set, in all splits when none is named; opens every image.
 
+    Fatal faults come first.
     Fatal faults would stop `load`; dropped and clipped ones are what it does; "kept" ones are for a person to
     look at: objects labelled twice, sizes unlike the rest of their class, a class missing where all other
     images have many, boxes that disagree with their masks, grey images, class names that differ by case,
@@ -83,7 +84,7 @@ def _lists(path: str | Path) -> list[Fault]:
 
 
 def _leaks(sets: dict[str, DetectionSet]) -> list[Fault]:
-    """Images that a training and a test split share; a split that contains another whole (trainval, val) is meant."""
+    """Images that two splits share; a split may contain another whole, as trainval contains val."""
     files = {part: set(map(str, dataset.files)) for part, dataset in sets.items()}
     faults = []
     for a, b in combinations(files, 2):

@@ -17,7 +17,7 @@ COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 
 
 def instances(dataset: DetectionSet) -> pd.DataFrame:
-    """One row per annotation: image_id, category, area (px^2), relative (side as a fraction of the image's), crowd."""
+    """One row per annotation: image_id, category, area (px^2), relative (side / the image's side), crowd."""
     rows = []
     for image in dataset.images:
         pixels = image["height"] * image["width"]
@@ -28,7 +28,7 @@ def instances(dataset: DetectionSet) -> pd.DataFrame:
 
 
 def per_category(dataset: DetectionSet) -> pd.DataFrame:
-    """Per category, most frequent first: its super-category, instances, and images that show it (Fig. 2.5a)."""
+    """Per category, most frequent first: super-category, instances, images that show it (Fig. 2.5a)."""
     table, groups = pd.DataFrame(index=dataset.classes), instances(dataset).groupby("category")
     table["supercategory"] = [category.get("supercategory", "") for category in dataset.categories]
     table["instances"], table["images"] = groups.size(), groups["image_id"].nunique()
@@ -54,7 +54,7 @@ def size_shares(dataset: DetectionSet) -> pd.Series:
 
 
 def co_occurrence(dataset: DetectionSet) -> pd.DataFrame:
-    """Of the images that show the row's category, the fraction that also show the column's; NaN for one never shown."""
+    """Of the images that show the row's category, the fraction that also show the column's; else NaN."""
     table = instances(dataset)
     counts = pd.crosstab(table["image_id"], table["category"]).reindex(columns=dataset.classes, fill_value=0)
     shown = counts.clip(upper=1)
@@ -80,7 +80,7 @@ def summary(sets: Sequence[DetectionSet]) -> pd.DataFrame:
 
 
 def fig_2_5(sets: Sequence[DetectionSet], colours: Sequence[str] = COLOURS) -> Figure:
-    """The five panels of Fig. 2.5: instances of each category, categories and instances an image, both, and sizes.
+    """The five panels of Fig. 2.5: instances by category, categories and instances an image, both, and sizes.
 
     Source: COCO (arXiv 1405.0312; thesis ch. 2) Fig. 2.5 a-e. Panel a shows the categories of the first set.
     """

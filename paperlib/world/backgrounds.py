@@ -133,9 +133,9 @@ def hills(image, rng, span: Span, colour=(120, 140, 130)) -> None:
     for depth in range(rng.integers(1, 3)):
         knots = rng.uniform(span[0], span[1], 5).astype(np.float32)[None]
         ridge = resize(knots, (w, 1), interpolation=INTER_CUBIC)[0] * h + depth * 3
-        foot = span[1] * h + 1
+        foot, shade = span[1] * h + 1, np.asarray(colour) - 14 * depth
         outline = np.concatenate([np.stack([np.arange(w), ridge], 1), [[w, foot], [0, foot]]])
-        fillPoly(image, [outline.round().astype(np.int32)], vary(rng, np.asarray(colour) - 14 * depth, 10), LINE_AA)
+        fillPoly(image, [outline.round().astype(np.int32)], vary(rng, shade, 10), LINE_AA)
 
 
 def trees(image, rng, span: Span, count=4, colour=(84, 120, 66)) -> None:
@@ -180,7 +180,7 @@ def spines(image, rng, span: Span, left, right) -> None:
 
 
 def sprite(drawing, size: int, rng, keep=1.0) -> tuple[np.ndarray, np.ndarray]:
-    """A drawing of `size` px alone, colours (s, s, 3) and mask (s, s); `keep` < 1: this share of its parts."""
+    """A drawing of `size` px, or a share `keep` of its parts: colours (s, s, 3) and mask (s, s)."""
     parts = drawing(rng)
     if keep < 1 and len(parts) > 3:
         first = int(rng.integers(0, len(parts) - 2))

@@ -1,4 +1,4 @@
-"""Writing the drawn sets to disk in the formats of the real ones: MiniNet (folders), MiniVOC (VOC), MiniCOCO (COCO).
+"""Writing the drawn sets to disk: MiniNet in folders, MiniVOC in VOC's format, MiniCOCO in COCO's.
 
 The annotations depend on the version of the drawings and on nothing else: not on the number of processes, not
 on the day, not on the processor. Nor do the pictures, but for rounding: without a processor's fast

@@ -33,7 +33,7 @@ class Category:
 
     @property
     def span(self) -> float:
-        """Metres that a side of the unit frame stands for: a wide thing fills its width, a tall one its height."""
+        """Metres along a side of the unit frame: a wide thing fills its width, a tall one its height."""
         return self.height * max(1.0, self.aspect)
 
     def draw(self, rng: np.random.Generator, pose: str | None = None) -> list[Part]:
@@ -133,7 +133,7 @@ def render(image: np.ndarray, parts: list[Part], matrix: np.ndarray, shade: floa
 
 
 def fitted(parts: list[Part], box: tuple[float, float, float, float]) -> np.ndarray:
-    """The (2, 3) matrix that carries `parts` into the middle of `box` (xyxy pixels), upright, as large as it holds."""
+    """The (2, 3) matrix that carries `parts` into the middle of `box` (xyxy px), as large as it holds."""
     points = np.concatenate([part.points for part in parts])
     low, high = points.min(0), points.max(0)
     x0, y0, x1, y1 = box
@@ -143,8 +143,9 @@ def fitted(parts: list[Part], box: tuple[float, float, float, float]) -> np.ndar
 
 
 def contact_sheet(size: int = 48, per_category: int = 8, seed: int = 0, columns: int = 2) -> np.ndarray:
-    """All categories, `per_category` drawings of `size` pixels each; categories run down each of the `columns`.
+    """All categories, `per_category` drawings of `size` pixels each.
 
+    Categories run down each of the `columns`.
     Shapes: -> (H, W, 3) uint8 RGB.
     """
     rows, gap = -(-len(CATEGORIES) // columns), max(2, size // 8)

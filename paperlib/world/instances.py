@@ -1,4 +1,4 @@
-"""The instances of a painted scene: what is visible of each drawing, and crowds where one category is many."""
+"""The instances of a painted scene: what is visible of each drawing; crowds where a category is many."""
 import numpy as np
 from cv2 import boundingRect
 from pycocotools import mask as rle_tools
@@ -32,7 +32,7 @@ def _record(category: int, mask: np.ndarray, truncated: bool, visible: float, cr
 
 
 def twin(records: list[dict | None]) -> int | None:
-    """The place of a drawing whose box is nearly that of a nearer one: no one could tell the two apart; else None."""
+    """The place of a drawing whose box is nearly that of a nearer one: nobody could tell them apart."""
     places = [k for k, record in enumerate(records) if record]
     if len(places) < 2:
         return None

@@ -59,7 +59,7 @@ def pick(rng, weights) -> int:
 
 @dataclass(frozen=True)
 class Entry:
-    """What to draw: how many of a category, in which zone; close by (the picture's subject) or a far flock."""
+    """What to draw: how many of a category, in which zone; the near subject, or a far flock."""
     category: int
     zone: str
     number: int
@@ -73,9 +73,7 @@ def plan(world, scene: Scene, rng) -> list[Entry]:
         return []
     names = [n for n in scene.things if INDEX[n] < world.categories]
     weights = np.array([scene.things[n][0] for n in names])
-    kinds = 1
-    if rng.random() >= world.single:
-        kinds = 2 + rng.poisson(world.kinds - 2)
+    kinds = 1 if rng.random() < world.single else 2 + rng.poisson(world.kinds - 2)
     out, flock, subject = {}, rng.random() < world.crowding, rng.random() < world.subject
     for _ in range(kinds):
         if rng.random() < world.context and weights.any():
@@ -141,7 +139,7 @@ def _inside(world, x: float, wide: float, rng) -> float:
 
 
 def _member(world, k, zone, lead, zoom, done, number, rng) -> Placed:
-    """One thing of a group around `lead` (x, px per metre): of five tries the first that hides little enough."""
+    """One thing of a group around `lead` (x, px per metre): the first of five tries that hides little."""
     category = CATEGORIES[k]
     parts = category.draw(rng)
     tolerance = 1.0 if rng.random() < world.occlusion else 0.15

@@ -183,7 +183,7 @@ class Pen:
             shape[3] *= scale
 
     def done(self) -> list[Part]:
-        """The parts, inside the unit square on y = 1: a little stretched and leaning, half of them mirrored."""
+        """The parts, in the unit square on y = 1: a little stretched and leaning, half of them mirrored."""
         self._settle()
         points = np.concatenate([shape[1] for shape in self.shapes])
         points[:, 0] += points[:, 1] * self.between(-self.lean, self.lean)

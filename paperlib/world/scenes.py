@@ -1,8 +1,8 @@
-"""Scenes: which things live together, where they stand, how large they look there, and what is painted behind them.
+"""Scenes: which things live together, where they stand, how large they look, and what is behind them.
 
-A scene is data. Its `layers` name painters of `stuff.py` and are painted in order; its `zones` say where feet
-may stand; its `things` say how often a category is there, in which zone, and how sociable it is (a factor on
-the mean number together).
+A scene is data. Its `layers` name painters of `backgrounds.py` and are painted in order; its `zones` say
+where feet may stand; its `things` say how often a category is there, in which zone, and how sociable it is (a
+factor on the mean number together).
 """
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The one parser of set names: "minicoco", "minicoco?stuff=0", "minicoco/val", "minicoco@minivoc", and paths."""
+"""The one parser of set names: "minicoco", "minicoco?stuff=0", "minicoco@minivoc", paths."""
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -64,7 +64,7 @@ class SetName:
 
 
 def _without_mix(name: str) -> tuple[str, str]:
-    """("A", "B") of "A@B", and (name, "") of any other; a path that exists is itself, though its name holds "@"."""
+    """("A", "B") of "A@B", and (name, "") of any other; a path that exists may hold "@"."""
     cuts = [i for i, letter in enumerate(name) if letter == "@" and 0 < i < len(name) - 1]
     if not cuts or _exists(Path(name)):
         return name, ""

@@ -21,7 +21,7 @@ VERSION = 2  # raise it whenever the same seed gives another picture or other an
 
 @dataclass(frozen=True)
 class World:
-    """The dials. Defaults are calibrated on COCO's published statistics (see data/README.md), not on any claim.
+    """The dials. Defaults are calibrated on COCO's statistics (see data/README.md), not on any claim.
 
     Units: lengths in px of a 128 px image (scaled with `size`), grey levels 0..255, probabilities and
             fractions 0..1.
@@ -68,7 +68,7 @@ class Drawing:
 
 
 def draw_scene(world: World, seed: int, category: int | None = None) -> tuple[np.ndarray, list[dict]]:
-    """One picture and its instances; with `category` (label 1..K), a portrait of that category where it is at home.
+    """One picture and its instances; with `category` (label 1..K), a portrait of it where it is at home.
 
     Shapes: image (size, size, 3) uint8 RGB; each instance {"category" 1..K, "name", "mask" (size, size) bool:
             the visible pixels, "bbox" [x, y, w, h] px, "area" px, "crowd", "truncated", "visible": share not
@@ -113,7 +113,7 @@ def _portrayed(world: World, entries: list[Entry], home: int | None, rng) -> tup
 
 
 def _backdrop(world: World, scene: Scene, rng) -> tuple[np.ndarray, list, np.ndarray]:
-    """The stuff of a scene: its layers in order, then prints; with the prints' marks (xywh px) and the air's colour."""
+    """A scene's stuff, layers first and prints last; the prints' marks (xywh px) and the air's colour."""
     image = np.full((world.size, world.size, 3), 128, np.uint8)
     for painter, *details in scene.layers:
         getattr(backgrounds, painter)(image, rng, *details)
@@ -145,7 +145,7 @@ def _far(world: World, side: float) -> float:
 
 
 def _paint(world: World, image: np.ndarray, placed: list[Placed], air) -> tuple[np.ndarray, list[int]]:
-    """Draw everything, far first; who owns each pixel (index + 1; 0: nobody), and how many pixels each was drawn on."""
+    """Draw everything, far first; whose each pixel is (index + 1; 0: nobody's), and how many each covered."""
     owner = np.zeros(image.shape[:2], np.uint16)
     full = []
     for k, item in enumerate(placed, 1):

@@ -15,7 +15,7 @@ JPEG = (cv2.IMWRITE_JPEG_QUALITY, 95)               # a quarter of PNG's size an
 
 def draw_pictures(work: Callable, name: str, counts: dict[str, int], jobs: int,
                   *more) -> Iterator[tuple[str, int, object]]:
-    """(split, number, what `work` returns for it) in order; `work` draws and stores one picture in some process."""
+    """(split, number, result of `work`) in order; `work` draws and stores one picture in some process."""
     todo = []
     for split, count in counts.items():
         todo += [(split, k) for k in range(count)]

@@ -32,7 +32,7 @@ PALETTE = _palette()
 
 
 def write_voc(folder: Path, stem: str, drawing: Drawing) -> dict[str, bool]:
-    """Write Annotations/<stem>.xml and the PNGs; the classes that are there, and whether only as difficult objects."""
+    """Write Annotations/<stem>.xml and the PNGs; for each class shown, whether all of it is difficult."""
     height, width = drawing.image.shape[:2]
     root = ElementTree.Element("annotation")
     for key, value in (("folder", "MiniVOC"), ("filename", f"{stem}.jpg"), ("segmented", 1)):
@@ -93,7 +93,7 @@ def write_lists(folder: Path, lists: dict[str, list[tuple[str, dict[str, bool]]]
 
 
 def _flag(name: str, only_hard: dict[str, bool]) -> int:
-    """What a list of one class says of an image: 1 (it shows the class), 0 (as difficult objects only) or -1."""
+    """What the list of a class says of an image: 1 (it is shown), 0 (as difficult objects only) or -1."""
     if name not in only_hard:
         return -1
     return int(not only_hard[name])

@@ -1,4 +1,4 @@
-"""What can be wrong with a file or a record of it, and the readers of whole files that say where they break off.
+"""What can be wrong with a file or a record of it, and readers of files that say where they break off.
 
 A fault either stops the load (`fatal`) or is dealt with and counted: the record is dropped, its box clipped,
 or it is kept and only pointed out. Dropped and clipped are the kinds that real COCO and VOC files contain.
@@ -45,7 +45,7 @@ def stop_if_fatal(faults: Iterable[Fault]) -> None:
 
 
 def summary(faults: list[Fault]) -> str:
-    """One line that counts what was dropped and clipped, with the first case of each kind; "" when nothing was."""
+    """One line that counts what was dropped and clipped, with the first case of each kind."""
     kinds: dict[tuple[str, str], list[Fault]] = {}
     for fault in faults:
         if not fault.fatal and fault.action != "kept":
@@ -92,7 +92,7 @@ def read_json(file: Path) -> tuple[dict | None, list[Fault]]:
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Without the garbage collector: records hold no cycles, and it would look through millions of them again."""
+    """Without the garbage collector: it would look for cycles among millions of records, which hold none."""
     enabled = gc.isenabled()
     gc.disable()
     try:

@@ -97,7 +97,7 @@ def _well_formed(data: dict, part: str, file: str, labelled: bool, faults: list[
 
 
 def _wrong_record(record: object, part: str, ids: set) -> Wrong | None:
-    """(found, expected) for a record that cannot be used; the numbers and names of others are mended in place."""
+    """(found, expected) for a record that cannot be used; others' numbers and names are mended in place."""
     keys = KEYS[part]
     lacks = [key for key in keys if key not in record] if isinstance(record, dict) else list(keys)
     if lacks:

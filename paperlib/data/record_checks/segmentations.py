@@ -33,8 +33,9 @@ def wrong_mask(seg: object, size: tuple[int, int]) -> Wrong | None:
 
 
 def right_polygons(annotations: list[dict], sizes: dict[int, tuple[int, int]]) -> np.ndarray:
-    """Which masks are polygons beyond doubt, by one look at all their numbers; `wrong_mask` judges the others.
+    """Which masks are polygons beyond doubt, by one look at all their numbers.
 
+    `wrong_mask` judges the others.
     Shapes: n annotations -> (n,) bool.
     """
     polygons, owners, reaches = [], [], []
@@ -136,7 +137,8 @@ def _painted(file: str, size: tuple[int, int]) -> np.ndarray:
         with Image.open(file) as picture:
             values = np.asarray(picture)
     except Exception as error:  # Pillow's readers fail on broken files in many ways
-        raise ValueError(f"{file}: found no whole image ({error}); expected the masks of the objects") from None
+        problem = f"found no whole image ({error}); expected the masks of the objects"
+        raise ValueError(f"{file}: {problem}") from None
     if values.shape != tuple(size):
         raise ValueError(f"{file}: found values of shape {values.shape}; expected {tuple(size)}, as its "
                          "picture has")

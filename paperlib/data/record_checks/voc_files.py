@@ -44,7 +44,7 @@ def image_record(root, xml: Path, picture: Path, number: int, faults: list[Fault
     """COCO's record of the picture; None and a fault where its size or name cannot be used."""
     texts = root.findtext("size/height"), root.findtext("size/width")
     try:
-        sides = [int(float(text)) for text in texts]
+        sides = int(float(texts[0])), int(float(texts[1]))
     except (TypeError, ValueError, OverflowError):
         sides = texts
     wrong = wrong_size(*sides) or wrong_path(picture.name)
@@ -55,7 +55,7 @@ def image_record(root, xml: Path, picture: Path, number: int, faults: list[Fault
 
 
 def object_records(root, xml: Path, image: dict, faults: list[Fault]) -> list[dict]:
-    """COCO records of one file's objects; `object` is the place in the file, from 1, as in SegmentationObject."""
+    """COCO records of a file's objects; `object` is the place in the file from 1, as in its PNG mask."""
     png = xml.parents[1] / "SegmentationObject" / f"{xml.stem}.png"
     has_png, records = png.is_file(), []
     for k, node in enumerate(root.findall("object"), 1):
@@ -82,7 +82,7 @@ def text_of(node: ElementTree.Element, key: str) -> str:
 
 
 def _box(texts: list[str | None]) -> list[float] | None:
-    """VOC's edges as COCO's [x, y, width, height], of no width where both edges are one; None for what is no box."""
+    """VOC's edges as COCO's [x, y, width, height], of no width where both edges are one; None: no box."""
     try:
         x1, y1, x2, y2 = edges = list(map(float, texts))
     except (TypeError, ValueError):

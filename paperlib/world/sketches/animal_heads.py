@@ -1,4 +1,4 @@
-"""Both ends of an animal: the head with ears, horns and snout, and the tail; and the build that all parts follow."""
+"""An animal's build, which all its parts follow, and both its ends: head with ears and horns, and tail."""
 from dataclasses import dataclass
 from math import cos, sin
 
@@ -25,7 +25,7 @@ class Build:
 
 
 def _ear(pen: Pen, b: Build, x, y, colour, side=-1) -> None:
-    """One ear of a head at (x, y); side -1 is the back of a head in profile, or the left of one seen from the front."""
+    """One ear of a head at (x, y); side -1 is the back of a profile, or the left of a front view."""
     r, inner = b.skull, tint(colour, 0.75)
     if b.ears == "pointed":
         pen.poly(colour if side < 0 else inner,

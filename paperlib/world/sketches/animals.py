@@ -1,4 +1,4 @@
-"""The animals: one kit of body, legs, neck, head and tail, so that only proportions and arrangement tell them apart."""
+"""The animals, of one kit of body, legs, neck, head and tail: proportions and arrangement tell them apart."""
 from math import cos, pi, sin
 
 from paperlib.world.pen import Pen, joint, tint
