@@ -70,12 +70,9 @@ def ranked_hits(boxes: np.ndarray, scores: np.ndarray, threshold: float) -> np.n
     free, hits = np.ones(len(OBJECTS), bool), np.zeros(len(boxes), bool)
     overlaps = iou(torch.as_tensor(boxes), torch.as_tensor(OBJECTS)).numpy()
     for n in np.argsort(-scores, kind="stable"):
-        low, high = np.maximum(boxes[n, :2], OBJECTS[:, :2]), np.minimum(boxes[n, 2:], OBJECTS[:, 2:])
-        both = (high - low).clip(0).prod(1)
-        union = (boxes[n, 2:] - boxes[n, :2]).prod() + (OBJECTS[:, 2:] - OBJECTS[:, :2]).prod(1) - both
-        iou = np.where(free, both / union, 0)
-        hits[n] = iou.max() >= threshold
-        free[iou.argmax()] &= not hits[n]
+        unclaimed = np.where(free, overlaps[n], 0)
+        hits[n] = unclaimed.max() >= threshold
+        free[unclaimed.argmax()] &= not hits[n]
     return hits
 
 
