@@ -42,19 +42,19 @@ def _close(value: float, stated_value: float, share: float = 0.05) -> bool:
 
 
 def output_parameters():
-    ours, multibox = paper_nets.parameters(_rpn_layers()[1]), 1536 * (4 + 1) * 800
-    small, large = stated("faster-output-params")
-    fits = agrees(ours / 1e4, small / 1e4, 1) and agrees(multibox / 1e6, large / 1e6, 1)
-    return [ours, multibox], fits, "512 * (4 + 2) * 9; 1536 * (4 + 1) * 800"
+    rpn, multibox = paper_nets.parameters(_rpn_layers()[1]), 1536 * (4 + 1) * 800
+    stated_rpn, stated_multibox = stated("faster-output-params")
+    fits = agrees(rpn / 1e4, stated_rpn / 1e4, 1) and agrees(multibox / 1e6, stated_multibox / 1e6, 1)
+    return [rpn, multibox], fits, "512 * (4 + 2) * 9; 1536 * (4 + 1) * 800"
 
 
 def proposal_parameters():
     window, outputs = _rpn_layers()
-    ours = window.weight.numel() + outputs.weight.numel()
+    rpn = window.weight.numel() + outputs.weight.numel()
     multibox = 7 * 7 * (64 + 96 + 64 + 64) * 1536 + 1536 * 5 * 800  # 27.8 million; the paper cuts off to 27
-    small, large = stated("faster-proposal-params")
-    fits = agrees(ours / 1e6, small / 1e6, 1) and multibox // 10**6 == large // 10**6
-    return [ours, multibox], fits, "3 * 3 * 512 * 512 + 512 * 6 * 9; 7 * 7 * 288 * 1536 + 1536 * 5 * 800"
+    stated_rpn, stated_multibox = stated("faster-proposal-params")
+    fits = agrees(rpn / 1e6, stated_rpn / 1e6, 1) and multibox // 10**6 == stated_multibox // 10**6
+    return [rpn, multibox], fits, "3 * 3 * 512 * 512 + 512 * 6 * 9; 7 * 7 * 288 * 1536 + 1536 * 5 * 800"
 
 
 def _field(claim: str, layers: list[nn.Module]):

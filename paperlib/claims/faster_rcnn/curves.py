@@ -64,7 +64,7 @@ def _places_better(claim: dict, trained) -> Outcome:
 
 
 def _probed(key: str, say: Callable, remark: str) -> Callable:
-    """A claim measured by `paperlib bench world` on parts of the test images; `say(percent)` is the verdict."""
+    """A claim that `paperlib bench world` measured on parts of the test images; `say` gives the verdict."""
     def judge(claim: dict, _) -> Outcome:
         record = world.measured(TABLE).get(claim["id"])
         if record is None:

@@ -48,10 +48,10 @@ def pool5_share():
 def predictor_memory():
     """Of 100k linear predictors: on R-CNN's features, and on the 360k features of the system before it."""
     features = paper_nets.alexnet()["fc7"].out_features
-    ours, before = 100_000 * features * 4 / GB, 100_000 * 360_000 * 4 / GB
+    on_fc7, on_long_features = 100_000 * features * 4 / GB, 100_000 * 360_000 * 4 / GB
     small, large = stated("rcnn-predictor-memory")
-    fits = agrees(ours, small, 1) and agrees(before, large)
-    return [ours, before], fits, "100k classes * features * 4 bytes / 2^30"
+    fits = agrees(on_fc7, small, 1) and agrees(on_long_features, large)
+    return [on_fc7, on_long_features], fits, "100k classes * features * 4 bytes / 2^30"
 
 
 def warp_padding(side: int = 227):
@@ -109,9 +109,9 @@ def relative_gain():
 
 def segmentation_lead():
     table = printed("rcnn/6")
-    regions_and_parts, o2p, ours = table.values()
+    regions_and_parts, o2p, rcnn = table.values()
     led = 0
-    for category, accuracy in ours.items():
+    for category, accuracy in rcnn.items():
         if category != "mean" and accuracy > max(regions_and_parts[category], o2p[category]):
             led += 1
     return led, led == stated("rcnn-seg-11of21"), "categories in which R-CNN full+fg fc6 exceeds both others"
