@@ -19,6 +19,8 @@ from paperlib.scoring.coco_curves import curves, hotcoco
 from paperlib.scoring.coco_metrics import COCO_AREAS, average_recall, coco_metrics, score_files, voc_ap
 from paperlib.scoring.detect import detect_all
 from paperlib.scoring.simulated_detector import made_detections, made_truth
+from paperlib.systems.contract import DetectionSystem
+from paperlib.systems.presets.retinanet import tiny
 
 ENGINES = ["pycocotools", pytest.param("hotcoco", marks=pytest.mark.skipif(not hotcoco, reason="no hotcoco here"))]
 KEYS = ["AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl"]
@@ -321,9 +323,11 @@ class Stub:
         return torch.full((3, *self.shapes[n]), n, dtype=torch.uint8)
 
 
-class Whole(torch.nn.Module):
+class Whole(torch.nn.Module, DetectionSystem):
     """Detects the whole (unpadded) image, as label 2."""
-    def detect(self, images, sizes):
+    cfg = tiny(2)
+
+    def detect(self, images, sizes, proposals):
         assert all(side % 32 == 0 for side in images.shape[-2:]) and not self.training
         boxes = [torch.tensor([[0.0, 0.0, w, h]]) for h, w in sizes.tolist()]
         return [{"boxes": b, "scores": i[0, :1, 0].float() / 8, "labels": torch.tensor([2])}
