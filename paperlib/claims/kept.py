@@ -58,7 +58,7 @@ def everything() -> str:
 
 
 def _version(library: str) -> str:
-    """"" where a library is not installed under this name, as with conda."""
+    """The installed version; empty where the library has another name, as with conda."""
     try:
         return metadata.version(library)
     except metadata.PackageNotFoundError:
