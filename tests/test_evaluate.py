@@ -16,11 +16,12 @@ from pycocotools.cocoeval import COCOeval
 
 from paperlib.scoring.checked_arrays import found, truth
 from paperlib.scoring.coco_curves import curves, hotcoco
-from paperlib.scoring.coco_metrics import COCO_AREAS, average_recall, coco_metrics, score_files, voc_ap
+from paperlib.scoring.coco_metrics import COCO_AREAS, average_recall, coco_metrics, covered, score_files, voc_ap
 from paperlib.scoring.detect import detect_all
 from paperlib.scoring.simulated_detector import made_detections, made_truth
 from paperlib.systems.contract import DetectionSystem
 from paperlib.systems.presets.retinanet import tiny
+from paperlib.training.trained import Trained
 
 ENGINES = ["pycocotools", pytest.param("hotcoco", marks=pytest.mark.skipif(not hotcoco, reason="no hotcoco here"))]
 KEYS = ["AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl"]
@@ -402,3 +403,49 @@ def test_files_that_are_not_json(tmp_path):
         score_files(tmp_path / "picture.json", tmp_path / "gt.json")
     with pytest.raises(FileNotFoundError):
         score_files(tmp_path / "absent.json", tmp_path / "gt.json")
+
+
+def test_the_order_of_limits_does_not_matter():
+    gt = made_truth(6, 0, categories=2)
+    results = [{"image_id": a["image_id"], "category_id": a["category_id"], "bbox": a["bbox"], "score": 1 / (i + 1)}
+               for i, a in enumerate(gt["annotations"])]
+    assert coco_metrics(gt, results, max_dets=(100, 1, 10)) == coco_metrics(gt, results)
+
+
+class Given:
+    """As much of a set with proposals as `covered` looks at."""
+
+    def __init__(self, targets, proposals):
+        self.targets, self.proposals = targets, proposals
+
+    def __len__(self):
+        return len(self.targets)
+
+    def target(self, i):
+        return self.targets[i]
+
+
+def test_given_proposals_cover_the_objects_that_count():
+    box = torch.tensor([[0.0, 0.0, 10.0, 10.0]])
+    boxes, no = torch.cat([box, box + 40, box + 80]), torch.tensor([False] * 3)
+    crowd, difficult = torch.tensor([False, True, False]), torch.tensor([False, False, True])
+
+    def share(proposals, **flags):
+        target = {"boxes": boxes, "labels": torch.ones(3).long(), "crowd": no} | flags
+        return covered(Given([target], [proposals]))
+
+    assert share(boxes) == 1 and share(boxes[:0]) == 0 and share(box) == pytest.approx(1 / 3)
+    assert share(box, crowd=crowd) == pytest.approx(1 / 2)
+    assert share(box, crowd=crowd, difficult=difficult) == 1
+    wide = torch.tensor([[0.0, 0.0, 10.0, 14.0]])                         # IoU 10 / 14 = .71: five of ten limits
+    assert share(wide, crowd=crowd, difficult=difficult) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("asked, side", [({}, 32), ({"short": 64}, 64), ({"long": 64}, 64)])
+def test_images_are_as_large_as_trained_unless_a_side_is_asked_for(asked, side):
+    net, seen = Whole(), []
+    net.trained = Trained(size=(32,))
+    detect = net.detect
+    net.detect = lambda images, sizes: seen.extend(sizes.tolist()) or detect(images, sizes)
+    detect_all(net, Stub([(128, 128)]), torch.device("cpu"), **asked)
+    assert seen == [[side, side]]

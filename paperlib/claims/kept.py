@@ -43,7 +43,7 @@ def everything() -> str:
     """Digest of what verdicts follow from: package, registers, records, weights, versions, PAPERLIB_ settings."""
     sha = hashlib.sha256(platform.python_version().encode())
     for name in LIBRARIES:
-        sha.update(f"{name} {metadata.version(name)}\n".encode())
+        sha.update(f"{name} {_version(name)}\n".encode())
     for name in sorted(os.environ):
         if name.startswith("PAPERLIB_"):
             sha.update(f"{name} {os.environ[name]}\n".encode())
@@ -55,6 +55,14 @@ def everything() -> str:
             sha.update(f"{file} {file.stat().st_size}\n".encode())
             sha.update(file.read_bytes())
     return sha.hexdigest()
+
+
+def _version(library: str) -> str:
+    """The installed version; empty where the library has another name, as with conda."""
+    try:
+        return metadata.version(library)
+    except metadata.PackageNotFoundError:
+        return ""
 
 
 def _write(file: Path, content: dict) -> None:
