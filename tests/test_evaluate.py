@@ -19,6 +19,8 @@ from paperlib.scoring.coco_curves import curves, hotcoco
 from paperlib.scoring.coco_metrics import COCO_AREAS, average_recall, coco_metrics, covered, score_files, voc_ap
 from paperlib.scoring.detect import detect_all
 from paperlib.scoring.simulated_detector import made_detections, made_truth
+from paperlib.systems.contract import DetectionSystem
+from paperlib.systems.presets.retinanet import tiny
 from paperlib.training.trained import Trained
 
 ENGINES = ["pycocotools", pytest.param("hotcoco", marks=pytest.mark.skipif(not hotcoco, reason="no hotcoco here"))]
@@ -322,9 +324,11 @@ class Stub:
         return torch.full((3, *self.shapes[n]), n, dtype=torch.uint8)
 
 
-class Whole(torch.nn.Module):
+class Whole(torch.nn.Module, DetectionSystem):
     """Detects the whole (unpadded) image, as label 2."""
-    def detect(self, images, sizes):
+    cfg = tiny(2)
+
+    def detect(self, images, sizes, proposals):
         assert all(side % 32 == 0 for side in images.shape[-2:]) and not self.training
         boxes = [torch.tensor([[0.0, 0.0, w, h]]) for h, w in sizes.tolist()]
         return [{"boxes": b, "scores": i[0, :1, 0].float() / 8, "labels": torch.tensor([2])}
@@ -442,6 +446,6 @@ def test_images_are_as_large_as_trained_unless_a_side_is_asked_for(asked, side):
     net, seen = Whole(), []
     net.trained = Trained(size=(32,))
     detect = net.detect
-    net.detect = lambda images, sizes: seen.extend(sizes.tolist()) or detect(images, sizes)
+    net.detect = lambda images, sizes, given: seen.extend(sizes.tolist()) or detect(images, sizes, given)
     detect_all(net, Stub([(128, 128)]), torch.device("cpu"), **asked)
     assert seen == [[side, side]]

@@ -1,6 +1,5 @@
 """Proposals given with the images: selective search on disk, a grid, files of others, and how batches get them."""
 import dataclasses
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +10,7 @@ from paperlib.config import override
 from paperlib.data import pixels
 from paperlib.data import selective_search as search
 from paperlib.data.batches import Batches
-from paperlib.data.given_proposals import RICH, asks_for_proposals, closest_dense, dense_boxes, with_proposals
+from paperlib.data.given_proposals import RICH, closest_dense, dense_boxes, with_proposals
 from paperlib.data.read_coco import read_coco
 from paperlib.data.selective_search import read_proposals, save_proposals, selective_search
 from paperlib.parts import boxes
@@ -246,5 +245,5 @@ def test_another_way_of_searching_has_a_file_of_its_own(dataset, monkeypatch):
 @pytest.mark.parametrize("changes, test, training", [
     ({}, False, False), ({"train_on": "given"}, False, True), ({"test_on": "given"}, True, False)])
 def test_training_and_testing_ask_for_proposals_apart(changes, test, training):
-    system = SimpleNamespace(cfg=override(tiny(3), changes))
-    assert (asks_for_proposals(system), asks_for_proposals(system, training=True)) == (test, training)
+    cfg = override(tiny(3), changes)
+    assert (cfg.needs_proposals(), cfg.needs_proposals(training=True)) == (test, training)

@@ -3,7 +3,7 @@
 So a resumed run sees what the uninterrupted one would have seen, and the number of worker processes changes nothing.
 """
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -38,8 +38,8 @@ def pad_images(images: list[Tensor], multiple: int = 32, at_least: tuple[int, in
 
     H and W are the largest h and w (and those of `at_least`), rounded up to a `multiple`.
     """
-    sides = (max(at_least[d - 1], *(image.shape[d] for image in images)) for d in (1, 2))
-    h, w = (-(-side // multiple) * multiple for side in sides)
+    sides = np.array([at_least, *(image.shape[1:] for image in images)]).max(0)
+    h, w = (-(-sides // multiple) * multiple).tolist()
     batch = torch.tensor(PAD, dtype=torch.uint8)[:, None, None].expand(len(images), 3, h, w).contiguous()
     for slot, image in zip(batch, images):
         slot[:, :image.shape[1], :image.shape[2]] = image
@@ -65,9 +65,10 @@ class Batches(Dataset):
                  share: tuple[int, int] = (0, 1)):
         if not len(dataset) or batch_size < 1:
             raise ValueError(f"{dataset.name}: {len(dataset)} images and batch_size {batch_size}; expected 1 or more")
-        sides = [] if size is None else np.atleast_1d(size).tolist()
-        if len(sides) > 2 or not all(isinstance(side, int) and side > 0 for side in sides):
-            raise ValueError(f"size {size!r}: expected None, a number of px, (short,) or (short, long) in px")
+        if size is not None:
+            sides = np.atleast_1d(size).tolist()
+            if len(sides) > 2 or not all(isinstance(side, int) and side > 0 for side in sides):
+                raise ValueError(f"size {size!r}: expected None, a number of px, (short,) or (short, long) in px")
         self.dataset, self.batch_size, self.seed, self.size = dataset, batch_size, seed, size
         rank, world = share
         if batch_size % world:
@@ -76,18 +77,29 @@ class Batches(Dataset):
         self.flip, self.jitter, self.masks, self.multiple = flip, jitter, masks, multiple
         self._targets: dict[int, dict] = {}
         sizes = [self._resized(i) for i in range(len(dataset))]
-        self._kept = {} if jitter is None and sum(3 * h * w for h, w in sizes) <= KEEP else None
-        stored = {(image["height"], image["width"]) for image in dataset.images}
-        self._whole = stored == set(sizes) and len(stored) == 1 and jitter is None and not masks \
-            and not any(side % multiple for side in sizes[0])
-        self._pixels = dataset.pixels() if self._whole else None
+        self._kept = None
+        if jitter is None and 3 * np.prod(sizes, axis=1).sum() <= KEEP:
+            self._kept = {}
+        stored = set(dataset.sizes)
+        plain = jitter is None and not masks
+        self._whole = plain and stored == {sizes[0]} == set(sizes) and not any(side % multiple for side in sizes[0])
+        self._pixels = self._mapped()
 
     def __getstate__(self) -> dict:                        # a worker maps the pixels itself: pickling would copy them
-        return {**self.__dict__, "_pixels": None, "_kept": None if self._kept is None else {}}
+        state = {**self.__dict__, "_pixels": None}
+        if self._kept:
+            state["_kept"] = {}
+        return state
 
     def __setstate__(self, state: dict) -> None:
         self.__dict__.update(state)
-        self._pixels = self.dataset.pixels() if self._whole else None
+        self._pixels = self._mapped()
+
+    def _mapped(self) -> np.ndarray | None:
+        """The pixels of all images, where they are used as they are stored."""
+        if self._whole:
+            return self.dataset.pixels()
+        return None
 
     @property
     def steps_per_epoch(self) -> float:
@@ -102,37 +114,48 @@ class Batches(Dataset):
         picks = self.indices(step)
         rng = np.random.default_rng((self.seed, 1, step))
         flips = (rng.random(len(picks)) < 0.5) & self.flip
-        zooms = rng.uniform(*self.jitter, len(picks)) if self.jitter else [1.0] * len(picks)
-        square = self.size if isinstance(self.size, int) and not self.jitter else 0
-        sizes = [(square, square), *(self._resized(i, z) for i, z in zip(picks, zooms))]
-        canvas = tuple(map(max, zip(*sizes)))  # of the whole batch, whatever this process's share of it
+        zooms = [1.0] * len(picks)
+        if self.jitter:
+            zooms = rng.uniform(*self.jitter, len(picks))
+        canvas = self._canvas(picks, zooms)
         picks, flips, zooms = picks[self.share], flips[self.share], zooms[self.share]
+        shown = list(zip(picks, zooms, flips))
         if self._pixels is not None:
             images = torch.from_numpy(self._pixels[picks])
             images[flips] = images[flips].flip(-1)
         else:
-            images = pad_images([self._image(i, z, f) for i, f, z in zip(picks, flips, zooms)], self.multiple, canvas)
-        return images, [self._target(i, z, f, images.shape[-2:]) for i, f, z in zip(picks, flips, zooms)]
+            images = pad_images([self._image(*item) for item in shown], self.multiple, canvas)
+        return images, [self._target(*item, images.shape[-2:]) for item in shown]
+
+    def _canvas(self, picks: list[int], zooms: Sequence[float]) -> tuple[int, int]:
+        """The least (h, w) px of a whole batch, whatever this process's share of it."""
+        square = self.size if isinstance(self.size, int) and not self.jitter else 0
+        sizes = [self._resized(i, zoom) for i, zoom in zip(picks, zooms)]
+        return tuple(np.array([(square, square), *sizes]).max(0).tolist())
 
     def _resized(self, i: int, zoom: float = 1.0) -> tuple[int, int]:
         record = self.dataset.images[i]
         return fit_size(record["height"], record["width"], self.size, zoom)
 
     def _image(self, i: int, zoom: float, flip: bool) -> Tensor:
-        image = None if self._kept is None else self._kept.get(i)
-        if image is None:
+        if self._kept is not None and i in self._kept:
+            image = self._kept[i]
+        else:
             image, size = self.dataset.image(i), self._resized(i, zoom)
             if image.shape[-2:] != size:
                 image = F.interpolate(image[None], size, mode="bilinear", antialias=True)[0]
             if self._kept is not None:
                 self._kept[i] = image
-        return image.flip(-1) if flip else image
+        if flip:
+            return image.flip(-1)
+        return image
 
     def _target(self, i: int, zoom: float, flip: bool, canvas: tuple[int, int]) -> dict:
         """The target of image i, moved with its pixels."""
         if i not in self._targets:                         # asked for masks, a set may leave objects out
             target = self.dataset.target(i, masks=self.masks)
-            self._targets[i] = {name: value for name, value in target.items() if name != "masks"}
+            target.pop("masks", None)
+            self._targets[i] = target
         record, (h, w) = self.dataset.images[i], self._resized(i, zoom)
         scale = torch.tensor((w / record["width"], h / record["height"]))
         target = {**self._targets[i], "scale": scale}
@@ -145,12 +168,17 @@ class Batches(Dataset):
         if (h, w) != (record["height"], record["width"]):
             target["area"], target["size"] = target["area"] * scale.prod(), torch.tensor((h, w))
         if self.masks:
-            masks = self.dataset.target(i, masks=True)["masks"]
-            if masks.shape[1:] != (h, w):
-                masks = F.interpolate(masks[:, None].float(), (h, w), mode="nearest-exact")[:, 0].bool()
-            masks = masks.flip(-1) if flip else masks
-            target["masks"] = F.pad(masks, (0, canvas[1] - w, 0, canvas[0] - h))
+            target["masks"] = self._masks(i, (h, w), flip, canvas)
         return target
+
+    def _masks(self, i: int, size: tuple[int, int], flip: bool, canvas: tuple[int, int]) -> Tensor:
+        """(G, *canvas) bool of image i resized to `size`."""
+        masks = self.dataset.target(i, masks=True)["masks"]
+        if masks.shape[1:] != size:
+            masks = F.interpolate(masks[:, None].float(), size, mode="nearest-exact")[:, 0].bool()
+        if flip:
+            masks = masks.flip(-1)
+        return F.pad(masks, (0, canvas[1] - size[1], 0, canvas[0] - size[0]))
 
 
 FLIP = torch.tensor([-1.0, 1.0, -1.0, 1.0])                # x1, x2 = w - x2, w - x1

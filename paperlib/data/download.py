@@ -64,7 +64,10 @@ def download(name: str, root: Path | None = None) -> Path:
     with FileLock(root / f".{name}.lock"):
         if not folder.is_dir():
             _room(name, root, store)
-            files = [fetch([mirror + a.path for mirror in MIRRORS[name]], store, a.md5) for a in ARCHIVES[name]]
+            files = []
+            for archive in ARCHIVES[name]:
+                urls = [mirror + archive.path for mirror in MIRRORS[name]]
+                files.append(fetch(urls, store, archive.md5))
             part = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=root))
             try:
                 for file, archive in zip(files, ARCHIVES[name]):
@@ -98,11 +101,11 @@ def fetch(urls: list[str], store: Path, md5: str) -> Path:
     for url in urls:
         error = _pull(url, part)
         if error is None:
-            found = _md5(part)
-            if found == md5:
+            arrived = _md5(part)
+            if arrived == md5:
                 part.rename(file)
                 return file
-            error = f"md5 {found}, expected {md5}"
+            error = f"md5 {arrived}, expected {md5}"
             part.unlink()                                  # nobody can say which bytes are wrong
         said.append(f"{url}: {error}")
     raise FileNotFoundError(f"{file.name}: no mirror gave the file ({'; '.join(said)}). Repeat the command to go on, "
@@ -126,9 +129,12 @@ def _pull(url: str, part: Path) -> str | None:
                 return error
         except (OSError, http.client.HTTPException) as problem:
             error = str(getattr(problem, "reason", problem)) or type(problem).__name__
-        moved = part.is_file() and part.stat().st_size > before
-        left = TRIES if moved else left - 1
-        time.sleep(0 if moved or not left else 0.2 * 4 ** (TRIES - left))
+        if part.is_file() and part.stat().st_size > before:
+            left = TRIES                                   # it moved on: at once again
+            continue
+        left -= 1
+        if left:
+            time.sleep(0.2 * 4 ** (TRIES - left))
     return error
 
 
@@ -165,7 +171,9 @@ def unpack(file: Path, folder: Path, strip: int = 0) -> None:
             for member in progress(archive.infolist(), desc=f"unpacking {file.name}", unit="file"):
                 archive.extract(member, folder)
         return
-    safe, total = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}, 0  # not in Python 3.11.0 to 3.11.3
+    safe, total = {}, 0
+    if hasattr(tarfile, "data_filter"):                    # not in Python 3.11.0 to 3.11.3
+        safe["filter"] = "data"
     with tarfile.open(file) as archive:
         for member in progress(archive, desc=f"unpacking {file.name}", unit="file"):
             member.name = "/".join(member.name.strip("/").split("/")[strip:])

@@ -32,7 +32,7 @@ def known_sets() -> dict[str, str]:
     for name in DOWNLOADED:
         places[name] = f"not here; `paperlib data download {name}`"
     folder = data_folder()
-    for path in folder.iterdir() if folder.is_dir() else ():
+    for path in sorted(folder.glob("*")):
         if path.is_dir() and (json_splits(path) or (path / "Annotations").is_dir() or (path / "version").is_file()):
             places[path.name] = str(path)
     return dict(sorted(places.items()))
@@ -78,7 +78,9 @@ def locate(name_or_path: Name, split: str | None = None) -> tuple[str, Path, str
         return "coco", files[chosen], None if chosen == "instances" else chosen
     if (path / "Annotations").is_dir():
         names = dict.fromkeys(splits_of(path))
-        return "voc", path, choose(path, split, names) if names or split else None
+        if not names and not split:
+            return "voc", path, None
+        return "voc", path, choose(path, split, names)
     holds = ", ".join(sorted(p.name for p in path.iterdir())[:8]) or "nothing"
     raise KeyError(f"{path} is no detection set: it holds {holds}; expected COCO's annotations/instances_<split>.json "
                    "(or instances.json), Roboflow's <split>/_annotations.coco.json, or VOC's Annotations, ImageSets "
@@ -120,8 +122,10 @@ def lists_of(name_or_path: Name) -> list[ListedImages]:
     """All lists of images in a COCO folder, as `list_of` gives them."""
     path = resolve(name_or_path)
     lists = lists_at(path)
-    files = [file for file in json_splits(path).values() if file.stem.startswith("instances")] if lists else []
-    return [(file, files, f"{path.name}/{file.stem}") for file in lists] if files else []
+    if not lists:
+        return []
+    files = [file for file in json_splits(path).values() if file.stem.startswith("instances")]
+    return [(file, files, f"{path.name}/{file.stem}") for file in lists if files]
 
 
 def resolve(name_or_path: Name) -> Path:
@@ -129,7 +133,9 @@ def resolve(name_or_path: Name) -> Path:
     name = SetName.parse(name_or_path)
     if name.base in DRAWN and name.split is None:
         return ensure(name.top)
-    return data_folder() / name.path if str(name.path) in known_sets() else name.path
+    if str(name.path) in known_sets():
+        return data_folder() / name.path
+    return name.path
 
 
 def ensure(name: str, jobs: int | None = None) -> Path:

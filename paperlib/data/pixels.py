@@ -130,10 +130,14 @@ def find_images(file: Path, images: list[dict]) -> Path:
     """The folder beside the annotation file that holds any of the first images, else the likeliest one."""
     split = file.stem.removeprefix("instances_").removeprefix("image_info_")
     tops = [file.parent.parent, file.parent] if file.parent.name == "annotations" else [file.parent]
-    places = [top / place for top in tops for place in (split, f"images/{split}", "images", "")]
-    firsts = [image["file_name"] for image in images[:20]]
-    held = (place for name in firsts for place in places if (place / name).is_file())
-    return next(held, next(p for p in places if p.is_dir()))
+    places = []
+    for top in tops:
+        places += [top / split, top / "images" / split, top / "images", top]
+    for image in images[:20]:
+        for place in places:
+            if (place / image["file_name"]).is_file():
+                return place
+    return next(place for place in places if place.is_dir())
 
 
 def missing_images(root: Path, images: list[dict], file: str) -> list[Fault]:

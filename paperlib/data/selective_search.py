@@ -43,11 +43,11 @@ def selective_search(image: np.ndarray, quality: bool = False, seed: int = 0) ->
         search.switchToSelectiveSearchQuality()
     else:
         search.switchToSelectiveSearchFast()
-    found = np.unique(search.process(), axis=0)
-    found[:, 2:] += found[:, :2]
-    place = np.argsort(np.argsort(-(found[:, 2:] - found[:, :2]).prod(1), kind="stable"))
-    rank = (place + 1) * np.random.default_rng(seed).random(len(found))
-    return found[np.argsort(rank)].astype(np.float32)
+    boxes = np.unique(search.process(), axis=0)
+    boxes[:, 2:] += boxes[:, :2]
+    place = np.argsort(np.argsort(-(boxes[:, 2:] - boxes[:, :2]).prod(1), kind="stable"))
+    rank = (place + 1) * np.random.default_rng(seed).random(len(boxes))
+    return boxes[np.argsort(rank)].astype(np.float32)
 
 
 def _fine(search, bgr: np.ndarray, settings: tuple) -> None:
@@ -60,8 +60,8 @@ def _fine(search, bgr: np.ndarray, settings: tuple) -> None:
     for letters in strategies:
         mixed = tools.createSelectiveSearchSegmentationStrategyMultiple()
         for letter in letters:
-            mixed.addStrategy(getattr(tools, f"createSelectiveSearchSegmentationStrategy{kinds[letter]}")(),
-                              1 / len(letters))
+            create = getattr(tools, f"createSelectiveSearchSegmentationStrategy{kinds[letter]}")
+            mixed.addStrategy(create(), 1 / len(letters))
         search.addStrategy(mixed)
 
 
@@ -77,17 +77,22 @@ def searched(dataset: DetectionSet, quality: bool = False, jobs: int | None = No
     known = _read(path)[0] if path.exists() else {}
     keep = not known.keys() >= set(names) and writable(path.parent)
     with FileLock(f"{path}.lock") if keep else nullcontext():
-        known = _read(path)[0] if keep and path.exists() else known  # another process may have added some
+        if keep and path.exists():
+            known = _read(path)[0]                         # another process may have added some
         todo = [i for i, name in enumerate(names) if name not in known]
         run = joblib.Parallel(jobs or -1, prefer="threads")  # OpenCV lets other threads run meanwhile
         with progress(total=len(todo), desc="selective search", unit="image") as bar:
             for first in range(0, len(todo), CHUNK):
                 chunk = todo[first:first + CHUNK]
                 new = run(joblib.delayed(_search)(dataset.image(i).numpy(), quality, i) for i in chunk)
-                known |= {names[i]: b for i, b in zip(chunk, new)}
+                known.update(zip([names[i] for i in chunk], new))
                 if keep:
                     _write(path, known, {"version": dataset.version, "method": method})
                 bar.update(len(chunk))
+    return _tensors(known, names)
+
+
+def _tensors(known: dict[str, np.ndarray], names: list[str]) -> list[Tensor]:
     return [torch.from_numpy(known[name].astype(np.float32)) for name in names]
 
 
@@ -101,9 +106,11 @@ def _search(image: np.ndarray, quality: bool, seed: int) -> np.ndarray:
     return selective_search(image.transpose(1, 2, 0), quality, seed).astype(np.int16)
 
 
-def save_proposals(path: str | Path, dataset: DetectionSet, found: list[Tensor], **about: str) -> Path:
+def save_proposals(path: str | Path, dataset: DetectionSet, boxes: list[Tensor], **about: str) -> Path:
     """Write one (P, 4) px tensor an image of `dataset`, best first, for `ProposalSource(kind=path)`."""
-    named = {image["file_name"]: b.cpu().numpy() for image, b in zip(dataset.images, found, strict=True)}
+    named = {}
+    for image, box in zip(dataset.images, boxes, strict=True):
+        named[image["file_name"]] = box.cpu().numpy()
     return _write(Path(path), named, {"version": dataset.version, "data": dataset.name, **about})
 
 
@@ -113,28 +120,30 @@ def read_proposals(path: str | Path, dataset: DetectionSet) -> list[Tensor]:
     if not path.is_file():
         raise FileNotFoundError(f"proposals.kind {path}: no such file")
     known, about = _read(path)
-    lacking = [image["file_name"] for image in dataset.images if image["file_name"] not in known]
+    names = [image["file_name"] for image in dataset.images]
+    lacking = [name for name in names if name not in known]
     if about.get("version") != dataset.version or lacking:
+        lack = f" with {lacking[0]} and {len(lacking) - 1} others that lack" if lacking else ""
         raise ValueError(f"{path}: proposals of {about.get('data', 'a set')} version {about.get('version')}, "
-                         f"{len(known)} images; expected {dataset.name} version {dataset.version}"
-                         + (f" with {lacking[0]} and {len(lacking) - 1} others that lack" if lacking else ""))
-    return [torch.from_numpy(known[image["file_name"]].astype(np.float32)) for image in dataset.images]
+                         f"{len(known)} images; expected {dataset.name} version {dataset.version}{lack}")
+    return _tensors(known, names)
 
 
 def _read(path: Path) -> tuple[dict[str, np.ndarray], dict]:
     try:
         with np.load(path, allow_pickle=False) as file:
-            ends = file["counts"].cumsum()
-            return dict(zip(file["names"].tolist(), np.split(file["boxes"], ends[:-1]))), json.loads(str(file["about"]))
+            boxes = np.split(file["boxes"], file["counts"].cumsum()[:-1])
+            return dict(zip(file["names"].tolist(), boxes)), json.loads(str(file["about"]))
     except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path}: not a file of proposals ({error}); delete it") from None
 
 
-def _write(path: Path, found: dict[str, np.ndarray], about: dict) -> Path:
+def _write(path: Path, named: dict[str, np.ndarray], about: dict) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.part")
     with part.open("wb") as file:
-        np.savez(file, names=np.array(list(found)), counts=np.array([len(b) for b in found.values()]),
-                 boxes=np.concatenate(list(found.values())), about=np.array(json.dumps(about)))
+        boxes = list(named.values())
+        np.savez(file, names=np.array(list(named)), counts=np.array(list(map(len, boxes))),
+                 boxes=np.concatenate(boxes), about=np.array(json.dumps(about)))
     os.replace(part, path)
     return path

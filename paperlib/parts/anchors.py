@@ -41,6 +41,12 @@ def base_anchors(cfg: AnchorConfig, level: int) -> Tensor:
     return corners.round() if cfg.rounded else corners
 
 
+def map_shapes(image_size: tuple[int, int], levels: tuple[int, ...]) -> dict[int, tuple[int, int]]:
+    """{level: (H, W)} of the feature maps of an image of `image_size` (h, w) px: each halving rounds up."""
+    h, w = image_size
+    return {level: (-(-h // 2**level), -(-w // 2**level)) for level in levels}
+
+
 def anchors_for(cfg: AnchorConfig, shapes: dict, device="cpu", image_size: tuple | None = None) -> Tensor:
     """All anchors of an image: (A, 4) float32 xyxy px, level by level, row-major positions, then shapes.
 

@@ -96,27 +96,40 @@ class BoxHeadConfig:
     box_std: float = 0.001  # of the initial weights of the box layer (Fast R-CNN Sec. 2.3)
 
 
-class BoxHead(nn.Module):
-    """Two fully connected layers, fc6 and fc7, and two sibling layers, for the class and for the box.
+class RoIHead(nn.Module):
+    """Layers that turn each window into one vector (`features`), and two siblings, for the class and for the box.
 
     Source: Fast R-CNN (arXiv 1504.08083v2) Sec. 2.1-2.3.
     Shapes: pooled (R, C, side, side) -> logits (R, K + 1), background first; deltas (R, K, 4), or (R, 1, 4) if
             class_agnostic, normalised (`roi_training.DeltaConfig`).
     """
 
-    def __init__(self, dim: int, side: int, num_classes: int, cfg: BoxHeadConfig = BoxHeadConfig()):
+    def __init__(self, layers: dict[str, nn.Module], width: int, num_classes: int, cfg: BoxHeadConfig):
         super().__init__()
-        self.fc6 = nn.Linear(dim * side * side, cfg.widths[0])
-        self.fc7 = nn.Linear(*cfg.widths)
-        self.dropout = nn.Dropout(cfg.dropout)
-        self._siblings(cfg.widths[1], num_classes, cfg)
-
-    def _siblings(self, width: int, num_classes: int, cfg: BoxHeadConfig) -> None:
+        for name, layer in layers.items():
+            self.add_module(name, layer)
         self.cls = nn.Linear(width, num_classes + 1)
         self.box = nn.Linear(width, 4 if cfg.class_agnostic else 4 * num_classes)
         for layer, std in ((self.cls, cfg.cls_std), (self.box, cfg.box_std)):
             nn.init.normal_(layer.weight, std=std)
             nn.init.zeros_(layer.bias)
+
+    def features(self, pooled: Tensor) -> Tensor:
+        """The vector of every RoI, (R, width)."""
+        raise NotImplementedError
+
+    def forward(self, pooled: Tensor) -> tuple[Tensor, Tensor]:
+        x = self.features(pooled)  # (R, width)
+        return self.cls(x), self.box(x).unflatten(1, (-1, 4))
+
+
+class BoxHead(RoIHead):
+    """An RoI head whose layers are two fully connected ones, fc6 and fc7 (Fast R-CNN Sec. 2.1)."""
+
+    def __init__(self, dim: int, side: int, num_classes: int, cfg: BoxHeadConfig = BoxHeadConfig()):
+        layers = {"fc6": nn.Linear(dim * side * side, cfg.widths[0]), "fc7": nn.Linear(*cfg.widths),
+                  "dropout": nn.Dropout(cfg.dropout)}
+        super().__init__(layers, cfg.widths[1], num_classes, cfg)
 
     def take_over(self, trunk: nn.Module) -> None:
         """Start from the fc6 and fc7 that the trunk was trained with, if it has them (Fast R-CNN Sec. 2.2).
@@ -125,12 +138,12 @@ class BoxHead(nn.Module):
         """
         if trunk.fc is None:
             return
-        for name, layer in trunk.fc.items():
-            mine, theirs = getattr(self, name).weight.shape, layer.weight.shape
-            if mine != theirs:
-                raise ValueError(f"{name} of the head is {tuple(mine)}, that of trunk {trunk.cfg.name!r} "
-                                 f"{tuple(theirs)}: expected the trunk's head.widths, roi.side and a single map")
-            setattr(self, name, layer)
+        for name, drawn in (("fc6", self.fc6), ("fc7", self.fc7)):
+            shape, pretrained = tuple(drawn.weight.shape), tuple(trunk.fc[name].weight.shape)
+            if shape != pretrained:
+                raise ValueError(f"{name} of the head is {shape}, that of trunk {trunk.cfg.name!r} {pretrained}: "
+                                 "expected the trunk's head.widths, roi.side and a single map")
+        self.fc6, self.fc7 = trunk.fc["fc6"], trunk.fc["fc7"]
         trunk.fc = None
 
     def features(self, pooled: Tensor) -> Tensor:
@@ -138,28 +151,23 @@ class BoxHead(nn.Module):
         x = self.dropout(self.fc6(pooled.flatten(1)).relu())
         return self.dropout(self.fc7(x).relu())
 
-    def forward(self, pooled: Tensor) -> tuple[Tensor, Tensor]:
-        x = self.features(pooled)
-        return self.cls(x), self.box(x).unflatten(1, (-1, 4))
 
-
-class StageHead(BoxHead):
-    """The last stage of a trunk on every window, its mean, and the two sibling layers.
+class StageHead(RoIHead):
+    """An RoI head that runs the last stage of a trunk on every window and takes the mean over it.
 
     Source: FPN (arXiv 1612.03144v2) Sec. 5.2.1, after He et al.: conv5 on 14x14 windows of C4.
     """
 
     def __init__(self, trunk: nn.Module, num_classes: int, cfg: BoxHeadConfig):
-        nn.Module.__init__(self)
-        self.stage = copy.deepcopy(trunk.stages()[-1])  # with the weights that the trunk starts from
-        self._siblings(trunk.channels[max(trunk.channels)], num_classes, cfg)
+        stage = copy.deepcopy(trunk.stages()[-1])  # with the weights that the trunk starts from
+        super().__init__({"stage": stage}, trunk.channels[max(trunk.channels)], num_classes, cfg)
 
     def features(self, pooled: Tensor) -> Tensor:
         """The mean over each window of what the stage makes of it, (R, C_5)."""
         return self.stage(pooled.contiguous(memory_format=torch.channels_last)).mean(dim=(2, 3))
 
 
-def box_head(cfg: BoxHeadConfig, trunk: nn.Module, dim: int, side: int, num_classes: int) -> BoxHead:
+def box_head(cfg: BoxHeadConfig, trunk: nn.Module, dim: int, side: int, num_classes: int) -> RoIHead:
     """The head that `cfg` names, with the layers that the trunk was trained with, where it has them.
 
     Errors: ValueError for an unknown kind, or for a stage that does not fit the map.

@@ -63,6 +63,7 @@ class Trunk(nn.Module):
         super().__init__()
         self.cfg, self.channels = cfg, channels
         self.levels = levels or tuple(level for level in channels if level > 1)  # of each stage after the stem
+        self.trained = None  # as of a system: a trunk that is stored by itself names no classes
         self.fc = None  # fc6 and fc7, of trunks that are trained with them; a box head takes them over
         self.register_buffer("mean", torch.tensor(cfg.mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(cfg.std).view(3, 1, 1), persistent=False)

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from paperlib.parts.trunks import FC_SIDE, TrunkConfig, trunk
+from paperlib.systems.contract import Trainable
 
 
 @dataclass(frozen=True)
@@ -14,7 +15,7 @@ class ClassifierConfig:
     trunk: TrunkConfig = field(default_factory=TrunkConfig)
 
 
-class Classifier(nn.Module):
+class Classifier(nn.Module, Trainable):
     """Trunk, mean over the coarsest map (or the trunk's own fc6 and fc7), one linear layer.
 
     Source: He et al. (arXiv 1512.03385) Fig. 3; with fc6 and fc7: AlexNet, VGG16. What it learns in `.trunk` is what

@@ -14,17 +14,11 @@ from paperlib.parts.pyramids import PyramidConfig, pyramid
 from paperlib.parts.roi_pooling import RoIConfig, to_rois
 from paperlib.parts.roi_training import DeltaConfig, RoISampleConfig, sample_rois
 from paperlib.parts.trunks import TrunkConfig, trunk
+from paperlib.systems.contract import AfterConfig, DetectionSystem, SystemConfig
 
 
 @dataclass(frozen=True)
-class AfterConfig:
-    stage_wise: bool = False  # train the box layer alone, all else frozen; box_weight is 0 before (Sec. 5.1)
-    svm: bool = False  # linear SVMs on fc7 in place of the softmax (Sec. 5.4)
-    svd: tuple[int, ...] = ()  # singular values that fc6 and fc7 keep (Sec. 3.1: 1024, 256); (): all
-
-
-@dataclass(frozen=True)
-class FastRCNNConfig:
+class FastRCNNConfig(SystemConfig):
     num_classes: int = 20  # K, without background (20 on PASCAL VOC)
     trunk: TrunkConfig = field(default_factory=TrunkConfig)
     pyramid: PyramidConfig = field(default_factory=lambda: PyramidConfig(levels=(4,), kind="single"))
@@ -39,9 +33,14 @@ class FastRCNNConfig:
     scales: tuple[float, ...] = (1.0,)  # factors on the images' size (Sec. 5.2: 480 to 1200 of 600)
     scale_size: float = 224.0  # px, square root of the area that a RoI should have at its scale (Sec. 3)
     after: AfterConfig = field(default_factory=AfterConfig)
+    pools_rois = True
+
+    def needs_proposals(self, training: bool = False) -> bool:
+        """Always: the network makes none."""
+        return True
 
 
-class FastRCNN(nn.Module):
+class FastRCNN(nn.Module, DetectionSystem):
     """Trunk, RoI pooling, and a head of two fully connected layers on proposals that come with the images.
 
     Source: Fast R-CNN (arXiv 1504.08083v2) Sec. 2 and 3; on a pyramid, FPN (arXiv 1612.03144v2) Sec. 4.2.
@@ -74,9 +73,12 @@ class FastRCNN(nn.Module):
         found = [self.pooled(*resized(images, given[at], f)) for at, f in zip(parts, self.cfg.scales) if len(at)]
         return torch.cat(found)[torch.cat(parts).argsort()] if found else self.pooled(images, given)
 
-    def predict(self, images: Tensor, proposals: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        """Raw outputs for all proposals of a batch: logits (R, K + 1), deltas (R, K, 4), RoIs (R, 5)."""
-        given = to_rois(proposals)
+    def predict(self, images: Tensor, proposals: list[Tensor] | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Raw outputs for all proposals of a batch: logits (R, K + 1), deltas (R, K, 4), RoIs (R, 5).
+
+        Errors: ValueError unless there are proposals for every image.
+        """
+        given = _rois_of(images, proposals)
         return *self.head(self.windows(images, given)), given
 
     def losses(self, images: Tensor, targets: list[dict]) -> dict[str, Tensor]:
@@ -96,17 +98,16 @@ class FastRCNN(nn.Module):
         return {"cls": parts["cls"], "box": cfg.box_weight * parts["box"]}
 
     @torch.no_grad()
-    def detect(self, images: Tensor, sizes: Tensor | None = None, proposals: list[Tensor] = ()) -> list[dict]:
+    def detect(self, images: Tensor, sizes: Tensor | None = None,
+               proposals: list[Tensor] | None = None) -> list[dict[str, Tensor]]:
         """Per image {"boxes" (D, 4) px, "scores" (D,), "labels" (D,)}, best first.
 
         `sizes` (N, 2) h, w px of the images without padding, to which boxes are clipped; the whole tensor's if None.
         Errors: ValueError unless there are proposals for every image.
         """
-        if len(proposals) != len(images):
-            raise ValueError(f"{len(images)} images and {len(proposals)} lists of proposals: expected one an image")
+        given = _rois_of(images, proposals)
         if sizes is None:
             sizes = torch.tensor([images.shape[-2:]] * len(images))
-        given = to_rois(proposals)
         x = self.head.features(self.windows(images, given))
         scores = self.head.cls(x).float().softmax(1)[:, 1:] if self.svm is None else self.svm(x).sigmoid()
         deltas = self.head.box(x).unflatten(1, (-1, 4))
@@ -116,6 +117,13 @@ class FastRCNN(nn.Module):
         """Give fc6 and fc7 two thin layers each in place of one (Sec. 3.1); not to be trained again."""
         self.head.fc6, self.head.fc7 = (truncated(layer, t) for layer, t in
                                         zip((self.head.fc6, self.head.fc7), kept, strict=True))
+
+
+def _rois_of(images: Tensor, proposals: list[Tensor] | None) -> Tensor:
+    count = 0 if proposals is None else len(proposals)
+    if count != len(images):
+        raise ValueError(f"{len(images)} images and {count} lists of proposals: expected one an image")
+    return to_rois(proposals)
 
 
 def resized(images: Tensor, given: Tensor, factor: float, multiple: int = 32) -> tuple[Tensor, Tensor]:

@@ -14,6 +14,7 @@ from paperlib.parts.proposals import ProposalConfig, propose
 from paperlib.parts.pyramids import PyramidConfig, pyramid
 from paperlib.parts.sampling import sample
 from paperlib.parts.trunks import TrunkConfig, trunk
+from paperlib.systems.contract import ProposalMaker, SystemConfig, TrainedAnchors, refuse_proposals
 
 
 @dataclass(frozen=True)
@@ -103,14 +104,18 @@ class Proposer(nn.Module):
 
 
 @dataclass(frozen=True)
-class RPNConfig:
+class RPNConfig(SystemConfig):
     num_classes: int = 80  # only for the common contract: an RPN tells objects from background, whatever their class
     trunk: TrunkConfig = field(default_factory=TrunkConfig)
     pyramid: PyramidConfig = field(default_factory=lambda: PyramidConfig(levels=(2, 3, 4, 5, 6), extra="pool"))
     rpn: ProposerConfig = field(default_factory=ProposerConfig)
 
+    def trained_anchors(self) -> TrainedAnchors:
+        """Those of the proposer."""
+        return TrainedAnchors(self.rpn.anchors, self.rpn.match, self.rpn.border)
 
-class RPN(nn.Module):
+
+class RPN(nn.Module, ProposalMaker):
     """Trunk, pyramid (or one map) and proposer: a proposal method of its own, scored by recall.
 
     Source: Faster R-CNN Sec. 3.1; on a pyramid, FPN Sec. 4.1 and Table 1.
@@ -118,6 +123,7 @@ class RPN(nn.Module):
 
     revision = 1
     scored_by = "recall"
+    proposes = True
 
     def __init__(self, cfg: RPNConfig):
         super().__init__()
@@ -133,8 +139,12 @@ class RPN(nn.Module):
         """What `Proposer.forward` gives for images (N, 3, H, W), uint8 or float in [0, 1]."""
         return self.rpn(self.pyramid(self.trunk(images)), tuple(images.shape[-2:]))
 
-    def predict(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Raw outputs: logits (N, A), deltas (N, A, 4), anchors (A, 4) px."""
+    def predict(self, images: Tensor, proposals: list[Tensor] | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Raw outputs: logits (N, A), deltas (N, A, 4), anchors (A, 4) px.
+
+        Errors: ValueError for `proposals`.
+        """
+        refuse_proposals(proposals, "an RPN")
         logits, deltas, anchors = self.predict_levels(images)
         return torch.cat(logits, 1), torch.cat(deltas, 1), torch.cat(anchors)
 
@@ -145,16 +155,23 @@ class RPN(nn.Module):
 
     @torch.no_grad()
     def proposals(self, images: Tensor, sizes: Tensor, training: bool = False) -> list[Tensor]:
-        """Boxes [(P, 4)] px, best first: as many as a detector is tested on, or with `training` trained on."""
-        return [found["boxes"] for found in self.rpn.propose(self.predict_levels(images), sizes, training)]
+        """Boxes [(P, 4)] px, best first; with `training` as many as a detector is trained on."""
+        return [image["boxes"] for image in self.rpn.propose(self.predict_levels(images), sizes, training)]
 
     @torch.no_grad()
-    def detect(self, images: Tensor, sizes: Tensor | None = None) -> list[dict[str, Tensor]]:
-        """Per image {"boxes" (P, 4) px, "scores" (P,) objectness, "labels" (P,), all 1}, best first."""
+    def detect(self, images: Tensor, sizes: Tensor | None = None,
+               proposals: list[Tensor] | None = None) -> list[dict[str, Tensor]]:
+        """Per image {"boxes" (P, 4) px, "scores" (P,) objectness, "labels" (P,), all 1}, best first.
+
+        `sizes` (N, 2) h, w px of the images without padding, to which boxes are clipped; the whole tensor's if None.
+        Errors: ValueError for `proposals`.
+        """
+        refuse_proposals(proposals, "an RPN")
         sizes = image_sizes(images) if sizes is None else sizes
-        found = self.rpn.propose(self.predict_levels(images), sizes, training=False)
-        return [{**one, "labels": torch.ones(len(one["scores"]), dtype=torch.int64, device=images.device)}
-                for one in found]
+        detections = self.rpn.propose(self.predict_levels(images), sizes, training=False)
+        for image in detections:
+            image["labels"] = torch.ones_like(image["scores"], dtype=torch.int64)
+        return detections
 
 
 def image_sizes(images: Tensor) -> Tensor:

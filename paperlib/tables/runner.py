@@ -50,12 +50,11 @@ def identity(job: Job) -> str:
     """Hash of all that decides a run's numbers: configuration, recipe, data, first weights, the system's revision."""
     train_version, classes = _data_version(job.recipe.data, job.recipe.train)
     cfg = system_config(job.system, job.recipe, classes, job.changes)
-    start = getattr(cfg, "trunk", None)
     elsewhere = ("set", "preset", "checks", "check_images")  # two are in cfg already, two decide no number
     recipe = {k: v for k, v in asdict(job.recipe).items() if k not in elsewhere}
     parts = {"config": to_dict(cfg), "recipe": recipe, "revision": SYSTEMS[job.system].revision,
              "data": [train_version, _data_version(*tested(job.recipe))[0]],
-             "weights": start and _weights_version(start.weights, start.name, getattr(cfg, "rpn_trunk", ""))}
+             "weights": _weights_version(cfg.trunk.weights, *cfg.trunk_names())}
     return digest(json.loads(json.dumps(parts)))
 
 

@@ -1,6 +1,6 @@
 """One linear SVM a class on the features of regions, with hard negatives mined image by image."""
 import ctypes
-import sys
+import platform
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -88,5 +88,5 @@ def _one(positive: np.ndarray, negative: np.ndarray, cfg: SVMConfig) -> tuple[np
 
 def _give_back() -> None:
     """Hand freed memory to the system: liblinear's, a piece for each region, is else kept, 13 GB on a rich grid."""
-    if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):  # glibc only
-        trim(0)
+    if platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL(None).malloc_trim(0)

@@ -41,9 +41,11 @@ class Placed:
 
 def choose_scene(rng, names: frozenset[str], category: int | None) -> Scene:
     """A scene with things among `names`; if a category is given, one where it is at home, by how common it is there."""
-    wanted = names if category is None else {CATEGORIES[category].name}
-    weights = np.array([s.weight * sum(s.things[n][0] for n in s.things if n in wanted) ** (category is not None)
-                        * any(n in wanted for n in s.things) for s in SCENES])
+    if category is None:
+        weights = [scene.weight * (not names.isdisjoint(scene.things)) for scene in SCENES]
+    else:
+        name = CATEGORIES[category].name
+        weights = [scene.weight * scene.things.get(name, (0,))[0] for scene in SCENES]
     return SCENES[pick(rng, weights)]
 
 
@@ -69,7 +71,9 @@ def plan(world, scene: Scene, rng) -> list[Entry]:
         return []
     names = [n for n in scene.things if INDEX[n] < world.categories]
     weights = np.array([scene.things[n][0] for n in names])
-    kinds = 1 if rng.random() < world.single else 2 + rng.poisson(world.kinds - 2)
+    kinds = 1
+    if rng.random() >= world.single:
+        kinds = 2 + rng.poisson(world.kinds - 2)
     out, flock, subject = {}, rng.random() < world.crowding, rng.random() < world.subject
     for _ in range(kinds):
         if rng.random() < world.context and weights.any():
@@ -83,7 +87,10 @@ def plan(world, scene: Scene, rng) -> list[Entry]:
             continue
         number = rng.lognormal(np.log(world.per_kind * sociable ** world.herd) - 0.3, 0.75)
         many, flock = flock and sociable >= 1.1, flock and sociable < 1.1
-        number = rng.uniform(18, 44) if many else min(number, 2) if subject else number
+        if many:
+            number = rng.uniform(18, 44)
+        elif subject:
+            number = min(number, 2)
         out[INDEX[name]] = Entry(INDEX[name], zone, max(1, round(number)), subject and not many, many)
         subject = subject and many
     return list(out.values())
@@ -96,7 +103,8 @@ def _scale(world, zone: Zone, span: float, zoom: float, rng, near=False, flock=F
     low, high = (zone.far * zoom, zone.near * zoom)
     least, most = (size * world.size / 128 / span for size in world.size_range)
     low, high = min(max(low, least), most), max(min(high, most), least)
-    return low * (max(high, low) / low) ** (rng.random() * 0.4 if flock else rng.beta(*world.depth))
+    nearness = rng.random() * 0.4 if flock else rng.beta(*world.depth)
+    return low * (max(high, low) / low) ** nearness
 
 
 def _foot(world, zone: Zone, scale: float, high: float, zoom: float, rng) -> float:
@@ -124,7 +132,9 @@ def _covered(item: Placed, others: list[Placed]) -> float:
 
 def _inside(world, x: float, wide: float, rng) -> float:
     """`x` moved so that the thing is whole, or now and then cut by the image's edge."""
-    margin = wide / 2 if rng.random() > world.truncation else wide * rng.uniform(-0.2, 0.2)
+    margin = wide / 2
+    if rng.random() <= world.truncation:
+        margin = wide * rng.uniform(-0.2, 0.2)
     return min(max(x, margin), max(world.size - margin, margin))
 
 
@@ -133,10 +143,11 @@ def _member(world, k, zone, lead, zoom, done, number, rng) -> Placed:
     category = CATEGORIES[k]
     parts = category.draw(rng)
     tolerance = 1.0 if rng.random() < world.occlusion else 0.15
+    spread_of_size = 0.16 if number < 6 else 0.3
     best = None
     for _ in range(5):
         least, most = (size * world.size / 128 / category.span for size in world.size_range)
-        scale = min(max(lead[1] * exp(rng.normal(0, 0.16 if number < 6 else 0.3)), least), most)
+        scale = min(max(lead[1] * exp(rng.normal(0, spread_of_size)), least), most)
         high = category.span * scale * min(1, 1 / category.aspect)
         y = _foot(world, zone, scale, high, zoom, rng)
         if high > 1.1 * y:

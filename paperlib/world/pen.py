@@ -90,6 +90,10 @@ class Pen:
     def chance(self, probability: float) -> bool:
         return self.chance_of() < probability
 
+    def choose(self, probability: float, first, second):
+        """`first` with this probability, else `second`; both are made before, so neither may draw numbers."""
+        return first if self.chance(probability) else second
+
     def below(self, n: int) -> int:
         return int(n * self.chance_of())
 
@@ -176,7 +180,7 @@ class Pen:
         self._settle()
         points = np.concatenate([shape[1] for shape in self.shapes])
         points[:, 0] += points[:, 1] * self.between(-self.lean, self.lean)
-        points[:, 0] *= self.between(1 - self.stretch, 1 + self.stretch) * (1 if self.chance(0.5) else -1)
+        points[:, 0] *= self.between(1 - self.stretch, 1 + self.stretch) * self.choose(0.5, 1, -1)
         (left, top), (right, bottom) = np.minimum.reduce(points).tolist(), np.maximum.reduce(points).tolist()
         scale = min(1.0, 1 / (right - left), 1 / (bottom - top))
         points -= ((left + right) / 2, bottom)

@@ -36,12 +36,16 @@ class SetName:
         return cls(base, tuple(dials.split("&")), mix, split, Path(front))
 
     def __str__(self) -> str:
-        return f"{self.path}@{self.mix}" if self.mix else str(self.path)
+        if not self.mix:
+            return str(self.path)
+        return f"{self.path}@{self.mix}"
 
     @property
     def top(self) -> str:
         """The name without split and mix: "minicoco?stuff=0"."""
-        return f"{self.base}?{'&'.join(self.dials)}" if self.dials else self.base
+        if not self.dials:
+            return self.base
+        return f"{self.base}?{'&'.join(self.dials)}"
 
     @property
     def chain(self) -> "tuple[SetName, ...]":

@@ -7,12 +7,12 @@ from functools import cache
 
 import numpy as np
 from cv2 import GaussianBlur, boundingRect, sumElems
-from pycocotools import mask as rle_tools
 
 from paperlib.world import backgrounds
 from paperlib.world.catalogue import CATEGORIES, render
 from paperlib.world.exact import exp
-from paperlib.world.layout import INDEX, Placed, arrange, choose_scene, pick, plan, portrait
+from paperlib.world.instances import instances_of, twin, with_crowds
+from paperlib.world.layout import INDEX, Entry, Placed, arrange, choose_scene, pick, plan, portrait
 from paperlib.world.scenes import Scene
 
 VERSION = 2  # raise it whenever the same seed gives another picture or other annotations
@@ -79,24 +79,33 @@ def compose(world: World, seed: int, category: int | None = None) -> Drawing:
     rng = np.random.default_rng((VERSION, seed))
     iconic = category is not None or rng.random() < world.iconic
     names = frozenset(c.name for c in CATEGORIES[:world.categories])
-    scene = choose_scene(rng, names, None if category is None else category - 1)
+    home = None if category is None else category - 1
+    scene = choose_scene(rng, names, home)
     backdrop, marks, air = _backdrop(world, scene, rng)
-    entries = plan(world, scene, rng)
-    hero = None
-    if iconic and (entries or category is not None):
-        k = entries[0].category if category is None else category - 1
-        hero = portrait(world, k, rng)
-        entries = [] if category is not None or rng.random() < 0.6 else entries[1:2]
-    placed = arrange(world, scene, rng, entries) + ([hero] if hero else [])
+    entries, hero = plan(world, scene, rng), []
+    if iconic and (entries or home is not None):
+        hero, entries = _portrayed(world, entries, home, rng)
+    placed = arrange(world, scene, rng, entries) + hero
     while True:
         image = backdrop.copy()
         owner, full = _paint(world, image, placed, air)
-        found = _records(world, placed, owner, full)
-        if (twin := _twin(found)) is None:
+        records = instances_of(world, placed, owner, full)
+        hidden = twin(records)
+        if hidden is None:
             break
-        del placed[twin]
-    marks = np.array([m for m in marks if not owner[m[1]:m[1] + m[3], m[0]:m[0] + m[2]].any()], int).reshape(-1, 4)
-    return Drawing(_photograph(world, image, rng), _with_crowds(world, [r for r in found if r], rng), scene, marks)
+        del placed[hidden]
+    in_view = [m for m in marks if not owner[m[1]:m[1] + m[3], m[0]:m[0] + m[2]].any()]
+    picture = _photograph(world, image, rng)
+    instances = with_crowds(world, [record for record in records if record], rng)
+    return Drawing(picture, instances, scene, np.array(in_view, int).reshape(-1, 4))
+
+
+def _portrayed(world: World, entries: list[Entry], home: int | None, rng) -> tuple[list[Placed], list[Entry]]:
+    """The portrait of an iconic picture, and what else is in it."""
+    if home is not None:
+        return [portrait(world, home, rng)], []
+    hero = portrait(world, entries[0].category, rng)
+    return [hero], [] if rng.random() < 0.6 else entries[1:2]
 
 
 def _backdrop(world: World, scene: Scene, rng) -> tuple[np.ndarray, list, np.ndarray]:
@@ -149,55 +158,6 @@ def _paint(world: World, image: np.ndarray, placed: list[Placed], air) -> tuple[
         owner[window][mask] = k
         full.append(int(np.count_nonzero(mask)))
     return owner, full
-
-
-def _records(world: World, placed: list[Placed], owner: np.ndarray, full: list[int]) -> list[dict | None]:
-    """For each thing its instance, or None if there is too little to see."""
-    seen = np.bincount(owner.ravel(), minlength=len(placed) + 1)[1:].tolist()
-    out: list[dict | None] = []
-    for k, (item, pixels, drawn) in enumerate(zip(placed, seen, full), 1):
-        if item.category is None or pixels < max(world.min_pixels, world.min_visible * drawn):
-            out.append(None)
-            continue
-        x0, y0, x1, y1 = item.box
-        cut = min(x0, y0, world.size - x1, world.size - y1) < -1
-        out.append(_record(item.category, owner == k, cut, pixels / drawn))
-    return out
-
-
-def _record(category: int, mask: np.ndarray, truncated: bool, visible: float, crowd=False) -> dict:
-    return {"category": category + 1, "name": CATEGORIES[category].name, "mask": mask,
-            "bbox": list(boundingRect(mask.view(np.uint8))), "area": int(np.count_nonzero(mask)), "crowd": crowd,
-            "truncated": truncated, "visible": round(visible, 3)}
-
-
-def _twin(records: list[dict | None]) -> int | None:
-    """A thing to take away because its box is nearly that of a nearer one: no one could tell the two apart."""
-    there = [k for k, record in enumerate(records) if record]
-    if len(there) < 2:
-        return None
-    boxes = np.array([records[k]["bbox"] for k in there], float)
-    kinds = np.array([records[k]["category"] for k in there])
-    overlaps = np.triu(rle_tools.iou(boxes, boxes, [0] * len(boxes)), 1)
-    same = overlaps > np.where(kinds[:, None] == kinds, 0.75, 0.9)
-    return there[int(same.any(1).argmax())] if same.any() else None
-
-
-def _with_crowds(world: World, records: list[dict], rng) -> list[dict]:
-    """By category; where one is many, the largest stay by themselves and the rest become one crowd region."""
-    groups: dict[int, list[dict]] = {}
-    for record in records:
-        groups.setdefault(record["category"], []).append(record)
-    out = []
-    for category, group in groups.items():
-        limit = int(rng.integers(world.crowd_after[0], world.crowd_after[1] + 1))
-        if len(group) > limit:
-            group = sorted(group, key=lambda record: -record["area"])
-            rest = np.logical_or.reduce([record["mask"] for record in group[limit:]])
-            cut = any(record["truncated"] for record in group[limit:])
-            group = [*group[:limit], _record(category - 1, rest, cut, 1.0, crowd=True)]
-        out += group
-    return out
 
 
 @cache

@@ -5,7 +5,6 @@ kept and only pointed out. Dropped and clipped are the kinds that real COCO and 
 """
 import gc
 import json
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -45,10 +44,14 @@ def stop_if_fatal(faults: Iterable[Fault]) -> None:
 
 def summary(faults: list[Fault]) -> str:
     """One line that counts what was dropped and clipped, with the first case of each kind; "" when nothing was."""
-    kinds = Counter((f.action, f.expected) for f in faults if not f.fatal and f.action != "kept")
-    firsts = {(f.action, f.expected): f for f in reversed(faults)}
-    return "; ".join(f"{n} {action} (expected {expected}; first: {firsts[action, expected].record}, "
-                     f"{firsts[action, expected].found})" for (action, expected), n in kinds.items())
+    kinds: dict[tuple[str, str], list[Fault]] = {}
+    for fault in faults:
+        if not fault.fatal and fault.action != "kept":
+            kinds.setdefault((fault.action, fault.expected), []).append(fault)
+    lines = []
+    for (action, expected), alike in kinds.items():
+        lines.append(f"{len(alike)} {action} (expected {expected}; first: {alike[0].record}, {alike[0].found})")
+    return "; ".join(lines)
 
 
 def parse_json(text: bytes) -> object:

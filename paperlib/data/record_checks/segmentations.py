@@ -26,7 +26,9 @@ class PngMask:
 
 def wrong_mask(seg: object, size: tuple[int, int]) -> Wrong | None:
     """(found, expected) if a record's `segmentation` is no mask of its image."""
-    return _wrong_runs(seg, size) if isinstance(seg, dict) else _wrong_polygons(seg, size)
+    if isinstance(seg, dict):
+        return _wrong_runs(seg, size)
+    return _wrong_polygons(seg, size)
 
 
 def right_polygons(segmentations: list, reach: np.ndarray) -> np.ndarray:
@@ -78,7 +80,9 @@ def _wrong_polygons(seg: object, size: tuple[int, int]) -> Wrong | None:
             return (f"a polygon with coordinates from {low:g} to {high:g}",
                     f"{-reach} to {2 * reach} px, as its image is {size[1]} wide and {size[0]} high")
         drawn += _outline(flat, reach)
-    return None if drawn <= OUTLINE else (f"polygons with {drawn:.3g} px of outline", f"at most {OUTLINE:.0e} px")
+    if drawn > OUTLINE:
+        return f"polygons with {drawn:.3g} px of outline", f"at most {OUTLINE:.0e} px"
+    return None
 
 
 def _flat(polygon: object) -> list[float] | None:
@@ -102,20 +106,21 @@ def _outline(flat: list[float], reach: int) -> float:
 
 def _wrong_runs(rle: dict, size: tuple[int, int]) -> Wrong | None:
     height, width = size
+    wanted = f"runs for {height} x {width} = {height * width} pixels"
     if rle.get("size") not in ([height, width], (height, width)):
         return f"RLE of size {brief(rle.get('size'))}", f"the image's [height, width] {[height, width]}"
     try:
         counts = rle["counts"]
         runs = np.array(counts) if isinstance(counts, list) else unpack(counts)
         if runs.ndim == 1 and (runs.dtype.kind in "iu" or not runs.size):
-            total = sum(runs.tolist())
-            if total == height * width and runs.min(initial=0) >= 0:
+            total, negative = sum(runs.tolist()), runs.min(initial=0) < 0
+            if total == height * width and not negative:
                 return None
-            kind = "RLE runs below 0" if runs.min(initial=0) < 0 else "RLE runs"
-            return f"{kind} that add up to {total} pixels", f"runs for {height} x {width} = {height * width} pixels"
+            kind = "RLE runs below 0" if negative else "RLE runs"
+            return f"{kind} that add up to {total} pixels", wanted
     except (KeyError, TypeError, ValueError):
         pass
-    return "RLE counts that cannot be read", f"runs for {height} x {width} = {height * width} pixels"
+    return "RLE counts that cannot be read", wanted
 
 
 def _painted(file: str, size: tuple[int, int]) -> np.ndarray:

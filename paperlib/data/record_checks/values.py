@@ -21,7 +21,9 @@ Wrong = tuple[str, str]        # (found, expected)
 def brief(value: object, most: int = 60) -> str:
     """A value in a message: one line, cut where it is long."""
     text = repr(value)
-    return text if len(text) <= most else f"{text[:most]}..."
+    if len(text) <= most:
+        return text
+    return f"{text[:most]}..."
 
 
 def whole(value: object, low: int = -LAST_ID, high: int = LAST_ID) -> int | None:

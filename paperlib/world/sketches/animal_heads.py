@@ -93,7 +93,7 @@ def head(pen: Pen, b: Build, x, y, drop, colour) -> None:
     pen.limb(colour, x, y, nx, ny, r * 1.9, r * 1.15)
     pen.dot(colour, x, y, r)
     if pen.chance(0.6) and "trunk" not in b.extras:
-        pen.dot(pen.light if pen.chance(0.5) else tint(colour, 0.7), nx, ny, r * 0.6, r * 0.55, drop)
+        pen.dot(pen.choose(0.5, pen.light, tint(colour, 0.7)), nx, ny, r * 0.6, r * 0.55, drop)
     if b.ears in ("flop", "pointed"):
         pen.dot(pen.dark, nx + r * 0.45, ny - r * 0.15, r * 0.25)
     _ear(pen, b, x, y, colour)

@@ -164,7 +164,7 @@ def beast(pen: Pen, pose: str, build: Build) -> None:
 def bird(pen: Pen, pose: str) -> None:
     if pose == "front":
         return _owl(pen)
-    colour, wing, beak = pen.main, (pen.second if pen.chance(0.6) else tint(pen.main, 0.75)), pen.accent
+    colour, wing, beak = pen.main, pen.choose(0.6, pen.second, tint(pen.main, 0.75)), pen.accent
     fat, long = pen.between(0.8, 1.3), pen.between(0.7, 1.6)
     up = pen.between(-0.35, 0.55)
     if pose == "flying":
@@ -194,7 +194,7 @@ def bird(pen: Pen, pose: str) -> None:
 
 def _owl(pen: Pen) -> None:
     """A bird that looks at you, an owl or a penguin."""
-    wing, tall = pen.second if pen.chance(0.6) else tint(pen.main, 0.75), pen.between(0.35, 0.45)
+    wing, tall = pen.choose(0.6, pen.second, tint(pen.main, 0.75)), pen.between(0.35, 0.45)
     y = 0.95 - tall
     for side in (-1, 1):
         pen.dot(tint(pen.accent, 0.85), 0.5 + side * 0.1, 0.96, 0.08, 0.04)
@@ -202,7 +202,7 @@ def _owl(pen: Pen) -> None:
             pen.poly(pen.main, ((0.5 + side * 0.04, y - tall * 0.85), (0.5 + side * 0.22, y - tall * 1.15),
                                 (0.5 + side * 0.24, y - tall * 0.5)))
     pen.dot(pen.main, 0.5, y, 0.29, tall)
-    pen.dot(pen.light if pen.chance(0.6) else tint(pen.main, 1.3), 0.5, y + tall * 0.3, 0.19, tall * 0.6)
+    pen.dot(pen.choose(0.6, pen.light, tint(pen.main, 1.3)), 0.5, y + tall * 0.3, 0.19, tall * 0.6)
     lift = pen.between(0, 0.7)
     for side in (-1, 1):
         pen.dot(wing, 0.5 + side * (0.27 + 0.1 * lift), y + tall * 0.15, 0.09, tall * 0.55, -side * lift)

@@ -21,7 +21,7 @@ def bottle(pen: Pen, pose: str) -> None:
     pen.box(pen.accent, 0.49 - neck, top - 0.02, 0.51 + neck, top + 0.07, 0.015)
     if pen.chance(0.75):
         y = pen.between(shoulder + 0.06, 0.6)
-        pen.box(pen.light if pen.chance(0.6) else pen.second, 0.5 - wide, y, 0.5 + wide, y + 0.24)
+        pen.box(pen.choose(0.6, pen.light, pen.second), 0.5 - wide, y, 0.5 + wide, y + 0.24)
         pen.dot(pen.accent, 0.5, y + 0.12, 0.06)
     else:
         pen.box(tint(glass, 1.5), 0.53 - wide, shoulder + 0.04, 0.56 - wide, 0.9)
@@ -73,7 +73,7 @@ def cup(pen: Pen, pose: str) -> None:
         pen.limb(pen.accent, 0.45, top, 0.45 + pen.between(-0.12, 0.12), top - 0.2, 0.035)
         return pen.box(pen.second, 0.43 - wide, top - 0.03, 0.47 + wide, top + 0.05, 0.02)
     pen.dot(tint(pen.main, 1.3), 0.45, top, wide, 0.075)
-    pen.dot(pen.dark if pen.chance(0.5) else pen.accent, 0.45, top + 0.01, wide * 0.82, 0.05)
+    pen.dot(pen.choose(0.5, pen.dark, pen.accent), 0.45, top + 0.01, wide * 0.82, 0.05)
     if pen.chance(0.3):
         for x in (0.35, 0.52):
             pen.line(tint(pen.light, 1.1), 0.03, ((x, top - 0.08), (x + 0.04, top - 0.15), (x - 0.02, top - 0.22),

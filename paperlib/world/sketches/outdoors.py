@@ -43,7 +43,7 @@ def sports_ball(pen: Pen, pose: str) -> None:
 
 
 def backpack(pen: Pen, pose: str) -> None:
-    body, flap = pen.main, pen.second if pen.chance(0.5) else tint(pen.main, 0.8)
+    body, flap = pen.main, pen.choose(0.5, pen.second, tint(pen.main, 0.8))
     wide, top = pen.between(0.26, 0.36), pen.between(0.12, 0.3)
     if pen.chance(0.25):        # from the side: a strap before, a pocket behind
         pen.ring(pen.dark, 0.36, 0.58, 0.14, 0.06, 0.3)
@@ -106,7 +106,7 @@ def _digits(pen: Pen, top, low) -> None:
 
 def clock(pen: Pen, pose: str) -> None:
     r, y, kind = 0.43, 0.5, pen.below(6)        # round (twice), alarm, square, digital, on a long case
-    face, ink = (pen.light, pen.dark) if pen.chance(0.6) else (pen.main, pen.light)
+    face, ink = pen.choose(0.6, (pen.light, pen.dark), (pen.main, pen.light))
     pen.stretch, pen.lean = 0.06, 0.05
     if kind == 4:
         top = pen.between(0.45, 0.55)

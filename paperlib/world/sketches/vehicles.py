@@ -79,7 +79,7 @@ def _bus_front(pen: Pen, train: bool) -> None:
 def bus(pen: Pen, pose: str) -> None:
     if pose == "front":
         return _bus_front(pen, False)
-    decks = 2 if pen.chance(0.25) else 1
+    decks = pen.choose(0.25, 2, 1)
     top, body = (0.35 if decks == 2 else pen.between(0.52, 0.58)), pen.main
     pen.box(body, 0.0, top, 1.0, 0.92, 0.05)
     windows, door = 4 + pen.below(3), pen.pick((0.02, 0.42))
@@ -161,9 +161,9 @@ def bicycle(pen: Pen, pose: str) -> None:
     r, tube = pen.between(0.2, 0.235), pen.between(0.022, 0.036)
     y, left, right, mid = 1 - r, 0.22, 0.78, 0.46
     seat, bar = y - pen.between(0.26, 0.32), y - pen.between(0.3, 0.38)
-    tyre = pen.dark if pen.chance(0.6) else tint(pen.second, 0.7)
+    tyre = pen.choose(0.6, pen.dark, tint(pen.second, 0.7))
     for x in (left, right):
-        _spokes(pen, x, y, r, tint(pen.light, 0.75) if pen.chance(0.6) else tyre)
+        _spokes(pen, x, y, r, pen.choose(0.6, tint(pen.light, 0.75), tyre))
         pen.ring(tyre, x, y, r, 0.034)
     joint_y = seat + 0.08
     for x0, y0, x1, y1 in ((left, y, mid - 0.07, joint_y), (left, y, mid, y + 0.02), (mid, y + 0.02, mid - 0.09, seat),
