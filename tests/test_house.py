@@ -121,6 +121,14 @@ def test_the_map_names_every_room_from_the_ground_up():
     assert {name for name in top if f"`{name}`" not in lines["paperlib/*.py"]} == set()
 
 
+def test_the_files_that_the_guide_sends_to_are_there():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("## To change X")[2].partition("\n## ")[0]
+    paths = {path for path in re.findall(r"`([\w/]+\.(?:py|toml))`", text) if "NN" not in path and "15_" not in path}
+    assert len(paths) > 12
+    where = [ROOT, ROOT / "paperlib", ROOT / "paperlib" / "data", ROOT / "paperlib" / "claims" / "fast_rcnn"]
+    assert [path for path in paths if not any((folder / path).is_file() for folder in where)] == []
+
+
 def lint_imports(folder: Path) -> subprocess.CompletedProcess:
     """Check the contracts of `pyproject.toml` on the package in `folder`."""
     env = os.environ | {"PYTHONPATH": str(folder)}
