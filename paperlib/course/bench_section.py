@@ -8,7 +8,8 @@ from paperlib.bench import timing
 from paperlib.bench.scaling import BESIDE_PEERS
 from paperlib.device import keep_memory
 from paperlib.tables import compare, dials, records
-from paperlib.teach.draw import color, render, style
+from paperlib.teach.draw import color, style
+from paperlib.teach.png import render
 
 SECTION = re.compile(r"(<!-- bench -->\n).*?(<!-- /bench -->)", re.DOTALL)
 NAMES = {"retinanet_resnet50": "RetinaNet, ResNet-50", "faster_rcnn_resnet50": "Faster R-CNN, ResNet-50, pyramid",

@@ -4,7 +4,8 @@ from base64 import b64decode
 from pathlib import Path
 
 from paperlib.course import twins
-from paperlib.teach.draw import boxes_on, render
+from paperlib.teach.draw import boxes_on
+from paperlib.teach.png import render
 
 README_LIST = re.compile(r"(<!-- notebooks -->\n).*?(<!-- /notebooks -->)", re.DOTALL)
 README_CLAIMS = re.compile(r"(<!-- claims -->\n).*?(<!-- /claims -->)", re.DOTALL)

@@ -5,7 +5,7 @@ from base64 import b64decode
 from pathlib import Path
 
 from paperlib.course import twins
-from paperlib.teach.draw import Picture
+from paperlib.teach.png import Picture
 
 INDEX = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>paperlib</title>

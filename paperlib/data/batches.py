@@ -1,6 +1,7 @@
-"""Training batches as a function of the step: what batch s holds depends on (seed, s) and on nothing before it.
+"""Training batches as a function of the step: what batch s holds depends on (seed, s) and nothing before it.
 
-So a resumed run sees what the uninterrupted one would have seen, and the number of worker processes changes nothing.
+So a resumed run sees what the uninterrupted one would have seen, and the number of worker processes changes
+nothing.
 """
 import math
 from collections.abc import Iterator, Sequence
@@ -47,28 +48,33 @@ def pad_images(images: list[Tensor], multiple: int = 32, at_least: tuple[int, in
 
 
 class Batches(Dataset):
-    """`batches[step]` -> (images, targets): shuffled anew each epoch, flipped and resized at random by the step.
+    """`batches[step]` -> (images, targets), shuffled anew each epoch, flipped and resized at random.
 
-    Shapes: images (N, 3, H, W) uint8; targets as `DetectionSet.target`, in px of the resized image, plus `scale`
-        (x, y: resized / stored, so boxes / scale.repeat(2) lie in the file's pixels); `size` is without padding.
-    Units:  `size`: None keeps the stored size; an int fits the image into a square of so many px; (short, long) resizes
-        the shorter side to `short` unless the longer would exceed `long` (left out: no limit). `jitter` (lo, hi) is the
-        range of a random factor on that. Images are padded (`pad_images`) to the square for an int size without
-        jitter, else to the largest of the batch, and then to a multiple of `multiple` px.
+    Shapes: images (N, 3, H, W) uint8; targets as `DetectionSet.target`, in px of the resized image, plus
+        `scale` (x, y: resized / stored, so boxes / scale.repeat(2) lie in the file's pixels); `size` is
+        without padding.
+    Units:  `size`: None keeps the stored size; an int fits the image into a square of so many px; (short,
+        long) resizes the shorter side to `short` unless the longer would exceed `long` (left out: no limit).
+        `jitter` (lo, hi) is the range of a random factor on that. Images are padded (`pad_images`) to the
+        square for an int size without jitter, else to the largest of the batch, and then to a multiple of
+        `multiple` px.
     `share` is (rank, number of processes): a process gets its part of a batch, on the canvas of the whole.
     Tensors of a target are shared by all steps that show the image: do not change them in place.
     Errors: ValueError for an empty set or a size that is none of these.
     """
 
-    def __init__(self, dataset: DetectionSet, batch_size: int, seed: int = 0, size: Size = None, flip: bool = True,
+    def __init__(self, dataset: DetectionSet, batch_size: int, seed: int = 0, size: Size = None,
+                 flip: bool = True,
                  jitter: tuple[float, float] | None = None, masks: bool = False, multiple: int = 32,
                  share: tuple[int, int] = (0, 1)):
         if not len(dataset) or batch_size < 1:
-            raise ValueError(f"{dataset.name}: {len(dataset)} images and batch_size {batch_size}; expected 1 or more")
+            raise ValueError(f"{dataset.name}: {len(dataset)} images and batch_size {batch_size}; expected 1 "
+                             "or more")
         if size is not None:
             sides = np.atleast_1d(size).tolist()
             if len(sides) > 2 or not all(isinstance(side, int) and side > 0 for side in sides):
-                raise ValueError(f"size {size!r}: expected None, a number of px, (short,) or (short, long) in px")
+                raise ValueError(f"size {size!r}: expected None, a number of px, (short,) or (short, long) "
+                                 "in px")
         self.dataset, self.batch_size, self.seed, self.size = dataset, batch_size, seed, size
         rank, world = share
         if batch_size % world:
@@ -81,11 +87,13 @@ class Batches(Dataset):
         if jitter is None and 3 * np.prod(sizes, axis=1).sum() <= KEEP:
             self._kept = {}
         stored = set(dataset.sizes)
-        plain = jitter is None and not masks
-        self._whole = plain and stored == {sizes[0]} == set(sizes) and not any(side % multiple for side in sizes[0])
+        one_size = stored == {sizes[0]} == set(sizes)
+        padded = any(side % multiple for side in sizes[0])
+        self._whole = one_size and not padded and jitter is None and not masks
         self._pixels = self._mapped()
 
-    def __getstate__(self) -> dict:                        # a worker maps the pixels itself: pickling would copy them
+    def __getstate__(self) -> dict:
+        # a worker maps the pixels itself: pickling would copy them
         state = {**self.__dict__, "_pixels": None}
         if self._kept:
             state["_kept"] = {}
@@ -190,7 +198,7 @@ def _order(n: int, seed: int, epoch: int) -> np.ndarray:
 
 
 def loader(batches: Batches, start: int, stop: int, workers: int = 0) -> Iterator[tuple[Tensor, list[dict]]]:
-    """Batches start, ..., stop - 1 in order, prepared by `workers` processes (0: by this one); same content always."""
+    """Batches start, ..., stop - 1 in order, prepared by `workers` processes (0: by this one)."""
     if not workers:
         return (batches[step] for step in range(start, stop))
     return iter(DataLoader(batches, batch_size=None, sampler=range(start, stop), num_workers=workers,

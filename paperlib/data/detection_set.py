@@ -17,20 +17,22 @@ from paperlib.data.record_checks.segmentations import PngMask, encode
 
 @dataclass
 class DetectionSet:
-    """Images with boxes (and masks), as COCO records whatever the format on disk; images are read when asked for.
+    """Images with boxes (and masks), as COCO records whatever the format on disk.
 
-    Units: label k in 1..K is `categories[k-1]`; boxes leave as xyxy px, inside stay COCO's x, y, width, height.
+    Images are read when asked for.
+    Units: label k in 1..K is `categories[k-1]`; boxes leave as xyxy px, inside stay COCO's x, y, width,
+            height.
     """
     name: str
     root: Path                                             # folder that file_name is relative to
     categories: list[dict]
     images: list[dict]
     annotations: dict[int, list[dict]]                     # image id -> records
-    version: str                                           # first 12 hex digits of the annotation files' sha256
+    version: str  # first 12 hex digits of the annotation files' sha256
     area_ranges: dict[str, tuple[float, float]]            # px^2
     skipped: list[Fault] = field(default_factory=list)     # dropped on load
     clipped: list[Fault] = field(default_factory=list)     # boxes cut at the image's border on load
-    refused: frozenset[str] = frozenset()                  # pictures (file names) whose records cannot be used
+    refused: frozenset[str] = frozenset()  # pictures (file names) whose records cannot be used
     proposals: list[Tensor] | None = field(default=None, repr=False)  # (P, 4) px an image
     _labels: dict[int, int] = field(init=False, repr=False)
     _names: dict[int, str] = field(init=False, repr=False)  # category id -> name
@@ -52,6 +54,11 @@ class DetectionSet:
 
     def __getitem__(self, i: int) -> tuple[Tensor, dict]:
         return self.image(i), self.target(i)
+
+    @property
+    def image_ids(self) -> list[int]:
+        """The id of every image, in order."""
+        return [image["id"] for image in self.images]
 
     @property
     def sizes(self) -> list[tuple[int, int]]:
@@ -80,10 +87,10 @@ class DetectionSet:
         """What there is to find in image i.
 
         Shapes: boxes (G, 4) float32 xyxy px, labels (G,) int64 1..K, crowd (G,) bool, area (G,) float32 px^2,
-            image_id int, size (2,) int64 (height, width), [masks (G, H, W) bool], [difficult (G,) bool] in VOC sets,
-            [proposals (P, 4) float32 xyxy px] where the set has them.
-        Errors: ValueError naming the annotation that has no mask, when masks are asked for; objects whose polygons
-            were dropped on load are left out then.
+            image_id int, size (2,) int64 (height, width), [masks (G, H, W) bool], [difficult (G,) bool] in
+            VOC sets, [proposals (P, 4) float32 xyxy px] where the set has them.
+        Errors: ValueError naming the annotation that has no mask, when masks are asked for; objects whose
+            polygons were dropped on load are left out then.
         """
         image = self.images[i]
         anns = self._annotations_of(image, masks)
@@ -118,25 +125,32 @@ class DetectionSet:
     def _rle(self, ann: dict, height: int, width: int) -> dict:
         """The mask in pycocotools' compressed form, whatever form the record has."""
         if not (seg := ann.get("segmentation")):
-            raise ValueError(f"{self.name}: annotation {ann['id']} has no segmentation, but masks were asked for")
+            raise ValueError(f"{self.name}: annotation {ann['id']} has no segmentation, but masks were asked "
+                             "for")
         return encode(seg, (height, width))
 
     def subset(self, chosen: int | Sequence[int]) -> "DetectionSet":
         """The first n images, or those at the given indices, in that order."""
-        picked = list(range(min(chosen, len(self)))) if isinstance(chosen, int) else [int(i) for i in chosen]
+        if isinstance(chosen, int):
+            chosen = range(min(chosen, len(self)))
+        picked = list(map(int, chosen))
         images = [self.images[i] for i in picked]
         kept = {image["id"]: self.annotations.get(image["id"], []) for image in images}
-        proposals = None if self.proposals is None else [self.proposals[i] for i in picked]
-        return dataclasses.replace(self, images=images, annotations=kept, proposals=proposals, _origin=(self, picked))
+        proposals = self.proposals
+        if proposals is not None:
+            proposals = [proposals[i] for i in picked]
+        return dataclasses.replace(self, images=images, annotations=kept, proposals=proposals,
+                                   _origin=(self, picked))
 
     def only(self, classes: Sequence[str]) -> "DetectionSet":
         """The same images with objects of these categories only; label k is then `classes[k-1]`.
 
         Errors: KeyError naming the categories that the set lacks.
         """
-        known = {category["name"]: category for category in self.categories}
+        known = dict(zip(self.classes, self.categories))
         if missing := [name for name in classes if name not in known]:
-            raise KeyError(f"{self.name}: no category {', '.join(map(repr, missing))}; it has {', '.join(known)}")
+            raise KeyError(f"{self.name}: no category {', '.join(map(repr, missing))}; it has "
+                           f"{', '.join(known)}")
         categories = [known[name] for name in classes]
         ids = {category["id"] for category in categories}
         kept = {}
@@ -163,7 +177,7 @@ class DetectionSet:
                 "annotations": anns, "categories": list(map(dict, self.categories))}
 
     def pixels(self) -> np.ndarray | None:
-        """All images, uint8 (n, 3, H, W), from a memory map decoded once; None when sizes differ (or over 1 GiB)."""
+        """All images, uint8 (n, 3, H, W), from a memory map; None for several sizes, or over 1 GiB."""
         if self._origin is None:
             return cached_pixels(self.root, self.images, self.version)
         whole, picked = self._origin

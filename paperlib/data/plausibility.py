@@ -1,4 +1,4 @@
-"""What is wrong with sets that load: pictures that break off, and records that are well formed but make no sense."""
+"""What is wrong with sets that load: broken pictures, and well-formed records that make no sense."""
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -64,11 +64,13 @@ def _pictures(views: list[View]) -> list[Fault]:
         except (ValueError, FileNotFoundError) as error:
             saw, _, wanted = str(error).partition(": ")[2].removeprefix("found ").partition("; expected ")
             return _fault(dataset, image, None, saw, wanted or "an image file", True)
-        return None if mode == "RGB" else _fault(dataset, image, None, f"pixels of kind {mode}", "RGB (converted)")
+        if mode == "RGB":
+            return None
+        return _fault(dataset, image, None, f"pixels of kind {mode}", "RGB (converted)")
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        looks = list(progress(pool.map(look, views), total=len(views), desc="images", unit="image"))
-    return [fault for fault in looks if fault]
+        faults = progress(pool.map(look, views), total=len(views), desc="images", unit="image")
+        return list(filter(None, faults))
 
 
 def _twins(views: list[View]) -> list[Fault]:
@@ -91,7 +93,7 @@ def _twins(views: list[View]) -> list[Fault]:
 
 
 def _odd_sizes(views: list[View]) -> list[Fault]:
-    """Boxes far from the one size that their class has (cells, coins): a wrong class name or a slip of the mouse.
+    """Boxes far from the one size of their class (cells, coins): a wrong class name or a slip of the mouse.
 
     Classes of all sizes, as in photographs of scenes, say nothing here.
     """
@@ -114,7 +116,7 @@ def _odd_sizes(views: list[View]) -> list[Fault]:
 
 
 def _missing_classes(views: list[View]) -> list[Fault]:
-    """Images without a single object of a class that nearly all others have many of: probably not labelled."""
+    """Images without any object of a class that nearly all others have many of: probably not labelled."""
     counts = defaultdict(lambda: np.zeros(len(views), int))
     for i, view in enumerate(views):
         for dataset, _, ann in _objects([view]):
@@ -150,14 +152,17 @@ def _masks(views: list[View]) -> list[Fault]:
 
 def _class_names(views: list[View]) -> list[Fault]:
     """Two spellings of one class, and background among the classes (labels count from 1; 0 is background)."""
-    faults = []
-    for root, names in {dataset.root: tuple(dataset.classes) for dataset, _ in views}.items():
+    classes, faults = {}, []
+    for dataset, _ in views:
+        classes[dataset.root] = dataset.classes
+    for root, names in classes.items():
         plain = {name: name.strip().casefold() for name in names}
         for a, b in combinations(names, 2):
             if plain[a] == plain[b]:
-                faults.append(Fault(str(root), f"class {b!r}", f"also {a!r}", "one spelling per class", False))
+                faults.append(Fault(str(root), f"class {b!r}", f"also {a!r}", "one spelling per class",
+                                    False))
         for name in names:
             if plain[name].strip("_") in ("background", "bg"):
-                faults.append(Fault(str(root), f"class {name!r}", "a class for background", "classes of objects only",
-                                    False))
+                faults.append(Fault(str(root), f"class {name!r}", "a class for background",
+                                    "classes of objects only", False))
     return faults

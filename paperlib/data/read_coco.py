@@ -14,11 +14,12 @@ def read_coco(annotation_file: str | Path, image_folder: str | Path | None = Non
               report: Callable[[str], None] | None = print) -> DetectionSet:
     """A set in COCO's format; what was dropped or clipped is counted in one line sent to `report`.
 
-    Without `image_folder` the usual places are tried: <split>, images/<split>, images and the file's own folder.
+    Without `image_folder` the usual places are tried: <split>, images/<split>, images and the file's own
+    folder.
     Errors: FileNotFoundError; ValueError naming file, record, what was found and what was expected.
-    Differs: pycocotools loads without checks. Here boxes of no area and polygons of two points are dropped, boxes that
-        stick out are clipped, `iscrowd` defaults to 0 and `area` to that of the mask, else of the box; all else that
-        is wrong stops.
+    Differs: pycocotools loads without checks. Here boxes of no area and polygons of two points are dropped,
+        boxes that stick out are clipped, `iscrowd` defaults to 0 and `area` to that of the mask, else of the
+        box; all else that is wrong stops.
     """
     dataset, faults = gather_coco(Path(annotation_file), image_folder, name)
     stop_if_fatal(faults)
@@ -53,12 +54,13 @@ def gather_coco(file: Path, image_folder=None, name: str | None = None,
 
 def assemble(name: str, root: Path, records: dict, version: str, faults: list[Fault],
              bounds: Sequence[float] = AREA_BOUNDS, refused: Iterable[str] = ()) -> DetectionSet:
-    """A DetectionSet from checked records; `bounds` are the side lengths that divide small, medium and large, px."""
+    """A DetectionSet from checked records; `bounds`, px: the sides that divide small, medium and large."""
     by_image: dict[int, list[dict]] = {image["id"]: [] for image in records["images"]}
     for ann in records["annotations"]:
         by_image[ann["image_id"]].append(ann)
-    small, large = (float(side) ** 2 for side in bounds)
-    ranges = {"all": (0.0, MAX_AREA), "small": (0.0, small), "medium": (small, large), "large": (large, MAX_AREA)}
+    small, large = float(bounds[0]) ** 2, float(bounds[1]) ** 2
+    ranges = {"all": (0.0, MAX_AREA), "small": (0.0, small), "medium": (small, large),
+              "large": (large, MAX_AREA)}
     mended = {"kept": [], "dropped": [], "clipped": []}
     for fault in faults:
         if not fault.fatal:

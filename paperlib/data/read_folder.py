@@ -22,8 +22,9 @@ class Crops:
 
 
 def load_classification(name: str | Path, split: str, size: int = 64, limit: int | None = None) -> Crops:
-    """Read <folder>/<split>/<class>/<image>: "mininet" (drawn on first use) or a path; images are resized to `size` px.
+    """Read <folder>/<split>/<class>/<image>: "mininet" (drawn on first use) or a path.
 
+    Images are resized to `size` px.
     `limit` keeps the first n images after an even shuffle over the classes.
     Errors: FileNotFoundError for a missing folder; ValueError naming an image that cannot be read.
     """

@@ -1,4 +1,4 @@
-"""Splits that are lists of images, as COCO's trainval35k and minival are, over all annotation files of a folder."""
+"""Splits that are lists of images, as COCO's trainval35k and minival, over a folder's annotation files."""
 import dataclasses
 import hashlib
 import os
@@ -11,18 +11,20 @@ from paperlib.data.read_coco import gather_coco
 from paperlib.data.record_checks.faults import Fault, read_lines, stop_if_fatal, summary
 from paperlib.data.record_checks.values import Wrong
 
-Choice = tuple[DetectionSet, dict]                         # an annotation file's set and one of its image records
+Choice = tuple[DetectionSet, dict]  # an annotation file's set and one of its image records
 
 
 def read_list(file: Path, annotation_files: list[Path], name: str,
               report: Callable[[str], None] | None = print) -> DetectionSet:
     """The images that a text file names, one a line, with what any of the annotation files knows of them.
 
-    A line is an image's id, its file name or, where two files use one name, its path ("val/1.png"). Images are joined
-    by file and id, and categories by name: where ids of two files clash, images and annotations are numbered anew.
-    Source: the papers train on COCO 2014's trainval35k and test on minival, lists of images of train2014 and val2014.
-    Errors: ValueError naming the list and the first entry that no annotation file has, that two have, or that stands
-        there twice; and as `read_coco`.
+    A line is an image's id, its file name or, where two files use one name, its path ("val/1.png"). Images
+    are joined by file and id, and categories by name: where ids of two files clash, images and annotations
+    are numbered anew.
+    Source: the papers train on COCO 2014's trainval35k and test on minival, lists of images of train2014 and
+            val2014.
+    Errors: ValueError naming the list and the first entry that no annotation file has, that two have, or that
+        stands there twice; and as `read_coco`.
     """
     dataset, faults = gather_list(file, annotation_files, name)
     stop_if_fatal(faults)
@@ -33,7 +35,7 @@ def read_list(file: Path, annotation_files: list[Path], name: str,
 
 def gather_list(file: Path, annotation_files: list[Path], name: str,
                 pictures: bool = True) -> tuple[DetectionSet | None, list[Fault]]:
-    """As much of a list as can be used, and every fault in it and in the annotation files (as `gather_coco`)."""
+    """As much of a list as can be used, and every fault in it and in the annotation files."""
     entries, faults = read_lines(file)
     parts = []
     for path in annotation_files:
@@ -47,7 +49,8 @@ def gather_list(file: Path, annotation_files: list[Path], name: str,
     sources = ", ".join(path.name for path in annotation_files)
     chosen = _choose(entries, _known(parts, root), str(file), sources, faults)
     if len({str(part.area_ranges) for part in parts}) > 1:
-        faults.append(Fault(str(file), "info", "annotation files with other area_bounds", "the same in all", True))
+        faults.append(Fault(str(file), "info", "annotation files with other area_bounds", "the same in all",
+                            True))
     text = "".join([*sorted(part.version for part in parts), *entries])
     version = hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:12]
     return _joined(parts, chosen, root, name, version), faults
@@ -59,7 +62,8 @@ def _known(parts: list[DetectionSet], root: Path) -> dict[str, list[Choice]]:
     for part in parts:
         for image in part.images:
             moved = {**image, "file_name": (part.root / image["file_name"]).relative_to(root).as_posix()}
-            for key in {str(image["id"]), Path(image["file_name"]).name, image["file_name"], moved["file_name"]}:
+            for key in {str(image["id"]), Path(image["file_name"]).name, image["file_name"],
+                        moved["file_name"]}:
                 known[key].append((part, moved))
     return known
 
@@ -101,7 +105,8 @@ def _content(part: DetectionSet, image: dict) -> str:
     return "\n".join(sorted(lines))
 
 
-def _joined(parts: list[DetectionSet], chosen: list[Choice], root: Path, name: str, version: str) -> DetectionSet:
+def _joined(parts: list[DetectionSet], chosen: list[Choice], root: Path, name: str,
+            version: str) -> DetectionSet:
     """One set of the chosen images; ids stay as they are unless two of them clash."""
     categories, renamed = _categories(parts)
     ann_ids = []
@@ -113,7 +118,9 @@ def _joined(parts: list[DetectionSet], chosen: list[Choice], root: Path, name: s
         images.append({**image, "id": number})
         annotations[number] = []
         for ann in part.annotations[image["id"]]:
-            category = renamed[part.version][ann["category_id"]]
+            category = ann["category_id"]
+            if renamed:
+                category = renamed[part.version][category]
             moved = {**ann, "id": next(ann_numbers), "image_id": number, "category_id": category}
             annotations[number].append(moved)
     skipped, clipped, refused = [], [], frozenset()
@@ -125,10 +132,12 @@ def _joined(parts: list[DetectionSet], chosen: list[Choice], root: Path, name: s
 
 
 def _categories(parts: list[DetectionSet]) -> tuple[list[dict], dict[str, dict[int, int]]]:
-    """The categories of all files by name, and for each file (by version) what becomes of its category ids."""
+    """The categories of all files by name, and for each file (by version) what becomes of its category ids.
+
+    The second is empty where all files have the same categories.
+    """
     if all(part.categories == parts[0].categories for part in parts):
-        same = {category["id"]: category["id"] for category in parts[0].categories}
-        return parts[0].categories, {part.version: same for part in parts}
+        return parts[0].categories, {}
     ids, joined, renamed = {}, [], {}
     for part in parts:
         renamed[part.version] = {}

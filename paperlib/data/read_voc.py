@@ -10,23 +10,33 @@ from paperlib.data.pixels import SUFFIXES
 from paperlib.data.read_coco import assemble
 from paperlib.data.record_checks.faults import Fault, read_lines, stop_if_fatal, summary
 from paperlib.data.record_checks.records import check_records
-from paperlib.data.record_checks.voc_files import image_record, object_name, object_records, parse, text_of, tree
+from paperlib.data.record_checks.voc_files import (
+    image_record,
+    object_name,
+    object_records,
+    parse,
+    text_of,
+    tree,
+)
 
-CLASSES = ("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable", "dog",
+CLASSES = ("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
+           "diningtable", "dog",
            "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor")
 
 
 def read_voc(folder: str | Path, split: str | None = None, classes: Sequence[str] | None = None,
              report: Callable[[str], None] | None = print) -> DetectionSet:
-    """A split (ImageSets/Main/<split>.txt) of a folder in VOC's format; without `split`, every file of Annotations.
+    """A split (ImageSets/Main/<split>.txt) of a folder in VOC's format.
 
-    Without `classes` they are VOC's 20 where those name every object, else all names in the folder, in alphabetical
-    order.
-    Units: VOC counts pixels from 1 and includes both ends, so a box covers [xmin-1, xmax] x [ymin-1, ymax] px.
+    Without `split`, every file of Annotations.
+    Without `classes` they are VOC's 20 where those name every object, else all names in the folder, in
+    alphabetical order.
+    Units: VOC counts pixels from 1 and includes both ends, so a box covers [xmin-1, xmax] x [ymin-1, ymax]
+            px.
     Errors: FileNotFoundError; ValueError naming file, record, what was found and what was expected.
-    Differs: a box with xmin = xmax or ymin = ymax (one pixel, by the rule above) is taken for a click without a drag
-        and dropped. `area` is that of the box, with and without mask. Files that count from 0 lose one pixel at the
-        left and top border (clipped, counted). image_id is the place in the list, from 1.
+    Differs: a box with xmin = xmax or ymin = ymax (one pixel, by the rule above) is taken for a click without
+        a drag and dropped. `area` is that of the box, with and without mask. Files that count from 0 lose one
+        pixel at the left and top border (clipped, counted). image_id is the place in the list, from 1.
     """
     dataset, faults = gather_voc(Path(folder), split, classes)
     stop_if_fatal(faults)
@@ -45,7 +55,8 @@ def gather_voc(folder: Path, split: str | None, classes=None) -> tuple[Detection
         xml = folder / "Annotations" / f"{name}.xml"
         listed = (str(folder / f"ImageSets/Main/{split}.txt") if split else str(xml), f"image {name}")
         if name not in pictures:
-            faults.append(Fault(*listed, "no such image", f"{folder / 'JPEGImages' / name}.jpg (or .png ...)", True))
+            faults.append(Fault(*listed, "no such image", f"{folder / 'JPEGImages' / name}.jpg (or .png ...)",
+                                True))
         elif not xml.is_file():
             faults.append(Fault(*listed, "no annotation file", str(xml), True))
         elif (root := parse(xml, faults, digest)) is not None:
@@ -57,21 +68,24 @@ def gather_voc(folder: Path, split: str | None, classes=None) -> tuple[Detection
     _number(annotations, known, faults)
     categories = [{"id": number, "name": name} for number, name in enumerate(known, 1)]
     named = [ann for ann in annotations if ann["category_id"]]
-    records, more = check_records({"images": images, "annotations": named, "categories": categories}, str(folder))
+    records, more = check_records({"images": images, "annotations": named, "categories": categories},
+                                  str(folder))
     faults += _by_file(more, annotations)
     title = f"{folder.name}/{split}" if split else folder.name
     refused = set(names) - {Path(image["file_name"]).stem for image in images}
-    return assemble(title, folder / "JPEGImages", records, digest.hexdigest()[:12], faults, refused=refused), faults
+    return assemble(title, folder / "JPEGImages", records, digest.hexdigest()[:12], faults,
+                    refused=refused), faults
 
 
 def _number(annotations: list[dict], classes: list[str], faults: list[Fault]) -> None:
-    """Give every record its id and that of its category: its place in `classes`, from 1; 0, a fault, if not there."""
+    """Number the records, and their categories by their place in `classes`; another name is a fault."""
     for number, ann in enumerate(annotations, 1):
         ann["id"], ann["category_id"] = number, 0
         if ann["name"] in classes:
             ann["category_id"] = classes.index(ann["name"]) + 1
         else:
-            faults.append(Fault(ann["file"], object_name(ann), f"class {ann['name']!r}", f"one of {classes}", True))
+            faults.append(Fault(ann["file"], object_name(ann), f"class {ann['name']!r}", f"one of {classes}",
+                                True))
 
 
 def splits_of(folder: Path) -> list[str]:
@@ -82,18 +96,20 @@ def splits_of(folder: Path) -> list[str]:
 
 def _part(folder: Path, name: str) -> Path:
     if not (folder / name).is_dir():
-        raise FileNotFoundError(f"{folder}: no folder {name}; a VOC folder has Annotations, ImageSets and JPEGImages")
+        raise FileNotFoundError(f"{folder}: no folder {name}; a VOC folder has Annotations, ImageSets and "
+                                "JPEGImages")
     return folder / name
 
 
 def _pictures(folder: Path) -> dict[str, Path]:
-    """Stem -> picture; of several with one stem the first kind of SUFFIXES. Other files beside them are none."""
+    """Stem -> picture; of several with one stem the first kind of SUFFIXES."""
     files = [p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")]
     files.sort(key=lambda p: (-SUFFIXES.index(p.suffix.lower()), p.name))
     return {p.stem: p for p in files}
 
 
-def _listed(folder: Path, split: str | None, pictures: dict, faults: list[Fault]) -> tuple[list[str], "hashlib._Hash"]:
+def _listed(folder: Path, split: str | None, pictures: dict,
+            faults: list[Fault]) -> tuple[list[str], "hashlib._Hash"]:
     """Names of a split's images, and a digest that has read the list."""
     annotations = _part(folder, "Annotations")
     if split is None:
@@ -107,7 +123,8 @@ def _listed(folder: Path, split: str | None, pictures: dict, faults: list[Fault]
     for line in lines:
         name = _name(line, pictures)
         if name in names:
-            faults.append(Fault(str(file), f"image {name}", "listed twice", "each image once", False, "dropped"))
+            faults.append(Fault(str(file), f"image {name}", "listed twice", "each image once", False,
+                                "dropped"))
         names[name] = None
     return list(names), hashlib.sha256(b"" if wrong else file.read_bytes())
 
@@ -121,7 +138,7 @@ def _name(line: str, pictures: dict) -> str:
 
 
 def _class_names(folder: Path, annotations: list[dict]) -> list[str]:
-    """VOC's classes if they suffice for the whole folder, else every name in it: all splits number classes alike."""
+    """VOC's classes if they suffice for the whole folder, else its names: all splits number classes alike."""
     names = {ann["name"] for ann in annotations}
     if names <= set(CLASSES) and (folder / "ImageSets/Main/aeroplane_train.txt").is_file():
         return list(CLASSES)                               # VOC itself; spares reading 17,000 files

@@ -28,17 +28,18 @@ CHUNK = 100                    # images between two writes
 
 
 def selective_search(image: np.ndarray, quality: bool = False, seed: int = 0) -> np.ndarray:
-    """Boxes of regions that a hierarchical grouping of the image finds, likeliest first: (H, W, 3) RGB -> (P, 4) px.
+    """Boxes of regions by a hierarchical grouping of the image, likeliest first: (H, W, 3) RGB -> (P, 4) px.
 
     Source: Uijlings et al. 2013, through OpenCV; Fast R-CNN (arXiv 1504.08083v2) Sec. 4-5 uses both modes.
-    Differs: images under 256 px are cut into finer segments, as OpenCV's own settings are made for 500 px. Rank is a
-             random number times the place in the order of size: OpenCV's own order cannot be repeated.
+    Differs: images under 256 px are cut into finer segments, as OpenCV's own settings are made for 500 px.
+             Rank is a random number times the place in the order of size: OpenCV's own order cannot be
+             repeated.
     """
     bgr = np.ascontiguousarray(image[:, :, ::-1])
     search = cv2.ximgproc.segmentation.createSelectiveSearchSegmentation()
     search.setBaseImage(bgr)
     if min(image.shape[:2]) < SMALL:
-        _fine(search, bgr, QUALITY if quality else FAST)
+        _fine(search, bgr, _settings(quality))
     elif quality:
         search.switchToSelectiveSearchQuality()
     else:
@@ -48,6 +49,11 @@ def selective_search(image: np.ndarray, quality: bool = False, seed: int = 0) ->
     place = np.argsort(np.argsort(-(boxes[:, 2:] - boxes[:, :2]).prod(1), kind="stable"))
     rank = (place + 1) * np.random.default_rng(seed).random(len(boxes))
     return boxes[np.argsort(rank)].astype(np.float32)
+
+
+def _settings(quality: bool) -> tuple:
+    """How images of less than SMALL px are searched."""
+    return QUALITY if quality else FAST
 
 
 def _fine(search, bgr: np.ndarray, settings: tuple) -> None:
@@ -70,7 +76,7 @@ def searched(dataset: DetectionSet, quality: bool = False, jobs: int | None = No
 
     Where nothing can be written it is run each time.
     """
-    method = json.dumps(["selective search 1", quality, QUALITY if quality else FAST, SMALL, cv2.__version__])
+    method = json.dumps(["selective search 1", quality, _settings(quality), SMALL, cv2.__version__])
     key = hashlib.sha256(method.encode()).hexdigest()[:8]
     path = cache_folder(dataset.root) / f".proposals-{dataset.version}-{key}.npz"
     names = [_stamped(dataset.root, image["file_name"]) for image in dataset.images]
@@ -85,7 +91,8 @@ def searched(dataset: DetectionSet, quality: bool = False, jobs: int | None = No
             for first in range(0, len(todo), CHUNK):
                 chunk = todo[first:first + CHUNK]
                 new = run(joblib.delayed(_search)(dataset.image(i).numpy(), quality, i) for i in chunk)
-                known.update(zip([names[i] for i in chunk], new))
+                for i, boxes in zip(chunk, new):
+                    known[names[i]] = boxes
                 if keep:
                     _write(path, known, {"version": dataset.version, "method": method})
                 bar.update(len(chunk))
@@ -97,7 +104,7 @@ def _tensors(known: dict[str, np.ndarray], names: list[str]) -> list[Tensor]:
 
 
 def _stamped(root: Path, name: str) -> str:
-    """A picture's name with its bytes and the time of its last change: a picture that is replaced is searched again."""
+    """A picture's name, bytes and time of last change: a picture that is replaced is searched again."""
     info = (root / name).stat()
     return f"{name} {info.st_size} {info.st_mtime_ns}"
 
@@ -115,7 +122,10 @@ def save_proposals(path: str | Path, dataset: DetectionSet, boxes: list[Tensor],
 
 
 def read_proposals(path: str | Path, dataset: DetectionSet) -> list[Tensor]:
-    """The proposals of every image. Errors: FileNotFoundError; ValueError for a file made for another set or images."""
+    """The proposals of every image.
+
+    Errors: FileNotFoundError; ValueError for a file made for another set or other images.
+    """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"proposals.kind {path}: no such file")

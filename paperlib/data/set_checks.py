@@ -14,12 +14,13 @@ from paperlib.data.record_checks.faults import Fault
 
 
 def check(path: str | Path, split: str | None = None) -> list[Fault]:
-    """Every fault of a data set, in all splits when none is named; opens every image. Fatal faults come first.
+    """Every fault of a data set, in all splits when none is named; opens every image.
 
-    Fatal faults would stop `load`; dropped and clipped ones are what it does; "kept" ones are for a person to look at:
-    objects labelled twice, sizes unlike the rest of their class, a class missing where all other images have many,
-    boxes that disagree with their masks, grey images, class names that differ by case, images that two splits share,
-    splits without any object, files that no list names.
+    Fatal faults come first.
+    Fatal faults would stop `load`; dropped and clipped ones are what it does; "kept" ones are for a person to
+    look at: objects labelled twice, sizes unlike the rest of their class, a class missing where all other
+    images have many, boxes that disagree with their masks, grey images, class names that differ by case,
+    images that two splits share, splits without any object, files that no list names.
     Errors: FileNotFoundError, KeyError when there is no data set at `path`.
     """
     faults, sets = [], {}
@@ -76,14 +77,14 @@ def _lists(path: str | Path) -> list[Fault]:
     for listed in lists_of(path):
         dataset, wrong = gather_list(*listed, pictures=False)
         if dataset is not None and not len(dataset):
-            wrong = [Fault(str(listed[0]), "file", "no line that names an image", "a list of images, or another name",
-                           False)]
+            wrong = [Fault(str(listed[0]), "file", "no line that names an image",
+                           "a list of images, or another name", False)]
         faults += wrong
     return faults
 
 
 def _leaks(sets: dict[str, DetectionSet]) -> list[Fault]:
-    """Images that a training and a test split share; a split that contains another whole (trainval, val) is meant."""
+    """Images that two splits share; a split may contain another whole, as trainval contains val."""
     files = {part: set(map(str, dataset.files)) for part, dataset in sets.items()}
     faults = []
     for a, b in combinations(files, 2):

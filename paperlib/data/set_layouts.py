@@ -19,7 +19,7 @@ def lists_at(path: Path) -> list[Path]:
 
 
 def json_splits(folder: Path) -> dict[str, Path]:
-    """Split -> annotation file of a COCO folder. A year in a file's name may be left out if no other year is there."""
+    """Split -> annotation file of a COCO folder; a split is named without its year if it has one only."""
     years: dict[str, dict[str, Path]] = {}
     for place, prefix in (("annotations", "instances_"), ("annotations", "image_info_"), ("", "instances")):
         for file in sorted((folder / place).glob(f"{prefix}*.json")):
@@ -53,7 +53,7 @@ def top_of(place: Path, split: str | None) -> Path:
 
 
 def choose(path: Path, split: str | None, files: dict[str, Path | None]) -> str:
-    """The name under which a set lists a split, which may leave its year out: "train2017" is asked, "train" listed."""
+    """The name by which a set lists a split, perhaps without a year: "train2017" is asked, "train" listed."""
     if split is None and len(files) == 1:
         return next(iter(files))
     if split is None and "instances" in files:

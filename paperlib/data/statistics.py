@@ -1,6 +1,7 @@
 """What a detection set is made of, as tables and as the five panels of the COCO paper's Fig. 2.5.
 
-Every function takes a DetectionSet of either format. A crowd region counts as one instance; difficult objects count.
+Every function takes a DetectionSet of either format. A crowd region counts as one instance; difficult objects
+count.
 """
 from collections.abc import Sequence
 
@@ -11,11 +12,12 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from paperlib.data.detection_set import DetectionSet
 
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")  # Okabe-Ito: safe for the colour-blind
+# Okabe-Ito: safe for the colour-blind
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 
 
 def instances(dataset: DetectionSet) -> pd.DataFrame:
-    """One row per annotation: image_id, category, area (px^2), relative (side as a fraction of the image's), crowd."""
+    """One row per annotation: image_id, category, area (px^2), relative (side / the image's side), crowd."""
     rows = []
     for image in dataset.images:
         pixels = image["height"] * image["width"]
@@ -26,7 +28,7 @@ def instances(dataset: DetectionSet) -> pd.DataFrame:
 
 
 def per_category(dataset: DetectionSet) -> pd.DataFrame:
-    """Per category, most frequent first: its super-category, instances, and images that show it (Fig. 2.5a)."""
+    """Per category, most frequent first: super-category, instances, images that show it (Fig. 2.5a)."""
     table, groups = pd.DataFrame(index=dataset.classes), instances(dataset).groupby("category")
     table["supercategory"] = [category.get("supercategory", "") for category in dataset.categories]
     table["instances"], table["images"] = groups.size(), groups["image_id"].nunique()
@@ -38,7 +40,7 @@ def per_image(dataset: DetectionSet) -> pd.DataFrame:
     """Per image id: number of categories and of instances, 0 for images without any (Fig. 2.5b, c)."""
     groups = instances(dataset).groupby("image_id")
     table = pd.DataFrame({"categories": groups["category"].nunique(), "instances": groups.size()})
-    return table.reindex([image["id"] for image in dataset.images], fill_value=0).rename_axis("image_id")
+    return table.reindex(dataset.image_ids, fill_value=0).rename_axis("image_id")
 
 
 def size_shares(dataset: DetectionSet) -> pd.Series:
@@ -52,7 +54,7 @@ def size_shares(dataset: DetectionSet) -> pd.Series:
 
 
 def co_occurrence(dataset: DetectionSet) -> pd.DataFrame:
-    """Of the images that show the row's category, the fraction that also show the column's; NaN for one never shown."""
+    """Of the images that show the row's category, the fraction that also show the column's; else NaN."""
     table = instances(dataset)
     counts = pd.crosstab(table["image_id"], table["category"]).reindex(columns=dataset.classes, fill_value=0)
     shown = counts.clip(upper=1)
@@ -68,7 +70,8 @@ def summary(sets: Sequence[DetectionSet]) -> pd.DataFrame:
         rows[dataset.name] = {
             "images": len(images), "categories": len(dataset.classes), "instances": len(every),
             "instances per category": len(every) / len(dataset.classes),
-            "instances per image": images["instances"].mean(), "categories per image": images["categories"].mean(),
+            "instances per image": images["instances"].mean(),
+            "categories per image": images["categories"].mean(),
             "one category %": 100 * (images["categories"] == 1).mean(),
             "empty %": 100 * (images["instances"] == 0).mean(),
             **(100 * size_shares(dataset)).add_suffix(" %"),
@@ -77,7 +80,7 @@ def summary(sets: Sequence[DetectionSet]) -> pd.DataFrame:
 
 
 def fig_2_5(sets: Sequence[DetectionSet], colours: Sequence[str] = COLOURS) -> Figure:
-    """The five panels of Fig. 2.5: instances of each category, categories and instances an image, both, and sizes.
+    """The five panels of Fig. 2.5: instances by category, categories and instances an image, both, and sizes.
 
     Source: COCO (arXiv 1405.0312; thesis ch. 2) Fig. 2.5 a-e. Panel a shows the categories of the first set.
     """
@@ -95,13 +98,15 @@ def fig_2_5(sets: Sequence[DetectionSet], colours: Sequence[str] = COLOURS) -> F
         sides = 100 * instances(dataset).query("not crowd")["relative"]
         share, edges = np.histogram(sides, np.geomspace(1, 100, 15))
         middles = np.sqrt(edges[1:] * edges[:-1])
-        axes[4].semilogx(middles, 100 * share / max(share.sum(), 1), "o-", ms=3, color=colour, label=dataset.name)
+        axes[4].semilogx(middles, 100 * share / max(share.sum(), 1), "o-", ms=3, color=colour,
+                         label=dataset.name)
     names = (("categories an image", "% of images"), ("instances an image", "% of images"),
-             ("categories", "instances per category"), ("instance's side, % of the image's", "% of instances"))
+             ("categories", "instances per category"),
+             ("instance's side, % of the image's", "% of instances"))
     for axis, title, (x, y) in zip(axes[1:], "bcde", names):
         axis.set(title=f"({title})", xlabel=x, ylabel=y)
         axis.legend(fontsize=8, frameon=False)
-    axes[3].margins(0.2)                                   # few points: whole numbers on both axes, without powers
+    axes[3].margins(0.2)  # few points: whole numbers on both axes, without powers
     for scale in (axes[3].xaxis, axes[3].yaxis):
         scale.set_major_locator(LogLocator(subs=(1, 2, 5)))
         scale.set_major_formatter(StrMethodFormatter("{x:g}"))

@@ -1,9 +1,11 @@
 """What every system promises: the methods and facts by which training, scoring and the doctor know it.
 
-A system is a torch module that states its configuration, its losses and its detections. Two promises are optional
-and declared: `proposes` (then it is a `ProposalMaker`) and `cfg.needs_proposals` (then proposals come with the images).
+A system is a torch module that states its configuration, its losses and its detections. Two promises are
+optional and declared: `proposes` (then it is a `ProposalMaker`) and `cfg.needs_proposals`
+(then proposals come with the images).
 
-Legend: N images of H x W px, G objects, D detections, K classes, A anchors, R regions of interest (RoIs), P proposals.
+Legend: N images of H x W px, G objects, K classes, A anchors, R regions of interest (RoIs), P proposals,
+D detections.
 """
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
@@ -36,7 +38,7 @@ class SystemConfig(Protocol):
 
     num_classes: int  # K, without background
     trunk: TrunkConfig
-    after: ClassVar[AfterConfig | None] = None  # what is done to the trained network; None: there is nothing to do
+    after: ClassVar[AfterConfig | None] = None  # what is done to the trained network; None: nothing
     in_stages: ClassVar[bool] = False  # trained in stages (training.alternating), not at once
     pools_rois: ClassVar[bool] = False  # reads windows of features, so that some levels may be left unread
 
@@ -63,8 +65,9 @@ class Trainable(Protocol):
     def losses(self, images: Tensor, targets: list[dict]) -> dict[str, Tensor]:
         """The parts () of the training loss by name, to be summed. Changes no state of the system.
 
-        Shapes: images (N, 3, H, W), uint8 or float in [0, 1]; targets N dicts {"boxes" (G, 4) px, "labels" (G,) in
-                1..K[, "crowd", "difficult" (G,) bool, "size" (2,) h, w px, "proposals" (P, 4) px, "image_id"]}.
+        Shapes: images (N, 3, H, W), uint8 or float in [0, 1]; targets N dicts
+                {"boxes" (G, 4) px, "labels" (G,) in 1..K[, "crowd", "difficult" (G,) bool, "size" (2,) h, w
+                px, "proposals" (P, 4) px, "image_id"]}.
         Errors: ValueError naming the first target that lacks something.
         """
         ...
@@ -72,8 +75,9 @@ class Trainable(Protocol):
     def observe(self, images: Tensor, targets: list[dict]) -> list[dict]:
         """Called once before the `losses` of every training step; returns the targets for that step.
 
-        The one place where a step may change a system's state other than its weights and its norms' statistics. What
-        was worked out for it may be added to the targets, so that `losses` need not work it out again.
+        The one place where a step may change a system's state other than its weights and its norms'
+        statistics. What was worked out for it may be added to the targets, so that `losses` need not work it
+        out again.
         """
         return targets
 
@@ -82,14 +86,15 @@ class DetectionSystem(Trainable, Protocol):
     """What scoring and the doctor ask of a system besides."""
 
     cfg: SystemConfig
-    scored_by: ClassVar[str] = "coco"  # "coco": AP, class by class | "recall": of its boxes, whatever their class
+    scored_by: ClassVar[str] = "coco"  # "coco": AP, class by class | "recall": of boxes of any class
     proposes: ClassVar[bool] = False  # makes proposals of its own: it is a `ProposalMaker`
 
     def predict(self, images: Tensor, proposals: list[Tensor] | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Raw outputs: logits, deltas, and the regions that they speak of.
 
-        Shapes: images (N, 3, H, W), proposals [(P, 4)] px -> on anchors: logits (N, A, K) or, of an RPN, (N, A),
-                deltas (N, A, 4), regions (A, 4) px; on RoIs: logits (R, K + 1), deltas (R, K, 4), regions (R, 5).
+        Shapes: images (N, 3, H, W), proposals [(P, 4)] px -> on anchors: logits (N, A, K) or, of an RPN,
+                (N, A), deltas (N, A, 4), regions (A, 4) px; on RoIs: logits (R, K + 1), deltas (R, K, 4),
+                regions (R, 5).
         Errors: ValueError for proposals that the system lacks, or cannot use.
         """
         ...
@@ -98,7 +103,8 @@ class DetectionSystem(Trainable, Protocol):
                proposals: list[Tensor] | None = None) -> list[dict[str, Tensor]]:
         """Per image {"boxes" (D, 4) px, "scores" (D,), "labels" (D,) in 1..K}, best first.
 
-        `sizes` (N, 2) h, w px of the images without padding, to which boxes are clipped; the whole tensor's if None.
+        `sizes` (N, 2) h, w px of the images without padding, to which boxes are clipped; the whole tensor's
+        if None.
         Errors: as `predict`.
         """
         ...
@@ -108,13 +114,14 @@ class ProposalMaker(DetectionSystem, Protocol):
     """A system with a region proposal network."""
 
     def proposals(self, images: Tensor, sizes: Tensor, training: bool = False) -> list[Tensor]:
-        """Boxes [(P, 4)] px of each image, best first; with `training` as many as a detector is trained on."""
+        """Boxes [(P, 4)] px of each image, best first; with `training` as many as train a detector."""
         ...
 
     def predict_levels(self, images: Tensor) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
         """The RPN's raw outputs, also where `predict` gives those of a second stage.
 
-        Shapes: (N, 3, H, W) -> per level, fine to coarse: logits [(N, A_l)], deltas [(N, A_l, 4)], anchors [(A_l, 4)].
+        Shapes: (N, 3, H, W) -> per level, fine to coarse: logits [(N, A_l)], deltas [(N, A_l, 4)], anchors
+                [(A_l, 4)].
         """
         ...
 
@@ -122,4 +129,5 @@ class ProposalMaker(DetectionSystem, Protocol):
 def refuse_proposals(proposals: list[Tensor] | None, system: str) -> None:
     """Errors: ValueError if a system that lays anchors of its own is given proposals."""
     if proposals is not None:
-        raise ValueError(f"{len(proposals)} lists of proposals for {system}, which has anchors: expected none")
+        raise ValueError(f"{len(proposals)} lists of proposals for {system}, which has anchors: "
+                         "expected none")

@@ -1,4 +1,9 @@
-"""Faster R-CNN: a Fast R-CNN whose proposals come from a region proposal network on the same features."""
+"""Faster R-CNN: a Fast R-CNN whose proposals come from a region proposal network on the same features.
+
+Legend: N images of H x W px, A_l anchors of level l, P proposals of an image, R regions of interest (RoIs) of
+        a
+batch, K classes, C channels, D detections of an image.
+"""
 from dataclasses import dataclass, field, fields, replace
 
 import torch
@@ -21,13 +26,15 @@ TRAINING = ("joint", "exact", "alternating", "separate")
 @dataclass(frozen=True)
 class FasterRCNNConfig(FastRCNNConfig):
     rpn: ProposerConfig = field(default_factory=ProposerConfig)
-    training: str = "joint"  # joint | exact | alternating (4 steps) | separate (steps 1 and 2, two trunks) (Sec. 3.2)
+    # Sec. 3.2: joint | exact | alternating (4 steps) | separate (steps 1 and 2, two trunks)
+    training: str = "joint"
     alternations: int = 1  # how often steps 3 and 4 are done (Sec. 3.2: more gain nothing)
     train_on: str = "rpn"  # what the detector is trained on: "rpn", or "given": cfg.proposals (Table 2)
     test_on: str = "rpn"  # what it is tested on: "rpn" or "given"
     rpn_trunk: str = ""  # name of the RPN's own trunk ("separate"); "": as the detector's (Table 2, last row)
     own_pyramid: bool = False  # "separate": the RPN has rpn_pyramid, whatever the detector has (FPN Table 2)
-    rpn_pyramid: PyramidConfig = field(default_factory=lambda: PyramidConfig(levels=(2, 3, 4, 5, 6), extra="pool"))
+    rpn_pyramid: PyramidConfig = field(
+        default_factory=lambda: PyramidConfig(levels=(2, 3, 4, 5, 6), extra="pool"))
 
     @property
     def in_stages(self) -> bool:
@@ -53,8 +60,9 @@ class FasterRCNN(FastRCNN, ProposalMaker):
     """Trunk, pyramid (or one map), proposer and RoI head.
 
     Source: Faster R-CNN (arXiv 1506.01497v3) Sec. 3; on a pyramid, FPN (arXiv 1612.03144v2) Sec. 5.2.2.
-    `losses` is approximate joint training; with training "exact" proposals keep their gradient, which needs roi.kind
-    "warp". "alternating" and "separate" are trained in stages (training.alternating), on parts of the losses.
+    `losses` is approximate joint training; with training "exact" proposals keep their gradient, which needs
+    roi.kind "warp". "alternating" and "separate" are trained in stages (training.alternating), on parts of
+    the losses.
     """
 
     revision = 1
@@ -76,8 +84,9 @@ class FasterRCNN(FastRCNN, ProposalMaker):
         """The maps that the detector reads: images (N, 3, H, W) -> {level: (N, C, H_l, W_l)}."""
         return self.pyramid(self.trunk(images))
 
-    def predict_levels(self, images: Tensor, features: dict[int, Tensor] | None = None) -> tuple[list, list, list]:
-        """The RPN's raw outputs per level; from the detector's `features`, where these are computed already."""
+    def predict_levels(self, images: Tensor,
+                       features: dict[int, Tensor] | None = None) -> tuple[list, list, list]:
+        """The RPN's raw outputs per level; from the detector's `features`, where there are any yet."""
         if self.separate:
             return self.rpn.predict_levels(images)
         if features is None:
@@ -95,7 +104,7 @@ class FasterRCNN(FastRCNN, ProposalMaker):
         return self.propose(self.predict_levels(images), sizes, training)
 
     def losses(self, images: Tensor, targets: list[dict]) -> dict[str, Tensor]:
-        """{"objectness", "proposal", "cls", "box"}: the RPN's two losses and Fast R-CNN's two, on shared features.
+        """{"objectness", "proposal", "cls", "box"}: the RPN's two losses and Fast R-CNN's two.
 
         Source: Faster R-CNN Sec. 3.2 ii (iii with training "exact").
         Errors: ValueError naming the first target without boxes or labels in 1..K.
@@ -115,7 +124,7 @@ class FasterRCNN(FastRCNN, ProposalMaker):
         return self.proposer.losses(self.predict_levels(images), targets, target_sizes(images, targets))
 
     def detector_losses(self, images: Tensor, targets: list[dict]) -> dict[str, Tensor]:
-        """{"cls", "box"} alone, on the targets' "proposals": what the detector learns from in a stage of its own.
+        """{"cls", "box"} alone, on the targets' "proposals": what the detector learns from in its stage.
 
         Errors: ValueError naming the first target without boxes, labels in 1..K, or proposals.
         """
@@ -149,9 +158,12 @@ class FasterRCNN(FastRCNN, ProposalMaker):
     @torch.no_grad()
     def detect(self, images: Tensor, sizes: Tensor | None = None,
                proposals: list[Tensor] | None = None) -> list[dict[str, Tensor]]:
-        """Per image {"boxes" (D, 4) px, "scores" (D,), "labels" (D,)}, best first; without `proposals` on the RPN's.
+        """Per image {"boxes" (D, 4) px, "scores" (D,), "labels" (D,)}, best first.
 
-        `sizes` (N, 2) h, w px of the images without padding, to which boxes are clipped; the whole tensor's if None.
+        Without `proposals` they are the RPN's.
+
+        `sizes` (N, 2) h, w px of the images without padding, to which boxes are clipped; the whole tensor's
+        if None.
         """
         sizes = image_sizes(images) if sizes is None else sizes
         if proposals is not None:
@@ -176,8 +188,8 @@ def detector_config(cfg: FasterRCNNConfig) -> FastRCNNConfig:
 
 def _check(cfg: FasterRCNNConfig) -> None:
     if cfg.training not in TRAINING or {cfg.train_on, cfg.test_on} - {"rpn", "given"}:
-        raise ValueError(f"training {cfg.training!r}, train_on {cfg.train_on!r}, test_on {cfg.test_on!r}: expected one "
-                         f"of {TRAINING}, and 'rpn' or 'given' twice")
+        raise ValueError(f"training {cfg.training!r}, train_on {cfg.train_on!r}, test_on {cfg.test_on!r}: "
+                         f"expected one of {TRAINING}, and 'rpn' or 'given' twice")
     if cfg.training == "exact" and cfg.roi.kind != "warp":
         raise ValueError(f"training 'exact' needs roi.kind 'warp', which moves boxes; found {cfg.roi.kind!r}")
     if cfg.train_on == "given" and cfg.training != "separate":

@@ -1,4 +1,9 @@
-"""RetinaNet: a one-stage detector whose loss copes with a thousand background anchors for each object."""
+"""RetinaNet: a one-stage detector whose loss copes with a thousand background anchors for each object.
+
+Legend: N images of H x W px, G objects of an image, A anchors (A_l of level l), P positive anchors, K
+        classes,
+D detections of an image.
+"""
 from dataclasses import dataclass, field
 
 import torch
@@ -19,7 +24,8 @@ from paperlib.systems.contract import DetectionSystem, SystemConfig, TrainedAnch
 
 @dataclass(frozen=True)
 class LossConfig(ClassLossConfig):
-    normaliser: str = "running"  # positives to divide by: "image", "batch", "running" mean of batches (Sec. 4.1)
+    # positives to divide by: "image", "batch", "running" mean of batches (Sec. 4.1)
+    normaliser: str = "running"
     box_weight: float = 1.0  # factor of the box loss (Sec. 4.1 adds the two losses plainly)
     box_beta: float = 1 / 9  # deltas' size where smooth L1 turns linear (not in the paper; the authors' code)
 
@@ -44,9 +50,9 @@ class RetinaNet(nn.Module, DetectionSystem):
     """Trunk, pyramid and one dense head over nine anchors a position.
 
     Source: RetinaNet (arXiv 1708.02002v2) Sec. 4.
-    Differs: the sums of a batch are divided by the running mean of its number of positive anchors. The paper divides
-             by the image's own count, which on sparse images is often near 0 and then lets background dominate;
-             loss.normaliser "image" is the paper's, "batch" pools the batch.
+    Differs: the sums of a batch are divided by the running mean of its number of positive anchors. The paper
+             divides by the image's own count, which on sparse images is often near 0 and then lets background
+             dominate; loss.normaliser "image" is the paper's, "batch" pools the batch.
     """
 
     revision = 1
@@ -71,7 +77,7 @@ class RetinaNet(nn.Module, DetectionSystem):
         return logits, deltas, anchors.split([x.shape[1] for x in logits])
 
     def predict(self, images: Tensor, proposals: list[Tensor] | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """Raw outputs: logits (N, A, K), deltas (N, A, 4), anchors (A, 4) px; images uint8, or float in [0, 1].
+        """Raw outputs: logits (N, A, K), deltas (N, A, 4), anchors (A, 4) px.
 
         Errors: ValueError for `proposals`.
         """
@@ -84,8 +90,8 @@ class RetinaNet(nn.Module, DetectionSystem):
         """What every anchor should say; a function of the targets only, so it can be stored.
 
         Source: RetinaNet Sec. 4, "Anchors" (IoU .5 and .4, best-anchor rule of RPN).
-        Shapes: anchors (A, 4) -> labels (N, A) in {-1, 0, 1..K}, boxes (P, 4): the objects of the positive anchors,
-                in the order of `labels > 0`.
+        Shapes: anchors (A, 4) -> labels (N, A) in {-1, 0, 1..K}, boxes (P, 4): the objects of the positive
+                anchors, in the order of `labels > 0`.
         Errors: ValueError naming the first target with a label outside 1..K, or without boxes or labels.
         """
         check_targets(targets, len(targets), ("boxes", "labels"), self.cfg.num_classes)
@@ -103,14 +109,15 @@ class RetinaNet(nn.Module, DetectionSystem):
     def observe(self, images: Tensor, targets: list[dict]) -> list[dict]:
         """Count the batch's positive anchors into their running mean (loss.normaliser "running").
 
-        The targets come back with what was worked out for that: "anchor_labels" (A,) and "anchor_boxes" (P, 4), as
-        `assign` gives them, for `losses`.
+        The targets come back with what was worked out for that: "anchor_labels" (A,) and "anchor_boxes"
+        (P, 4), as `assign` gives them, for `losses`.
         """
         if self.cfg.loss.normaliser != "running":
             return targets
         check_targets(targets, len(images), ("boxes", "labels"), self.cfg.num_classes)
         size = tuple(images.shape[-2:])
-        anchors = anchors_for(self.cfg.anchors, map_shapes(size, self.cfg.anchors.levels), images.device, size)
+        shapes = map_shapes(size, self.cfg.anchors.levels)
+        anchors = anchors_for(self.cfg.anchors, shapes, images.device, size)
         observed, total = [], torch.zeros((), device=images.device)
         for target in targets:
             labels, matched = self._assign_image(anchors, target)
@@ -133,7 +140,8 @@ class RetinaNet(nn.Module, DetectionSystem):
     def losses(self, images: Tensor, targets: list[dict]) -> dict[str, Tensor]:
         """{"cls", "box"}: summed over anchors, divided by the number of positive anchors (loss.normaliser).
 
-        Source: RetinaNet Sec. 4.1. `targets`: dicts with "boxes" (G, 4) px, "labels" (G,)[, "crowd", "difficult"].
+        Source: RetinaNet Sec. 4.1. `targets`: dicts with "boxes" (G, 4) px, "labels"
+                (G,)[, "crowd", "difficult"].
         """
         cfg = self.cfg.loss
         check_targets(targets, len(images), ("boxes", "labels"))
@@ -157,7 +165,7 @@ class RetinaNet(nn.Module, DetectionSystem):
     def scale(self, labels: Tensor) -> Tensor:
         """The factor (N,) of each image's summed losses: 1 / positives, by loss.normaliser; never above 1.
 
-        The running mean is that of all batches that `observe` has counted; of this batch alone if there is none.
+        The running mean is over all batches that `observe` has counted; over this one if there is none.
         """
         count = (labels > 0).sum(1).float()  # (N,)
         if self.cfg.loss.normaliser == "image":
@@ -173,17 +181,20 @@ class RetinaNet(nn.Module, DetectionSystem):
         """The classification loss of each image's hard examples alone (RetinaNet Sec. 5.1, OHEM)."""
         hard = self.hard_examples(logits.detach(), labels, anchors)  # (N, A)
         image, anchor = hard.nonzero(as_tuple=True)
-        return class_loss(logits[image, anchor][:, None], labels[image, anchor][:, None], self.cfg.loss, scale[image])
+        # (hard, 1, K), (hard, 1)
+        logits, labels = logits[image, anchor][:, None], labels[image, anchor][:, None]
+        return class_loss(logits, labels, self.cfg.loss, scale[image])
 
     @torch.no_grad()
     def hard_examples(self, logits: Tensor, labels: Tensor, anchors: Tensor) -> Tensor:
-        """Which anchors (N, A) are hard examples, from logits (N, A, K) and labels (N, A) (RetinaNet Sec. 5.1)."""
+        """Which anchors (N, A) are hard examples: logits (N, A, K), labels (N, A) (RetinaNet Sec. 5.1)."""
         cfg, chosen = self.cfg.loss, []
         for x, label in zip(logits, labels):
             loss = value_and_slope(x.float(), cfg)[0].sum(1)  # (A,): cross entropy if all were background
             pos = (label > 0).nonzero().squeeze(1)
             loss[pos] -= x[pos, label[pos] - 1].float()  # softplus(-x) = softplus(x) - x
-            chosen.append(ohem(loss, anchors, label, cfg.ohem_num, cfg.ohem_nms, balanced=cfg.kind == "ohem_1_3"))
+            balanced = cfg.kind == "ohem_1_3"
+            chosen.append(ohem(loss, anchors, label, cfg.ohem_num, cfg.ohem_nms, balanced))
         return torch.stack(chosen)
 
     @torch.no_grad()
@@ -191,7 +202,8 @@ class RetinaNet(nn.Module, DetectionSystem):
                proposals: list[Tensor] | None = None) -> list[dict[str, Tensor]]:
         """Per image {"boxes" (D, 4) px, "scores" (D,), "labels" (D,)}, best first.
 
-        `sizes` (N, 2) h, w px of the images without padding, to which boxes are clipped; the whole tensor's if None.
+        `sizes` (N, 2) h, w px of the images without padding, to which boxes are clipped; the whole tensor's
+        if None.
         Errors: ValueError for `proposals`.
         """
         refuse_proposals(proposals, "a RetinaNet")

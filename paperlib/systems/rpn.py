@@ -1,4 +1,7 @@
-"""The region proposal network: which boxes of an image are likely to hold an object, of whatever class."""
+"""The region proposal network: which boxes of an image are likely to hold an object, of whatever class.
+
+Legend: N images of H x W px, G objects of an image, A anchors (A_l of level l), P proposals of an image.
+"""
 from dataclasses import dataclass, field
 
 import torch
@@ -21,25 +24,30 @@ from paperlib.systems.contract import ProposalMaker, SystemConfig, TrainedAnchor
 class ProposerConfig:
     anchors: AnchorConfig = field(
         default_factory=lambda: AnchorConfig(levels=(2, 3, 4, 5, 6), size_per_stride=8.0, scales=(1.0,)))
-    dim: int | None = None  # channels of the 3x3 layer; None: those of the maps (Faster R-CNN Sec. 3.1: 256 or 512)
+    # channels of the 3x3 layer; None: those of the maps (Faster R-CNN Sec. 3.1: 256 or 512)
+    dim: int | None = None
     apart: bool = False  # one head per level instead of one for all (FPN Sec. 4.1, 5.1.1)
     std: float = 0.01  # of the initial weights of the two output layers (Faster R-CNN Sec. 3.1.3)
     hidden_std: float = 0.01  # of the initial weights of the 3x3 layer (Faster R-CNN Sec. 3.1.3)
     match: MatchConfig = field(default_factory=lambda: MatchConfig(0.7, 0.3, True))
-    border: float | None = None  # px by which anchors that train may cross the edge; None: any (FPN); 0: Sec. 3.3
-    samples: int | None = 256  # anchors an image in the loss; None: all that have a label (Faster R-CNN Sec. 3.1.3)
+    # px by which anchors that train may cross the edge; None: any (FPN); 0: Sec. 3.3
+    border: float | None = None
+    # anchors an image in the loss; None: all that have a label (Faster R-CNN Sec. 3.1.3)
+    samples: int | None = 256
     positive_fraction: float = 0.5  # of the samples at most (Faster R-CNN Sec. 3.1.3)
     box_weight: float = 1.0  # lambda of Eq. 1 (Faster R-CNN: 10)
     locations: float = 1.0  # N_reg / N_cls of Eq. 1 (Faster R-CNN: 2400 / 256; the later code: 1)
     box_beta: float = 1 / 9  # deltas' size where smooth L1 turns linear (not in the paper; the released code)
-    train: ProposalConfig = field(default_factory=lambda: ProposalConfig(pre_nms=12000, keep=2000))  # Sec. 3.3
+    # Sec. 3.3
+    train: ProposalConfig = field(default_factory=lambda: ProposalConfig(pre_nms=12000, keep=2000))
     test: ProposalConfig = field(default_factory=ProposalConfig)  # FPN Sec. 5.1: 1000 proposals
 
 
 class Proposer(nn.Module):
     """The head, the loss and the proposals of an RPN, on maps that somebody else has computed.
 
-    Source: Faster R-CNN (arXiv 1506.01497v3) Sec. 3.1 and 3.3; on a pyramid, FPN (arXiv 1612.03144v2) Sec. 4.1.
+    Source: Faster R-CNN (arXiv 1506.01497v3) Sec. 3.1 and 3.3; on a pyramid, FPN (arXiv 1612.03144v2)
+            Sec. 4.1.
     """
 
     def __init__(self, channels: int, cfg: ProposerConfig):
@@ -52,21 +60,29 @@ class Proposer(nn.Module):
     def forward(self, features: dict[int, Tensor], image_size: tuple[int, int]) -> tuple[list, list, list]:
         """Per level, fine to coarse: logits [(N, A_l)], deltas [(N, A_l, 4)], anchors [(A_l, 4)] px."""
         levels = sorted(self.cfg.anchors.levels)
-        outputs = [self.heads[i if self.cfg.apart else 0](features[level]) for i, level in enumerate(levels)]
-        logits, deltas = map(list, zip(*outputs))
+        heads = self.heads if self.cfg.apart else [self.heads[0]] * len(levels)
+        logits, deltas = [], []
+        for head, level in zip(heads, levels):
+            level_logits, level_deltas = head(features[level])  # (N, A_l), (N, A_l, 4)
+            logits.append(level_logits)
+            deltas.append(level_deltas)
         shapes = {level: tuple(features[level].shape[-2:]) for level in levels}
         anchors = anchors_for(self.cfg.anchors, shapes, logits[0].device, image_size)
         return logits, deltas, list(anchors.split([x.shape[1] for x in logits]))
 
     @torch.no_grad()
     def assign(self, anchors: Tensor, targets: list[dict], sizes: Tensor) -> tuple[Tensor, Tensor]:
-        """What every anchor should say: anchors (A, 4) -> index into its image's objects, label in {1, 0, -1}, (N, A).
+        """What every anchor should say: the object that it answers for, and a label in {1, 0, -1}.
 
+        Shapes: anchors (A, 4) -> index into its image's objects (N, A), label (N, A).
         Source: Faster R-CNN Sec. 3.1.2 (IoU .7 and .3, best anchor) and Sec. 3.3 (the image's border).
         """
-        found = [self._assign_image(anchors, target, size) for target, size in zip(targets, sizes.tolist())]
-        gt, label = map(torch.stack, zip(*found))
-        return gt, label
+        gt, label = [], []
+        for target, size in zip(targets, sizes.tolist()):
+            indices, labels = self._assign_image(anchors, target, size)
+            gt.append(indices)
+            label.append(labels)
+        return torch.stack(gt), torch.stack(label)
 
     def _assign_image(self, anchors: Tensor, target: dict, size: list[int]) -> tuple[Tensor, Tensor]:
         if self.cfg.border is None:
@@ -74,10 +90,12 @@ class Proposer(nn.Module):
         within = inside(anchors, size, self.cfg.border)
         gt = torch.zeros(len(anchors), dtype=torch.int64, device=anchors.device)
         label = torch.full_like(gt, -1)
-        gt[within], label[within] = assign(anchors[within], target, self.cfg.match)  # the best is one that trains
+        # among these alone, so that the best anchor of an object is one that trains
+        gt[within], label[within] = assign(anchors[within], target, self.cfg.match)
         return gt, label
 
-    def losses(self, outputs: tuple[list, list, list], targets: list[dict], sizes: Tensor) -> dict[str, Tensor]:
+    def losses(self, outputs: tuple[list, list, list], targets: list[dict],
+               sizes: Tensor) -> dict[str, Tensor]:
         """{"objectness", "proposal"}: Eq. 1's two terms, the mean over images, from what `forward` gave.
 
         Source: Faster R-CNN Eq. 1; N_cls is the number of sampled anchors, N_reg cfg.locations times that.
@@ -98,16 +116,20 @@ class Proposer(nn.Module):
         weight = cfg.box_weight / cfg.locations
         return {"objectness": (cls * scale[image]).sum(), "proposal": weight * (box * scale[at]).sum()}
 
-    def propose(self, outputs: tuple[list, list, list], sizes: Tensor, training: bool) -> list[dict[str, Tensor]]:
-        """Proposals by cfg.train, for a detector to learn from, or by cfg.test: N dicts {"boxes" (P, 4), "scores"}."""
-        return propose(*outputs, sizes, self.cfg.train if training else self.cfg.test)
+    def propose(self, outputs: tuple[list, list, list], sizes: Tensor,
+                training: bool) -> list[dict[str, Tensor]]:
+        """N dicts {"boxes" (P, 4), "scores" (P,)}, by cfg.train for a detector to learn from, or by
+        cfg.test."""
+        cfg = self.cfg.train if training else self.cfg.test
+        return propose(*outputs, sizes, cfg)
 
 
 @dataclass(frozen=True)
 class RPNConfig(SystemConfig):
-    num_classes: int = 80  # only for the common contract: an RPN tells objects from background, whatever their class
+    num_classes: int = 80  # for the contract alone: an RPN tells objects of any class from background
     trunk: TrunkConfig = field(default_factory=TrunkConfig)
-    pyramid: PyramidConfig = field(default_factory=lambda: PyramidConfig(levels=(2, 3, 4, 5, 6), extra="pool"))
+    pyramid: PyramidConfig = field(
+        default_factory=lambda: PyramidConfig(levels=(2, 3, 4, 5, 6), extra="pool"))
     rpn: ProposerConfig = field(default_factory=ProposerConfig)
 
     def trained_anchors(self) -> TrainedAnchors:
@@ -149,7 +171,7 @@ class RPN(nn.Module, ProposalMaker):
         return torch.cat(logits, 1), torch.cat(deltas, 1), torch.cat(anchors)
 
     def losses(self, images: Tensor, targets: list[dict]) -> dict[str, Tensor]:
-        """{"objectness", "proposal"}: see `Proposer.losses`. `targets`: dicts with "boxes" (G, 4) px[, "size", ...]."""
+        """{"objectness", "proposal"} of `Proposer.losses`; targets need "boxes" (G, 4) px alone."""
         check_targets(targets, len(images), ("boxes",))
         return self.rpn.losses(self.predict_levels(images), targets, target_sizes(images, targets))
 
@@ -163,7 +185,8 @@ class RPN(nn.Module, ProposalMaker):
                proposals: list[Tensor] | None = None) -> list[dict[str, Tensor]]:
         """Per image {"boxes" (P, 4) px, "scores" (P,) objectness, "labels" (P,), all 1}, best first.
 
-        `sizes` (N, 2) h, w px of the images without padding, to which boxes are clipped; the whole tensor's if None.
+        `sizes` (N, 2) h, w px of the images without padding, to which boxes are clipped; the whole tensor's
+        if None.
         Errors: ValueError for `proposals`.
         """
         refuse_proposals(proposals, "an RPN")
@@ -180,5 +203,5 @@ def image_sizes(images: Tensor) -> Tensor:
 
 
 def target_sizes(images: Tensor, targets: list[dict]) -> Tensor:
-    """(N, 2) h, w px of the images without padding, as their targets say; the whole canvas where they do not."""
+    """(N, 2) h, w px of the images without padding: as their targets say, else the whole canvas."""
     return torch.stack([t.get("size", whole) for t, whole in zip(targets, image_sizes(images), strict=True)])

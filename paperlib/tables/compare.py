@@ -1,11 +1,16 @@
 """Published tables beside what was measured here: means, paired differences, verdicts, cost."""
 
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from paperlib.intervals import mean_interval, paired, verdict
 from paperlib.papers.printed import by_variant, published
-from paperlib.tables import dials, records, row_jobs, runner
+from paperlib.tables import dials, records, row_jobs
+from paperlib.tables.identities import identity, is_current
+from paperlib.tables.source import changed_since
 from paperlib.training.recipes import Budget, budget
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MAIN = ("AP", "mAP", "AR1k", "R50 AP", "avg")  # the column by which a table's rows are compared, if there
 
@@ -18,7 +23,7 @@ def main_metric(table: str) -> str:
 
 def measured(table: str, plan: str | Budget | None = None) -> dict[str, dict]:
     """{row: {"metrics": {metric: {seed: value}}, "seconds": [...], "stale": n, "diverged": n,
-    "products": {seed: how exact they were}}} of what is recorded.
+    "changed": runs whose code has changed since, "products": {seed: how exact they were}}} of what is recorded.
 
     A run that diverged has 0 in every score that a run of the table has (records.is_score).
     """
@@ -26,17 +31,16 @@ def measured(table: str, plan: str | Budget | None = None) -> dict[str, dict]:
     rows: dict[str, dict] = {}
     lost: list[tuple[str, int]] = []
     recorded = records.latest(records.read(table, plan.name))
-    seeds = max((seed for _, seed in recorded), default=-1) + 1
-    fresh = {(j.row, j.seed): runner.identity(j) for j in row_jobs.jobs_of(table, plan, seeds=max(seeds, plan.seeds))
-             if (j.row, j.seed) in recorded}
+    keys = {job.row: identity(job) for job in row_jobs.jobs_of(table, plan, seeds=1)}  # the same for every seed
     for (row, seed), record in recorded.items():
         entry = rows.setdefault(row, {"metrics": {}, "seconds": [], "stale": 0, "diverged": 0, "copied": 0.0,
-                                      "older": [], "products": {}})
-        if (row, seed) not in fresh or fresh[row, seed] != record["hash"]:
+                                      "older": [], "products": {}, "changed": 0})
+        if not is_current(record, keys.get(row)):
             entry["stale"] += 1
             continue
         entry["seconds"].append(record["seconds"])
         entry["products"][seed] = records.products(record)
+        entry["changed"] += changed_since(record)
         if "measured_as" in record:
             entry["copied"] += record["seconds"]
         elif record["provenance"].get("products") == "float32":  # a CPU without units for bfloat16
@@ -67,12 +71,15 @@ def points(rows: dict[str, dict], row: str, metric: str) -> dict[int, float]:
     return {seed: 100 * score for seed, score in rows.get(row, {"metrics": {}})["metrics"].get(metric, {}).items()}
 
 
-def frame(table: str, plan: str | Budget | None = None, metric: str | None = None) -> pd.DataFrame:
+def frame(table: str, plan: str | Budget | None = None, metric: str | None = None) -> "pd.DataFrame":
     """The table as the paper prints it beside ours: means, deltas to the baseline row, intervals, verdict, cost.
 
     Units: published as printed; ours in points (x 100); intervals are 95%. A delta is a row minus the table's baseline,
-    ours paired over seeds; a single seed has no interval. `metric` None: the table's main one.
+    ours paired over seeds; a single seed has no interval. `metric` None: the table's main one. A last column counts
+    the runs that were made before the code changed, if there are any (source.changed_since).
     """
+    import pandas as pd  # here: claims are judged without it
+
     body, ours, base = row_jobs.runnable(table), measured(table, plan), row_jobs.runnable(table).get("baseline")
     metric = metric or main_metric(table)
     printed = {row["label"]: row["values"].get(metric) for row in body["rows"]}
@@ -94,7 +101,11 @@ def frame(table: str, plan: str | Budget | None = None, metric: str | None = Non
             ("cost", "stale"),
         ]
     )
-    return pd.DataFrame.from_dict(lines, "index", columns=columns).rename_axis(index=None)
+    shown = pd.DataFrame.from_dict(lines, "index", columns=columns).rename_axis(index=None)
+    changed = [ours.get(label, {}).get("changed", 0) for label in printed]
+    if any(changed):
+        shown["cost", "code changed since"] = changed
+    return shown
 
 
 def _line(label: str, base: str, printed: dict, points: dict, mine: dict) -> list:
@@ -128,11 +139,13 @@ def cost(plan: str | Budget | None = None) -> dict[str, tuple[int, float]]:
                    sum(sum(row["seconds"]) - row["copied"] for row in found) / 60) for name, found in rows.items()}
 
 
-def dial_curve(table: str, plan: str | Budget | None = None) -> pd.DataFrame:
+def dial_curve(table: str, plan: str | Budget | None = None) -> "pd.DataFrame":
     """A dial's curve: at each value the metric of both sides, their difference, its 95% interval, and pairs of seeds.
 
     Units: points. A value without a fresh pair of runs has n 0; one pair has no interval.
     """
+    import pandas as pd  # here: claims are judged without it
+
     dial, ours = dials.dials()[table], measured(table, plan)
 
     lines = {}
@@ -153,6 +166,8 @@ def outlook(plan: str | Budget | None = None) -> dict[str, dict]:
     that another row shares counts once. "older" are the runs that were made on a CPU without units for bfloat16, and
     "all" is what the table would have cost in all without them, by that median.
     """
+    from paperlib.tables import runner  # here, as it imports all that training needs
+
     plan = plan if isinstance(plan, Budget) else budget(plan)
     systems = {name: body["run"]["system"] for name, body in published().items() if "run" in body}
     spent, usual, seen, found = cost(plan), records.typical(systems, plan.name), set(), {}

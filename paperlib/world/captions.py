@@ -3,10 +3,12 @@ from collections import Counter
 
 from paperlib.world.world import Drawing
 
-PLURALS = {"person": "people", "sheep": "sheep", "bus": "buses", "bench": "benches", "aeroplane": "aeroplanes"}
+PLURALS = {"person": "people", "sheep": "sheep", "bus": "buses", "bench": "benches",
+           "aeroplane": "aeroplanes"}
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-TEMPLATES = ("{some} {where}.", "A picture of {some}, {where}.", "There {are} {some} {where}.", "{where}: {main}.",
-             "Here we see {main}{rest} {where}.", "A scene {where} with {some}.", "{main}{rest}, seen {where}.")
+TEMPLATES = ("{some} {where}.", "A picture of {some}, {where}.", "There {are} {some} {where}.",
+             "{where}: {main}.", "Here we see {main}{rest} {where}.", "A scene {where} with {some}.",
+             "{main}{rest}, seen {where}.")
 
 
 def captions(drawing: Drawing, number: int) -> list[str]:
@@ -19,7 +21,8 @@ def captions(drawing: Drawing, number: int) -> list[str]:
         counts[instance["name"]] += 10 if instance["crowd"] else 1
     where = drawing.scene.where
     if not counts:
-        return [f"{start} {where}." for start in ("Nothing", "An empty scene", "Nobody", "A quiet place", "No object")]
+        return [f"{start} {where}."
+                for start in ("Nothing", "An empty scene", "Nobody", "A quiet place", "No object")]
     named = [_phrase(name, n) for name, n in counts.most_common(3)]
     some, rest = named[0], ""
     if len(named) > 1:

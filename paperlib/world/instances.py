@@ -1,4 +1,4 @@
-"""The instances of a painted scene: what is visible of each drawing, and crowds where one category is many."""
+"""The instances of a painted scene: what is visible of each drawing; crowds where a category is many."""
 import numpy as np
 from cv2 import boundingRect
 from pycocotools import mask as rle_tools
@@ -27,12 +27,12 @@ def instances_of(world, placed: list[Placed], owner: np.ndarray, full: list[int]
 
 def _record(category: int, mask: np.ndarray, truncated: bool, visible: float, crowd=False) -> dict:
     return {"category": category + 1, "name": CATEGORIES[category].name, "mask": mask,
-            "bbox": list(boundingRect(mask.view(np.uint8))), "area": int(np.count_nonzero(mask)), "crowd": crowd,
-            "truncated": truncated, "visible": round(visible, 3)}
+            "bbox": list(boundingRect(mask.view(np.uint8))), "area": int(np.count_nonzero(mask)),
+            "crowd": crowd, "truncated": truncated, "visible": round(visible, 3)}
 
 
 def twin(records: list[dict | None]) -> int | None:
-    """The place of a drawing whose box is nearly that of a nearer one: no one could tell the two apart; else None."""
+    """The place of a drawing whose box is nearly that of a nearer one: nobody could tell them apart."""
     places = [k for k, record in enumerate(records) if record]
     if len(places) < 2:
         return None

@@ -15,7 +15,8 @@ INDEX = {category.name: k for k, category in enumerate(CATEGORIES)}
 class Placed:
     """One drawing on its way into the image.
 
-    Units: x is the middle and y the foot, in px; side is that of the drawing's unit frame; depth grows to the viewer.
+    Units: x is the middle and y the foot, in px; side is that of the drawing's unit frame; depth grows to the
+            viewer.
     """
     category: int | None                            # index into CATEGORIES; None: clutter
     parts: list[Part]
@@ -36,11 +37,12 @@ class Placed:
 
     @property
     def matrix(self) -> np.ndarray:
-        return np.array([[self.side, 0, self.x - self.side / 2], [0, self.side, self.y - self.side]], np.float32)
+        left, top = self.x - self.side / 2, self.y - self.side
+        return np.array([[self.side, 0, left], [0, self.side, top]], np.float32)
 
 
 def choose_scene(rng, names: frozenset[str], category: int | None) -> Scene:
-    """A scene with things among `names`; if a category is given, one where it is at home, by how common it is there."""
+    """A scene with things among `names`; or one where `category` is at home, by how common it is there."""
     if category is None:
         weights = [scene.weight * (not names.isdisjoint(scene.things)) for scene in SCENES]
     else:
@@ -57,7 +59,7 @@ def pick(rng, weights) -> int:
 
 @dataclass(frozen=True)
 class Entry:
-    """What to draw: a category, its zone, how many, and whether close by (the picture's subject) or a far flock."""
+    """What to draw: how many of a category, in which zone; the near subject, or a far flock."""
     category: int
     zone: str
     number: int
@@ -71,9 +73,7 @@ def plan(world, scene: Scene, rng) -> list[Entry]:
         return []
     names = [n for n in scene.things if INDEX[n] < world.categories]
     weights = np.array([scene.things[n][0] for n in names])
-    kinds = 1
-    if rng.random() >= world.single:
-        kinds = 2 + rng.poisson(world.kinds - 2)
+    kinds = 1 if rng.random() < world.single else 2 + rng.poisson(world.kinds - 2)
     out, flock, subject = {}, rng.random() < world.crowding, rng.random() < world.subject
     for _ in range(kinds):
         if rng.random() < world.context and weights.any():
@@ -97,7 +97,7 @@ def plan(world, scene: Scene, rng) -> list[Entry]:
 
 
 def _scale(world, zone: Zone, span: float, zoom: float, rng, near=False, flock=False) -> float:
-    """px per metre: between what the zone offers and `size_range` allows, on a log scale near or far by `depth`."""
+    """px per metre, within the zone's range and `size_range`; how near, on a log scale, `depth` decides."""
     if near:
         return world.size * rng.uniform(*world.subject_size) / span
     low, high = (zone.far * zoom, zone.near * zoom)
@@ -139,7 +139,7 @@ def _inside(world, x: float, wide: float, rng) -> float:
 
 
 def _member(world, k, zone, lead, zoom, done, number, rng) -> Placed:
-    """One thing of a group around `lead` (x, px per metre): of a few tries the first that overlaps little enough."""
+    """One thing of a group around `lead` (x, px per metre): the first of five tries that hides little."""
     category = CATEGORIES[k]
     parts = category.draw(rng)
     tolerance = 1.0 if rng.random() < world.occlusion else 0.15
@@ -167,11 +167,11 @@ def _member(world, k, zone, lead, zoom, done, number, rng) -> Placed:
 def arrange(world, scene: Scene, rng, entries) -> list[Placed]:
     """Everything in the image, far first: the things planned, and clutter among them."""
     zoom = world.size / 128 * world.zoom[0] * exp(rng.normal(0, world.zoom[1]))
-    done: list[Placed] = []
-    tables = []
+    done, tables = [], []
     for entry in sorted(entries, key=lambda entry: CATEGORIES[entry.category].name != "diningtable"):
         k, zone = entry.category, scene.zones[entry.zone]
-        lead = rng.random() * world.size, _scale(world, zone, CATEGORIES[k].span, zoom, rng, entry.near, entry.flock)
+        x = rng.random() * world.size
+        lead = x, _scale(world, zone, CATEGORIES[k].span, zoom, rng, entry.near, entry.flock)
         for _ in range(entry.number):
             item = _member(world, k, zone, lead, zoom, done, entry.number, rng)
             if tables and not entry.near and entry.zone in ("table", "top") and rng.random() < 0.8:
@@ -214,5 +214,6 @@ def portrait(world, k: int, rng) -> Placed:
     category = CATEGORIES[k]
     side = world.size * rng.uniform(*world.portrait)
     item = _put(k, category.draw(rng), side, category.aspect, 0, 0, 4.0 * world.size)
-    item.move(world.size * (0.5 + rng.normal(0, 0.05)), world.size * (0.5 + rng.normal(0, 0.05)) + item.high / 2)
+    x, y = world.size * (0.5 + rng.normal(0, 0.05)), world.size * (0.5 + rng.normal(0, 0.05))
+    item.move(x, y + item.high / 2)
     return item

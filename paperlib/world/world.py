@@ -1,6 +1,7 @@
 """The drawn world: a scene with its things, from a number. What the embedded data sets are photographs of.
 
-`draw_scene(World(), seed)` always gives the same picture. Each property that makes COCO hard is a dial of `World`.
+`draw_scene(World(), seed)` always gives the same picture. Each property that makes COCO hard is a dial of
+`World`.
 """
 from dataclasses import dataclass
 from functools import cache
@@ -20,37 +21,39 @@ VERSION = 2  # raise it whenever the same seed gives another picture or other an
 
 @dataclass(frozen=True)
 class World:
-    """The dials. Defaults are calibrated on COCO's published statistics (see data/README.md), not on any claim.
+    """The dials. Defaults are calibrated on COCO's statistics (see data/README.md), not on any claim.
 
-    Units: lengths in px of a 128 px image (scaled with `size`), grey levels 0..255, probabilities and fractions 0..1.
+    Units: lengths in px of a 128 px image (scaled with `size`), grey levels 0..255, probabilities and
+            fractions 0..1.
     """
-    size: int = 128                                 # px, height and width; 128 gives 12k anchors from stride 4, cheaply
-    categories: int = len(CATEGORIES)               # the first n of CATEGORIES may appear; 20 is PASCAL VOC's list
-    kinds: float = 4.35                             # mean number of categories, in images that have more than one
-    per_kind: float = 2.3                           # typical number of things of one category that stand together
-    herd: float = 1.8                               # power of a scene's sociabilities: who comes in groups, who alone
+    size: int = 128  # px, height and width; 128 gives 12k anchors from stride 4, cheaply
+    categories: int = len(CATEGORIES)  # the first n of CATEGORIES may appear; 20 is PASCAL VOC's list
+    kinds: float = 4.35  # mean number of categories, in images that have more than one
+    per_kind: float = 2.3  # typical number of things of one category that stand together
+    herd: float = 1.8  # power of a scene's sociabilities: who comes in groups, who alone
     single: float = 0.06                            # images planned with one category
     empty: float = 0.01                             # images planned with none
-    context: float = 0.96                           # things that are where they belong; others are anything, anywhere
+    context: float = 0.96  # things that are where they belong; others are anything, anywhere
     iconic: float = 0.05                            # images that are portraits of one thing, others behind it
     portrait: tuple[float, float] = (0.5, 0.95)     # longest side of a portrait, fraction of the image
     size_range: tuple[float, float] = (6, 150)      # px, longest side a thing is drawn at
-    depth: tuple[float, float] = (0.7, 0.7)         # Beta law of nearness (0 far, 1 near, in log size); < 1: both ends
+    # Beta law of nearness (0 far, 1 near, in log size); < 1: both ends
+    depth: tuple[float, float] = (0.7, 0.7)
     zoom: tuple[float, float] = (1.0, 0.4)          # the camera's zoom: median, standard deviation of its log
     subject: float = 0.95                           # images taken of something close by
     subject_size: tuple[float, float] = (0.48, 1.0) # longest side of a subject, fraction of the image
     occlusion: float = 0.3                          # things placed without looking whether they hide others
     truncation: float = 0.15                        # things that the image's edge may cut
     crowding: float = 0.17                          # images where one category comes in a flock of 18 to 44
-    crowd_after: tuple[int, int] = (10, 15)         # things of a category annotated singly; the rest is one crowd
-    stuff: float = 1.0                              # mean number of printed regions (rows of one drawing) an image
+    crowd_after: tuple[int, int] = (10, 15)  # things of a category annotated singly; the rest is one crowd
+    stuff: float = 1.0  # mean number of printed regions (rows of one drawing) an image
     clutter: float = 2.0                            # mean number of things of no category an image
     light: float = 0.12                             # spread of exposure and side light
     tint: float = 0.06                              # spread of the light's colour
     haze: float = 0.6                               # how much of the far things' contrast the air takes
-    focus: float = 2.0                              # px, standard deviation of the blur of far things: they are blobs
+    focus: float = 2.0  # px, standard deviation of the blur of far things: they are blobs
     blur: tuple[float, float] = (0.5, 1.2)          # px, standard deviation of the lens blur
-    noise: float = 8.0                              # grey levels, largest standard deviation of the sensor noise
+    noise: float = 8.0  # grey levels, largest standard deviation of the sensor noise
     min_pixels: int = 16                            # fewer visible pixels: not annotated
     min_visible: float = 0.25                       # less of what lies in the image visible: not annotated
 
@@ -65,10 +68,11 @@ class Drawing:
 
 
 def draw_scene(world: World, seed: int, category: int | None = None) -> tuple[np.ndarray, list[dict]]:
-    """One picture and its instances; with `category` (label 1..K), a portrait of that category where it is at home.
+    """One picture and its instances; with `category` (label 1..K), a portrait of it where it is at home.
 
-    Shapes: image (size, size, 3) uint8 RGB; each instance {"category" 1..K, "name", "mask" (size, size) bool: the
-            visible pixels, "bbox" [x, y, w, h] px, "area" px, "crowd", "truncated", "visible": share not hidden}.
+    Shapes: image (size, size, 3) uint8 RGB; each instance {"category" 1..K, "name", "mask" (size, size) bool:
+            the visible pixels, "bbox" [x, y, w, h] px, "area" px, "crowd", "truncated", "visible": share not
+            hidden}.
     """
     drawing = compose(world, seed, category)
     return drawing.image, drawing.instances
@@ -109,7 +113,7 @@ def _portrayed(world: World, entries: list[Entry], home: int | None, rng) -> tup
 
 
 def _backdrop(world: World, scene: Scene, rng) -> tuple[np.ndarray, list, np.ndarray]:
-    """The stuff of a scene: its layers in order, then prints; with the prints' marks (xywh px) and the air's colour."""
+    """A scene's stuff, layers first and prints last; the prints' marks (xywh px) and the air's colour."""
     image = np.full((world.size, world.size, 3), 128, np.uint8)
     for painter, *details in scene.layers:
         getattr(backgrounds, painter)(image, rng, *details)
@@ -141,7 +145,7 @@ def _far(world: World, side: float) -> float:
 
 
 def _paint(world: World, image: np.ndarray, placed: list[Placed], air) -> tuple[np.ndarray, list[int]]:
-    """Draw everything, far first; who owns each pixel (index + 1; 0: nobody), and how many pixels each was drawn on."""
+    """Draw everything, far first; whose each pixel is (index + 1; 0: nobody's), and how many each covered."""
     owner = np.zeros(image.shape[:2], np.uint16)
     full = []
     for k, item in enumerate(placed, 1):

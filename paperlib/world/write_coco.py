@@ -39,7 +39,8 @@ def write_minicoco(name: str, folder: Path, counts: dict[str, int], jobs: int) -
         number = first_id(name, split) + k
         images.append({"id": number, "file_name": f"{number:012d}.jpg", "height": size, "width": size})
         instances += [{"id": next_id + j, **record} for j, record in enumerate(records)]
-        sentences += [{"id": 5 * number + j, "image_id": number, "caption": line} for j, line in enumerate(lines)]
+        sentences += [{"id": 5 * number + j, "image_id": number, "caption": line} for j,
+                      line in enumerate(lines)]
         next_id += len(records)
     categories = []
     for k, category in enumerate(CATEGORIES[:world_of(name).categories], 1):

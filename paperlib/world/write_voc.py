@@ -14,7 +14,7 @@ from paperlib.world.world import Drawing, compose
 from paperlib.world.write_pictures import draw_pictures, save
 
 VOID = 255                                          # the border of objects in the segmentation PNGs
-HARD_VISIBLE, HARD_SIZE = 0.5, 9                    # less visible, or a longest side below so many px: difficult
+HARD_VISIBLE, HARD_SIZE = 0.5, 9  # less visible, or a longest side below so many px: difficult
 
 
 def _palette() -> list[int]:
@@ -23,7 +23,8 @@ def _palette() -> list[int]:
     rgb = np.zeros((256, 3), int)
     for bit in range(8):
         for channel in range(3):
-            rgb[:, channel] |= ((index >> (3 * bit + channel)) & 1) << (7 - bit)  # bits above the eighth are 0
+            # bits above the eighth are 0
+            rgb[:, channel] |= ((index >> (3 * bit + channel)) & 1) << (7 - bit)
     return rgb.ravel().tolist()
 
 
@@ -31,7 +32,7 @@ PALETTE = _palette()
 
 
 def write_voc(folder: Path, stem: str, drawing: Drawing) -> dict[str, bool]:
-    """Write Annotations/<stem>.xml and the PNGs; the classes that are there, and whether only as difficult objects."""
+    """Write Annotations/<stem>.xml and the PNGs; for each class shown, whether all of it is difficult."""
     height, width = drawing.image.shape[:2]
     root = ElementTree.Element("annotation")
     for key, value in (("folder", "MiniVOC"), ("filename", f"{stem}.jpg"), ("segmented", 1)):
@@ -73,7 +74,8 @@ def _add_object(root, instance: dict, hard: bool) -> None:
         SubElement(box, key).text = str(value)
 
 
-def write_lists(folder: Path, lists: dict[str, list[tuple[str, dict[str, bool]]]], classes: list[str]) -> None:
+def write_lists(folder: Path, lists: dict[str, list[tuple[str, dict[str, bool]]]],
+                classes: list[str]) -> None:
     """ImageSets: each split, trainval's halves, and per class 1 (there), 0 (only difficult ones) or -1."""
     main, segmentation = folder / "ImageSets" / "Main", folder / "ImageSets" / "Segmentation"
     main.mkdir(parents=True)
@@ -91,7 +93,7 @@ def write_lists(folder: Path, lists: dict[str, list[tuple[str, dict[str, bool]]]
 
 
 def _flag(name: str, only_hard: dict[str, bool]) -> int:
-    """What a list of one class says of an image: 1 (it shows the class), 0 (as difficult objects only) or -1."""
+    """What the list of a class says of an image: 1 (it is shown), 0 (as difficult objects only) or -1."""
     if name not in only_hard:
         return -1
     return int(not only_hard[name])

@@ -27,11 +27,11 @@ SIZE_HINT = "width and height in px, which Pillow's Image.open(picture).size giv
 
 
 def check_records(data: dict, file: str, labelled: bool = True) -> tuple[dict[str, list], list[Fault]]:
-    """The usable images, categories and annotations of a COCO dict, and everything that is wrong with the rest.
+    """The usable images, categories and annotations of a COCO dict, and what is wrong with the rest.
 
-    In place: boxes that stick out are clipped, numbers such as 3.0 become 3, names become text, `iscrowd` and `area`
-    are filled in where they are absent or null. `labelled=False` (image-info files) allows annotations to be absent.
-    An annotation goes without a fault of its own where its image or category had one.
+    In place: boxes that stick out are clipped, numbers such as 3.0 become 3, names become text, `iscrowd` and
+    `area` are filled in where they are absent or null. `labelled=False` (image-info files) allows annotations
+    to be absent. An annotation goes without a fault of its own where its image or category had one.
     """
     faults: list[Fault] = []
     good = {part: _well_formed(data, part, file, labelled, faults) for part in KEYS}
@@ -97,7 +97,7 @@ def _well_formed(data: dict, part: str, file: str, labelled: bool, faults: list[
 
 
 def _wrong_record(record: object, part: str, ids: set) -> Wrong | None:
-    """(found, expected) for a record that cannot be used; else its numbers and names are made what they must be."""
+    """(found, expected) for a record that cannot be used; others' numbers and names are mended in place."""
     keys = KEYS[part]
     lacks = [key for key in keys if key not in record] if isinstance(record, dict) else list(keys)
     if lacks:
@@ -116,18 +116,19 @@ def _wrong_record(record: object, part: str, ids: set) -> Wrong | None:
     if part == "categories":
         if not isinstance(record["name"], str | int | float):
             return f"name {brief(record['name'])}", "text"
-        record["name"] = str(record["name"])               # classes "1", "2", ... are often written as numbers
+        record["name"] = str(record["name"])  # classes "1", "2", ... are often written as numbers
     return None
 
 
 def _is_linked(ann: dict, links: tuple, file: str, faults: list[Fault]) -> bool:
-    """Whether the image and the category of an annotation are there; a fault if no record ever had that id."""
+    """Whether an annotation's image and category can be used; a fault if no record has such an id."""
     for key, usable, ids in links:
         number = whole(ann[key])
         if number not in usable:
             if ids is not None and number not in ids:
                 faults.append(Fault(file, f"annotation {ann['id']}", f"{key} {brief(ann[key])}",
-                                    f"the id of one of the {len(ids)} {key.removesuffix('_id')} records", True))
+                                    f"the id of one of the {len(ids)} {key.removesuffix('_id')} records",
+                                    True))
             return False
         ann[key] = number
     return True
@@ -155,7 +156,7 @@ def _check_numbers(ann: dict, file: str, faults: list[Fault]) -> bool:
 
 
 def _check_boxes(annotations: list[dict], sizes: dict, file: str, faults: list[Fault]) -> list[dict]:
-    """Annotations with a box of some area inside their image; boxes that stick out by less than half are clipped.
+    """Annotations with a box of some area in their image; boxes that stick out by less than half are clipped.
 
     Units: bbox is x, y, width, height in px.
     """
@@ -164,9 +165,11 @@ def _check_boxes(annotations: list[dict], sizes: dict, file: str, faults: list[F
     x, y, w, h = np.array([a["bbox"] for a in annotations], dtype=float).T
     height, width = np.array([sizes[a["image_id"]] for a in annotations], dtype=float).T
     x1, y1, x2, y2 = x.clip(0, width), y.clip(0, height), (x + w).clip(0, width), (y + h).clip(0, height)
-    empty = (np.float32(x + w) <= np.float32(x)) | (np.float32(y + h) <= np.float32(y))  # as tensors hold them
+    # as tensors hold them
+    empty = (np.float32(x + w) <= np.float32(x)) | (np.float32(y + h) <= np.float32(y))
     lost = ~empty & ((x2 - x1) * (y2 - y1) < 0.5 * w * h)
-    out = np.maximum.reduce([-x, -y, x + w - width, y + h - height]) > 1e-3    # below: rounding of stored decimals
+    # below: rounding of stored decimals
+    out = np.maximum.reduce([-x, -y, x + w - width, y + h - height]) > 1e-3
     inside = np.stack([x1, y1, x2 - x1, y2 - y1], axis=1).tolist()
     for i in np.flatnonzero(empty | lost | out):
         ann = annotations[i]
@@ -187,16 +190,14 @@ def _check_segmentations(annotations: list[dict], sizes: dict, file: str, faults
     kept = []
     for first in range(0, len(annotations), CHUNK):
         chunk = annotations[first:first + CHUNK]
-        reach = np.array([max(sizes[ann["image_id"]]) for ann in chunk])
-        right = right_polygons([ann.get("segmentation") for ann in chunk], reach).tolist()
-        for ann, is_right in zip(chunk, right):
+        for ann, is_right in zip(chunk, right_polygons(chunk, sizes).tolist()):
             if is_right or _check_segmentation(ann, sizes[ann["image_id"]], file, faults):
                 kept.append(ann)
     return kept
 
 
 def _check_segmentation(ann: dict, size: tuple[int, int], file: str, faults: list[Fault]) -> bool:
-    """Whether the record can stay. Polygons of fewer than three points go; with none left, the mask is None."""
+    """Whether a record can stay. Polygons of one or two points go; with none left, the mask is None."""
     seg, name = ann.get("segmentation"), f"annotation {ann['id']}"
     if not seg or isinstance(seg, PngMask):
         if seg is None:
@@ -207,6 +208,7 @@ def _check_segmentation(ann: dict, size: tuple[int, int], file: str, faults: lis
         return False
     if isinstance(seg, list) and (dropped := thin(seg)):
         ann["segmentation"] = [p for p in seg if len(p) >= 6] or None
-        faults.append(Fault(file, name, f"a polygon of {len(dropped[0]) // 2} points (of {len(seg)} polygons)",
+        faults.append(Fault(file, name,
+                            f"a polygon of {len(dropped[0]) // 2} points (of {len(seg)} polygons)",
                             "polygons of three points or more", False, "dropped"))
     return True

@@ -7,7 +7,7 @@ from paperlib.data.record_checks.faults import Fault
 from paperlib.data.record_checks.segmentations import PngMask
 from paperlib.data.record_checks.values import finite, wrong_path, wrong_size
 
-EDGES = ("xmin", "ymin", "xmax", "ymax")
+EDGES = ("bndbox/xmin", "bndbox/ymin", "bndbox/xmax", "bndbox/ymax")
 
 
 def parse(xml: Path, faults: list[Fault], digest) -> ElementTree.Element | None:
@@ -33,7 +33,7 @@ def tree(text: bytes) -> ElementTree.Element:
     """
     try:
         return ElementTree.fromstring(text)
-    except ValueError:                                     # the parser itself knows none with several bytes a character
+    except ValueError:  # the parser itself knows none with several bytes a character
         head = re.match(rb"""\s*<\?xml[^>]*?encoding\s*=\s*["']([\w.:-]+)["'][^>]*>""", text)
         if not head:
             raise
@@ -42,9 +42,9 @@ def tree(text: bytes) -> ElementTree.Element:
 
 def image_record(root, xml: Path, picture: Path, number: int, faults: list[Fault]) -> dict | None:
     """COCO's record of the picture; None and a fault where its size or name cannot be used."""
-    texts = [root.findtext(f"size/{key}") for key in ("height", "width")]
+    texts = root.findtext("size/height"), root.findtext("size/width")
     try:
-        sides = [int(float(text)) for text in texts]
+        sides = int(float(texts[0])), int(float(texts[1]))
     except (TypeError, ValueError, OverflowError):
         sides = texts
     wrong = wrong_size(*sides) or wrong_path(picture.name)
@@ -55,14 +55,14 @@ def image_record(root, xml: Path, picture: Path, number: int, faults: list[Fault
 
 
 def object_records(root, xml: Path, image: dict, faults: list[Fault]) -> list[dict]:
-    """COCO records of one file's objects; `object` is the place in the file, from 1, as in SegmentationObject."""
+    """COCO records of a file's objects; `object` is the place in the file from 1, as in its PNG mask."""
     png = xml.parents[1] / "SegmentationObject" / f"{xml.stem}.png"
     has_png, records = png.is_file(), []
     for k, node in enumerate(root.findall("object"), 1):
-        name, texts = text_of(node, "name"), [node.findtext(f"bndbox/{edge}") for edge in EDGES]
+        name, texts = text_of(node, "name"), list(map(node.findtext, EDGES))
         box = _box(texts)
         if not name or box is None:
-            arrived = ", ".join(f"{edge} {text}" for edge, text in zip(EDGES, texts))
+            arrived = ", ".join(f"{edge.removeprefix('bndbox/')} {text}" for edge, text in zip(EDGES, texts))
             wanted = "a name, and four numbers with xmin < xmax and ymin < ymax"
             faults.append(Fault(str(xml), f"object {k}", f"name {name!r}, {arrived}", wanted, True))
             continue
@@ -82,9 +82,9 @@ def text_of(node: ElementTree.Element, key: str) -> str:
 
 
 def _box(texts: list[str | None]) -> list[float] | None:
-    """VOC's edges as COCO's [x, y, width, height], of no width where both edges are one; None for what is no box."""
+    """VOC's edges as COCO's [x, y, width, height], of no width where both edges are one; None: no box."""
     try:
-        x1, y1, x2, y2 = edges = [float(text) for text in texts]
+        x1, y1, x2, y2 = edges = list(map(float, texts))
     except (TypeError, ValueError):
         return None
     if not all(map(finite, edges)) or x2 < x1 or y2 < y1:

@@ -8,7 +8,8 @@ def _picture(pen: Pen, x0, y0, x1, y1) -> None:
     pen.box(screen, x0, y0, x1, y1)
     w, h, kind = x1 - x0, y1 - y0, pen.below(4)
     if kind == 1:
-        pen.poly(pen.accent, ((x0, y1), (x0, y0 + h * 0.7), (x0 + w * 0.35, y0 + h * 0.4), (x0 + w * 0.6, y0 + h * 0.7),
+        pen.poly(pen.accent, ((x0, y1), (x0, y0 + h * 0.7), (x0 + w * 0.35, y0 + h * 0.4),
+                              (x0 + w * 0.6, y0 + h * 0.7),
                               (x0 + w * 0.8, y0 + h * 0.55), (x1, y0 + h * 0.75), (x1, y1)))
     elif kind == 2:
         ink = tint(screen, 1.5 if sum(screen) < 380 else 0.6)
@@ -16,7 +17,8 @@ def _picture(pen: Pen, x0, y0, x1, y1) -> None:
             y = y0 + h * (0.2 + 0.25 * k)
             pen.box(ink, x0 + w * 0.1, y, x0 + w * pen.between(0.4, 0.9), y + h * 0.1)
     elif kind == 3:
-        pen.poly(tint(screen, 1.3), ((x0 + w * 0.6, y0), (x0 + w * 0.8, y0), (x0 + w * 0.4, y1), (x0 + w * 0.2, y1)))
+        pen.poly(tint(screen, 1.3),
+                 ((x0 + w * 0.6, y0), (x0 + w * 0.8, y0), (x0 + w * 0.4, y1), (x0 + w * 0.2, y1)))
 
 
 def tvmonitor(pen: Pen, pose: str) -> None:

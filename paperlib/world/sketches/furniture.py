@@ -43,7 +43,8 @@ def chair(pen: Pen, pose: str) -> None:
         _back(pen, 0.23, 0.77, top, seat, style)
         for x, lean in ((0.22, -splay), (0.78, splay)):
             pen.limb(wood, x, seat, x + lean, 0.985, 0.06)
-        pen.poly(cushion, ((0.24, seat - 0.05), (0.76, seat - 0.05), (0.84, seat + 0.06), (0.16, seat + 0.06)))
+        pen.poly(cushion, ((0.24, seat - 0.05), (0.76, seat - 0.05), (0.84, seat + 0.06),
+                           (0.16, seat + 0.06)))
         return
     tilt = pen.between(0.0, 0.1)
     if pen.chance(0.25):        # on wheels
@@ -194,7 +195,8 @@ def pottedplant(pen: Pen, pose: str) -> None:
     else:
         _bush(pen, leaf, dark_leaf, rim)
     if kind != 3 and pen.chance(0.25):          # a round pot
-        return pen.blob(pen.main, ((0.38, rim), (0.62, rim), (0.74, 0.84), (0.6, 1.0), (0.4, 1.0), (0.26, 0.84)))
+        return pen.blob(pen.main, ((0.38, rim), (0.62, rim), (0.74, 0.84), (0.6, 1.0), (0.4, 1.0),
+                                   (0.26, 0.84)))
     wide, foot = pen.between(0.19, 0.24), pen.between(0.12, 0.17)
     pen.poly(pen.main, ((0.5 - wide, rim), (0.5 + wide, rim), (0.5 + foot, 1.0), (0.5 - foot, 1.0)))
     pen.box(tint(pen.main, 0.85), 0.48 - wide, rim - 0.04, 0.52 + wide, rim + 0.05)

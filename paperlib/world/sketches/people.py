@@ -26,15 +26,16 @@ def _leg(pen: Pen, colour, shoe, x, y, swing, bend, length, width) -> None:
 def _head(pen: Pen, skin, hair, x, y, r) -> None:
     style = pen.below(5)
     if style == 0:
-        pen.blob(hair, ((x - r, y - r * 0.5), (x, y - r * 1.3), (x + r * 0.9, y - r * 0.5), (x + r * 0.4, y + r * 1.6),
-                        (x - r * 1.2, y + r * 1.7)))
+        pen.blob(hair, ((x - r, y - r * 0.5), (x, y - r * 1.3), (x + r * 0.9, y - r * 0.5),
+                        (x + r * 0.4, y + r * 1.6), (x - r * 1.2, y + r * 1.7)))
     elif style == 1:
         pen.dot(hair, x - r * 0.9, y - r * 0.8, r * 0.55)
     pen.limb(skin, x, y + r * 0.6, x, y + r * 1.4, r * 0.8)
     pen.dot(skin, x, y, r * 0.92, r)
     if style < 4:
         pen.blob(hair, ((x - r * 1.02, y + r * 0.35), (x - r * 0.95, y - r * 0.7), (x, y - r * 1.2),
-                        (x + r * 0.95, y - r * 0.55), (x + r * 0.3, y - r * 0.5), (x - r * 0.45, y - r * 0.35)))
+                        (x + r * 0.95, y - r * 0.55), (x + r * 0.3, y - r * 0.5),
+                        (x - r * 0.45, y - r * 0.35)))
     else:
         pen.box(hair, x - r * 0.9, y - r * 1.35, x + r * 0.9, y - r * 0.45, r * 0.4)
         pen.limb(hair, x - r * pen.choose(0.5, 1.5, 0.5), y - r * 0.45, x + r * 1.5, y - r * 0.45, r * 0.28)
@@ -45,8 +46,10 @@ def _head(pen: Pen, skin, hair, x, y, r) -> None:
 def _torso(pen: Pen, x, top, hip, width, dress) -> None:
     if dress:
         flare = width * pen.between(0.9, 1.3)
-        pen.poly(pen.main, ((x - width * 0.5, top), (x + width * 0.5, top), (x + width * 0.42, (top + hip) / 2),
-                            (x + flare, hip + 0.17), (x - flare, hip + 0.17), (x - width * 0.42, (top + hip) / 2)))
+        pen.poly(pen.main, ((x - width * 0.5, top), (x + width * 0.5, top),
+                            (x + width * 0.42, (top + hip) / 2),
+                            (x + flare, hip + 0.17), (x - flare, hip + 0.17),
+                            (x - width * 0.42, (top + hip) / 2)))
         return
     pen.box(pen.main, x - width * 0.52, top - 0.01, x + width * 0.52, hip + 0.015, 0.04)
     if pen.chance(0.35):
@@ -67,7 +70,8 @@ def _seated(pen: Pen, skin, hair, trousers) -> None:
         pen.limb(pen.dark, foot, 0.965, foot + 0.08, 0.965, 0.065)
     pen.limb(pen.main, x + 0.02, 0.3, x, hip - 0.02, 0.19, 0.17)
     _head(pen, skin, hair, x + 0.05, 0.14, r)
-    _arm(pen, tint(pen.main, 0.85), skin, x + 0.03, 0.3, pen.between(0.1, 0.7), pen.between(0.5, 1.1), 0.34, 0.07)
+    _arm(pen, tint(pen.main, 0.85), skin, x + 0.03, 0.3, pen.between(0.1, 0.7), pen.between(0.5, 1.1), 0.34,
+         0.07)
 
 
 def person(pen: Pen, pose: str) -> None:
