@@ -30,7 +30,7 @@ def test_override_replaces_only_what_is_named():
     new = override(Outer(), ["loss.gamma=0", "classes=5", "loss.sizes=(1, 4)", "loss.on=false"])
     assert new == Outer(Inner(gamma=0.0, sizes=(1.0, 4.0), on=False), 5)
     assert isinstance(new.loss.gamma, float)
-    new = override(Outer(), [" loss.gamma = 0.5 ", "loss.on=FALSE", "loss.kind=a b"])
+    new = override(Outer(), [" loss.gamma = 0.5 ", "loss.on=FALSE", "loss.kind = a b"])
     assert new.loss == Inner(0.5, "a b", on=False)
     new = override(Outer(), {"loss.span": [2, "m"], "loss.more": {"a": 1}, "loss.sizes": [3]})
     assert new.loss == Inner(sizes=(3.0,), span=(2, "m"), more={"a": 1}) and isinstance(new.loss.sizes[0], float)

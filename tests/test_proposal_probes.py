@@ -9,7 +9,6 @@ from paperlib.claims.verdicts import judged
 from paperlib.data.named_sets import load
 from paperlib.parts import boxes
 from paperlib.parts.anchors import anchors_for, base_anchors
-from paperlib.scoring import proposal_recall
 from paperlib.scoring.coco_metrics import covered, evaluate
 from paperlib.scoring.proposal_recall import (
     COUNTS,
@@ -128,14 +127,14 @@ def test_verdicts_follow_from_the_records():
     assert found.mean == pytest.approx(10, abs=0.1) and verdict == "holds"
 
 
-def test_learnt_sizes_are_weighted_by_objectness(scenes, monkeypatch):
+def test_learnt_sizes_are_weighted_by_objectness(scenes):
     net = system("rpn", "small", **{"trunk.weights": None})
     shapes = net.cfg.rpn.anchors.shapes_per_position
     sides = torch.arange(1.0, 2 * shapes + 1).view(2, shapes, 1).expand(-1, -1, 2)              # two places
     anchors = torch.cat([torch.zeros(2, shapes, 2), sides], 2).reshape(-1, 4)
     logits = torch.tensor([0.0, 2.0]).repeat_interleave(shapes).expand(4, -1)
-    monkeypatch.setattr(proposal_recall, "raw_outputs", lambda system, images: (
-        [logits[: len(images)]], [torch.zeros(len(images), 2 * shapes, 4)], [anchors]))
+    net.predict_levels = lambda images: (
+        [logits[: len(images)]], [torch.zeros(len(images), 2 * shapes, 4)], [anchors])
     weights = logits[0, ::shapes].sigmoid()
     wanted = (sides[:, :, 0] * weights[:, None]).sum(0) / weights.sum()
     for batch in (4, 3):
@@ -148,6 +147,8 @@ def test_own_proposals_lie_on_the_images_as_stored_and_are_those_that_train(scen
 
     class Whole(torch.nn.Module):
         """Proposes the whole image, and says in which mode it was asked."""
+
+        cfg = PRESETS["rpn"]["tiny"](1)
 
         def proposals(self, images, sizes, training):
             asked.append((training, self.training))
