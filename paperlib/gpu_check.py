@@ -1,8 +1,8 @@
 """`paperlib gpu`: ten minutes on a machine with a GPU that show whether all of this works there.
 
-Nothing is recorded. Three parts, each in a process of its own that is stopped at its limit: the tests that touch a
-GPU; of every table one row by the gpu budget's recipe, cut to a few steps and images; training and inference beside
-torchvision, in bfloat16.
+Nothing is recorded. Three parts, each in a process of its own that is stopped at its limit: the tests that
+touch a GPU; of every table one row by the gpu budget's recipe, cut to a few steps and images; training and
+inference beside torchvision, in bfloat16.
 """
 import shutil
 import subprocess

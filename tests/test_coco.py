@@ -301,12 +301,14 @@ def test_polygons_that_pass_together_pass_alone():
            {"counts": "0"}, [[0, 0, 79, 0, 79, 59] * 20_000]]
     hostile = [[[1, 2, 3, 4, 5, "6"]], [["1", "2"] * 3], [[1, 2, 3, 4, 5, None]], [[[1, 2]] * 6],
                [[1, 2, 3, 4, 5, 10**400]], [[1, 2, 3, 4, 5, [6]]]]
-    right = right_polygons([*plain, *odd], np.full(len(plain + odd), max(size)))
-    assert right.tolist() == [True] * 3 + [False] * len(odd)
+    def passed(segmentations: list) -> list[bool]:
+        return right_polygons([{"image_id": 1, "segmentation": seg} for seg in segmentations], {1: size}).tolist()
+
+    right = passed([*plain, *odd])
+    assert right == [True] * 3 + [False] * len(odd)
     assert not any(wrong_mask(seg, size) for seg in plain)
     for one in hostile:
-        assert wrong_mask(one, size) and not right_polygons([plain[0], one], np.full(2, max(size)))[1]
+        assert wrong_mask(one, size) and not passed([plain[0], one])[1]
     several = [plain[int(k)] if k < 3 else odd[int(k) - 3] for k in rng.integers(0, 3 + len(odd), 200)]
-    reach = np.full(len(several), max(size))
-    accepted = [seg for seg, ok in zip(several, right_polygons(several, reach)) if ok]
+    accepted = [seg for seg, ok in zip(several, passed(several)) if ok]
     assert accepted and not any(wrong_mask(seg, size) or thin(seg) for seg in accepted)

@@ -4,7 +4,7 @@ from dataclasses import asdict
 import pytest
 
 from paperlib.papers.register import claims
-from paperlib.tables import compare, dials, records, row_jobs, runner
+from paperlib.tables import compare, dials, identities, records, row_jobs, runner
 from paperlib.training.recipes import budget
 from paperlib.world import drawn_sets
 from paperlib.world.world import World
@@ -15,9 +15,9 @@ def plan(tmp_path, monkeypatch):
     monkeypatch.setenv("PAPERLIB_RESULTS", str(tmp_path / "results"))
     monkeypatch.setenv("PAPERLIB_DATA", str(tmp_path / "data"))
     monkeypatch.setattr(drawn_sets, "TURNED", (8, 4))
-    runner._data_version.cache_clear()
+    identities.data_version.cache_clear()
     yield budget("smoke")
-    runner._data_version.cache_clear()
+    identities.data_version.cache_clear()
 
 
 @pytest.mark.parametrize("name", dials.dials())

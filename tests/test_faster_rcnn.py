@@ -14,7 +14,7 @@ from paperlib.scoring.coco_metrics import evaluate
 from paperlib.systems.faster_rcnn import FasterRCNN
 from paperlib.systems.presets.faster_rcnn import load_torchvision, tiny, torchvision_resnet50
 from paperlib.systems.registry import PRESETS, SYSTEMS
-from paperlib.training.alternating import fix_features
+from paperlib.training.alternating import Proposed, fix_features
 from paperlib.training.recipes import budget
 from paperlib.training.trainer import train
 
@@ -123,6 +123,12 @@ def test_learns_four_scenes_by_heart():
 
 # training in stages
 
+class OneSet(list):
+    """Batches of a set."""
+
+    dataset = None
+
+
 def staged(folder, data, **changes):
     recipe = replace(budget("smoke").recipe("faster_rcnn"), data=str(data), train=None, steps=4, batch=2, preset="tiny",
                      train_images=None)
@@ -151,6 +157,21 @@ def test_runs_share_the_steps_that_they_have_in_common(scenes, tmp_path):
     assert all(a.equal(b) for a, b in zip(first.state_dict().values(), other.state_dict().values()))
     staged(tmp_path, scenes, training="separate", **{"roi.side": 3})       # another detector, the same RPN
     assert len(list((tmp_path / "table" / "stages").glob("*.pt"))) == 3
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_stages_proposals_are_the_detectors_training_ones_made_in_test_mode(training):
+    images, targets = scenes()
+    for target in targets:
+        target["size"] = torch.tensor(images.shape[-2:])
+    batches = [(images, targets)]
+    net = model(**{"rpn.train.keep": 40, "rpn.test.keep": 20}).train(training)
+    modes, propose = [], net.proposals
+    net.proposals = lambda *args, **options: modes.append(net.training) or propose(*args, **options)
+    same, fed = Proposed(OneSet(batches), net, CPU)[0]
+    assert modes == [False] and net.training == training
+    assert same is images and [t.keys() - {"proposals"} for t in fed] == [t.keys() for t in targets]
+    assert [len(t["proposals"]) for t in fed] == [40] * len(targets) and not fed[0]["proposals"].requires_grad
 
 
 def test_a_detector_of_dense_windows_needs_no_rpn(scenes, tmp_path):

@@ -108,6 +108,27 @@ def test_links_in_the_documents_lead_somewhere():
             assert (ROOT / target).exists(), f"{name} links to {target}"
 
 
+def test_the_map_names_every_room_from_the_ground_up():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    layers = project["tool"]["importlinter"]["contracts"][0]["layers"]
+    rooms = {folder.parent.name for folder in (ROOT / "paperlib").glob("*/__init__.py")}
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("## Where things are")[2]
+    lines = dict(re.findall(r"^\| `([\w/*.]+)` \| (.+) \|$", text.partition("\n## ")[0], re.MULTILINE))
+    named = [name for name in lines if name in rooms]
+    assert set(lines) - {"paperlib/*.py"} == rooms
+    assert named == [layer for line in reversed(layers) for layer in line.split(" | ") if layer in rooms]
+    top = {path.stem for path in (ROOT / "paperlib").glob("*.py")} - {"__init__"}
+    assert {name for name in top if f"`{name}`" not in lines["paperlib/*.py"]} == set()
+
+
+def test_the_files_that_the_guide_sends_to_are_there():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("## To change X")[2].partition("\n## ")[0]
+    paths = {path for path in re.findall(r"`([\w/]+\.(?:py|toml))`", text) if "NN" not in path and "15_" not in path}
+    assert len(paths) > 12
+    where = [ROOT, ROOT / "paperlib", ROOT / "paperlib" / "data", ROOT / "paperlib" / "claims" / "fast_rcnn"]
+    assert [path for path in paths if not any((folder / path).is_file() for folder in where)] == []
+
+
 def lint_imports(folder: Path) -> subprocess.CompletedProcess:
     """Check the contracts of `pyproject.toml` on the package in `folder`."""
     env = os.environ | {"PYTHONPATH": str(folder)}

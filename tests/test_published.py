@@ -156,7 +156,6 @@ KINDS = {("exact", 1): 49, ("exact", 2): 47, ("ratio", 1): 18, ("ratio", 2): 14,
 
 def test_every_claim_is_there():
     found = claims()
-    assert len(found) == 335
     assert {c["paper"] for c in found} == set(PAPERS)
     counts = {}
     for claim in found:

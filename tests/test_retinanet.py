@@ -12,7 +12,7 @@ from paperlib.data.named_sets import load
 from paperlib.parts import boxes
 from paperlib.parts.anchors import AnchorConfig, anchors_for
 from paperlib.parts.fused_class_loss import class_loss
-from paperlib.parts.losses import focal, smooth_l1
+from paperlib.parts.losses import KINDS, focal, smooth_l1
 from paperlib.parts.trunks import TrunkConfig
 from paperlib.systems.presets.retinanet import load_torchvision, tiny, torchvision_resnet50
 from paperlib.systems.registry import PRESETS, SYSTEMS
@@ -141,7 +141,7 @@ def test_maps_of_another_size_than_observed_are_assigned_anew():
     torch.testing.assert_close(net.losses(images, short), net.losses(images, observed))
 
 
-@pytest.mark.parametrize("kind", ["focal", "ce", "focal_star", "hinge", "ohem", "ohem_1_3"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_no_objects_and_every_loss(kind):
     net, (images, targets) = model(loss=LossConfig(kind)), scenes()
     none = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64)}

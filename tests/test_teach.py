@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from paperlib.teach import draw, exercises, result_tables, widgets
+from paperlib.teach import draw, exercises, png, result_tables, widgets
 
 
 @pytest.fixture
@@ -54,8 +54,8 @@ def test_heavy_pictures_are_reduced_and_light_ones_kept(shown):
     raw = io.BytesIO()
     fig.savefig(raw, format="png", dpi=draw.DPI)
     draw.show(fig, "Noise, twice.")
-    png = base64.b64decode(shown[0].base64)
-    assert raw.tell() > draw.HEAVY and len(png) < raw.tell() / 2 and Image.open(io.BytesIO(png)).mode == "P"
+    small = base64.b64decode(shown[0].base64)
+    assert raw.tell() > png.HEAVY and len(small) < raw.tell() / 2 and Image.open(io.BytesIO(small)).mode == "P"
 
 
 def test_a_reduced_picture_keeps_the_colours_of_its_boxes():
@@ -64,7 +64,7 @@ def test_a_reduced_picture_keeps_the_colours_of_its_boxes():
     warm[100:103, 100:103] = red = list(bytes.fromhex(draw.PALETTE["vermillion"][1:]))
     raw = io.BytesIO()
     Image.fromarray(warm.astype(np.uint8)).save(raw, format="png")
-    small = Image.open(io.BytesIO(draw._reduced(raw.getvalue()))).convert("RGB")
+    small = Image.open(io.BytesIO(png.reduced(raw.getvalue()))).convert("RGB")
     assert small.getpixel((101, 101)) == tuple(red) and small.getpixel((5, 5)) == (255, 255, 255)
 
 

@@ -10,22 +10,33 @@ from pathlib import Path
 
 from paperlib.course import readme_sections, site_pages, twins
 from paperlib.course.lint import lint
-from paperlib.course.run import nbval, papermill, report, run_all
+from paperlib.course.run import Outcome, nbval, papermill, report, run_all
 from paperlib.course.skeleton import skeleton
 from paperlib.paths import REPOSITORY
 
 
 def run(args) -> int:
     """Execute the notebooks into `--out`; the sources stay as they are."""
-    if wrong := [item for item in args.set if "=" not in item]:
-        raise ValueError(f"--set {wrong[0]}: expected NAME=VALUE")
-    given = {"BUDGET": args.budget, **dict(item.split("=", 1) for item in args.set)}
-    commands = {name: papermill(args.folder / f"{name}.ipynb", args.out / f"{name}.ipynb", args.folder, given)
-                for name in twins.names(args.names, args.folder)}
-    outcomes = run_all(commands, args.jobs, args.budget, twins.measured(args.folder))
-    for name in (n for n in outcomes if args.record and outcomes[n].code == 0):
-        _record(name, outcomes[name].seconds, args)
+    parameters = {"BUDGET": args.budget}
+    for item in args.set:
+        name, sign, value = item.partition("=")
+        if not sign:
+            raise ValueError(f"--set {item}: expected NAME=VALUE")
+        parameters[name] = value
+    outcomes = _executed(twins.names(args.names, args.folder), args, parameters)
+    for name, outcome in outcomes.items():
+        if args.record and outcome.code == 0:
+            _record(name, outcome.seconds, args)
     return report(outcomes, args.out)
+
+
+def _executed(names: list[str], args, parameters: dict[str, str] | None = None) -> dict[str, Outcome]:
+    """Execute notebooks of `args.folder` into `args.out`."""
+    commands = {}
+    for name in names:
+        source, target = args.folder / f"{name}.ipynb", args.out / f"{name}.ipynb"
+        commands[name] = papermill(source, target, args.folder, parameters)
+    return run_all(commands, args.jobs, args.budget, twins.measured(args.folder))
 
 
 def check(args) -> int:
@@ -35,21 +46,22 @@ def check(args) -> int:
         stored = args.folder / f"{name}.ipynb"
         commands[name] = nbval(stored)
         if solved := twins.solved(twins.read(stored)):
-            twins.write(solved, args.out / "exercises" / stored.name)
-            commands[f"{name} (solved)"] = papermill(args.out / "exercises" / stored.name, args.out / stored.name,
-                                                     args.folder)
+            exercises = args.out / "exercises" / stored.name
+            twins.write(solved, exercises)
+            commands[f"{name} (solved)"] = papermill(exercises, args.out / stored.name, args.folder)
     return report(run_all(commands, args.jobs, args.budget, twins.measured(args.folder)), args.out)
 
 
 def store(args) -> int:
-    """Execute at the given budget and, where nothing is wrong, write outputs, minutes and banners."""
+    """Execute at `args.budget` and, where nothing is wrong, write outputs, minutes and banners."""
     chosen, folder = twins.names(args.names, args.folder), args.folder
     for name in chosen:
         twins.sync(name, folder)
-    commands = {name: papermill(folder / f"{name}.ipynb", args.out / f"{name}.ipynb", folder) for name in chosen}
-    outcomes = run_all(commands, args.jobs, args.budget, twins.measured(folder))
+    outcomes = _executed(chosen, args)
     status = report(outcomes, args.out)
-    for name in (n for n in chosen if outcomes[n].code == 0):
+    for name in chosen:
+        if outcomes[name].code:
+            continue
         twins.write(twins.clean(twins.read(args.out / f"{name}.ipynb")), folder / f"{name}.ipynb")
         _record(name, outcomes[name].seconds, args)
         twins.sync(name, folder)
@@ -62,10 +74,12 @@ def store(args) -> int:
 def new(args) -> int:
     """Begin one notebook from the skeleton: give its name, such as 15_my_paper."""
     for name in args.names:
-        if not re.fullmatch(r"\d\d\w?_\w+", name) or (twin := twins.twin_path(name, args.folder)).exists():
+        twin = twins.twin_path(name, args.folder)
+        if not re.fullmatch(r"\d\d\w?_\w+", name) or twin.exists():
             raise ValueError(f"cannot begin {name!r}: expected a new name with a number, such as '15_my_paper'")
+        title = name.split("_", 1)[1].replace("_", " ").capitalize()
         twin.parent.mkdir(parents=True, exist_ok=True)
-        twin.write_text(skeleton(name.split("_", 1)[1].replace("_", " ").capitalize()), encoding="utf-8", newline="\n")
+        twin.write_text(skeleton(title), encoding="utf-8", newline="\n")
         twins.sync(name, args.folder)
         print(twin.relative_to(args.folder))
     return 0
@@ -74,22 +88,26 @@ def new(args) -> int:
 def sync(args) -> int:
     """Make each ipynb from its text twin, keeping the outputs of cells that did not change."""
     for name in twins.names(args.names, args.folder):
-        print(f"{name}: {'written' if twins.sync(name, args.folder) else 'unchanged'}")
+        state = "written" if twins.sync(name, args.folder) else "unchanged"
+        print(f"{name}: {state}")
     return 0
 
 
 def check_stored(args) -> int:
     """Print every fault of the stored notebooks."""
     chosen = twins.names(args.names, args.folder)
-    faults = [fault for name in chosen for fault in lint(name, args.folder)]
+    faults = []
+    for name in chosen:
+        faults += lint(name, args.folder)
     print(*faults, f"{len(faults)} faults in {len(chosen)} notebooks", sep="\n")
-    return 1 if faults else 0
+    return int(bool(faults))
 
 
 def readme(args) -> int:
-    """Fill the README's list of notebooks from titles and measured minutes, and its table of speed from the records."""
+    """Fill the README's list of notebooks, its counts of verdicts and its table of speed."""
     path = REPOSITORY / "README.md"
-    path.write_text(readme_sections.filled_readme(path.read_text(encoding="utf-8")), encoding="utf-8", newline="\n")
+    text = readme_sections.filled_readme(path.read_text(encoding="utf-8"))
+    path.write_text(text, encoding="utf-8", newline="\n")
     return 0
 
 
@@ -112,10 +130,13 @@ def _record(name: str, seconds: float, args) -> None:
 
     from paperlib.device import chip, has_bf16, pick_device
     device = pick_device()
-    cuda = device.type == "cuda"
-    machine = chip(device) if cuda else f"{os.cpu_count()} CPU cores"
+    kind, machine = "cpu", f"{os.cpu_count()} CPU cores"
+    if device.type == "cuda":
+        kind, machine = "gpu", chip(device)
+    elif not has_bf16("cpu"):
+        kind = "old"
     everything, file = twins.measured(args.folder), twins.minutes_file(args.folder)
-    everything.setdefault(name, {})["gpu" if cuda else "cpu" if has_bf16("cpu") else "old"] = {
+    everything.setdefault(name, {})[kind] = {
         "seconds": round(seconds, 1), "machine": machine, "chip": chip(device), "budget": args.budget,
         "jobs": args.jobs, "torch": torch.__version__, "date": datetime.date.today().isoformat()}
     file.parent.mkdir(parents=True, exist_ok=True)

@@ -24,11 +24,13 @@ def lint(name: str, folder: Path = twins.NOTEBOOKS) -> list[str]:
               *_static(notebook), *_banner(notebook, twins.minutes(name, folder))]
     count = 0
     for i, cell in enumerate(notebook.cells):
-        if cell.cell_type == "code":
-            count += 1
-            faults += [f"cell {i}: {fault}" for fault in [*_code(cell, count), *_outputs(cell)]]
-            if "exercise" in cell.metadata.get("tags", []) and not twins.solution_of(notebook, i).strip():
-                faults.append(f"cell {i}: an exercise without a solution; expected <details> with a python block after")
+        if cell.cell_type != "code":
+            continue
+        count += 1
+        for fault in [*_code(cell, count), *_outputs(cell)]:
+            faults.append(f"cell {i}: {fault}")
+        if "exercise" in twins.tags(cell) and not twins.solution_of(notebook, i).strip():
+            faults.append(f"cell {i}: an exercise without a solution; expected <details> with a python block after")
     return [f"{path.name}, {fault}" for fault in faults]
 
 
@@ -42,13 +44,13 @@ def _file(path: Path, notebook: NotebookNode) -> list[str]:
 
 
 def _twin(notebook: NotebookNode, twin: NotebookNode) -> list[str]:
-    def parts(nb):
-        return [(c.cell_type, c.source, c.metadata.get("tags", [])) for c in nb.cells]
-    ours, theirs = parts(notebook), parts(twin)
-    for i, (a, b) in enumerate(zip(ours, theirs)):
-        if a != b:
+    for i, (stored, source) in enumerate(zip(notebook.cells, twin.cells)):
+        same_text = (stored.cell_type, stored.source) == (source.cell_type, source.source)
+        if not same_text or twins.tags(stored) != twins.tags(source):
             return [f"cell {i}: differs from the text twin; run `sync` (text to ipynb)"]
-    return [] if len(ours) == len(theirs) else [f"file: {len(ours)} cells, but the text twin has {len(theirs)}"]
+    if len(notebook.cells) != len(twin.cells):
+        return [f"file: {len(notebook.cells)} cells, but the text twin has {len(twin.cells)}"]
+    return []
 
 
 def _frame(notebook: NotebookNode) -> list[str]:
@@ -56,37 +58,52 @@ def _frame(notebook: NotebookNode) -> list[str]:
     first = notebook.cells[0] if notebook.cells else None
     if first is None or first.cell_type != "markdown" or not first.source.startswith("# "):
         faults.append("cell 0: expected a markdown title, '# ...'")
-    code = next((c for c in notebook.cells if c.cell_type == "code"), None)
-    if code is None or "parameters" not in code.metadata.get("tags", []):
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    if not code or "parameters" not in twins.tags(code[0]):
         return [*faults, "file: the first code cell is not tagged `parameters`"]
-    try:
-        defined = {t.id for n in ast.parse(code.source).body if isinstance(n, ast.Assign)
-                   for t in n.targets if isinstance(t, ast.Name)}
-    except SyntaxError:
-        defined = set()
-    if missing := [p for p in PARAMETERS if p not in defined]:
+    defined = _assigned(code[0].source)
+    if missing := [name for name in PARAMETERS if name not in defined]:
         faults.append(f"file: the parameters cell does not set {', '.join(missing)}")
-    if "PAPERLIB_BUDGET" not in code.source:
+    if "PAPERLIB_BUDGET" not in code[0].source:
         faults.append('file: BUDGET must come from os.environ.get("PAPERLIB_BUDGET", "mini"), for quick tests')
-    if not any("google.colab" in c.source for c in notebook.cells if c.cell_type == "code"):
+    if not any("google.colab" in cell.source for cell in code):
         faults.append("file: no cell prepares Colab; copy paperlib.course.skeleton.COLAB after the parameters")
     return faults
 
 
+def _assigned(code: str) -> set[str]:
+    """The names that a cell assigns to; none where it is not Python."""
+    names = set()
+    try:
+        lines = ast.parse(code).body
+    except SyntaxError:
+        return names
+    for line in lines:
+        if isinstance(line, ast.Assign):
+            names |= {target.id for target in line.targets if isinstance(target, ast.Name)}
+    return names
+
+
 def _static(notebook: NotebookNode) -> list[str]:
     """Live widgets without a figure in the same code cell or the next one."""
-    sources = [c.source for c in notebook.cells if c.cell_type == "code"]
-    return [f"code cell {i + 1}: a live widget without a static figure beside it; show widgets.frames(...)"
-            for i, source in enumerate(sources)
-            if re.search(r"\bexplore\(", source) and not any("show(" in s for s in sources[i:i + 2])]
+    sources = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    faults = []
+    for i, source in enumerate(sources):
+        if re.search(r"\bexplore\(", source) and "show(" not in "\n".join(sources[i:i + 2]):
+            faults.append(
+                f"code cell {i + 1}: a live widget without a static figure beside it; show widgets.frames(...)")
+    return faults
 
 
 def _banner(notebook: NotebookNode, expected: str) -> list[str]:
     match = twins.BANNER.search(notebook.cells[0].source) if notebook.cells else None
     if match is None:
-        return ["cell 0: no measured time; write <!-- minutes --><!-- /minutes --> in the title cell and run `sync`"]
-    found = match[0].removeprefix(match[1]).removesuffix(match[2])
-    return [] if found == expected else [f"cell 0: says {found!r}, but measured was {expected!r}; run `sync`"]
+        return ["cell 0: no measured time; "
+                "write <!-- minutes --><!-- /minutes --> in the title cell and run `sync`"]
+    written = match[0].removeprefix(match[1]).removesuffix(match[2])
+    if written != expected:
+        return [f"cell 0: says {written!r}, but measured was {expected!r}; run `sync`"]
+    return []
 
 
 def _code(cell: NotebookNode, count: int) -> list[str]:
@@ -94,7 +111,8 @@ def _code(cell: NotebookNode, count: int) -> list[str]:
     if (lines := len(cell.source.splitlines())) > LONGEST_CELL:
         faults.append(f"{lines} lines of code; expected at most {LONGEST_CELL}")
     if cell.execution_count != count:
-        faults.append(f"execution count {cell.execution_count}, expected {count}: run `store` to execute from the top")
+        faults.append(f"execution count {cell.execution_count}, expected {count}: "
+                      "run `store` to execute from the top")
     return faults
 
 
@@ -107,15 +125,21 @@ def _outputs(cell: NotebookNode) -> list[str]:
         if output.get("name") == "stderr":
             faults.append(f"writes to stderr: {text.strip()[:100]!r}")
         if twins.WIDGET_VIEW in data:
-            faults.append("stores a widget's view, which is blank without a kernel; show a static figure beside it")
+            faults.append("stores a widget's view, which is blank without a kernel; "
+                          "show a static figure beside it")
         if match := ABSOLUTE.search(text) or ADDRESS.search(text):
             faults.append(f"output holds {match[0]!r}, which is true on one machine only")
-        for kind in (k for k in data if k.startswith("image/")):
-            if not output.metadata.get(kind, {}).get("alt", "").strip():
+        for kind in data:
+            alt = output.metadata.get(kind, {}).get("alt", "")
+            if kind.startswith("image/") and not alt.strip():
                 faults.append("a picture without alt text; use paperlib.teach.draw.show(fig, alt=...)")
     return faults
 
 
 def _text(output: NotebookNode) -> str:
-    kinds = [v for k, v in output.get("data", {}).items() if k.startswith("text/")]
-    return "\n".join([output.get("text", ""), *output.get("traceback", []), *kinds])
+    """All text of an output."""
+    texts = [output.get("text", ""), *output.get("traceback", [])]
+    for kind, content in output.get("data", {}).items():
+        if kind.startswith("text/"):
+            texts.append(content)
+    return "\n".join(texts)

@@ -1,25 +1,35 @@
-"""What is made from the notebooks: the README's list and the HTML site."""
+"""What the README says of notebooks and claims, and its picture."""
 import re
 from base64 import b64decode
+from collections import Counter
 from pathlib import Path
 
 from paperlib.course import twins
-from paperlib.teach.draw import boxes_on, render
+from paperlib.teach.draw import boxes_on
+from paperlib.teach.png import render
 
 README_LIST = re.compile(r"(<!-- notebooks -->\n).*?(<!-- /notebooks -->)", re.DOTALL)
 README_CLAIMS = re.compile(r"(<!-- claims -->\n).*?(<!-- /claims -->)", re.DOTALL)
 
 
 def filled_readme(text: str, folder: Path = twins.NOTEBOOKS) -> str:
-    """README text with what stands between its markers made anew: notebooks, counts of claims, numbers on speed."""
+    """README text with its marked sections made anew: notebooks, counts of claims, numbers on speed."""
     from paperlib.course import bench_section  # imported here: it brings torch, and the other commands stay quick
 
-    rows = [f"| [{name}](notebooks/{name}.ipynb) | {twins.title(name, folder)} | "
-            + " | ".join(twins.minutes(name, folder, kind) for kind in twins.KINDS) + " |\n"
-            for name in twins.names(folder=folder)]
-    head = f"| notebook | about | {' | '.join(twins.KINDS.values())} |\n|---|---|{'---|' * len(twins.KINDS)}\n"
-    text = README_LIST.sub(lambda mark: mark[1] + head + "".join(rows) + mark[2], text)
-    return bench_section.filled(README_CLAIMS.sub(lambda mark: mark[1] + _claims() + mark[2], text))
+    notebooks, claims = _notebooks(folder), _claims()
+    text = README_LIST.sub(lambda mark: mark[1] + notebooks + mark[2], text)
+    text = README_CLAIMS.sub(lambda mark: mark[1] + claims + mark[2], text)
+    return bench_section.filled(text)
+
+
+def _notebooks(folder: Path) -> str:
+    """The table of the notebooks: name, title, minutes."""
+    head = ["notebook", "about", *twins.KINDS.values()]
+    lines = []
+    for name in twins.names(folder=folder):
+        minutes = [twins.minutes(name, folder, kind) for kind in twins.KINDS]
+        lines.append([f"[{name}](notebooks/{name}.ipynb)", twins.title(name, folder), *minutes])
+    return _markdown([head]) + f"|{'---|' * len(head)}\n" + _markdown(lines)
 
 
 def _claims() -> str:
@@ -28,11 +38,17 @@ def _claims() -> str:
     from paperlib.papers.names import NAMES
 
     tallies = counts(judged())
-    tallies["all"] = {verdict: sum(tally[verdict] for tally in tallies.values()) for verdict in VERDICTS}
-    shown = [verdict for verdict in VERDICTS if tallies["all"][verdict]]
-    lines = [["claims of", *shown], ["---"] + ["--:"] * len(shown)]
-    lines += [[NAMES.get(name, name), *(str(tally[verdict]) for verdict in shown)] for name, tally in tallies.items()]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    tallies["all"] = sum(map(Counter, tallies.values()), Counter())
+    columns = [verdict for verdict in VERDICTS if tallies["all"][verdict]]
+    lines = [["claims of", *columns], ["---"] + ["--:"] * len(columns)]
+    for name, tally in tallies.items():
+        lines.append([NAMES.get(name, name), *[str(tally[verdict]) for verdict in columns]])
+    return _markdown(lines)
+
+
+def _markdown(lines: list[list[str]]) -> str:
+    """Lines of cells as lines of a Markdown table."""
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
 def picture(path: Path) -> None:

@@ -5,7 +5,7 @@ from base64 import b64decode
 from pathlib import Path
 
 from paperlib.course import twins
-from paperlib.teach.draw import Picture
+from paperlib.teach.png import Picture
 
 INDEX = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>paperlib</title>
@@ -25,19 +25,23 @@ def site(names: list[str], folder: Path, executed: Path, out: Path) -> Path:
     out.mkdir(parents=True, exist_ok=True)
     for name in names:
         path, title = executed / f"{name}.ipynb", twins.title(name, folder)
-        notebook = twins.clean(twins.read(path if path.exists() else folder / f"{name}.ipynb"))
+        if not path.exists():
+            path = folder / f"{name}.ipynb"
+        notebook = twins.clean(twins.read(path))
         page, _ = exporter.from_notebook_node(_with_alt(notebook), {"metadata": {"name": title}})
         page = re.sub(r'href="([\w./-]+)\.ipynb', r'href="\1.html', page)
         (out / f"{name}.html").write_text(page, encoding="utf-8")
-        items.append(f'<li><a href="{name}.html">{html.escape(title)}</a> '
-                     f"({html.escape(twins.minutes(name, folder))})</li>")
+        title, minutes = html.escape(title), html.escape(twins.minutes(name, folder))
+        items.append(f'<li><a href="{name}.html">{title}</a> ({minutes})</li>')
     (out / "index.html").write_text(INDEX.format(items="\n".join(items)), encoding="utf-8")
     return out / "index.html"
 
 
 def _with_alt(notebook):
-    """PNG outputs as <img> elements: nbconvert's own template leaves their alt text out."""
-    for output in (o for cell in notebook.cells for o in cell.get("outputs", []) if "image/png" in o.get("data", {})):
-        alt = output.metadata.get("image/png", {}).get("alt", "")
-        output.data["text/html"] = Picture(b64decode(output.data.pop("image/png")), alt).html()
+    """PNG outputs as <img> elements: nbconvert's template leaves their alt text out."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if "image/png" in output.get("data", {}):
+                alt = output.metadata.get("image/png", {}).get("alt", "")
+                output.data["text/html"] = Picture(b64decode(output.data.pop("image/png")), alt).html()
     return notebook

@@ -23,15 +23,25 @@ SOLUTION = re.compile(r"<details>.*?```python\n(.*?)```.*?</details>", re.DOTALL
 
 
 def names(wanted: list[str] | None = None, folder: Path = NOTEBOOKS) -> list[str]:
-    """The notebooks' names, in order; `wanted` may give whole names or their numbers ("10").
+    """The notebooks' names, in order; `wanted` are whole names, files or numbers ("10"), all if there are none.
 
     Errors: ValueError naming what does not exist.
     """
     every = sorted(path.stem for path in (folder / "text").glob("*.py"))
-    picked = {w: [name for name in every if name in (w, Path(w).stem) or name.split("_")[0] == w] for w in wanted or []}
-    if missing := [w for w, found in picked.items() if not found]:
-        raise ValueError(f"no notebook {missing[0]!r}; there are {every}")
-    return [name for name in every if not wanted or any(name in found for found in picked.values())]
+    if not wanted:
+        return every
+    chosen = set()
+    for word in wanted:
+        matching = [name for name in every if word in (name, name.split("_")[0]) or Path(word).stem == name]
+        if not matching:
+            raise ValueError(f"no notebook {word!r}; there are {every}")
+        chosen.update(matching)
+    return sorted(chosen)
+
+
+def tags(cell: NotebookNode) -> list[str]:
+    """The tags of a cell."""
+    return cell.metadata.get("tags", [])
 
 
 def twin_path(name: str, folder: Path = NOTEBOOKS) -> Path:
@@ -53,7 +63,7 @@ def read(path: Path) -> NotebookNode:
 
 
 def write(notebook: NotebookNode, path: Path) -> bool:
-    """Write an ipynb if its text differs from what is there; true if it was written."""
+    """Write an ipynb if its text differs from the file's; true if it was written."""
     text = nbformat.writes(notebook, version=4) + "\n"
     if path.exists() and path.read_text(encoding="utf-8") == text:
         return False
@@ -64,17 +74,21 @@ def write(notebook: NotebookNode, path: Path) -> bool:
 
 def clean(notebook: NotebookNode) -> NotebookNode:
     """A copy with fixed metadata and cell ids, and without widget views, timings, paths and injected cells."""
-    kept, seen = [], defaultdict(int)
+    kept, times = [], defaultdict(int)  # how often each source has come
     for old in notebook.cells:
-        if "injected-parameters" in old.metadata.get("tags", []):
+        if "injected-parameters" in tags(old):
             continue
         cell = copy.deepcopy(old)
-        cell.metadata = NotebookNode({k: v for k, v in old.metadata.items() if k in ("tags", "slideshow") and v})
+        cell.metadata = NotebookNode()
+        for key, value in old.metadata.items():
+            if key in ("tags", "slideshow") and value:
+                cell.metadata[key] = value
         digest = hashlib.sha256(cell.source.encode()).hexdigest()[:10]
-        seen[digest] += 1
-        cell.id = f"{digest}-{seen[digest]}"
+        times[digest] += 1
+        cell.id = f"{digest}-{times[digest]}"
         if cell.cell_type == "code":
-            cell.outputs = [o for o in cell.get("outputs", []) if WIDGET_VIEW not in o.get("data", {})]
+            outputs = cell.get("outputs", [])
+            cell.outputs = [output for output in outputs if WIDGET_VIEW not in output.get("data", {})]
         kept.append(cell)
     return nbformat.v4.new_notebook(cells=kept, metadata=METADATA)
 
@@ -105,7 +119,9 @@ def minutes_file(folder: Path = NOTEBOOKS) -> Path:
 def measured(folder: Path = NOTEBOOKS) -> dict:
     """What each notebook took when its outputs were stored: {name: {one of KINDS: record}}."""
     file = minutes_file(folder)
-    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    if not file.exists():
+        return {}
+    return json.loads(file.read_text(encoding="utf-8"))
 
 
 def minutes(name: str, folder: Path = NOTEBOOKS, kind: str | None = None) -> str:
@@ -133,13 +149,12 @@ def solved(notebook: NotebookNode) -> NotebookNode | None:
 
     None when the notebook has no exercise.
     """
-    cells, found = [], False
+    cells = []
     for i, cell in enumerate(notebook.cells):
         cells.append(cell)
-        if "exercise" in cell.metadata.get("tags", []):
-            found = True
+        if "exercise" in tags(cell):
             cells.append(nbformat.v4.new_code_cell(solution_of(notebook, i)))
-    if not found:
+    if len(cells) == len(notebook.cells):
         return None
     cells.append(nbformat.v4.new_code_cell(
         "from paperlib.teach.exercises import results\nassert results and all(results.values()), results"))
@@ -149,7 +164,7 @@ def solved(notebook: NotebookNode) -> NotebookNode | None:
 def solution_of(notebook: NotebookNode, exercise: int) -> str:
     """The code of the first folded solution after an exercise cell and before the next exercise; "" without one."""
     for cell in notebook.cells[exercise + 1:]:
-        if "exercise" in cell.metadata.get("tags", []):
+        if "exercise" in tags(cell):
             break
         if cell.cell_type == "markdown" and (match := SOLUTION.search(cell.source)):
             return match[1]

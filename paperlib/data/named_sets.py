@@ -18,7 +18,7 @@ from paperlib.world.set_names import DRAWN, SetName
 
 DOWNLOADED = ("coco2014", "coco2017", "voc2007", "voc2012")
 Name = str | Path | SetName                                # of a set, or where one lies
-ListedImages = tuple[Path, list[Path], str]                # a list of images, its annotation files, and a name
+ListedImages = tuple[Path, list[Path], str]  # a list of images, its annotation files, and a name
 
 
 def is_drawn(name: Name) -> bool:
@@ -32,18 +32,21 @@ def known_sets() -> dict[str, str]:
     for name in DOWNLOADED:
         places[name] = f"not here; `paperlib data download {name}`"
     folder = data_folder()
-    for path in folder.iterdir() if folder.is_dir() else ():
-        if path.is_dir() and (json_splits(path) or (path / "Annotations").is_dir() or (path / "version").is_file()):
+    for path in sorted(folder.glob("*")):
+        is_set = json_splits(path) or (path / "Annotations").is_dir() or (path / "version").is_file()
+        if path.is_dir() and is_set:
             places[path.name] = str(path)
     return dict(sorted(places.items()))
 
 
 def load(name_or_path: Name, split: str | None = None, limit: int | None = None) -> DetectionSet:
-    """A detection set: an embedded or downloaded name ("minicoco", "minicoco/val"), a COCO JSON file or folder, or
-    a VOC folder. A COCO folder's split may also be a list of images, `annotations/<split>.txt` (`read_list.read_list`).
+    """A detection set by its name ("minicoco", "minicoco/val"), or a COCO file or folder, or a VOC folder.
+
+    A COCO folder's split may also be a list of images, `annotations/<split>.txt` (`read_list.read_list`).
     `limit` keeps the first so many images. "A@B" is set A with the categories that set B has.
 
-    Errors: KeyError for a name that is no set and no path, and for a split that the set lacks, each with what there is.
+    Errors: KeyError for a name that is no set and no path, and for a split that the set lacks, each with what
+            there is.
     """
     name = SetName.parse(name_or_path)
     if listed := list_of(name, split):
@@ -61,8 +64,9 @@ def load(name_or_path: Name, split: str | None = None, limit: int | None = None)
 
 
 def locate(name_or_path: Name, split: str | None = None) -> tuple[str, Path, str | None]:
-    """("coco", annotation file, split) or ("voc", folder, split); draws an embedded set if it is not there yet.
+    """("coco", annotation file, split) or ("voc", folder, split).
 
+    Draws an embedded set if it is not there yet.
     Errors: as `load`.
     """
     name = SetName.parse(name_or_path)
@@ -78,15 +82,19 @@ def locate(name_or_path: Name, split: str | None = None) -> tuple[str, Path, str
         return "coco", files[chosen], None if chosen == "instances" else chosen
     if (path / "Annotations").is_dir():
         names = dict.fromkeys(splits_of(path))
-        return "voc", path, choose(path, split, names) if names or split else None
+        if not names and not split:
+            return "voc", path, None
+        return "voc", path, choose(path, split, names)
     holds = ", ".join(sorted(p.name for p in path.iterdir())[:8]) or "nothing"
-    raise KeyError(f"{path} is no detection set: it holds {holds}; expected COCO's annotations/instances_<split>.json "
-                   "(or instances.json), Roboflow's <split>/_annotations.coco.json, or VOC's Annotations, ImageSets "
+    raise KeyError(f"{path} is no detection set: it holds {holds}; expected COCO's "
+                   "annotations/instances_<split>.json "
+                   "(or instances.json), Roboflow's <split>/_annotations.coco.json, or VOC's Annotations, "
+                   "ImageSets "
                    "and JPEGImages")
 
 
 def _place(name: SetName, split: str | None) -> tuple[Path, str | None]:
-    """The path of a set and the split that was asked for: "minicoco/val" names both, if no path is called so."""
+    """The path of a set and the split asked for; "minicoco/val" names both, if no path is called so."""
     path = resolve(name)
     if split is not None or name.split is None or path.exists():
         return path, split
@@ -120,23 +128,27 @@ def lists_of(name_or_path: Name) -> list[ListedImages]:
     """All lists of images in a COCO folder, as `list_of` gives them."""
     path = resolve(name_or_path)
     lists = lists_at(path)
-    files = [file for file in json_splits(path).values() if file.stem.startswith("instances")] if lists else []
-    return [(file, files, f"{path.name}/{file.stem}") for file in lists] if files else []
+    if not lists:
+        return []
+    files = [file for file in json_splits(path).values() if file.stem.startswith("instances")]
+    return [(file, files, f"{path.name}/{file.stem}") for file in lists if files]
 
 
 def resolve(name_or_path: Name) -> Path:
-    """The path of a set, whatever categories it is mixed with; an embedded one is drawn first if it is missing."""
+    """The path of a set, whatever its mix; an embedded one is drawn first if it is missing."""
     name = SetName.parse(name_or_path)
     if name.base in DRAWN and name.split is None:
         return ensure(name.top)
-    return data_folder() / name.path if str(name.path) in known_sets() else name.path
+    if str(name.path) in known_sets():
+        return data_folder() / name.path
+    return name.path
 
 
 def ensure(name: str, jobs: int | None = None) -> Path:
-    """The folder of an embedded set, drawn under a lock into a temporary folder that is renamed when complete.
+    """The folder of an embedded set, drawn under a lock in a temporary folder that is renamed when complete.
 
-    A folder that an older version of the drawings made is replaced: it holds other pictures than today's results. What
-    a killed drawing left is removed.
+    A folder that an older version of the drawings made is replaced: it holds other pictures than today's
+    results. What a killed drawing left is removed.
     Errors: KeyError for another name; OSError where nothing can be written.
     """
     from paperlib.world import build, drawn_sets  # late: drawing needs OpenCV, reading other sets does not
@@ -168,7 +180,8 @@ def _alone(folder: Path) -> Iterator[None]:
         folder.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except OSError as error:
-        raise OSError(f"{folder.parent}: {folder.name} cannot be drawn there ({error.strerror or error}); set "
+        raise OSError(f"{folder.parent}: {folder.name} cannot be drawn there ({error.strerror or error}); "
+                      "set "
                       "PAPERLIB_DATA to a folder that can be written to") from None
     try:
         yield

@@ -12,7 +12,6 @@ from pathlib import Path
 from statistics import median
 
 import torch
-import torchvision
 from filelock import FileLock
 from msgspec import Struct
 
@@ -21,6 +20,7 @@ from paperlib.config import digest
 from paperlib.device import chip, has_bf16
 from paperlib.papers.files import typed
 from paperlib.paths import REPOSITORY, results_folder
+from paperlib.tables.source import source_digest
 
 START = '{"table"'  # of every record's line
 
@@ -65,7 +65,7 @@ def append(record: dict) -> None:
             if (written := file.write(line)) < len(line):
                 raise OSError(f"{path}: only {written} of {len(line)} bytes could be written; is the disk full?")
             os.fsync(file.fileno())
-        except BaseException:
+        except OSError:  # an interrupt while it is synced leaves a whole line, which stays
             file.truncate(end)
             raise
 
@@ -169,23 +169,6 @@ def typical(systems: dict[str, str], budget: str) -> dict[str, float]:
     return {key: median(seconds) for key, seconds in chosen.items() if every[key]}
 
 
-def copied(lacking: Iterable[tuple], tables: Iterable[str], budget: str) -> list[dict]:
-    """Record for these (job, identity) what a row of any of the `tables` has measured already; the new records.
-
-    The papers' default row stands in five tables. Jobs that are looked at closely (`shares`) are not copied.
-    """
-    known = {(r["hash"], r["seed"]): r for name in tables for r in read(name, budget)}
-    new = []
-    for job, key in lacking:
-        twin = known.get((key, job.seed))
-        if twin and not job.shares:
-            source = twin.get("measured_as") or [twin["table"], twin["row"]]
-            new.append({**twin, "table": job.table, "row": job.row, "set": job.changes, "measured_as": source})
-            del new[-1]["sha256"]
-            append(new[-1])
-    return new
-
-
 @cache
 def commit() -> str:
     """The commit of the code that runs, with "+" if the package differs from it; "unknown" outside a checkout."""
@@ -206,8 +189,11 @@ def provenance(device: torch.device, bf16: bool = False) -> dict:
 
     `bf16`: bfloat16 was asked for; not every machine has it (device.half).
     """
+    import torchvision  # here, as it takes seconds to import
+
     return {
         "commit": commit(),
+        "source": source_digest(),
         "paperlib": __version__,
         "torch": torch.__version__,
         "torchvision": torchvision.__version__,

@@ -1,18 +1,21 @@
 """Exercises that check themselves: compare a function with its slow spec, and predict before you look.
 
-An exercise is three cells: a code cell tagged `exercise` with a stub, a code cell that calls `check`, and a markdown
-cell whose solution is a fenced python block folded into <details>. Nothing here raises on a wrong answer, so a notebook
-runs from top to bottom before any exercise is solved. `results` holds the outcome by name.
+An exercise is three cells: a code cell tagged `exercise` with a stub, a code cell that calls `check`, and a
+markdown cell whose solution is a fenced python block folded into <details>. Nothing here raises on a wrong
+answer, so a notebook runs from top to bottom before any exercise is solved. `results` holds the outcome by
+name.
 """
 import copy
 import inspect
-import math
 import textwrap
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
+
+from paperlib.teach.arrays import as_array
+from paperlib.teach.differences import difference
 
 WIDTH = 96  # characters of a printed line: longer ones break in mid-word on a page
 results: dict[str, bool] = {}
@@ -22,12 +25,14 @@ _guesses: dict[str, tuple[str, object]] = {}
 def check(name: str, yours: Callable, spec: Callable, cases: Sequence, tolerance: float = 1e-5) -> None:
     """Print whether `yours` equals `spec` on every case, or the first case on which it does not.
 
-    A case is a tuple of positional arguments, a dict of keyword arguments, or a single argument; each function gets its
-    own copy. Numbers agree within `tolerance`, absolute or relative; shapes, lengths and keys must be equal.
+    A case is a tuple of positional arguments, a dict of keyword arguments, or a single argument; each
+    function gets a copy of it. Numbers agree within `tolerance`, absolute or relative; shapes, lengths and
+    keys must be equal.
     """
     results[name] = False
     if not callable(yours) or not len(cases):
-        raise ValueError(f"check({name!r}) needs a function and at least one case; got {yours!r}, {len(cases)} cases")
+        raise ValueError(
+            f"check({name!r}) needs a function and at least one case; got {yours!r}, {len(cases)} cases")
     for i, case in enumerate(cases, 1):
         expected = _call(spec, case)
         try:
@@ -39,8 +44,8 @@ def check(name: str, yours: Callable, spec: Callable, cases: Sequence, tolerance
         if got is None or got is Ellipsis:
             print(f"… {name}: nothing returned yet. Fill in the function above and run both cells again.")
             return None
-        if difference := _difference(got, expected, tolerance):
-            print(f"✗ {name}: case {i} of {len(cases)} differs: {difference}")
+        if text := difference(got, expected, tolerance):
+            print(f"✗ {name}: case {i} of {len(cases)} differs: {text}")
             _show_case(case, spec)
             print(f"  yours:    {_short(got)}\n  expected: {_short(expected)}")
             return None
@@ -51,15 +56,20 @@ def check(name: str, yours: Callable, spec: Callable, cases: Sequence, tolerance
 def score() -> None:
     """Print how many of this notebook's checks pass, and which do not yet."""
     left = [name for name, passed in results.items() if not passed]
-    print(f"{len(results) - len(left)} of {len(results)} exercises pass" + f"; left: {', '.join(left)}" * bool(left))
+    line = f"{len(results) - len(left)} of {len(results)} exercises pass"
+    if left:
+        line += f"; left: {', '.join(left)}"
+    print(line)
 
 
 def predict(question: str, key: str, guess=None) -> None:
-    """Ask `question` and remember `guess` under `key`, for `reveal` to compare; the learner edits the guess."""
+    """Ask `question` and keep `guess` under `key`, for `reveal` to compare; the learner edits the guess."""
     _guesses[key] = (question, guess)
     _say(question, "? ")
-    print("  Write your guess as guess=... in this cell before you read on." if guess is None
-          else f"  Your guess: {_plain(guess)}")
+    if guess is None:
+        print("  Write your guess as guess=... in this cell before you read on.")
+    else:
+        print(f"  Your guess: {_plain(guess)}")
 
 
 def reveal(key: str, answer, because: str = "", within: float = 0.1) -> None:
@@ -87,23 +97,33 @@ def _plain(value) -> str:
     """An answer as one would write it: words without quotes, thousands with a comma."""
     if isinstance(value, str):
         return value
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else _short(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return _short(value)
 
 
 def _place(error: Exception, yours: Callable) -> str:
     """The last line of the learner's own file that the error passed through."""
     file = getattr(getattr(yours, "__code__", None), "co_filename", None)
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if frame.filename == file] or [frames[-1]]
-    return f"in {own[-1].name}, line {own[-1].lineno}: {own[-1].line}"
+    last = frames[-1]
+    for frame in frames:
+        if frame.filename == file:
+            last = frame
+    return f"in {last.name}, line {last.lineno}: {last.line}"
 
 
 def _grade(guess, answer, within: float) -> str:
-    if _difference(guess, answer, tolerance=within) == "":
-        return "right" if _difference(guess, answer, tolerance=1e-9) == "" else f"within {within:.0%}"
+    """How near a guess is, in words."""
+    if difference(guess, answer, tolerance=1e-9) == "":
+        return "right"
+    if difference(guess, answer, tolerance=within) == "":
+        return f"within {within:.0%}"
     if isinstance(guess, (int, float)) and isinstance(answer, (int, float)) and guess and answer:
         factor = abs(guess / answer)
-        return f"too {'large' if factor > 1 else 'small'}, by a factor of {max(factor, 1 / factor):.3g}"
+        if factor > 1:
+            return f"too large, by a factor of {factor:.3g}"
+        return f"too small, by a factor of {1 / factor:.3g}"
     return "not so"
 
 
@@ -111,59 +131,30 @@ def _call(function: Callable, case):
     case = copy.deepcopy(case)
     if isinstance(case, Mapping):
         return function(**case)
-    return function(*case) if isinstance(case, tuple) else function(case)
-
-
-def _difference(got, expected, tolerance: float) -> str:
-    """How two values differ, in words; empty when they agree."""
-    if isinstance(expected, (torch.Tensor, np.ndarray)):
-        return _array_difference(got, expected, tolerance)
-    if isinstance(expected, Mapping):
-        if not isinstance(got, Mapping) or set(got) != set(expected):
-            return f"expected a dict with keys {sorted(map(str, expected))}"
-        parts = ((f"[{key!r}]", got[key], expected[key]) for key in expected)
-    elif isinstance(expected, (list, tuple)):
-        if not isinstance(got, (list, tuple)) or len(got) != len(expected):
-            return f"expected {len(expected)} items, got {len(got) if hasattr(got, '__len__') else type(got).__name__}"
-        parts = ((f"[{i}]", a, b) for i, (a, b) in enumerate(zip(got, expected)))
-    elif isinstance(expected, (int, float, np.number)) and not isinstance(expected, bool):
-        try:
-            got = float(got)
-        except (TypeError, ValueError, RuntimeError):
-            return f"expected a number, got {type(got).__name__}"
-        same = math.isclose(got, expected, rel_tol=tolerance, abs_tol=min(tolerance, 1e-5))
-        return "" if same or (math.isnan(got) and math.isnan(expected)) else "the values are not the same"
-    else:
-        return "" if np.shape(got) == () and bool(got == expected) else "the values are not the same"
-    return next((where + " " + text for where, a, b in parts if (text := _difference(a, b, tolerance))), "")
-
-
-def _array_difference(got, expected, tolerance: float) -> str:
-    kind = "tensor" if isinstance(expected, torch.Tensor) else "array"
-    if not isinstance(got, (torch.Tensor, np.ndarray)):
-        return f"expected a {kind}, got {type(got).__name__}"
-    got, expected = (np.asarray(v.detach().cpu() if hasattr(v, "detach") else v) for v in (got, expected))
-    if got.shape != expected.shape:
-        return f"expected shape {expected.shape}, got {got.shape}"
-    close = np.isclose(got.astype(float), expected.astype(float), rtol=tolerance, atol=tolerance, equal_nan=True)
-    if close.all():
-        return ""
-    where = ", ".join(map(str, np.argwhere(~close)[0])) if close.ndim else ""
-    return f"{int((~close).sum())} of {close.size} entries, the first at [{where}]"
+    if isinstance(case, tuple):
+        return function(*case)
+    return function(case)
 
 
 def _show_case(case, spec: Callable) -> None:
-    given = case if isinstance(case, tuple) else (case,)
-    named = case.items() if isinstance(case, Mapping) else zip(inspect.signature(spec).parameters, given)
-    for name, value in named:
+    """Print the arguments of a case by their names in the spec."""
+    if not isinstance(case, Mapping):
+        values = case if isinstance(case, tuple) else (case,)
+        case = dict(zip(inspect.signature(spec).parameters, values))
+    for name, value in case.items():
         print(f"  {name} = {_short(value)}")
 
 
 def _short(value) -> str:
     """A value on one line, rounded and cut, so that two can be compared by eye."""
     if isinstance(value, (torch.Tensor, np.ndarray)):
-        array = np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
-        text = np.array2string(array, precision=4, threshold=40, edgeitems=4, separator=", ", suppress_small=True)
+        array = as_array(value)
+        text = np.array2string(
+            array, precision=4, threshold=40, edgeitems=4, separator=", ", suppress_small=True)
         return f"{' '.join(text.split())}  shape {tuple(array.shape)}"
-    text = f"{value:.6g}" if isinstance(value, float) else repr(value)
-    return text if len(text) <= 200 else text[:197] + "..."
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    text = repr(value)
+    if len(text) > 200:
+        return text[:197] + "..."
+    return text

@@ -1,6 +1,6 @@
 """Live pictures from core ipywidgets, and the same pictures side by side for readers without a kernel.
 
-Both take one function `draw_fn(ax, **state)` that draws a state on given axes, so what is live and what is printed
+Both take one function `draw_fn(ax, **state)` that draws a state on axes, so the live and the printed picture
 cannot differ.
 """
 from collections.abc import Callable, Mapping, Sequence
@@ -10,25 +10,29 @@ import matplotlib.pyplot as plt
 from IPython.display import display
 from matplotlib.figure import Figure
 
-from paperlib.teach import draw
+from paperlib.teach.png import render
 
 
-def explore(draw_fn: Callable, alt: str, slow: bool = False, size: tuple[float, float] = (7, 3.6), **controls) -> None:
+def explore(
+    draw_fn: Callable, alt: str, slow: bool = False, size: tuple[float, float] = (7, 3.6), **controls
+) -> None:
     """Display one control per argument of `draw_fn(ax, ...)` above one figure that follows them.
 
-    A control is (low, high[, step[, start]]) for a slider, a list or dict for a choice, a bool for a check box, or any
-    ipywidget. All work by keyboard: Tab moves between them, arrow keys change them. `slow` redraws when
-    a slider is let go, not while it moves. `alt` says what the figure shows; the state is appended to it.
+    A control is (low, high[, step[, start]]) for a slider, a list or dict for a choice, a bool for a check
+    box, or any ipywidget. All work by keyboard: Tab moves between them, arrow keys change them. `slow`
+    redraws when a slider is let go, not while it moves. `alt` says what the figure shows; the state is
+    appended to it.
     """
-    width = f"{0.6 * max(map(len, controls), default=0) + 1:.1f}em"  # one for all, so that the sliders stand in line
-    made = {name: _control(name, given, slow, width) for name, given in controls.items()}
+    longest = max(map(len, controls), default=0)
+    width = f"{0.6 * longest + 1:.1f}em"  # one for all, so that the sliders stand in line
+    made = {name: _control(name, choices, slow, width) for name, choices in controls.items()}
     view = widgets.HTML()
 
     def redraw(_=None) -> None:
         state = {name: control.value for name, control in made.items()}
         fig, ax = plt.subplots(figsize=size, layout="constrained")
         draw_fn(ax, **state)
-        view.value = draw.render(fig, f"{alt} ({_say(state)})").html()
+        view.value = render(fig, f"{alt} ({_say(state)})").html()
 
     redraw()  # in the cell itself, so that an error in draw_fn stops the cell
     for control in made.values():
@@ -36,14 +40,19 @@ def explore(draw_fn: Callable, alt: str, slow: bool = False, size: tuple[float, 
     display(widgets.VBox([*made.values(), view]))
 
 
-def frames(draw_fn: Callable, states: Sequence[Mapping], columns: int = 3, size: tuple[float, float] = (2.6, 2.2),
-           share: bool | str = False) -> Figure:
-    """The static twin of `explore`: one small panel for each state, its title naming the state; pass it to `show`.
+def frames(
+    draw_fn: Callable,
+    states: Sequence[Mapping],
+    columns: int = 3,
+    size: tuple[float, float] = (2.6, 2.2),
+    share: bool | str = False,
+) -> Figure:
+    """The static twin of `explore`, for `show`: one small panel for each state, with the state as its title.
 
     `share`: one pair of axes for all panels, or ("row") one scale of the vertical axis for each row of them.
     """
     if not states:
-        raise ValueError("frames() got no states; expected at least one dict of arguments for the drawing function")
+        raise ValueError("frames() got no states; expected at least one dict of arguments of draw_fn")
     columns = min(columns, len(states))
     rows = -(-len(states) // columns)
     fig, axes = plt.subplots(rows, columns, figsize=(size[0] * columns, size[1] * rows), squeeze=False,
@@ -56,23 +65,40 @@ def frames(draw_fn: Callable, states: Sequence[Mapping], columns: int = 3, size:
     return fig
 
 
-def _control(name: str, given, slow: bool, width: str) -> widgets.Widget:
+def _control(name: str, choices, slow: bool, width: str) -> widgets.Widget:
+    """The control of one argument, as `explore` describes it."""
     label = {"description": name.replace("_", " "), "style": {"description_width": width}}
-    if isinstance(given, widgets.Widget):
-        return given
-    if isinstance(given, bool):
-        return widgets.Checkbox(value=given, **label)
-    if isinstance(given, (list, Mapping)):
-        return widgets.Dropdown(options=given, **label)
-    if isinstance(given, tuple) and 2 <= len(given) <= 4 and all(isinstance(v, (int, float)) for v in given):
-        whole = all(isinstance(v, int) for v in given)
-        usual = (None, None, 1 if whole else (given[1] - given[0]) / 50, given[0])
-        low, high, step, start = (*given, *usual[len(given):])
-        kind = widgets.IntSlider if whole else widgets.FloatSlider
-        return kind(value=start, min=low, max=high, step=step, continuous_update=not slow, **label)
-    raise ValueError(f"{name!r} is {given!r}; expected (low, high[, step[, start]]), list, dict, bool or widget")
+    if isinstance(choices, widgets.Widget):
+        return choices
+    if isinstance(choices, bool):
+        return widgets.Checkbox(value=choices, **label)
+    if isinstance(choices, (list, Mapping)):
+        return widgets.Dropdown(options=choices, **label)
+    if not _is_range(choices, (int, float)):
+        raise ValueError(
+            f"{name!r} is {choices!r}; expected (low, high[, step[, start]]), list, dict, bool or widget")
+    low, high = choices[:2]
+    slider, step, start = widgets.FloatSlider, (high - low) / 50, low
+    if _is_range(choices, int):
+        slider, step = widgets.IntSlider, 1
+    if len(choices) > 2:
+        step = choices[2]
+    if len(choices) > 3:
+        start = choices[3]
+    return slider(value=start, min=low, max=high, step=step, continuous_update=not slow, **label)
+
+
+def _is_range(choices, kinds) -> bool:
+    """Whether these are (low, high[, step[, start]]) of such numbers."""
+    if not isinstance(choices, tuple) or not 2 <= len(choices) <= 4:
+        return False
+    return all(isinstance(value, kinds) for value in choices)
 
 
 def _say(state: Mapping) -> str:
-    return ", ".join(f"{k.replace('_', ' ')} {v:g}" if isinstance(v, float) else f"{k.replace('_', ' ')} {v}"
-                     for k, v in state.items())
+    """A state in words: "learning rate 0.1, steps 20"."""
+    words = []
+    for name, value in state.items():
+        form = "g" if isinstance(value, float) else ""
+        words.append(f"{name.replace('_', ' ')} {value:{form}}")
+    return ", ".join(words)

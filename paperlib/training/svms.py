@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.svm import LinearSVC
 
 
 @dataclass(frozen=True)
@@ -86,6 +85,8 @@ def _one(positive: np.ndarray, negative: np.ndarray, cfg: SVMConfig) -> tuple[np
     """One class's SVM, and its margins (N,) on the negatives."""
     if not len(positive) or not len(negative):
         return np.zeros(negative.shape[1]), -1.0, np.full(len(negative), -1.0)
+    from sklearn.svm import LinearSVC  # here, as it takes a second to import
+
     machine = LinearSVC(C=cfg.c, dual=False, intercept_scaling=cfg.bias,
                         class_weight={1: cfg.positive_weight, 0: 1.0})
     machine.fit(np.concatenate([positive, negative]), np.r_[np.ones(len(positive)), np.zeros(len(negative))])

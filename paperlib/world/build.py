@@ -1,8 +1,8 @@
-"""Writing the drawn sets to disk in the formats of the real ones: MiniNet (folders), MiniVOC (VOC), MiniCOCO (COCO).
+"""Writing the drawn sets to disk: MiniNet in folders, MiniVOC in VOC's format, MiniCOCO in COCO's.
 
-The annotations depend on the version of the drawings and on nothing else: not on the number of processes, not on the
-day, not on the processor. Nor do the pictures, but for rounding: without a processor's fast instructions 6 values in 79
-million differed, by 1.
+The annotations depend on the version of the drawings and on nothing else: not on the number of processes, not
+on the day, not on the processor. Nor do the pictures, but for rounding: without a processor's fast
+instructions 6 values in 79 million differed, by 1.
 """
 import os
 from pathlib import Path
@@ -14,7 +14,8 @@ from paperlib.world.write_folder import write_mininet
 from paperlib.world.write_voc import write_minivoc
 
 
-def build(name: str, folder: str | Path, jobs: int | None = None, counts: dict[str, int] | None = None) -> None:
+def build(name: str, folder: str | Path, jobs: int | None = None,
+          counts: dict[str, int] | None = None) -> None:
     """Draw the set `name` into `folder`, in `jobs` processes (default: one a core); `counts` images a split.
 
     Errors: KeyError for an unknown set, dial or split.

@@ -12,19 +12,20 @@ from functools import cache
 from paperlib.world.set_names import SetName
 from paperlib.world.world import VERSION, World
 
-AREA_BOUNDS = (12, 36)                              # px, side lengths: 1:3 as COCO's 32 and 96, for 128 px images
+AREA_BOUNDS = (12, 36)  # px, side lengths: 1:3 as COCO's 32 and 96, for 128 px images
 WORLDS = {
     "minicoco": World(),
-    "minivoc": World(categories=20, single=0.56, kinds=2.7, per_kind=2.0, iconic=0.35, subject=0.7, crowding=0.0,
-                     empty=0.0, crowd_after=(99, 99), zoom=(1.5, 0.4), clutter=1.5, stuff=0.5),
-    "mininet": World(size=64, portrait=(0.5, 0.98), stuff=0.5, clutter=1.0, blur=(0.0, 0.8), noise=5.0, tint=0.04),
+    "minivoc": World(categories=20, single=0.56, kinds=2.7, per_kind=2.0, iconic=0.35, subject=0.7,
+                     crowding=0.0, empty=0.0, crowd_after=(99, 99), zoom=(1.5, 0.4), clutter=1.5, stuff=0.5),
+    "mininet": World(size=64, portrait=(0.5, 0.98), stuff=0.5, clutter=1.0, blur=(0.0, 0.8), noise=5.0,
+                     tint=0.04),
 }
 COUNTS = {
     "minicoco": {"train": 8000, "val": 1000, "test": 1000},
     "minivoc": {"trainval": 3000, "test": 1000},
     "mininet": {"train": 14400, "val": 1800},       # 400 and 50 a class
 }
-TURNED = (1500, 400)                                # of "minicoco?stuff=0": enough to compare two systems, cheaply
+TURNED = (1500, 400)  # of "minicoco?stuff=0": enough to compare two systems, cheaply
 
 
 @cache

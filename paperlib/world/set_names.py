@@ -1,18 +1,19 @@
-"""The one parser of set names: "minicoco", "minicoco?stuff=0", "minicoco/val", "minicoco@minivoc", and paths."""
+"""The one parser of set names: "minicoco", "minicoco?stuff=0", "minicoco@minivoc", paths."""
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from paperlib.paths import data_folder
 
-DRAWN = ("minicoco", "mininet", "minivoc")          # drawn by `world.build`; mininet holds crops, without boxes
+DRAWN = ("minicoco", "mininet", "minivoc")  # drawn by `world.build`; mininet holds crops, without boxes
 
 
 @dataclass(frozen=True)
 class SetName:
     """A set's name, taken apart; a name that is none of a drawn set may be that of a folder or a file.
 
-    `path` is the name without its mix, as a path. Whether "photos/val" is a split or a path is for the disk to say:
-    `base` and `split` hold the first reading, `path` the second. A path of several folders has no split.
+    `path` is the name without its mix, as a path. Whether "photos/val" is a split or a path is for the disk
+    to say: `base` and `split` hold the first reading, `path` the second. A path of several folders has no
+    split.
     """
 
     base: str                                       # "minicoco", "coco2017", "photos/all/instances.json"
@@ -36,12 +37,16 @@ class SetName:
         return cls(base, tuple(dials.split("&")), mix, split, Path(front))
 
     def __str__(self) -> str:
-        return f"{self.path}@{self.mix}" if self.mix else str(self.path)
+        if not self.mix:
+            return str(self.path)
+        return f"{self.path}@{self.mix}"
 
     @property
     def top(self) -> str:
         """The name without split and mix: "minicoco?stuff=0"."""
-        return f"{self.base}?{'&'.join(self.dials)}" if self.dials else self.base
+        if not self.dials:
+            return self.base
+        return f"{self.base}?{'&'.join(self.dials)}"
 
     @property
     def chain(self) -> "tuple[SetName, ...]":
@@ -59,7 +64,7 @@ class SetName:
 
 
 def _without_mix(name: str) -> tuple[str, str]:
-    """("A", "B") of "A@B", and (name, "") of any other; a path that exists is itself, though its name holds "@"."""
+    """("A", "B") of "A@B", and (name, "") of any other; a path that exists may hold "@"."""
     cuts = [i for i, letter in enumerate(name) if letter == "@" and 0 < i < len(name) - 1]
     if not cuts or _exists(Path(name)):
         return name, ""

@@ -1,4 +1,4 @@
-"""Pictures of the annotation interfaces (COCO, App. A): what a worker sees, as plain arrays that anything can show."""
+"""Pictures of the annotation interfaces (COCO, App. A): what a worker sees, as arrays."""
 import base64
 import html
 import io
@@ -19,7 +19,11 @@ GOOD_HAND, BAD_HAND = Hand(24, 0.015), Hand(4, 0.25)
 
 @dataclass(frozen=True)
 class Sheet:
-    """Segments to judge: `picture` (H, W, 3) of rows x rows tiles, `iou` (n,) with the truth, `bad` the known bad."""
+    """Segments to judge: a `picture` (H, W, 3) of rows x rows tiles.
+
+    `iou` (n,) is each segment's with the truth; `bad` are the numbers of those known to be bad.
+    """
+
     picture: np.ndarray
     iou: np.ndarray
     bad: tuple[int, ...]
@@ -56,7 +60,7 @@ def icon(name: str, size: int = 44) -> np.ndarray:
 
 
 def outlined(rgb: np.ndarray, mask: np.ndarray, colour=YELLOW, dark: bool = True) -> np.ndarray:
-    """The picture with the border of a mask of its size drawn on it, on a dark line so that it shows everywhere."""
+    """The picture with the border of a mask of its size, on a dark line so that it shows everywhere."""
     out = rgb.copy()
     rings, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     if dark:
@@ -65,7 +69,9 @@ def outlined(rgb: np.ndarray, mask: np.ndarray, colour=YELLOW, dark: bool = True
     return out
 
 
-def spotting_picture(dataset: DetectionSet, i: int, label: int, factor: int = 3, reveal: bool = False) -> np.ndarray:
+def spotting_picture(
+    dataset: DetectionSet, i: int, label: int, factor: int = 3, reveal: bool = False
+) -> np.ndarray:
     """Image i, enlarged; `reveal` outlines every object of the category."""
     out = enlarge(picture(dataset, i), factor)
     if reveal:
@@ -78,7 +84,7 @@ def spotting_picture(dataset: DetectionSet, i: int, label: int, factor: int = 3,
 
 
 def crosses_on(rgb: np.ndarray, cells: int, crosses, size: int = 7) -> np.ndarray:
-    """Crosses in the middles of the given cells of a grid of cells x cells, counted row by row."""
+    """The picture with crosses in the middles of `crosses`, cells of a grid counted row by row."""
     out = rgb.copy()
     h, w = out.shape[0] / cells, out.shape[1] / cells
     for cell in crosses:
@@ -98,10 +104,12 @@ def close_up(mask: np.ndarray, margin: float = 0.3) -> tuple[int, int, int]:
 
 
 def lens(rgb: np.ndarray, cells: int, cell: int, size: int = 160) -> np.ndarray:
-    """What a magnifying glass shows: the neighbourhood of a cell, a fifth of the picture wide, `size` px large."""
-    side = rgb.shape[1] // 5
-    middle = [int((n + 0.5) * length / cells) for n, length in zip(divmod(cell, cells), rgb.shape[:2])]
-    top, left = (int(np.clip(m - side // 2, 0, length - side)) for m, length in zip(middle, rgb.shape[:2]))
+    """A cell and its surroundings, a fifth of the picture wide, enlarged to `size` px."""
+    height, width = rgb.shape[:2]
+    side = width // 5
+    row, column = divmod(cell, cells)
+    top = int(np.clip(int((row + 0.5) * height / cells) - side // 2, 0, height - side))
+    left = int(np.clip(int((column + 0.5) * width / cells) - side // 2, 0, width - side))
     return cv2.resize(rgb[top:top + side, left:left + side], (size, size), interpolation=cv2.INTER_NEAREST)
 
 
@@ -136,17 +144,19 @@ def verification_sheet(dataset: DetectionSet, seed: int = 0, rows: int = 8, bad:
     Errors: ValueError when the set has too few objects of `least` px^2.
     """
     rng = np.random.default_rng((13, seed))
-    found = objects(dataset, rows * rows, rng, least)
-    if len(found) < rows * rows:
-        raise ValueError(f"{dataset.name}: {len(found)} images with an object of {least:g} px^2; needed {rows * rows}")
+    segments = objects(dataset, rows * rows, rng, least)
+    if len(segments) < rows * rows:
+        raise ValueError(f"{dataset.name}: {len(segments)} images with an object of {least:g} px^2; "
+                         f"needed {rows * rows}")
     wrong = set(rng.choice(rows * rows, bad, replace=False).tolist())
     sheet, iou = np.full((rows * tile, rows * tile, 3), PAPER, np.uint8), np.zeros(rows * rows)
-    for n, (i, _, mask) in enumerate(found):
+    inner = tile - 4
+    for n, (i, _, mask) in enumerate(segments):
         drawn = _bad_segment(mask, rng) if n in wrong else draw_by_hand(mask, GOOD_HAND, rng)
         iou[n] = mask_iou(mask, drawn)
         x, y, side = close_up(mask)
-        inner = tile - 4
-        cut = cv2.resize(picture(dataset, i)[y:y + side, x:x + side], (inner, inner), interpolation=cv2.INTER_LINEAR)
+        cut = picture(dataset, i)[y:y + side, x:x + side]
+        cut = cv2.resize(cut, (inner, inner), interpolation=cv2.INTER_LINEAR)
         shape = drawn[y:y + side, x:x + side].astype(np.uint8)
         shape = cv2.resize(shape, (inner, inner), interpolation=cv2.INTER_NEAREST)
         top, left = n // rows * tile + 2, n % rows * tile + 2

@@ -1,32 +1,55 @@
-"""How well somebody did at COCO's annotation tasks: what the interfaces of `annotation_widgets` say at the end."""
+"""How well somebody did at COCO's annotation tasks: what the interfaces of `tasks` say at the end."""
 import numpy as np
 
 from paperlib.data.detection_set import DetectionSet
 from paperlib.studies.annotation import simulated_workers
 
+SCORE = """\
+<p>right: {right}; wrong: {wrong}; missed: {missed}</p>
+<table><tr><th></th><th>recall</th><th>precision</th></tr>
+<tr><td>you</td><td>{you[0]:.2f}</td><td>{you[1]:.2f}</td></tr>
+<tr><td>a simulated worker</td><td>{one[0]:.2f}</td><td>{one[1]:.2f}</td></tr>
+<tr><td>the union of eight</td><td>{eight[0]:.2f}</td><td>{eight[1]:.2f}</td></tr></table>
+"""
 
-def labelling_score(named: set, truth: set, found: simulated_workers.Presence) -> str:
+
+def labelling_score(named: set, truth: set, presence: simulated_workers.Presence) -> str:
     """What was right, wrong and missed, beside what simulated workers do on the same picture."""
-    rng = np.random.default_rng(0)
-    crew = simulated_workers.hire(simulated_workers.WORKERS, 8 * 50, rng)
-    lots = simulated_workers.name_categories(found, simulated_workers.WORKERS, crew, rng, np.zeros(found.there.shape))
-    one = simulated_workers.recall_precision(lots, found.there[..., None] & np.ones_like(lots))
-    eight = lots.reshape(*found.there.shape, 50, 8).any(-1)
-    eight = simulated_workers.recall_precision(eight, found.there[..., None] & np.ones_like(eight))
-    mine = len(named & truth) / max(len(truth), 1), len(named & truth) / max(len(named), 1)
-    rows = (("you", mine), ("a simulated worker", one), ("the union of eight", eight))
-    return (f"<p>right: {_listed(named & truth)}; wrong: {_listed(named - truth)}; missed: {_listed(truth - named)}</p>"
-            "<table><tr><th></th><th>recall</th><th>precision</th></tr>" + "".join(
-                f"<tr><td>{who}</td><td>{r:.2f}</td><td>{p:.2f}</td></tr>" for who, (r, p) in rows) + "</table>")
+    right = named & truth
+    one, eight = _simulated(presence)
+    return SCORE.format(
+        right=_listed(right),
+        wrong=_listed(named - truth),
+        missed=_listed(truth - named),
+        you=(len(right) / max(len(truth), 1), len(right) / max(len(named), 1)),
+        one=one,
+        eight=eight,
+    )
+
+
+def _simulated(presence: simulated_workers.Presence, crews: int = 50) -> tuple[tuple, tuple]:
+    """(recall, precision) of one simulated worker, and of the union of eight."""
+    rng, truth = np.random.default_rng(0), presence.there[..., None]
+    crew = simulated_workers.hire(simulated_workers.WORKERS, 8 * crews, rng)
+    doubt = np.zeros(presence.there.shape)
+    named = simulated_workers.name_categories(presence, simulated_workers.WORKERS, crew, rng, doubt)
+    unions = named.reshape(*presence.there.shape, crews, 8).any(-1)
+    scores = []
+    for answers in (named, unions):
+        every_truth = np.broadcast_to(truth, answers.shape)
+        scores.append(simulated_workers.recall_precision(answers, every_truth))
+    return tuple(scores)
 
 
 def cell_truth(dataset: DetectionSet, i: int, label: int, cells: int) -> np.ndarray:
-    """Which cells of a grid each single object of the category touches, largest object first; (G, cells^2) bool."""
+    """Which cells of a grid each single object of the category touches, largest first; (G, cells^2) bool."""
     target = dataset.target(i, masks=True)
-    own = (target["labels"] == label) & ~target["crowd"]
-    masks = target["masks"][own].numpy()
+    single = (target["labels"] == label) & ~target["crowd"]
+    masks = target["masks"][single].numpy()
     masks = masks[np.argsort(-masks.sum((1, 2)), kind="stable")]
-    ys, xs = (np.arange(n) * cells // n for n in masks.shape[1:])
+    _, height, width = masks.shape
+    ys = np.arange(height) * cells // height  # the row of cells that each row of pixels lies in
+    xs = np.arange(width) * cells // width
     touched = np.zeros((len(masks), cells * cells), bool)
     for row, mask in zip(touched, masks):
         y, x = mask.nonzero()
@@ -36,14 +59,18 @@ def cell_truth(dataset: DetectionSet, i: int, label: int, cells: int) -> np.ndar
 
 
 def spotting_score(truth: np.ndarray, crosses: list[int]) -> tuple[int, int, int]:
-    """(objects found, crosses on an object that has one, crosses on none); a cross counts for one object at most."""
+    """(objects with a cross, crosses on an object that has one already, crosses on none).
+
+    A cross counts for one object at most.
+    """
     free, hit, doubled, wrong = np.ones(len(truth), bool), 0, 0, 0
     for cell in crosses:
-        under = truth[:, cell] if len(truth) else np.zeros(0, bool)
-        if (under & free).any():
-            free[np.flatnonzero(under & free)[-1]] = False       # the smallest: it lies in front of what it overlaps
+        under = np.flatnonzero(truth[:, cell])
+        unmarked = under[free[under]]
+        if unmarked.size:
+            free[unmarked[-1]] = False  # the smallest: it lies in front of what it overlaps
             hit += 1
-        elif under.any():
+        elif under.size:
             doubled += 1
         else:
             wrong += 1
@@ -57,7 +84,8 @@ def parse_corners(text: str) -> list[tuple[float, float]]:
         try:
             px, py = map(float, part.split(","))
         except ValueError:
-            raise ValueError(f"corner {n} is {part!r}; expected two numbers with a comma, such as 31.5,40") from None
+            raise ValueError(
+                f"corner {n} is {part!r}; expected two numbers with a comma, such as 31.5,40") from None
         points.append((px, py))
     return points
 
