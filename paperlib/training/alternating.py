@@ -1,4 +1,5 @@
-"""Training Faster R-CNN in stages: the four steps of alternating training, or two networks that share nothing."""
+"""Training Faster R-CNN in stages: the four steps of alternating training,
+or two networks that share nothing."""
 import hashlib
 import json
 from collections.abc import Iterator
@@ -36,32 +37,36 @@ class Proposed:
         images, targets = self.batches[step]
         self.system.to(self.device)
         was, sizes = self.system.training, torch.stack([t["size"] for t in targets])
-        found = self.system.eval().proposals(images.to(self.device), sizes, training=True)
+        proposals = self.system.eval().proposals(images.to(self.device), sizes, training=True)
         self.system.train(was)
-        return images, [{**t, "proposals": b} for t, b in zip(targets, found)]
+        return images, [{**target, "proposals": boxes} for target, boxes in zip(targets, proposals)]
 
 
 def fit_stages(system: FasterRCNN, batches, recipe: Recipe, device: torch.device, seed: int = 0,
                checkpoint: Path | None = None) -> Iterator[dict]:
-    """Train by cfg.training "alternating" or "separate"; yields fit's records, "stage" and a running "step" added.
+    """Train by cfg.training "alternating" or "separate"; yields fit's records,
+    "stage" and a running "step" added.
 
-    Source: Faster R-CNN Sec. 3.2, "4-Step Alternating Training"; two networks: the same without steps 3 and 4.
-    1 an RPN on its own; 2 a Fast R-CNN on its proposals; 3 the RPN's head on the detector's features, which no longer
-    change; 4 the detector's head likewise. Steps 1 and 2 take recipe.steps each, 3 and 4 half of that.
-    With `checkpoint` every step resumes. What steps 1 and 2 made is kept in the folder "stages" beside it, and a run
-    whose step would be the same takes it from there; its seconds count for each.
+    Source: Faster R-CNN Sec. 3.2, "4-Step Alternating Training"; two networks: the same without steps 3 and
+            4.
+    1 an RPN on its own; 2 a Fast R-CNN on its proposals; 3 the RPN's head on the detector's features, which
+    no longer change; 4 the detector's head likewise. Steps 1 and 2 take recipe.steps each, 3 and 4 half of
+    that. With `checkpoint` every step resumes. What steps 1 and 2 made is kept in the folder "stages" beside
+    it, and a run whose step would be the same takes it from there; its seconds count for each.
     """
-    cfg, step, first, seen = system.cfg, 0, None, ""
+    cfg, step, first, before = system.cfg, 0, None, ""
     folder = checkpoint and Path(checkpoint).parent / "stages"
     if "rpn" in (cfg.train_on, cfg.test_on):
         alone = rpn_config(cfg)
         first = _fresh(RPN, replace(alone, rpn=replace(alone.rpn, test=ProposalConfig())), seed)
-        seen = _identity(first, batches, recipe, seed, "")
-        step = yield from _numbered(_kept(first, batches, recipe, device, seed, folder, seen), 1, step)
+        before = _identity(first, batches, recipe, seed, "")
+        step = yield from _numbered(_kept(first, batches, recipe, device, seed, folder, before), 1, step)
     on_rpn = cfg.train_on == "rpn"
-    plain = replace(detector_config(cfg), detect=RoIDetectConfig(), **{"proposals": ProposalSource()} if on_rpn else {})
-    second, data = _fresh(FastRCNN, plain, seed), Proposed(batches, first, device) if on_rpn else batches
-    key = _identity(second, batches, recipe, seed, seen if on_rpn else "")
+    plain, data = replace(detector_config(cfg), detect=RoIDetectConfig()), batches
+    if on_rpn:
+        plain, data = replace(plain, proposals=ProposalSource()), Proposed(batches, first, device)
+    second = _fresh(FastRCNN, plain, seed)
+    key = _identity(second, batches, recipe, seed, before if on_rpn else "")
     step = yield from _numbered(_kept(second, data, recipe, device, seed, folder, key), 2, step)
     system.trunk.load_state_dict(second.trunk.state_dict())
     system.pyramid.load_state_dict(second.pyramid.state_dict())
@@ -86,7 +91,8 @@ def fix_features(system: FasterRCNN) -> None:
     """Trunk and pyramid learn no more, nor do the statistics of the trunk's norms; a pyramid has none."""
     system.trunk.requires_grad_(False)
     system.pyramid.requires_grad_(False)
-    system.trunk.cfg = replace(system.trunk.cfg, frozen_stages=ALL_STAGES)  # which `train` leaves in test mode
+    # which `train` leaves in test mode
+    system.trunk.cfg = replace(system.trunk.cfg, frozen_stages=ALL_STAGES)
 
 
 def length(cfg: FasterRCNNConfig, steps: int) -> int:
@@ -100,13 +106,15 @@ def _later(steps: int) -> int:
 
 
 def clear(checkpoint: Path) -> None:
-    """Remove the stages that runs kept beside `checkpoint`, with their locks, but for those that another run holds."""
+    """Remove the stages that runs kept beside `checkpoint`, with their locks,
+    but for those that another run holds."""
     folder = Path(checkpoint).parent / "stages"
     for key in {file.name.partition(".")[0] for file in folder.glob("*.*")}:
         lock = folder / f"{key}.lock"
         with suppress(Timeout), FileLock(lock, timeout=0):
             for file in (folder / f"{key}.pt", folder / f"{key}.pt.part", lock):
-                with suppress(OSError):  # where an open file cannot be removed, its lock is removed on release
+                # where an open file cannot be removed, its lock is removed on release
+                with suppress(OSError):
                     file.unlink(missing_ok=True)
     with suppress(OSError):
         folder.rmdir()

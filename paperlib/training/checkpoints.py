@@ -20,17 +20,20 @@ MINUTE = 60.0  # seconds after which what was done is written, however many step
 class Checkpoint:
     """The file that a run can go on from; without `path` nothing is written or read.
 
-    It is written every `every` steps, every minute, at step `last`, and when the block of `kept` is left early. Under
-    `torchrun` the first process writes for all.
+    It is written every `every` steps, every minute, at step `last`, and when the block of `kept` is left
+    early. Under `torchrun` the first process writes for all.
     """
 
-    def __init__(self, path: Path | None, identity: dict, system: nn.Module, optimiser, every: int, last: int):
-        self.path, self.identity, self.system, self.optimiser = path and Path(path), identity, system, optimiser
+    def __init__(self, path: Path | None, identity: dict, system: nn.Module, optimiser, every: int,
+                 last: int):
+        self.path, self.identity = path and Path(path), identity
+        self.system, self.optimiser = system, optimiser
         self.every, self.last = every, last
         self.history, self.written, self.whole, self.clock = [], 0, True, time.monotonic()
 
     def resume(self, device: torch.device) -> list[dict]:
-        """Load the file, if there is one, into system and optimiser; the records of the iterations that it holds.
+        """Load the file, if there is one, into system and optimiser;
+        the records of the iterations that it holds.
 
         Errors: ValueError for a file that is no checkpoint, and for one of another run.
         """
@@ -41,7 +44,8 @@ class Checkpoint:
 
     @contextmanager
     def step(self) -> Iterator[None]:
-        """The block is one iteration. An interrupt waits for its end; what fails inside leaves no state to be kept."""
+        """The block is one iteration. An interrupt waits for its end;
+        what fails inside leaves no state to be kept."""
         self.whole = False
         with uninterrupted():
             yield
@@ -56,8 +60,8 @@ class Checkpoint:
     def write(self) -> None:
         """Write the state as it is, unless the file has it already."""
         if self.path and ranks()[0] == 0 and self.whole and len(self.history) > self.written:
-            _write(self.path, {"identity": self.identity, "history": self.history, "model": self.system.state_dict(),
-                               "optimiser": self.optimiser.state_dict()})
+            _write(self.path, {"identity": self.identity, "history": self.history,
+                               "model": self.system.state_dict(), "optimiser": self.optimiser.state_dict()})
             self.written, self.clock = len(self.history), time.monotonic()
 
 
@@ -98,19 +102,21 @@ def _read(path: Path, system: nn.Module, optimiser, identity: dict, device) -> l
     advice = "delete it to start afresh"
     try:
         state = torch.load(path, map_location=device, weights_only=True)
-        found, history = (state["identity"], state["history"]) if isinstance(state, dict) else (None, [])
-        json.dumps([found, history])  # plain values, which can be compared
+        if not isinstance(state, dict):
+            raise TypeError("parts are missing")
+        stored, history = state["identity"], state["history"]
+        json.dumps([stored, history])  # plain values, which can be compared
         counted = [record["step"] for record in history] == list(range(len(history)))
-        told = all({"loss", "seconds"} <= record.keys() for record in history)
-        if not (counted and told and isinstance(found, dict) and {"model", "optimiser"} <= state.keys()):
+        complete = all({"loss", "seconds"} <= record.keys() for record in history)
+        if not (counted and complete and isinstance(stored, dict) and {"model", "optimiser"} <= state.keys()):
             raise TypeError("parts are missing")
     except Exception as error:  # whatever a foreign file makes torch.load raise; it runs no code of the file
         why = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
         raise ValueError(f"{path}: not a readable checkpoint of paperlib ({why}); {advice}") from None
     for key, want in identity.items():
-        if found.get(key) != want:
+        if stored.get(key) != want:
             raise ValueError(
-                f"{path}: checkpoint of another run: its {key} is {_difference(found.get(key), want)}; "
+                f"{path}: checkpoint of another run: its {key} is {_difference(stored.get(key), want)}; "
                 "delete it or choose another folder"
             )
     try:
@@ -127,16 +133,24 @@ def _fill(optimiser, state: dict) -> bool:
     """Load an optimiser's state; False if it is that of other parameters."""
     try:
         optimiser.load_state_dict(state)
-        pairs = [(p, v) for p, kept in optimiser.state.items() for v in kept.values() if v is not None]
-        return all(v.shape in (p.shape, ()) and bool(torch.isfinite(v).all()) for p, v in pairs)
+        for parameter, kept in optimiser.state.items():
+            for value in kept.values():
+                if value is not None and not _fits(value, parameter):
+                    return False
+        return True
     except Exception:  # whatever a foreign state makes of it
         return False
 
 
-def _difference(found, want, path: str = "") -> str:
+def _fits(value: torch.Tensor, parameter: torch.Tensor) -> bool:
+    return value.shape in (parameter.shape, ()) and bool(torch.isfinite(value).all())
+
+
+def _difference(stored, want, path: tuple[str, ...] = ()) -> str:
     """The first leaf at which two nested dictionaries differ, in words."""
-    if isinstance(found, dict) and isinstance(want, dict):
+    if isinstance(stored, dict) and isinstance(want, dict):
         for key in want:
-            if found.get(key) != want[key]:
-                return _difference(found.get(key), want[key], f"{path}.{key}" if path else key)
-    return f"{path + ' = ' if path else ''}{found!r}, expected {want!r}"
+            if stored.get(key) != want[key]:
+                return _difference(stored.get(key), want[key], (*path, key))
+    name = f"{'.'.join(path)} = " if path else ""
+    return f"{name}{stored!r}, expected {want!r}"

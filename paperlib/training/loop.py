@@ -1,4 +1,5 @@
-"""Training: one generator for every system, with warm-up and steps, exact resume, and a stop on non-finite losses."""
+"""Training: one generator for every system, with warm-up and steps, exact resume,
+and a stop on non-finite losses."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -19,7 +20,8 @@ from paperlib.training.recipes import Recipe
 
 
 def learning_rate(step: int, recipe: Recipe) -> float:
-    """The rate of one iteration: linear warm-up from lr / 10; divided by 10 at each fraction of the steps in `drops`.
+    """The rate of one iteration: linear warm-up from lr / 10;
+    divided by 10 at each fraction of the steps in `drops`.
     """
     warm = min(1.0, 0.1 + 0.9 * step / recipe.warmup) if recipe.warmup else 1.0
     return recipe.lr * warm * 0.1 ** sum(step >= drop * recipe.steps for drop in recipe.drops)
@@ -27,7 +29,14 @@ def learning_rate(step: int, recipe: Recipe) -> float:
 
 def to_device(targets: list[dict], device: torch.device) -> list[dict]:
     """The same targets with every tensor on `device`."""
-    return [{k: v.to(device, non_blocking=True) if isinstance(v, Tensor) else v for k, v in t.items()} for t in targets]
+    moved = []
+    for target in targets:
+        copy = dict(target)
+        for key, value in target.items():
+            if isinstance(value, Tensor):
+                copy[key] = value.to(device, non_blocking=True)
+        moved.append(copy)
+    return moved
 
 
 def fit(
@@ -45,41 +54,39 @@ def fit(
 
     "seconds" are core-seconds on a CPU (clock.busy).
 
-    Source:  SGD with momentum, as in every paper here (e.g. Focal Loss, Sec. 4.1), or AdamW; the caller owns the bar.
-    `batches[s]` is (images (N,3,H,W), targets) of iteration s and depends on s alone; with `checkpoint`, the state is
-    written every `every` iterations, every minute, at the end, and when the run is left early (Ctrl-C, a picture that
-    cannot be read, a consumer that stops). An existing file is continued, on CPU to bit-identical weights; the records
-    of the iterations that it holds are yielded again first, so that the caller sees one whole history.
-    Under `torchrun` gradients and losses are means over all processes (synchronous SGD): give each its share of the
-    images (`Batches`). Two processes then do what one does with twice the images; the first one writes.
-    `losses` are what is trained in place of `system.losses`: in a stage, a part of them.
-    Errors:  FloatingPointError naming the images whose loss is not finite; ValueError for a checkpoint of another run.
+    Source:  SGD with momentum, as in every paper here (e.g. Focal Loss, Sec. 4.1), or AdamW; the caller owns
+             the bar.
+    `batches[s]` is (images (N,3,H,W), targets) of iteration s and depends on s alone; with `checkpoint`, the
+    state is written every `every` iterations, every minute, at the end, and when the run is left early
+    (Ctrl-C, a picture that cannot be read, a consumer that stops). An existing file is continued, on CPU to
+    bit-identical weights; the records of the iterations that it holds are yielded again first, so that the
+    caller sees one whole history. Under `torchrun` gradients and losses are means over all processes
+    (synchronous SGD): give each its share of the images (`Batches`). Two processes then do what one does with
+    twice the images; the first one writes. `losses` are what is trained in place of `system.losses`:
+    in a stage, a part of them.
+    Errors:  FloatingPointError naming the images whose loss is not finite;
+             ValueError for a checkpoint of another run.
     """
     keep_memory()
     losses = losses or system.losses
     system.to(device).train()
     learnt = with_mean_gradients(system, losses)
     optimiser = _optimiser([p for p in system.parameters() if p.requires_grad], recipe)
-    identity = {"system": type(system).__name__, "config": to_dict(system.cfg), "recipe": asdict(recipe), "seed": seed}
+    identity = {"system": type(system).__name__, "config": to_dict(system.cfg), "recipe": asdict(recipe),
+                "seed": seed}
     file = Checkpoint(checkpoint, json.loads(json.dumps(identity)), system, optimiser, every, recipe.steps)
     yield from file.resume(device)
     start = len(file.history)
+    rest = loader(batches, start, recipe.steps, workers)
     try:
-        for step, (images, targets) in zip(range(start, recipe.steps), loader(batches, start, recipe.steps, workers)):
+        for step, (images, targets) in zip(range(start, recipe.steps), rest):
             with file.step():
                 clock = busy(device)
                 torch.manual_seed(seed * 1_000_003 + step)  # any sampling inside `losses` repeats on resume
                 for group in optimiser.param_groups:
                     group["lr"] = learning_rate(step, recipe)
                 images, targets = images.to(device), to_device(targets, device)
-                with half(device, recipe.bf16):
-                    parts = learnt(images, system.observe(images, targets))
-                loss = sum(parts.values())
-                means = _means({"loss": loss, **parts})
-                if not torch.isfinite(means["loss"]):
-                    raise FloatingPointError(_not_finite(step, parts, losses, images, targets))
-                _update(system, optimiser, loss, recipe)
-                record = {"step": step, "lr": learning_rate(step, recipe)} | {k: v.item() for k, v in means.items()}
+                record = _iterate(system, learnt, losses, optimiser, images, targets, recipe, step)
                 file.history.append({**record, "seconds": busy(device) - clock})
             file.write_if_due()
             yield file.history[-1]
@@ -91,7 +98,8 @@ def _optimiser(parameters: list, recipe: Recipe) -> torch.optim.Optimizer:
     """Errors: ValueError for a name that is neither "sgd" nor "adamw"."""
     fused = parameters[0].device.type in ("cpu", "cuda")
     if recipe.optimiser == "sgd":
-        return torch.optim.SGD(parameters, recipe.lr, recipe.momentum, weight_decay=recipe.weight_decay, fused=fused)
+        return torch.optim.SGD(parameters, recipe.lr, recipe.momentum, weight_decay=recipe.weight_decay,
+                               fused=fused)
     if recipe.optimiser == "adamw":
         return torch.optim.AdamW(parameters, recipe.lr, weight_decay=recipe.weight_decay, fused=fused)
     raise ValueError(f"recipe.optimiser is {recipe.optimiser!r}, expected 'sgd' or 'adamw'")
@@ -104,19 +112,30 @@ def _means(values: dict[str, Tensor]) -> dict[str, Tensor]:
     return means
 
 
-def _update(system: nn.Module, optimiser, loss: Tensor, recipe: Recipe) -> None:
-    """Backward, clipping and the optimiser's step."""
+def _iterate(system, learnt: Callable, losses: Callable, optimiser, images: Tensor, targets: list[dict],
+             recipe: Recipe, step: int) -> dict:
+    """One forward, backward and update; `learnt` are the `losses` whose gradients are means over all
+    processes."""
+    with half(images.device, recipe.bf16):
+        parts = learnt(images, system.observe(images, targets))
+    loss = sum(parts.values())
+    means = _means({"loss": loss, **parts})
+    if not torch.isfinite(means["loss"]):
+        raise FloatingPointError(_not_finite(step, parts, losses, images, targets))
     optimiser.zero_grad(set_to_none=True)
     loss.backward()
     if recipe.clip is not None:
         nn.utils.clip_grad_norm_(system.parameters(), recipe.clip)
     optimiser.step()
+    record = {"step": step, "lr": optimiser.param_groups[0]["lr"]}
+    return record | {name: value.item() for name, value in means.items()}
 
 
-def _not_finite(step: int, parts: dict[str, Tensor], losses: Callable, images: Tensor, targets: list[dict]) -> str:
+def _not_finite(step: int, parts: dict[str, Tensor], losses: Callable, images: Tensor,
+                targets: list[dict]) -> str:
     values = {name: float(part.detach()) for name, part in parts.items()}
-    return (f"step {step}: {_blame(losses, images, targets)}; parts: {values}. Lower the learning rate, warm up "
-            "longer, or run `paperlib doctor` on the data")
+    return (f"step {step}: {_blame(losses, images, targets)}; parts: {values}. Lower the learning rate, "
+            "warm up longer, or run `paperlib doctor` on the data")
 
 
 @torch.no_grad()

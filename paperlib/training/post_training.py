@@ -22,7 +22,8 @@ def finish(system: nn.Module, batches: Batches, device: torch.device, fit: Calla
     if wanted is None:
         return history
     if wanted.stage_wise:
-        system.zero_grad(set_to_none=True)  # old gradients of what is now frozen would count in the clipped norm
+        # old gradients of what is now frozen would count in the clipped norm
+        system.zero_grad(set_to_none=True)
         system.requires_grad_(False)
         system.head.box.requires_grad_(True)
         system.cfg = replace(system.cfg, box_weight=1.0)
@@ -40,17 +41,19 @@ def finish(system: nn.Module, batches: Batches, device: torch.device, fit: Calla
 
 @torch.no_grad()
 def fc7_pages(system: nn.Module, batches: Batches, device: torch.device) -> Iterator[tuple]:
-    """For `train_svms`: of every training image, fc7 of its proposals and objects, their labels and overlaps."""
+    """For `train_svms`: of every training image, fc7 of its proposals and objects,
+    their labels and overlaps."""
     system.to(device).eval()
     pages = Batches(batches.dataset, 1, size=batches.size, flip=False)
     for step in range(len(pages.dataset)):
         images, (target,) = pages[step]
         plain = ~target["crowd"]
         gt, classes = target["boxes"][plain], target["labels"][plain]
-        given = torch.cat([target["proposals"], gt])
+        regions = torch.cat([target["proposals"], gt])
         labels = torch.cat([classes.new_zeros(len(target["proposals"])), classes])
-        overlaps = torch.zeros(len(given), system.cfg.num_classes)
+        overlaps = torch.zeros(len(regions), system.cfg.num_classes)
         if len(gt):
-            overlaps.scatter_reduce_(1, (classes - 1).expand(len(given), -1), boxes.iou(given, gt), "amax")
-        features = system.head.features(system.windows(images.to(device), to_rois([given.to(device)])))
+            columns = (classes - 1).expand(len(regions), -1)  # (P, G)
+            overlaps.scatter_reduce_(1, columns, boxes.iou(regions, gt), "amax")
+        features = system.head.features(system.windows(images.to(device), to_rois([regions.to(device)])))
         yield features.float().cpu().numpy(), labels.numpy(), overlaps.numpy()

@@ -19,12 +19,14 @@ from paperlib.training.weights import save_weights
 
 
 class CropBatches:
-    """Batches of a classification set, a function of (seed, step): shuffled by epoch, flipped and scaled at random.
+    """Batches of a classification set, a function of (seed, step): shuffled by epoch,
+    flipped and scaled at random.
 
     `sides`: px, the sizes that a batch may be scaled to, so that the trunk also learns to name what is small.
     """
 
-    def __init__(self, images: np.ndarray, labels: np.ndarray, batch: int, seed: int, sides: tuple[int, ...] = ()):
+    def __init__(self, images: np.ndarray, labels: np.ndarray, batch: int, seed: int,
+                 sides: tuple[int, ...] = ()):
         self.images, self.labels, self.batch, self.seed = images, labels, batch, seed
         self.sides = sides or (images.shape[-1],)
 
@@ -44,7 +46,8 @@ class CropBatches:
 
 
 @torch.no_grad()
-def accuracy(system: Classifier, images: np.ndarray, labels: np.ndarray, device, batch: int = 256) -> np.ndarray:
+def accuracy(system: Classifier, images: np.ndarray, labels: np.ndarray, device,
+             batch: int = 256) -> np.ndarray:
     """Predicted label of each image (n,), to be held against `labels` (n,)."""
     system.eval()
     return np.concatenate(
@@ -63,7 +66,8 @@ def pretrain(
     out: Path | None = None,
     lr: float | None = None,
 ) -> tuple[Path, float]:
-    """Train `trunk` on MiniNet by the budget's classifier recipe (or another `lr`), store it; return path and top-1.
+    """Train `trunk` on MiniNet by the budget's classifier recipe (or another `lr`), store it;
+    return path and top-1.
 
     The header of the file holds the accuracy, the recipe's numbers and the data set's version.
     """
@@ -75,7 +79,8 @@ def pretrain(
     batches = CropBatches(train.images, train.labels, recipe.batch, seed, recipe.size or ())
     checkpoint = Path("runs/pretrain") / f"{trunk}-{seed}.checkpoint"
     run = fit(system, batches, recipe, device, seed, checkpoint)
-    seconds = sum(record["seconds"] for record in progress(run, total=recipe.steps, desc=f"pre-training {trunk}"))
+    bar = progress(run, total=recipe.steps, desc=f"pre-training {trunk}")
+    seconds = sum(record["seconds"] for record in bar)
     top1 = float((accuracy(system, val.images, val.labels, device) == val.labels).mean())
     facts = {
         "accuracy": f"{top1:.4f}",
@@ -87,6 +92,7 @@ def pretrain(
         "lr": str(recipe.lr),
         "revision": str(system.revision),
     }
-    path = save_weights((out or weights_folder()) / f"{trunk}.safetensors", "trunk", system.trunk, half=True, **facts)
+    path = (out or weights_folder()) / f"{trunk}.safetensors"
+    save_weights(path, "trunk", system.trunk, half=True, **facts)
     checkpoint.unlink(missing_ok=True)
     return path, top1

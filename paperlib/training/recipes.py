@@ -18,13 +18,15 @@ class Recipe:
     test: str | None = "val"  # split to score on
     train_images: int | None = None  # use the first n images; None: all
     test_images: int | None = None  # likewise for the test split
-    size: tuple[int, ...] | None = None  # (shorter, longest) side, px; a classifier chooses among them; None: as stored
+    # (shorter, longest) side, px; a classifier chooses among them; None: as stored
+    size: tuple[int, ...] | None = None
     preset: str = "tiny"  # which configuration of the system the overrides start from
     steps: int = 1000  # SGD iterations
     batch: int = 8  # images an iteration
     lr: float = 0.02  # learning rate after warm-up, for `batch` images
     warmup: int = 50  # iterations of linear warm-up from lr / 10
-    drops: tuple[float, ...] = (0.67, 0.89)  # fractions of `steps` after which lr falls tenfold (90k: 60k, 80k)
+    # fractions of `steps` after which lr falls tenfold (90k: 60k, 80k)
+    drops: tuple[float, ...] = (0.67, 0.89)
     optimiser: str = "sgd"  # "sgd", the papers' own, or "adamw", which arrives sooner on short schedules
     momentum: float = 0.9  # of SGD
     weight_decay: float = 1e-4
@@ -32,13 +34,15 @@ class Recipe:
     flip: bool = True  # horizontal flips
     bf16: bool = True  # train with bfloat16 products where the device is fast at them (device.half)
     jitter: tuple[float, ...] | None = None  # (low, high) of a random factor on a training image's size
-    checks: int = 0  # even points of a run, the end among them, at which AP is measured; the scores do not depend on it
+    # even points of a run, the end among them, at which AP is measured; the scores do not depend on it
+    checks: int = 0
     check_images: int = 200  # on the first so many test images
     set: dict = field(default_factory=dict)  # overrides of the preset that the budget itself asks for
 
 
 def tested(recipe: Recipe) -> tuple[str, str | None]:
-    """(set, split) that a run is scored on: `recipe.test` is a split of its own set, or names both, "minivoc/test"."""
+    """(set, split) that a run is scored on: `recipe.test` is a split of its own set, or names both,
+    "minivoc/test"."""
     name, sign, split = (recipe.test or "").partition("/")
     return (name, split) if sign else (recipe.data, recipe.test)
 
@@ -63,13 +67,14 @@ class Budget:
 @cache
 def _budgets() -> dict[str, Budget]:
     raw = tomllib.loads(Path(__file__).with_name("budgets.toml").read_text())
-    return {
-        name: Budget(
-            name, body.pop("seeds"), {system: _recipe(body[fields] if isinstance(fields, str) else fields,
-                                                   f"{name}.{system}") for system, fields in body.items()}
-        )
-        for name, body in raw.items()
-    }
+    budgets = {}
+    for name, body in raw.items():
+        seeds, recipes = body.pop("seeds"), {}
+        for system, fields in body.items():
+            fields = body[fields] if isinstance(fields, str) else fields
+            recipes[system] = _recipe(fields, f"{name}.{system}")
+        budgets[name] = Budget(name, seeds, recipes)
+    return budgets
 
 
 def _recipe(fields: dict, where: str) -> Recipe:
@@ -80,7 +85,8 @@ def _recipe(fields: dict, where: str) -> Recipe:
 
 
 def budget(name: str | None = None) -> Budget:
-    """The named budget; without a name, PAPERLIB_BUDGET or "mini". Errors: KeyError listing those there are."""
+    """The named budget; without a name, PAPERLIB_BUDGET or "mini". Errors:
+    KeyError listing those there are."""
     name = name or os.environ.get("PAPERLIB_BUDGET") or "mini"
     if name not in (known := _budgets()):
         raise KeyError(f"unknown budget {name!r}; expected one of {', '.join(known)}")
@@ -88,7 +94,8 @@ def budget(name: str | None = None) -> Budget:
 
 
 def system_config(system: str, recipe: Recipe, num_classes: int, changes: dict | list[str] = ()):
-    """The resolved configuration of one run: the system's preset, the budget's overrides, then the row's own."""
+    """The resolved configuration of one run: the system's preset, the budget's overrides,
+    then the row's own."""
     from paperlib.systems.registry import PRESETS
 
     if system not in PRESETS:

@@ -1,4 +1,5 @@
-"""What a system was trained on: the names of its labels, its image size and its sets; sets meet it by these names."""
+"""What a system was trained on: the names of its labels, its image size and its sets;
+sets meet it by these names."""
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +21,8 @@ class Trained:
     size: tuple[int, ...] | None = None  # px, as in Recipe; None: images as stored
     data: str = ""  # set that was trained on; "": nobody has said
     train: str | None = None  # its split
-    test: tuple[str, str | None, int | None] = ("", None, None)  # set, split and first n images (None: all) scored on
+    # set, split and first n images (None: all) scored on
+    test: tuple[str, str | None, int | None] = ("", None, None)
 
     @property
     def sides(self) -> dict[str, int]:
@@ -40,11 +42,13 @@ def to_header(facts: Trained) -> dict[str, str]:
 
 
 def from_header(header: dict[str, str], num_classes: int) -> Trained:
-    """What a header says; one of earlier versions names neither classes nor size, but the drawn sets have one list.
+    """What a header says; one of earlier versions names neither classes nor size,
+    but the drawn sets have one list.
 
     Errors: ValueError naming the entry that is none of ours.
     """
-    classes = _entry(header, "classes", lambda v: _all(str, v) and len(v) in (0, num_classes), f"{num_classes} names")
+    classes = _entry(header, "classes", lambda v: _all(str, v) and len(v) in (0, num_classes),
+                     f"{num_classes} names")
     size = _entry(header, "size", lambda v: v is None or (_all(int, v) and 1 <= len(v) <= 2 and min(v) > 0))
     split = _entry(header, "train", lambda v: isinstance(v, str | None))
     test = _entry(header, "test", lambda v: [type(x) for x in v[:1]] == [str] and isinstance(v[1], str | None)
@@ -70,15 +74,17 @@ def _entry(header: dict[str, str], key: str, fits, expected: str = "what paperli
 
 
 def _drawn(data: str, num_classes: int) -> tuple[str, ...]:
-    """The classes of a drawn set by their labels, without drawing it; () for another set or another number."""
+    """The classes of a drawn set by their labels, without drawing it;
+    () for another set or another number."""
     if not is_drawn(data):
         return ()
     from paperlib.world import catalogue, drawn_sets  # late: drawing needs OpenCV
 
     name = SetName.parse(data).chain[-1].top
-    found = tuple(c.name for c in catalogue.CATEGORIES[: drawn_sets.world_of(name).categories])
-    found = tuple(sorted(found)) if name.startswith("minivoc") else found  # as its reader numbers them
-    return found if len(found) == num_classes else ()
+    names = tuple(category.name for category in catalogue.CATEGORIES[: drawn_sets.world_of(name).categories])
+    if name.startswith("minivoc"):
+        names = tuple(sorted(names))  # as its reader numbers them
+    return names if len(names) == num_classes else ()
 
 
 def tells_classes(system) -> bool:
@@ -87,9 +93,11 @@ def tells_classes(system) -> bool:
 
 
 def category_ids(system: nn.Module, dataset: DetectionSet) -> list[int | None]:
-    """For each label 1..K of a system the category of the set that has its name; None where the set has no such.
+    """For each label 1..K of a system the category of the set that has its name;
+    None where the set has no such.
 
-    A system that names no classes is taken at its numbers. One that finds objects of any class says label 1 for all.
+    A system that names no classes is taken at its numbers. One that finds objects of any class says label 1
+    for all.
     Errors: ValueError if not one class is common, or if the numbers cannot fit.
     """
     ids, names = [category["id"] for category in dataset.categories], trained(system).classes
@@ -97,7 +105,8 @@ def category_ids(system: nn.Module, dataset: DetectionSet) -> list[int | None]:
         return ids[:1] or [0]
     if names:
         compare(names, dataset)
-        return ids if list(names) == dataset.classes else list(map(dict(zip(dataset.classes, ids)).get, names))
+        by_name = dict(zip(dataset.classes, ids))
+        return [by_name.get(name) for name in names]
     known = system.cfg.num_classes
     if known != len(ids):
         raise ValueError(f"the system knows {known} classes and does not name them; {dataset.name} has "
@@ -117,17 +126,23 @@ def compare(classes: Sequence[str], dataset: DetectionSet, these: str = "the wei
     line = f"{these} {_named(classes)}; {dataset.name} has {_named(dataset.classes)}"
     if len(unused) == len(classes):
         raise ValueError(f"{line}: expected a class that both have")
-    cannot = [f"{_some(lost)} cannot be found"] if lost else []
-    return f"{line}: " + ", ".join([*cannot, *([f"what is found of {_some(unused)} does not count"] if unused else [])])
+    effects = []
+    if lost:
+        effects.append(f"{_some(lost)} cannot be found")
+    if unused:
+        effects.append(f"what is found of {_some(unused)} does not count")
+    return f"{line}: {', '.join(effects)}"
 
 
 def nothing_in(dataset: DetectionSet, purpose: str) -> str:
     """One line for a set without an object, crowds left out, which is no use for `purpose`; else ""."""
-    found = [bool(ann["iscrowd"]) for anns in dataset.annotations.values() for ann in anns]
-    if not all(found):
+    crowds = []
+    for annotations in dataset.annotations.values():
+        crowds += [bool(annotation["iscrowd"]) for annotation in annotations]
+    if not all(crowds):
         return ""
-    crowds = f" but {len(found)} crowd region{'s' * (len(found) != 1)}" if found else ""
-    return f"{dataset.name}: nothing to {purpose}: no object in {len(dataset)} images{crowds}"
+    but = f" but {len(crowds)} crowd region{'s' * (len(crowds) != 1)}" if crowds else ""
+    return f"{dataset.name}: nothing to {purpose}: no object in {len(dataset)} images{but}"
 
 
 def _named(names: Sequence[str]) -> str:

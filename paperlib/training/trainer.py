@@ -41,8 +41,9 @@ def prepare(name: str, recipe: Recipe, seed: int = 0, changes: dict | list[str] 
                              (*tested(recipe), recipe.test_images))
     if cfg.needs_proposals(training=True):
         dataset = with_proposals(dataset, cfg.proposals)
-    return system, Batches(dataset, recipe.batch, seed, size=recipe.size, flip=recipe.flip, jitter=recipe.jitter,
-                           share=ranks())
+    batches = Batches(dataset, recipe.batch, seed, size=recipe.size, flip=recipe.flip, jitter=recipe.jitter,
+                      share=ranks())
+    return system, batches
 
 
 def train(
@@ -59,8 +60,9 @@ def train(
 ) -> tuple[nn.Module, list[dict]]:
     """Train one system to the end; return it with its history. `steps` shortens the recipe's schedule.
 
-    `begin(dataset)` sees the training set before any work, `watch(system, record)` every step's record, to which it may
-    add. Under `torchrun` every process gets the same system; what comes after (scores, files) is for the first to do.
+    `begin(dataset)` sees the training set before any work, `watch(system, record)` every step's record, to
+    which it may add. Under `torchrun` every process gets the same system;
+    what comes after (scores, files) is for the first to do.
     """
     device = device or pick_device()
     join_ranks(device)
@@ -68,7 +70,8 @@ def train(
     system, batches = prepare(name, recipe, seed, changes, begin)
     course, total = _course(system, recipe)
     history = []
-    with closing(course(system, batches, recipe, device, seed, checkpoint)) as run:  # left early, it writes its state
+    # left early, it writes its state
+    with closing(course(system, batches, recipe, device, seed, checkpoint)) as run:
         for record in bar(run, total=total, desc=name):
             watch(system, record)
             history.append(record)
@@ -83,7 +86,8 @@ def train(
 
 
 def _course(system, recipe: Recipe):
-    """How a system is trained, and in how many steps: at once, or in stages (which are themselves trained by `fit`)."""
+    """How a system is trained, and in how many steps: at once,
+    or in stages (which are themselves trained by `fit`)."""
     if system.cfg.in_stages:
         from paperlib.training.alternating import fit_stages, length
 

@@ -1,4 +1,5 @@
-"""Weights on disk: safetensors files whose header says which system, configuration and training they belong to."""
+"""Weights on disk: safetensors files whose header says which system,
+configuration and training they belong to."""
 
 import json
 import os
@@ -15,7 +16,8 @@ from paperlib.training.trained import from_header, to_header, trained
 
 
 def save_weights(path: Path, name: str, system: nn.Module, half: bool = False, **facts: str) -> Path:
-    """Write a system's weights as safetensors, with its name, configuration, training and `facts` in the header.
+    """Write a system's weights as safetensors, with its name, configuration,
+    training and `facts` in the header.
 
     Errors: ValueError naming a tensor that is not finite; nothing is written then.
     """
@@ -27,7 +29,8 @@ def save_weights(path: Path, name: str, system: nn.Module, half: bool = False, *
     }
     for key, value in tensors.items():
         _check_finite(f"{path}: not written", key, value)
-    header = {"system": name, "config": json.dumps(to_dict(system.cfg)), **to_header(trained(system)), **facts}
+    header = {"system": name, "config": json.dumps(to_dict(system.cfg))}
+    header |= to_header(trained(system)) | facts
     part = path.with_suffix(".part")
     try:
         safetensors.torch.save_file(tensors, part, header)
@@ -54,7 +57,8 @@ def read_header(path: Path) -> dict:
 def load_weights(path: Path, expect: str | None = None) -> nn.Module:
     """The system stored at `path`, ready to detect, on the CPU; it knows what it was trained on (`trained`).
 
-    Errors: ValueError if it is not an `expect`, or if header and tensors do not fit each other or are not finite.
+    Errors: ValueError if it is not an `expect`, or if header and tensors do not fit each other or are not
+            finite.
     """
     header = read_header(path)
     name = header["system"]
@@ -79,44 +83,59 @@ def _built(path: Path, name: str, header: dict) -> nn.Module:
             system.compress(cfg.after.svd)
         system.cfg = cfg  # as it was trained
         system.trained = from_header(header, cfg.num_classes)
-    except Exception as error:  # whatever a foreign header makes of the parts: one line says that it does not fit
+    # whatever a foreign header makes of the parts: one line says that it does not fit
+    except Exception as error:
         why = str(error.args[0] if error.args else type(error).__name__).splitlines()[0]
         raise ValueError(f"{path}: its header describes no {name} of this version ({why})") from None
     return system
 
 
-def check_tensors(path: Path, system: nn.Module, found: dict[str, Tensor]) -> None:
-    """Whether stored tensors are those of a system. Errors: ValueError naming the first that is not, or not finite."""
-    own = system.state_dict()
-    if not isinstance(found, dict) or not all(isinstance(value, Tensor) for value in found.values()):
+def check_tensors(path: Path, system: nn.Module, tensors: dict[str, Tensor]) -> None:
+    """Whether stored tensors are those of a system.
+
+    Errors: ValueError naming the first that is not, or that is not finite.
+    """
+    wanted = system.state_dict()
+    if not isinstance(tensors, dict) or not all(isinstance(value, Tensor) for value in tensors.values()):
         raise ValueError(f"{path}: holds no named tensors")
-    if found.keys() != own.keys():
-        lacks, extra = [k for k in own if k not in found], [k for k in found if k not in own]
-        told = [f"{what} {keys[0]!r} and {len(keys) - 1} more" if len(keys) > 1 else f"{what} {keys[0]!r}"
-                for what, keys in (("lacks", lacks), ("has besides", extra)) if keys]
-        raise ValueError(f"{path}: does not hold the tensors of its configuration: it {'; '.join(told)}")
-    for key, value in found.items():
-        if value.shape != own[key].shape or value.is_floating_point() != own[key].is_floating_point():
-            raise ValueError(f"{path}: {key} is {value.dtype} {tuple(value.shape)}, expected {own[key].dtype} "
-                             f"{tuple(own[key].shape)}")
+    differences = []
+    for verb, keys in (("lacks", [key for key in wanted if key not in tensors]),
+                       ("has besides", [key for key in tensors if key not in wanted])):
+        if keys:
+            more = f" and {len(keys) - 1} more" if len(keys) > 1 else ""
+            differences.append(f"{verb} {keys[0]!r}{more}")
+    if differences:
+        raise ValueError(f"{path}: does not hold the tensors of its configuration: "
+                         f"it {'; '.join(differences)}")
+    for key, value in tensors.items():
+        want = wanted[key]
+        if value.shape != want.shape or value.is_floating_point() != want.is_floating_point():
+            raise ValueError(f"{path}: {key} is {value.dtype} {tuple(value.shape)}, "
+                             f"expected {want.dtype} {tuple(want.shape)}")
         _check_finite(path, key, value)
 
 
 def _check_finite(path, key: str, value: Tensor) -> None:
-    if value.is_floating_point() and (bad := int((~torch.isfinite(value.float())).sum())):
-        raise ValueError(f"{path}: {bad} of the {value.numel()} numbers of {key} are NaN or infinite; expected none")
+    if not value.is_floating_point():
+        return
+    bad = int((~torch.isfinite(value.float())).sum())
+    if bad:
+        raise ValueError(f"{path}: {bad} of the {value.numel()} numbers of {key} are NaN or infinite; "
+                         "expected none")
 
 
 def _without_pretraining(cfg):
-    """The same configuration, but not asking for a trunk's stored weights: they are about to be overwritten."""
+    """The same configuration, but not asking for a trunk's stored weights:
+    they are about to be overwritten."""
     return override(cfg, {"trunk.weights": None})
 
 
 def _flat(tree: dict, prefix: str = "") -> dict:
-    return {
-        key: value
-        for name, branch in tree.items()
-        for key, value in (
-            _flat(branch, f"{prefix}{name}.") if isinstance(branch, dict) else {f"{prefix}{name}": branch}
-        ).items()
-    }
+    """{"a": {"b": 1}} -> {"a.b": 1}"""
+    leaves = {}
+    for name, branch in tree.items():
+        if isinstance(branch, dict):
+            leaves |= _flat(branch, f"{prefix}{name}.")
+        else:
+            leaves[prefix + name] = branch
+    return leaves
