@@ -56,7 +56,14 @@ def verdict(difference: Difference | None, published: float | None, margin: floa
         return "contradicted" if difference.low > 0 or difference.high < 0 else "unresolved"
     sign = math.copysign(1, published)
     low, high = sorted((sign * difference.low, sign * difference.high))
-    return "holds" if low > 0 else "contradicted" if high < 0 else "unresolved"
+    return _said(low > 0, high < 0)
+
+
+def _said(right: bool, wrong: bool) -> str:
+    """The verdict on an interval that lies wholly on the right side, wholly on the wrong one, or on both."""
+    if right:
+        return "holds"
+    return "contradicted" if wrong else "unresolved"
 
 
 def pairs_to_see(effect: float, found: Difference, level: float = 0.95, most: int = 999) -> int | None:
@@ -103,4 +110,4 @@ def timing_verdict(found: Difference, direction: str, bound: float | None, sizes
     right, wrong = (found.low > limit, found.high < limit) if direction == ">" else (
         found.high < limit, found.low > limit)
     fits = absolute or direction == "<" or not sizes or min(sizes) / 2 <= found.mean <= 2 * max(sizes)
-    return "contradicted" if wrong else "holds" if right and fits else "unresolved"
+    return _said(right and fits, wrong)

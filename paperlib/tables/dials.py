@@ -75,13 +75,14 @@ def tables() -> dict[str, dict]:
 
 
 def _table(dial: dict) -> dict:
-    def changes(value, side):
+    rows = []
+    for value, also in zip(dial["values"], dial["also"]):
         turned = {dial["dial"]: value} if "." in dial["dial"] else {}
-        turned |= dial["also"][dial["values"].index(value)]
-        return {"recipe.data": set_name(dial, value), "recipe.stretch": STRETCH, **turned, **dial[side]["set"]}
-
-    rows = [{"label": row_of(dial, value, side), "values": {dial["metric"]: None}, "ours": True,
-             "set": {dial["preset"]: changes(value, side)}} for value in dial["values"] for side in ("better", "worse")]
+        for side in ("better", "worse"):
+            changes = {"recipe.data": set_name(dial, value), "recipe.stretch": STRETCH, **turned, **also,
+                       **dial[side]["set"]}
+            rows.append({"label": row_of(dial, value, side), "values": {dial["metric"]: None}, "ours": True,
+                         "set": {dial["preset"]: changes}})
     columns = [{"name": dial["metric"], "unit": "%", "better": "higher"}]
     return {"id": dial["id"], "caption": dial["title"], "columns": columns, "rows": rows, "baseline": rows[0]["label"],
             "run": {"system": dial["system"], **dial["run"]}}

@@ -94,18 +94,15 @@ def run(names: str | Iterable[str], plan: str | Budget | None = None, rows: list
     if together and jobs > 1:
         raise ValueError(f"jobs {jobs} under torchrun: expected 1, as its processes train one run at a time together")
     copied = copy_twins if first else lambda *_: []
-    copies = copied([p for name in names for p in missing(name, plan, rows, seeds)], ready, plan.name)
+    copies = copied(_missing_of(names, plan, rows, seeds), ready, plan.name)
     wait_for_ranks()  # all see the same records, and so lack the same runs
-    new, todo, seen = [], {}, set()
-    lacking = [pair for name in names for pair in missing(name, plan, rows, seeds)]
+    new, todo, listed = [], {}, set()
+    lacking = _missing_of(names, plan, rows, seeds)
     for job, key in sorted(lacking, key=lambda pair: (pair[0].seed, not pair[0].shares)):
-        if job.shares or (key, job.seed) not in seen:  # equal rows are run once
+        if job.shares or (key, job.seed) not in listed:  # equal rows are run once
             todo[job.table, job.row, job.seed] = job, key, device, 1 if jobs > 1 else None
-        seen.add((key, job.seed))
-    sets = {name for job, *_ in todo.values() for name in (job.recipe.data, tested(job.recipe)[0])}
-    parts = {part for name in sets for part in SetName.parse(name).chain}
-    for drawn in {part.top for part in parts if part.is_drawn}:
-        ensure(drawn)  # here, with every core, and once; not in each worker
+        listed.add((key, job.seed))
+    _draw_sets([job for job, *_ in todo.values()])
     usual = records.typical(ready, plan.name)
     weights = {name: usual.get(name[0], usual.get(job.system, 60.0)) for name, (job, *_) in todo.items()}  # seconds
     with progress(total=sum(weights.values()), desc=f"{plan.name} runs", bar_format=BAR, smoothing=0) as bar:
@@ -118,6 +115,23 @@ def run(names: str | Iterable[str], plan: str | Budget | None = None, rows: list
                 bar.update(weights[record["table"], record["row"], record["seed"]])
     twins = [pair for pair in lacking if (pair[0].table, pair[0].row, pair[0].seed) not in todo]
     return copies + new + copied(twins, ready, plan.name)
+
+
+def _missing_of(names: list[str], plan: Budget, rows: list[str] | None, seeds: int | None) -> list[tuple[Job, str]]:
+    lacking = []
+    for name in names:
+        lacking += missing(name, plan, rows, seeds)
+    return lacking
+
+
+def _draw_sets(jobs: list[Job]) -> None:
+    """Draw what the jobs are trained and tested on: here, with every core, and once; not in each worker."""
+    drawn = set()
+    for job in jobs:
+        for name in (job.recipe.data, tested(job.recipe)[0]):
+            drawn |= {part.top for part in SetName.parse(name).chain if part.is_drawn}
+    for name in drawn:
+        ensure(name)
 
 
 def copy_twins(lacking: Iterable[tuple[Job, str]], tables: Iterable[str], budget: str) -> list[dict]:
