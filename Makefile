@@ -51,6 +51,7 @@ site: $(READY)
 lint: $(READY)
 	$(PY) -m ruff check
 	$(PY) -c "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports(no_cache=True))"
+	$(PY) -m pytest tests/test_clarity.py tests/test_house.py -m "not slow"
 	$(PY) -m paperlib notebooks lint
 
 lock:

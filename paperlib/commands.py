@@ -132,7 +132,8 @@ def published(args) -> None:
 
 def claims(args) -> None:
     """Every claim of the papers with what was measured here and the verdict."""
-    from paperlib.claims.verdicts import VERDICTS, counts, judged
+    from paperlib.claims.kept import judged
+    from paperlib.claims.tally import VERDICTS, counts
 
     if args.verdict not in (None, *VERDICTS):
         raise ValueError(f"unknown verdict {args.verdict!r}; expected one of {', '.join(VERDICTS)}")

@@ -79,6 +79,21 @@ def _fit_type(value, hint, key: str):
     raise ValueError(f"override {key!r}: {value!r} is of type {type(value).__name__}, expected {name}")
 
 
+def departures(cfg) -> dict:
+    """The fields of a nested dataclass that differ from their defaults, by name; a part's from the part's defaults.
+
+    A field without a default is always there.
+    """
+    changed = {}
+    for field in dataclasses.fields(cfg):
+        value, default = getattr(cfg, field.name), field.default
+        if field.default_factory is not dataclasses.MISSING:
+            default = field.default_factory()
+        if value != default:
+            changed[field.name] = departures(value) if dataclasses.is_dataclass(value) else value
+    return changed
+
+
 def to_dict(cfg) -> dict:
     """A nested dataclass as plain JSON-ready dictionaries (tuples become lists)."""
     return json.loads(json.dumps(dataclasses.asdict(cfg)))

@@ -1,8 +1,11 @@
 """Several processes that train one system: who they are, waiting for all, and means over them."""
 import os
+from collections.abc import Callable
 from datetime import timedelta
 
 import torch
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 
 PATIENCE = timedelta(hours=12)  # the others wait while the first process of torchrun scores what they trained
 
@@ -36,3 +39,25 @@ def mean_over_ranks(*tensors: torch.Tensor) -> None:
     torch.distributed.all_reduce(flat)
     for t, mean in zip(tensors, (flat / ranks()[1]).split([t.numel() for t in tensors])):
         t.detach().copy_(mean.view_as(t))
+
+
+class _Losses(nn.Module):
+    """Losses of a system as a module's `forward`: DistributedDataParallel watches no other call."""
+
+    def __init__(self, system: nn.Module, losses: Callable):
+        super().__init__()
+        self.system, self.losses = system, losses
+
+    def forward(self, *inputs):
+        return self.losses(*inputs)
+
+
+def with_mean_gradients(system: nn.Module, losses: Callable) -> Callable:
+    """`losses` of a system, whose gradients `backward` replaces by their mean over all processes; alone, as they are.
+
+    Each process keeps buffers of its own, as the statistics of batch norm. Parameters that no process reads (a level
+    without RoIs, a part that the stage leaves out) get no gradient.
+    """
+    if ranks()[1] == 1:
+        return losses
+    return DistributedDataParallel(_Losses(system, losses), broadcast_buffers=False, find_unused_parameters=True)

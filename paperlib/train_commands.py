@@ -15,7 +15,7 @@ from paperlib.commands import message_of, print_scores
 VALIDATION = ("val", "valid", "validation")  # names of one thing; which one a set has is nobody's choice
 
 
-def _recipe(args):
+def _recipe(args, test: str | None = None, test_images: int | None = None):
     """The budget's recipe of a system with the options of the command line applied."""
     from paperlib.data.named_sets import splits
     from paperlib.training.recipes import budget
@@ -23,13 +23,12 @@ def _recipe(args):
     recipe = budget(args.budget).recipe(args.system)
     names = splits(args.data or recipe.data)
     only = names[0] if len(names) == 1 else None  # a folder without splits is its own test set
-    options = vars(args)  # `doctor` has no --test
     asked = {
         "data": args.data,
         "train": args.split or only,
-        "test": options.get("test") or only or _validation(recipe.test, names),
+        "test": test or only or _validation(recipe.test, names),
         "train_images": args.images,
-        "test_images": options.get("test_images"),
+        "test_images": test_images,
         "steps": args.steps,
         "batch": args.batch,
         "lr": args.lr,
@@ -68,7 +67,7 @@ def train(args) -> None:
     from paperlib.training.weights import save_weights
 
     started, out = time.time(), run_files.writable(args.out, f"{args.system}.safetensors")
-    device, recipe, steps_done = pick_device(args.device), _recipe(args), []
+    device, recipe, steps_done = pick_device(args.device), _recipe(args, args.test, args.test_images), []
     test = load(*tested(recipe), limit=recipe.test_images)
 
     def begin(dataset) -> None:

@@ -39,7 +39,7 @@ def of(claim: str) -> dict:
 
 def test_every_claim_once_and_nothing_drawn(results):
     lines = judged()
-    assert [line["id"] for line in lines] == [claim["id"] for claim in claims()] and len(lines) == 335
+    assert [line["id"] for line in lines] == [claim["id"] for claim in claims()]
     assert {line["verdict"] for line in lines} == {"not run", "external"}
     assert {line["id"] for line in lines if line["verdict"] == "external"} == {
         claim["id"] for claim in claims() if claim["kind"] == "external"}
@@ -260,7 +260,7 @@ def test_shapes_that_discount_easy_examples(results):
 def test_the_command_line(results, capsys):
     assert main(["claims", "--json"]) == 0
     lines = json.loads(capsys.readouterr().out)
-    assert len(lines) == 335
+    assert len(lines) == len(claims())
     asked = {"id", "paper", "kind", "tier", "published", "measured", "interval", "n", "verdict"}
     assert all(asked <= line.keys() and line["verdict"] in VERDICTS for line in lines)
     assert main(["claims", "--json", "--paper", "coco", "--verdict", "external"]) == 0
@@ -275,7 +275,8 @@ def test_the_command_line(results, capsys):
 
 def test_exact_claims_are_computed():
     lines = [line for line in judged("smoke") if line["kind"] == "exact"]
-    assert {line["verdict"] for line in lines} == {"holds"} and len(lines) == 96
+    assert {line["verdict"] for line in lines} == {"holds"}
+    assert len(lines) == sum(claim["kind"] == "exact" for claim in claims())
     assert all(line["measured"] is not None and line["formula"] for line in lines)
     assert json.loads(json.dumps(lines)) == lines
     assert counts(lines)["rcnn"] == dict.fromkeys(VERDICTS, 0) | {

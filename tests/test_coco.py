@@ -10,7 +10,9 @@ from pycocotools import mask as rle_tools
 
 from paperlib.data.named_sets import load
 from paperlib.data.read_coco import read_coco
-from paperlib.data.record_checks.segmentations import unpack
+from paperlib.data.record_checks.faults import parse_json
+from paperlib.data.record_checks.segmentations import right_polygons, thin, wrong_mask
+from paperlib.parts.masks import unpack
 
 
 @pytest.fixture(autouse=True)
@@ -272,3 +274,41 @@ def test_a_damaged_image_is_named(tmp_path, damage, message):
     with pytest.raises((ValueError, FileNotFoundError), match=r"8\.png"):
         data.pixels()
     assert not list((tmp_path / "cache").rglob("*.npy")) and not list((tmp_path / "cache").rglob("*.part"))
+
+
+ODD = (b"123456789012345678901234567890", b"18446744073709551616", b"-0.0", b"NaN", b"-Infinity", b"1e999", b"1e-400",
+       b'"a\nb"', rb'"\ud800"', rb'"\ud83d\ude00"', b'"\xff"', b'"\xc0\x80"', b'{"a": 1, "a": 2}', b"\xef\xbb\xbf[1]",
+       "[1]".encode("utf-16"), b"[1,]", b"01", b"[1] x", b"", b"9007199254740993.0", b"[" * 100_000, b"1" * 5000)
+
+
+@pytest.mark.parametrize("text", ODD, ids=lambda text: text[:20])
+def test_the_fast_parser_reads_what_the_usual_one_reads(text):
+    try:
+        expected = repr(json.loads(text))
+    except (ValueError, RecursionError) as error:
+        with pytest.raises(type(error), match=re.escape(str(error)[:40])):
+            parse_json(text)
+    else:
+        assert repr(parse_json(text)) == expected
+
+
+def test_polygons_that_pass_together_pass_alone():
+    """The one look at many masks accepts what the check of one accepts, unless something odd stands among them."""
+    size, rng = (60, 80), np.random.default_rng(0)
+    plain = [[rng.uniform(-80, 160, 2 * int(n)).tolist() for n in rng.integers(3, 9, k)] for k in (1, 2, 3)]
+    odd = [[[1, 2, 3, 4, 5, 1e3]], [[1, 2, 3, 4, 5, -81]], [[1, 2, 3, 4, 5, float("nan")]], [[1, 2, 3, 4]], [], None,
+           [[1, 2, 3, 4, 5, float("inf")]], [[1, 2, 3, 4, 5]], [*plain[0], [1, 2, 3, 4, 5, 161]], "text",
+           {"counts": "0"}, [[0, 0, 79, 0, 79, 59] * 20_000]]
+    hostile = [[[1, 2, 3, 4, 5, "6"]], [["1", "2"] * 3], [[1, 2, 3, 4, 5, None]], [[[1, 2]] * 6],
+               [[1, 2, 3, 4, 5, 10**400]], [[1, 2, 3, 4, 5, [6]]]]
+    def passed(segmentations: list) -> list[bool]:
+        return right_polygons([{"image_id": 1, "segmentation": seg} for seg in segmentations], {1: size}).tolist()
+
+    right = passed([*plain, *odd])
+    assert right == [True] * 3 + [False] * len(odd)
+    assert not any(wrong_mask(seg, size) for seg in plain)
+    for one in hostile:
+        assert wrong_mask(one, size) and not passed([plain[0], one])[1]
+    several = [plain[int(k)] if k < 3 else odd[int(k) - 3] for k in rng.integers(0, 3 + len(odd), 200)]
+    accepted = [seg for seg, ok in zip(several, passed(several)) if ok]
+    assert accepted and not any(wrong_mask(seg, size) or thin(seg) for seg in accepted)

@@ -16,6 +16,8 @@ class Inner:
     sizes: tuple[float, ...] = (1.0, 2.0)
     top: int | None = None
     on: bool = True
+    span: tuple[int, str] = (1, "px")
+    more: dict = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,10 @@ def test_override_replaces_only_what_is_named():
     new = override(Outer(), ["loss.gamma=0", "classes=5", "loss.sizes=(1, 4)", "loss.on=false"])
     assert new == Outer(Inner(gamma=0.0, sizes=(1.0, 4.0), on=False), 5)
     assert isinstance(new.loss.gamma, float)
+    new = override(Outer(), [" loss.gamma = 0.5 ", "loss.on=FALSE", "loss.kind = a b"])
+    assert new.loss == Inner(0.5, "a b", on=False)
+    new = override(Outer(), {"loss.span": [2, "m"], "loss.more": {"a": 1}, "loss.sizes": [3]})
+    assert new.loss == Inner(sizes=(3.0,), span=(2, "m"), more={"a": 1}) and isinstance(new.loss.sizes[0], float)
     assert Outer() == Outer(Inner(), 3)
 
 
@@ -35,6 +41,7 @@ def test_override_takes_none_only_where_the_field_does():
     assert override(Outer(), ["loss.top=7"]).loss.top == 7
     assert override(Outer(Inner(top=7)), ["loss.top=none"]).loss.top is None
     assert override(Outer(Inner(top=7)), {"loss.top": "none"}).loss.top is None  # as TOML has to write it
+    assert override(Outer(), {"loss.kind": "none"}).loss.kind == "none"
     with pytest.raises(ValueError, match=r"'loss\.gamma'.*NoneType.*float"):
         override(Outer(), ["loss.gamma=none"])
 
@@ -49,6 +56,10 @@ def test_override_takes_none_only_where_the_field_does():
         ("classes=true", ValueError, "expected int"),
         ("loss.gamma=two", ValueError, "expected float"),
         ("loss.on=1", ValueError, "expected bool"),
+        ("loss.gamma=true", ValueError, "expected float"),
+        ("loss.sizes=(1, 'a')", ValueError, "expected float"),
+        ("loss.more=1", ValueError, "expected dict"),
+        (" =1", ValueError, "not of the form key=value"),
         ("loss.sizes=3", ValueError, "expected tuple"),
         ("gamma", ValueError, "not of the form key=value"),
     ],
@@ -60,6 +71,7 @@ def test_override_refuses(change, error, words):
 
 def test_digest_depends_on_values_and_not_on_order():
     assert digest({"a": 1, "b": [1, 2]}) == digest({"b": [1, 2], "a": 1})
+    assert to_dict(Outer())["loss"]["sizes"] == [1.0, 2.0] and len(digest({})) == 12
     assert digest(to_dict(Outer())) != digest(to_dict(override(Outer(), ["loss.gamma=1"])))
 
 

@@ -13,7 +13,7 @@ from paperlib.data import named_sets
 from paperlib.data.read_coco import read_coco
 from paperlib.data.selective_search import save_proposals
 from paperlib.doctor import examine
-from paperlib.doctor.anchor_coverage import anchor_coverage, anchors_of, proposal_coverage
+from paperlib.doctor.anchor_coverage import anchor_coverage, proposal_coverage
 from paperlib.doctor.examine import (
     doctor,
     examine_anchors,
@@ -146,10 +146,12 @@ def test_contradictory_labels_cannot_be_learnt(tmp_path):
 
 def test_what_was_missed_is_told_by_class_and_cause():
     class Stub(torch.nn.Module):
-        def predict(self, images):
+        cfg = tiny(2)
+
+        def predict(self, images, proposals):
             return None, None, torch.tensor([[0.0, 0, 10, 10], [20, 20, 30, 25]])
 
-        def detect(self, images, sizes):                   # best first: the first overlapping one speaks for the object
+        def detect(self, images, sizes, proposals):        # best first: the first overlapping one speaks for the object
             return [{"boxes": torch.tensor([[0.0, 0, 10, 9], [0, 0, 10, 10], [50, 50, 60, 60]]),
                      "labels": torch.tensor([2, 1, 1])}]
     target = {"boxes": torch.tensor([[0.0, 0, 10, 10], [20, 20, 30, 30], [50, 50, 60, 60], [70, 70, 80, 80]]),
@@ -158,7 +160,7 @@ def test_what_was_missed_is_told_by_class_and_cause():
     told = missed(Stub(), torch.zeros(1, 3, 90, 90), [target], ["cat", "dog"])
     assert told == ["2 of 3 cat not found or taken for dog (best anchor IoU 0.50-1.00)"]
     nothing = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64)}
-    Stub.detect = lambda self, images, sizes: [nothing]
+    Stub.detect = lambda self, images, sizes, proposals: [nothing]
     assert missed(Stub(), torch.zeros(1, 3, 90, 90), [target], ["cat", "dog"])[0].startswith("3 of 3 cat not found (")
 
 
@@ -232,7 +234,7 @@ def test_an_rpn_is_examined_with_the_anchors_that_train(tmp_path):
     assert anchor_coverage(data, cfg).best.tolist() == pytest.approx([12**2 / 16**2])      # -4 to 12 px
     within = anchor_coverage(data, cfg, border=0.0)
     assert within.best.tolist() == pytest.approx([8**2 / (12**2 + 16**2 - 8**2)]) and within.anchors == 36  # 4 to 20
-    assert anchors_of(PRESETS["rpn"]["small"](2))[1] == 0.0
+    assert PRESETS["rpn"]["small"](2).trained_anchors().border == 0.0
 
 
 def test_only_what_is_reached_by_less_than_half_is_bad(tmp_path):
@@ -268,10 +270,12 @@ def test_a_set_is_held_against_stored_weights(tmp_path, capsys, quick):
 
 def test_what_a_two_stage_system_missed_is_told_by_its_proposals():
     class Stub(torch.nn.Module):
-        def predict(self, images):
+        cfg = tiny(2)
+
+        def predict(self, images, proposals):
             return None, None, torch.tensor([[1.0, 0, 0, 10, 10], [0, 20, 20, 30, 25]])
 
-        def detect(self, images, sizes):
+        def detect(self, images, sizes, proposals):
             return [{"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64)}] * 2
     target = {"boxes": torch.tensor([[0.0, 0, 10, 10]]), "labels": torch.tensor([1]),
               "crowd": torch.tensor([False]), "size": torch.tensor([90, 90])}

@@ -4,7 +4,7 @@ from dataclasses import asdict
 import pytest
 
 from paperlib.papers.register import claims
-from paperlib.tables import compare, dials, records, row_jobs, runner
+from paperlib.tables import compare, dials, identities, records, row_jobs, runner
 from paperlib.training.recipes import budget
 from paperlib.world import drawn_sets
 from paperlib.world.world import World
@@ -15,9 +15,9 @@ def plan(tmp_path, monkeypatch):
     monkeypatch.setenv("PAPERLIB_RESULTS", str(tmp_path / "results"))
     monkeypatch.setenv("PAPERLIB_DATA", str(tmp_path / "data"))
     monkeypatch.setattr(drawn_sets, "TURNED", (8, 4))
-    runner._data_version.cache_clear()
+    identities.data_version.cache_clear()
     yield budget("smoke")
-    runner._data_version.cache_clear()
+    identities.data_version.cache_clear()
 
 
 @pytest.mark.parametrize("name", dials.dials())
@@ -85,3 +85,19 @@ def test_a_run_that_two_dials_share_is_recorded_in_both(plan, monkeypatch):
     new = runner.run(["dials/stuff", "dials/again"], plan, rows, seeds=1)
     assert [r["table"] for r in new] == ["dials/stuff", "dials/again"] and new[0]["metrics"] == new[1]["metrics"]
     assert runner.run(["dials/stuff", "dials/again"], plan, rows, seeds=1) == []
+
+
+@pytest.mark.parametrize(("old", "new", "says"), [
+    ('system = "retinanet"', "", "lacks system"),
+    ('system = "retinanet"', 'system = "retinanet"\nsytem = "rpn"', "unknown key 'sytem'; known are id, dial"),
+    ("values = [0.01, 0.5, 0.8]", "values = 0.5", "values = 0.5 has the wrong type"),
+    ("values = [0.01, 0.5, 0.8]", "values = [0.5]\nalso = [{}, {}]", "2 entries of also, expected one a value, 1"),
+    ('label = "focal loss", ', "", "lacks better.label"),
+])
+def test_a_bad_dial_is_refused_by_name(tmp_path, monkeypatch, old, new, says):
+    good = (dials.DATA / "dials.toml").read_text()
+    (tmp_path / "dials.toml").write_text(good.replace(old, new, 1))
+    monkeypatch.setattr(dials, "DATA", tmp_path)
+    with pytest.raises(ValueError, match=r"dials\.toml: dial 'dials/imbalance': ") as error:
+        dials.dials.__wrapped__()
+    assert says in str(error.value)

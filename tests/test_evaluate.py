@@ -16,9 +16,13 @@ from pycocotools.cocoeval import COCOeval
 
 from paperlib.scoring.checked_arrays import found, truth
 from paperlib.scoring.coco_curves import curves, hotcoco
-from paperlib.scoring.coco_metrics import COCO_AREAS, average_recall, coco_metrics, score_files, voc_ap
-from paperlib.scoring.detect import detect_all
+from paperlib.scoring.coco_metrics import COCO_AREAS, average_recall, coco_metrics, covered, score_files, voc_ap
+from paperlib.scoring.detect import detect_all, image_batches, resize
 from paperlib.scoring.simulated_detector import made_detections, made_truth
+from paperlib.systems.contract import DetectionSystem
+from paperlib.systems.presets import fast_rcnn
+from paperlib.systems.presets.retinanet import tiny
+from paperlib.training.trained import Trained
 
 ENGINES = ["pycocotools", pytest.param("hotcoco", marks=pytest.mark.skipif(not hotcoco, reason="no hotcoco here"))]
 KEYS = ["AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl"]
@@ -321,9 +325,11 @@ class Stub:
         return torch.full((3, *self.shapes[n]), n, dtype=torch.uint8)
 
 
-class Whole(torch.nn.Module):
+class Whole(torch.nn.Module, DetectionSystem):
     """Detects the whole (unpadded) image, as label 2."""
-    def detect(self, images, sizes):
+    cfg = tiny(2)
+
+    def detect(self, images, sizes, proposals):
         assert all(side % 32 == 0 for side in images.shape[-2:]) and not self.training
         boxes = [torch.tensor([[0.0, 0.0, w, h]]) for h, w in sizes.tolist()]
         return [{"boxes": b, "scores": i[0, :1, 0].float() / 8, "labels": torch.tensor([2])}
@@ -398,3 +404,94 @@ def test_files_that_are_not_json(tmp_path):
         score_files(tmp_path / "picture.json", tmp_path / "gt.json")
     with pytest.raises(FileNotFoundError):
         score_files(tmp_path / "absent.json", tmp_path / "gt.json")
+
+
+def test_the_order_of_limits_does_not_matter():
+    gt = made_truth(6, 0, categories=2)
+    results = [{"image_id": a["image_id"], "category_id": a["category_id"], "bbox": a["bbox"], "score": 1 / (i + 1)}
+               for i, a in enumerate(gt["annotations"])]
+    assert coco_metrics(gt, results, max_dets=(100, 1, 10)) == coco_metrics(gt, results)
+
+
+class Given:
+    """As much of a set with proposals as `covered` looks at."""
+
+    def __init__(self, targets, proposals):
+        self.targets, self.proposals = targets, proposals
+
+    def __len__(self):
+        return len(self.targets)
+
+    def target(self, i):
+        return self.targets[i]
+
+
+def test_given_proposals_cover_the_objects_that_count():
+    box = torch.tensor([[0.0, 0.0, 10.0, 10.0]])
+    boxes, no = torch.cat([box, box + 40, box + 80]), torch.tensor([False] * 3)
+    crowd, difficult = torch.tensor([False, True, False]), torch.tensor([False, False, True])
+
+    def share(proposals, **flags):
+        target = {"boxes": boxes, "labels": torch.ones(3).long(), "crowd": no} | flags
+        return covered(Given([target], [proposals]))
+
+    assert share(boxes) == 1 and share(boxes[:0]) == 0 and share(box) == pytest.approx(1 / 3)
+    assert share(box, crowd=crowd) == pytest.approx(1 / 2)
+    assert share(box, crowd=crowd, difficult=difficult) == 1
+    wide = torch.tensor([[0.0, 0.0, 10.0, 14.0]])                         # IoU 10 / 14 = .71: five of ten limits
+    assert share(wide, crowd=crowd, difficult=difficult) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("asked, side", [({}, 32), ({"short": 64}, 64), ({"long": 64}, 64)])
+def test_images_are_as_large_as_trained_unless_a_side_is_asked_for(asked, side):
+    net, seen = Whole(), []
+    net.trained = Trained(size=(32,))
+    detect = net.detect
+    net.detect = lambda images, sizes, given: seen.extend(sizes.tolist()) or detect(images, sizes, given)
+    detect_all(net, Stub([(128, 128)]), torch.device("cpu"), **asked)
+    assert seen == [[side, side]]
+
+
+@pytest.mark.parametrize("short, long, size", [
+    (50, None, (50, 100)), (50, 80, (40, 80)), (50, 300, (50, 100)), (None, 50, (25, 50)), (None, 400, (100, 200)),
+    (200, None, (200, 400)), (33, None, (33, 66))])
+def test_images_are_resized_by_their_shorter_side_up_to_a_longest(short, long, size):
+    assert resize(torch.zeros(3, 100, 200, dtype=torch.uint8), short, long).shape == (3, *size)
+
+
+def test_resized_sides_are_rounded_and_an_image_of_the_right_size_is_itself():
+    image = torch.zeros(3, 33, 70, dtype=torch.uint8)
+    assert resize(image, 64, None).shape == (3, 64, 136)                  # 135.8
+    assert resize(image, None, None) is image and resize(image, 33, None) is image
+
+
+def test_batches_of_images_say_where_they_are_and_how_large():
+    data = Stub([(40, 60)] * 3)
+    plain, zoomed = (list(image_batches(data, torch.device("cpu"), 2, short)) for short in (None, 80))
+    for batches, side in ((plain, 40), (zoomed, 80)):
+        assert [list(batch.places) for batch in batches] == [[0, 1], [2]]
+        assert [record["id"] for batch in batches for record in batch.records] == [10, 11, 12]
+        assert [batch.sizes.tolist() for batch in batches] == [[[side, side * 3 // 2]] * 2, [[side, side * 3 // 2]]]
+        assert all(scale.tolist() == [40 / side] * 4 for batch in batches for scale in batch.scales())
+        assert [int(image[0, 0, 0]) for batch in batches for image in batch.images] == [0, 1, 2]
+
+
+def test_detections_are_corner_and_sides_on_the_image_as_stored():
+    net = Whole()
+    net.detect = lambda images, sizes, given: [
+        {"boxes": torch.tensor([[20.0, 40.0, 60.0, 70.0]]), "scores": torch.ones(1), "labels": torch.tensor([1])}
+        for _ in images]
+    (record,) = detect_all(net, Stub([(40, 60)]), torch.device("cpu"), short=80)
+    assert record == {"image_id": 10, "category_id": 3, "bbox": [10, 20, 20, 15], "score": 1}
+
+
+def test_every_image_gets_the_proposals_that_the_set_holds_for_it():
+    net, data, seen = Whole(), Stub([(40, 60), (40, 60), (80, 60)]), []
+    net.cfg = fast_rcnn.tiny(2)
+    data.proposals = [torch.tensor([[0.0, 0.0, 10.0 + i, 20.0]]) for i in range(3)]
+    detect = net.detect
+    net.detect = lambda images, sizes, given: seen.extend(given) or detect(images, sizes, given)
+    for batch in (1, 2):
+        seen.clear()
+        detect_all(net, data, torch.device("cpu"), batch, short=120)      # three times, and twice, as large
+        assert [b.tolist() for b in seen] == [[[0, 0, 30, 60]], [[0, 0, 33, 60]], [[0, 0, 24, 40]]]

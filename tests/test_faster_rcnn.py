@@ -14,6 +14,7 @@ from paperlib.scoring.coco_metrics import evaluate
 from paperlib.systems.faster_rcnn import FasterRCNN
 from paperlib.systems.presets.faster_rcnn import load_torchvision, tiny, torchvision_resnet50
 from paperlib.systems.registry import PRESETS, SYSTEMS
+from paperlib.training.alternating import Proposed, fix_features
 from paperlib.training.recipes import budget
 from paperlib.training.trainer import train
 
@@ -45,14 +46,12 @@ def test_each_part_of_the_loss_can_be_trained_alone():
     net, (images, targets) = model(), scenes()
     torch.manual_seed(1)
     both = net.losses(images, targets)
-    net.part = "rpn"
     torch.manual_seed(1)
-    alone = net.losses(images, targets)
+    alone = net.rpn_losses(images, targets)
     assert set(alone) == {"objectness", "proposal"}
     torch.testing.assert_close(alone, {k: both[k] for k in alone})
-    net.part = "detector"
     given = [{**t, "proposals": t["boxes"] + 2} for t in targets]
-    found = net.losses(images, given)
+    found = net.detector_losses(images, given)
     assert set(found) == {"cls", "box"}
     sum(found.values()).backward()
     assert all(p.grad is None for p in net.rpn.parameters())
@@ -70,7 +69,7 @@ def test_only_exact_joint_training_moves_proposals_by_what_the_detector_says():
 
 def test_fixed_features_stay_as_they_are():
     net, (images, targets) = model(), scenes()
-    net.fix_features()
+    fix_features(net)
     before = {k: v.clone() for k, v in net.state_dict().items()}
     opt = torch.optim.SGD([p for p in net.train().parameters() if p.requires_grad], 0.01)
     sum(net.losses(images, targets).values()).backward()
@@ -124,6 +123,12 @@ def test_learns_four_scenes_by_heart():
 
 # training in stages
 
+class OneSet(list):
+    """Batches of a set."""
+
+    dataset = None
+
+
 def staged(folder, data, **changes):
     recipe = replace(budget("smoke").recipe("faster_rcnn"), data=str(data), train=None, steps=4, batch=2, preset="tiny",
                      train_images=None)
@@ -135,7 +140,7 @@ def test_four_steps_give_one_network(scenes, tmp_path):
     assert [h["stage"] for h in history] == [1] * 4 + [2] * 4 + [3] * 2 + [4] * 2
     assert [h["step"] for h in history] == list(range(12))
     assert {"objectness", "proposal"} <= set(history[0]) & set(history[8]) and "cls" in history[4]
-    assert isinstance(net, FasterRCNN) and not net.own and net.part == "both"
+    assert isinstance(net, FasterRCNN) and not net.separate
     assert evaluate(net, load(str(scenes), None), CPU)["AP"] >= 0
     again, repeated = staged(tmp_path, scenes, training="alternating")
     assert [h["loss"] for h in repeated] == [h["loss"] for h in history]      # every step from its checkpoint
@@ -152,6 +157,21 @@ def test_runs_share_the_steps_that_they_have_in_common(scenes, tmp_path):
     assert all(a.equal(b) for a, b in zip(first.state_dict().values(), other.state_dict().values()))
     staged(tmp_path, scenes, training="separate", **{"roi.side": 3})       # another detector, the same RPN
     assert len(list((tmp_path / "table" / "stages").glob("*.pt"))) == 3
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_stages_proposals_are_the_detectors_training_ones_made_in_test_mode(training):
+    images, targets = scenes()
+    for target in targets:
+        target["size"] = torch.tensor(images.shape[-2:])
+    batches = [(images, targets)]
+    net = model(**{"rpn.train.keep": 40, "rpn.test.keep": 20}).train(training)
+    modes, propose = [], net.proposals
+    net.proposals = lambda *args, **options: modes.append(net.training) or propose(*args, **options)
+    same, fed = Proposed(OneSet(batches), net, CPU)[0]
+    assert modes == [False] and net.training == training
+    assert same is images and [t.keys() - {"proposals"} for t in fed] == [t.keys() for t in targets]
+    assert [len(t["proposals"]) for t in fed] == [40] * len(targets) and not fed[0]["proposals"].requires_grad
 
 
 def test_a_detector_of_dense_windows_needs_no_rpn(scenes, tmp_path):
@@ -220,10 +240,9 @@ def test_proposals_in_the_targets_are_for_the_detector_alone():
 def test_the_border_of_padded_images_is_that_of_their_targets():
     images, targets = scenes(2)
     net = model(**{"rpn.border": 0.0, "rpn.samples": None})
-    net.part = "rpn"
     small = [{**t, "boxes": t["boxes"] / 4, "size": torch.tensor([40, 40])} for t in targets]
     said = net.rpn(net.pyramid(net.trunk(images)), (128, 128))
-    torch.testing.assert_close(net.losses(images, small), net.rpn.losses(said, small, torch.tensor([[40, 40]] * 2)))
+    torch.testing.assert_close(net.rpn_losses(images, small), net.rpn.losses(said, small, torch.tensor([[40, 40]] * 2)))
 
 
 def test_detections_are_decoded_clipped_and_chosen_as_configured():

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from paperlib.systems.contract import Trainable
 from paperlib.systems.registry import SYSTEMS
 from paperlib.training.loop import _blame, fit, learning_rate
 from paperlib.training.recipes import budget, system_config
@@ -84,14 +85,13 @@ def test_a_loss_that_is_not_finite_names_its_image():
 
 
 def test_images_that_batch_norm_cannot_take_alone_are_named_together():
-    class Alone(torch.nn.Module):
-        def losses(self, images, targets):
-            if len(images) == 1:
-                raise ValueError("Expected more than 1 value per channel when training")
-            return {"cls": images.float().sum() * float("nan")}
+    def losses(images, targets):
+        if len(images) == 1:
+            raise ValueError("Expected more than 1 value per channel when training")
+        return {"cls": images.float().sum() * float("nan")}
 
     images, targets = Drawn()[0]
-    assert _blame(Alone(), images, targets) == "the loss is not finite; images of the batch: [100, 101]"
+    assert _blame(losses, images, targets) == "the loss is not finite; images of the batch: [100, 101]"
 
 
 def test_training_lowers_the_loss():
@@ -129,7 +129,7 @@ def test_adamw_trains_too_and_an_unknown_optimiser_is_refused():
 
 # what the recipe says reaches the training
 
-class Weights(torch.nn.Module):
+class Weights(torch.nn.Module, Trainable):
     """Three weights of 1, and a loss that is handed in."""
 
     cfg = RECIPE

@@ -4,7 +4,9 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+from paperlib.config import override
 from paperlib.data import pixels
 from paperlib.data import selective_search as search
 from paperlib.data.batches import Batches
@@ -15,6 +17,7 @@ from paperlib.parts import boxes
 from paperlib.parts.anchors import inside
 from paperlib.parts.proposals import ProposalSource
 from paperlib.scoring.detect import detect_all
+from paperlib.systems.presets.faster_rcnn import tiny
 from paperlib.training.recipes import Recipe
 from paperlib.training.trainer import prepare
 
@@ -63,6 +66,15 @@ def test_what_was_found_is_read_again_and_a_stopped_search_goes_on(dataset, monk
     file.write_bytes(b"cut short")
     with pytest.raises(ValueError, match=r"\.npz: not a file of proposals"):
         with_proposals(dataset, ProposalSource())
+
+
+def test_a_picture_that_is_replaced_is_searched_again(scenes, dataset):
+    before = with_proposals(dataset, ProposalSource(), jobs=1).proposals
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    Image.fromarray(noise).save(dataset.root / dataset.images[0]["file_name"])
+    after = with_proposals(read_coco(scenes / "instances.json"), ProposalSource(), jobs=1)
+    assert len(after.proposals[0]) != len(before[0]) or not after.proposals[0].equal(before[0])
+    assert all(map(torch.equal, after.proposals[1:], before[1:]))
 
 
 def test_without_a_place_to_keep_them_proposals_are_searched_and_pixels_decoded_each_time(dataset, tmp_path):
@@ -165,3 +177,73 @@ def test_training_and_testing_get_them(scenes, dataset):
     torch.testing.assert_close(seen[0], dense_boxes((64, 64)) * 2)
     x1, y1, x2, y2 = dense_boxes((64, 64))[0].tolist()
     assert found[0]["bbox"] == pytest.approx([x1, y1, x2 - x1, y2 - y1])
+
+
+@pytest.mark.parametrize("kind, quality", [("selective_search", False), ("quality", True), ("nearest_dense", False)])
+def test_every_image_is_searched_in_its_mode_and_with_its_own_seed(dataset, monkeypatch, kind, quality):
+    calls = []
+
+    def pretended(image, quality, seed):
+        calls.append((quality, seed))
+        return np.array([[seed, seed, seed + 9, seed + 9]], np.float32)
+
+    monkeypatch.setattr(search, "selective_search", pretended)
+    found = with_proposals(dataset, ProposalSource(kind), jobs=1).proposals
+    assert calls == [(quality, seed) for seed in range(4)]
+    if kind != "nearest_dense":
+        assert [b[0, 0].item() for b in found] == [0, 1, 2, 3]
+
+
+class PretendedSearch:
+    """OpenCV's object, which only notes what it is told."""
+
+    def __init__(self):
+        self.modes = []
+
+    def setBaseImage(self, image):
+        self.shape = image.shape
+
+    def switchToSelectiveSearchQuality(self):
+        self.modes.append("quality")
+
+    def switchToSelectiveSearchFast(self):
+        self.modes.append("fast")
+
+    def process(self):
+        return np.array([[0, 0, 9, 9]])
+
+
+@pytest.mark.parametrize("shape, quality, mode", [
+    ((255, 300), False, search.FAST), ((300, 255), True, search.QUALITY), ((256, 300), False, "fast"),
+    ((256, 256), True, "quality")])
+def test_small_images_are_searched_in_finer_steps(monkeypatch, shape, quality, mode):
+    pretended = PretendedSearch()
+    monkeypatch.setattr(search.cv2.ximgproc.segmentation, "createSelectiveSearchSegmentation", lambda: pretended)
+    monkeypatch.setattr(search, "_fine", lambda made, bgr, settings: made.modes.append(settings))
+    assert selective_search(np.zeros((*shape, 3), np.uint8), quality).tolist() == [[0, 0, 9, 9]]
+    assert pretended.modes == [mode]
+
+
+def test_another_way_of_searching_has_a_file_of_its_own(dataset, monkeypatch):
+    monkeypatch.setattr(search, "selective_search", lambda *_: np.zeros((1, 4), np.float32))
+
+    def files(quality=False):
+        search.searched(dataset, quality, jobs=1)
+        return len(list((dataset.root.parents[1] / "cache").rglob("*.npz")))
+
+    assert [files(), files(), files(quality=True)] == [1, 1, 2]
+    monkeypatch.setattr(search, "SMALL", 300)
+    assert files() == 3
+    monkeypatch.setattr(search, "FAST", search.QUALITY)
+    assert files() == 4
+    monkeypatch.setattr(search.cv2, "__version__", "0.1")
+    assert files() == 5
+    dataset.version = "other"
+    assert files() == 6
+
+
+@pytest.mark.parametrize("changes, test, training", [
+    ({}, False, False), ({"train_on": "given"}, False, True), ({"test_on": "given"}, True, False)])
+def test_training_and_testing_ask_for_proposals_apart(changes, test, training):
+    cfg = override(tiny(3), changes)
+    assert (cfg.needs_proposals(), cfg.needs_proposals(training=True)) == (test, training)

@@ -9,6 +9,7 @@ from test_boxes import DEVICES, random_boxes
 from paperlib.parts import boxes, fused_class_loss
 from paperlib.parts.fused_class_loss import class_loss
 from paperlib.parts.losses import (
+    KINDS,
     ClassLossConfig,
     cross_entropy,
     focal,
@@ -23,6 +24,10 @@ CONFIGS = [ClassLossConfig(), ClassLossConfig(gamma=0.0, alpha=0.75), ClassLossC
            ClassLossConfig(gamma=5.0, alpha=None), ClassLossConfig("focal_star", beta=1.0),
            ClassLossConfig("focal_star", gamma=4.0, beta=0.0, alpha=None), ClassLossConfig("hinge"),
            ClassLossConfig("ce", alpha=0.5, clip=0.1)]
+
+
+def test_every_kind_has_a_configuration_here():
+    assert {cfg.kind for cfg in CONFIGS} | {"ohem", "ohem_1_3"} == set(KINDS)  # those choose examples
 
 
 def logit(p):

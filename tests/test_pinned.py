@@ -58,7 +58,8 @@ def measured(name: str, preset: str, changes: dict) -> dict:
     losses = []
     for step in range(STEPS):
         first, second = step, (step + 1) % STEPS  # another pair of scenes in every step
-        parts = system.losses(images[[first, second]], [targets[first], targets[second]])
+        batch = images[[first, second]]
+        parts = system.losses(batch, system.observe(batch, [targets[first], targets[second]]))
         losses.append({part: round(value.item(), 6) for part, value in parts.items()})
         optimiser.zero_grad()
         sum(parts.values()).backward()

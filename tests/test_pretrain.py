@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 from paperlib.data.read_folder import load_classification
 from paperlib.parts.trunks import TrunkConfig, trunk
@@ -62,3 +63,66 @@ def test_a_pretrained_trunk_is_stored_with_its_accuracy_and_loads(folder, monkey
     assert trained.state_dict().keys() == fresh.state_dict().keys()
     with pytest.raises(ValueError, match="does not fit trunk 'resnet18'"):
         trunk(TrunkConfig("resnet18", weights=str(path)))
+
+
+def numbered(count: int, side: int = 4) -> tuple[np.ndarray, np.ndarray]:
+    """Images whose left half holds their number, their right half 100 more; and their numbers as labels."""
+    images = np.zeros((count, 3, side, side), np.uint8) + np.arange(count, dtype=np.uint8)[:, None, None, None]
+    images[..., side // 2:] += 100
+    return images, np.arange(count)
+
+
+def test_epochs_are_shuffled_and_about_half_of_the_images_flipped():
+    images, labels = numbered(50)
+    batches, kept = pretrain.CropBatches(images, labels, 8, seed=1), images.copy()
+    epochs = [[int(t["labels"]) for step in range(6 * n, 6 * n + 6) for t in batches[step][1]] for n in range(3)]
+    assert all(len(set(epoch)) == 48 for epoch in epochs)                 # of 50, in batches of 8
+    assert len({tuple(epoch) for epoch in epochs}) == 3 and epochs[0] != sorted(epochs[0])
+    assert [int(t["labels"]) for t in pretrain.CropBatches(images, labels, 8, seed=2)[0][1]] != epochs[0][:8]
+    flips = []
+    for step in range(18):
+        pictures, targets = batches[step]
+        number = torch.cat([t["labels"] for t in targets])
+        left, right = pictures[:, 0, :, 0].long(), pictures[:, 0, :, -1].long()
+        flipped = left[:, 0] >= 100
+        assert torch.equal(torch.where(flipped[:, None], right, left), number[:, None].expand(-1, 4))
+        flips.append(tuple(flipped.tolist()))
+    assert 40 < sum(map(sum, flips)) < 104 and len(set(flips)) > 15
+    whole = [pretrain.CropBatches(images[:8], labels[:8], 8, seed)[0][0] for seed in (1, 2)]
+    assert len({tuple(sorted(pictures[:, 0, 0, 0].tolist())) for pictures in whole}) == 2  # flips follow the seed too
+    assert (images == kept).all()
+
+
+def test_batches_are_scaled_to_one_of_the_sides():
+    images, labels = numbered(16, side=8)
+    batches = pretrain.CropBatches(images, labels, 4, seed=0, sides=(6, 8, 12))
+    shapes = [tuple(batches[step][0].shape) for step in range(24)]
+    assert set(shapes) == {(4, 3, side, side) for side in (6, 8, 12)}
+    assert all(batches[step][0].dtype == torch.uint8 for step in range(6))
+
+
+def test_the_recipe_of_pre_training_is_followed_and_recorded(folder, monkeypatch):
+    recipe = replace(budget("smoke").recipe("classifier"), data=str(folder), steps=2, batch=8, lr=0.05, size=(32, 48))
+    monkeypatch.setattr(pretrain, "budget", lambda name: Budget("smoke", 1, {"classifier": recipe}))
+    seen = []
+
+    def pretended(system, batches, recipe, device, seed, checkpoint):
+        checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        checkpoint.touch()
+        seen.append((batches.sides, recipe.lr, seed, system.trunk.stem[0].conv.weight.clone()))
+        yield from ({"seconds": 1.0} for _ in range(recipe.steps))
+
+    monkeypatch.setattr(pretrain, "fit", pretended)
+    paths = [pretrain.pretrain("tiny", "smoke", seed, out=folder / str(seed), lr=lr)[0]
+             for seed, lr in ((0, None), (0, 0.2), (5, None))]
+    assert [(sides, lr, seed) for sides, lr, seed, _ in seen] == [
+        ((32, 48), 0.05, 0), ((32, 48), 0.2, 0), ((32, 48), 0.05, 5)]
+    first, again, other = (weight for *_, weight in seen)
+    assert first.equal(again) and not first.equal(other)
+    version = load_classification(str(folder), "train").version
+    header = read_header(paths[1])
+    assert {key: header[key] for key in ("seconds", "data", "seed", "steps", "batch", "lr")} == {
+        "seconds": "2", "data": f"{folder} {version}", "seed": "0", "steps": "2", "batch": "8", "lr": "0.2"}
+    assert read_header(paths[2])["seed"] == "5" and not list((folder.parent / "runs").rglob("*.checkpoint"))
+    held = load_file(paths[0])
+    assert held["stem.0.conv.weight"].dtype == torch.float16

@@ -125,3 +125,45 @@ def test_verdicts_follow_from_the_records():
     assert curves.CURVES["faster-cross-boundary"](claim, Trained())[1] == "contradicted"  # the loss fell
     found, verdict, _ = curves.CURVES["faster-rpn-helps-high-iou"](claim, Trained())
     assert found.mean == pytest.approx(10, abs=0.1) and verdict == "holds"
+
+
+def test_learnt_sizes_are_weighted_by_objectness(scenes):
+    net = system("rpn", "small", **{"trunk.weights": None})
+    shapes = net.cfg.rpn.anchors.shapes_per_position
+    sides = torch.arange(1.0, 2 * shapes + 1).view(2, shapes, 1).expand(-1, -1, 2)              # two places
+    anchors = torch.cat([torch.zeros(2, shapes, 2), sides], 2).reshape(-1, 4)
+    logits = torch.tensor([0.0, 2.0]).repeat_interleave(shapes).expand(4, -1)
+    net.predict_levels = lambda images: (
+        [logits[: len(images)]], [torch.zeros(len(images), 2 * shapes, 4)], [anchors])
+    weights = logits[0, ::shapes].sigmoid()
+    wanted = (sides[:, :, 0] * weights[:, None]).sum(0) / weights.sum()
+    for batch in (4, 3):
+        sizes = learnt_sizes(net, load(str(scenes), None), CPU, batch)
+        torch.testing.assert_close(sizes, wanted[:, None].expand(-1, 2).to(sizes.dtype))
+
+
+def test_own_proposals_lie_on_the_images_as_stored_and_are_those_that_train(scenes):
+    asked = []
+
+    class Whole(torch.nn.Module):
+        """Proposes the whole image, and says in which mode it was asked."""
+
+        cfg = PRESETS["rpn"]["tiny"](1)
+
+        def proposals(self, images, sizes, training):
+            asked.append((training, self.training))
+            return [torch.tensor([[0.0, 0.0, w, h]]) for h, w in sizes.tolist()]
+
+    for short in (None, 96):
+        found = proposals_of(Whole(), load(str(scenes), None), CPU, short, batch=3)
+        assert [b.tolist() for b in found] == [[[0, 0, 64, 64]]] * 4
+    assert asked == [(True, False)] * 4                              # two batches each
+
+
+def test_facts_of_sizes_are_of_images_as_stored_and_of_so_many(scenes):
+    dataset, net = load(str(scenes), None), system("rpn", "small", **{"trunk.weights": None})
+    assert "width_0" in proposal_facts(net, dataset, CPU)
+    assert "width_0" not in proposal_facts(net, dataset, CPU, short=96)
+    assert proposal_facts(net, dataset, CPU, images=2) == proposal_facts(net, dataset.subset(2), CPU)
+    one = system("rpn", "small", **{"trunk.weights": None, "rpn.anchors.scales": (1.0,), "rpn.anchors.ratios": (1.0,)})
+    assert "own_margin" not in proposal_facts(one, dataset, CPU)

@@ -1,7 +1,6 @@
 """Records: sealed, append-only, refused when edited or cut short."""
 
 import json
-import resource
 import signal
 
 import pytest
@@ -30,9 +29,9 @@ def record(tmp_path, monkeypatch):
 def test_a_record_comes_back_as_written(record):
     assert records.read("focal_loss/1b", "smoke") == []
     records.append(record)
-    records.append({**record, "seed": 1})
+    records.append({**record, "seed": 1, "remark": "a key that only some records have"})
     found = records.read("focal_loss/1b", "smoke")
-    assert [r["seed"] for r in found] == [0, 1]
+    assert [(r["seed"], "remark" in r) for r in found] == [(0, False), (1, True)]
     assert {k: v for k, v in found[0].items() if k != "sha256"} == record
     assert len(found[0]["provenance"]["torch"]) > 3
 
@@ -50,8 +49,9 @@ def test_the_newest_record_of_a_run_counts(record):
         (lambda line: line.replace("0.25", "0.35"), "does not match its checksum"),
         (
             lambda line: json.dumps({k: v for k, v in json.loads(line).items() if k != "hash"}),
-            "line 1: record lacks hash",
+            "line 1: row 'gamma 2', seed 0: lacks hash",
         ),
+        (lambda line: line.replace('"seed": 0', '"seed": "0"'), "seed = '0' has the wrong type or value: Expected int"),
     ],
 )
 def test_what_was_changed_after_measuring_is_refused(record, edit, words):
@@ -105,6 +105,7 @@ def test_a_glued_record_that_was_edited_is_refused(record):
 
 
 def test_a_record_that_the_disk_takes_only_half_of_leaves_no_trace(record):
+    resource = pytest.importorskip("resource", reason="Windows has no limits of a process")
     records.append(record)
     path = records.path_of("focal_loss/1b", "smoke")
     before, limits = path.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)

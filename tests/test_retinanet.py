@@ -12,7 +12,7 @@ from paperlib.data.named_sets import load
 from paperlib.parts import boxes
 from paperlib.parts.anchors import AnchorConfig, anchors_for
 from paperlib.parts.fused_class_loss import class_loss
-from paperlib.parts.losses import focal, smooth_l1
+from paperlib.parts.losses import KINDS, focal, smooth_l1
 from paperlib.parts.trunks import TrunkConfig
 from paperlib.systems.presets.retinanet import load_torchvision, tiny, torchvision_resnet50
 from paperlib.systems.registry import PRESETS, SYSTEMS
@@ -114,17 +114,34 @@ def test_normalisers():
         labels, matched = net.assign(net.predict(images)[2], targets)
         count = (labels > 0).sum(1)
         assert len(matched) == count.sum() and count[0] == 0
+        net.observe(images, targets)
         scale[kind] = net.scale(labels)
     torch.testing.assert_close(scale["image"], 1 / (4 * count.clamp(min=1)))
     torch.testing.assert_close(scale["batch"], (1 / count.sum()).expand(4))
     torch.testing.assert_close(scale["running"], scale["batch"])  # the first batch is its own mean
-    torch.testing.assert_close(net.scale(labels * 0), (1 / (count.sum() * 0.99 / 1.99)).expand(4))
-    before = net.positives.clone()
-    net.eval().scale(labels)
-    assert net.positives.equal(before)  # measuring a loss does not move the mean
+    net.observe(images, targets[:1] * 4)  # without an object
+    torch.testing.assert_close(net.scale(labels), (1 / (count.sum() * 0.99 / 1.99)).expand(4))
 
 
-@pytest.mark.parametrize("kind", ["focal", "ce", "focal_star", "hinge", "ohem", "ohem_1_3"])
+def test_only_observing_moves_the_running_mean_and_losses_read_what_it_assigned(monkeypatch):
+    net, (images, targets) = model(), scenes()
+    before = {name: value.clone() for name, value in net.state_dict().items() if "num_batches" not in name}
+    plain = net.eval().losses(images, targets)
+    assert all(net.state_dict()[name].equal(value) for name, value in before.items())
+    observed = net.train().observe(images, targets)
+    assert net.positives[1] == pytest.approx(0.01) and "anchor_labels" not in targets[0]
+    monkeypatch.setattr(net, "assign", lambda *_: pytest.fail("the anchors are assigned again"))
+    torch.testing.assert_close(net.eval().losses(images, observed), plain)  # the first batch is its own mean
+
+
+def test_maps_of_another_size_than_observed_are_assigned_anew():
+    net, (images, targets) = model(), scenes()
+    observed = net.observe(images, targets)
+    short = [{**t, "anchor_labels": t["anchor_labels"][1:]} for t in observed]
+    torch.testing.assert_close(net.losses(images, short), net.losses(images, observed))
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_no_objects_and_every_loss(kind):
     net, (images, targets) = model(loss=LossConfig(kind)), scenes()
     none = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64)}
@@ -343,10 +360,10 @@ def test_the_box_loss_is_weighted_and_speaks_of_the_objects_own_class(monkeypatc
 def test_measuring_a_loss_divides_by_the_running_mean_of_training():
     net, labels = model(), torch.zeros(2, 50, dtype=torch.int64)
     labels[0, :20] = 1
-    torch.testing.assert_close(net.eval().scale(labels), torch.tensor([1 / 20, 1 / 20]))  # nothing learnt yet: its own
-    net.train().scale(labels)
+    torch.testing.assert_close(net.scale(labels), torch.tensor([1 / 20, 1 / 20]))  # nothing observed yet: its own
+    net.positives.copy_(torch.tensor([0.2, 0.01]))
     labels[0, 10:20] = 0
-    torch.testing.assert_close(net.eval().scale(labels), torch.tensor([1 / 20, 1 / 20]))
+    torch.testing.assert_close(net.scale(labels), torch.tensor([1 / 20, 1 / 20]))
 
 
 @pytest.mark.parametrize("normaliser", ["batch", "running", "image"])

@@ -212,7 +212,7 @@ def test_recall_of_perfect_proposals_is_one(monkeypatch, scenes):
     found = iter([{"boxes": t["boxes"], "scores": torch.ones(len(t["boxes"])), "labels": t["labels"]}
                   for _, t in (dataset[i] for i in range(len(dataset)))])
     net = model()
-    monkeypatch.setattr(net, "detect", lambda images, sizes: [next(found) for _ in images])
+    monkeypatch.setattr(net, "detect", lambda images, sizes, proposals: [next(found) for _ in images])
     assert evaluate(net, dataset, torch.device("cpu"))["AR2"] == 1
 
 

@@ -1,7 +1,6 @@
 """Annotation files come from strangers: numbers out of range, paths that lead out, and sets joined or swapped."""
 import copy
 import json
-import resource
 import subprocess
 import sys
 import zipfile
@@ -23,6 +22,8 @@ FAR_POLYGON = [[2, 1, 1e9, 1, 6, 7]]
 
 def alone(*words):
     """The command line in a process of its own, which a fault may end or fill with 22 GB."""
+    resource = pytest.importorskip("resource", reason="Windows has no limits of a process")
+
     def little_memory():
         resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
     return subprocess.run([sys.executable, "-m", "paperlib", *map(str, words)], capture_output=True, text=True,

@@ -14,7 +14,7 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from paperlib.data.named_sets import load
 from paperlib.papers.printed import published
 from paperlib.systems.registry import SYSTEMS
-from paperlib.tables import compare, dials, records, row_jobs, runner, workers
+from paperlib.tables import compare, dials, identities, records, row_jobs, runner, workers
 from paperlib.training import recipes
 from paperlib.training.recipes import Budget, budget, system_config
 from paperlib.world import drawn_sets
@@ -176,8 +176,8 @@ def test_identity_follows_the_drawings_and_the_first_weights_without_drawing(tmp
     assert job.recipe.data == "minicoco" and job.recipe.set["trunk.weights"] == "mininet"
 
     def key():
-        runner._data_version.cache_clear()
-        runner._weights_version.cache_clear()
+        identities.data_version.cache_clear()
+        identities.weights_version.cache_clear()
         return runner.identity(job)
 
     first = key()

@@ -12,6 +12,8 @@ from paperlib.data.named_sets import load
 from paperlib.paths import weights_folder
 from paperlib.scoring.coco_metrics import evaluate
 from paperlib.scoring.detect import detect_all
+from paperlib.systems.contract import DetectionSystem
+from paperlib.systems.presets.retinanet import tiny
 from paperlib.training import loop, trained, trainer
 from paperlib.training.recipes import budget
 from paperlib.training.trained import Trained, category_ids, compare, from_header, nothing_in, to_header
@@ -57,14 +59,14 @@ def numbers(capsys):
     return json.loads(capsys.readouterr().out.splitlines()[-1])
 
 
-class Knowing(torch.nn.Module):
+class Knowing(torch.nn.Module, DetectionSystem):
     """Finds every object, and gives it the label that its own list of classes has for its colour."""
 
     def __init__(self, *classes):
         super().__init__()
-        self.trained = Trained(classes)
+        self.cfg, self.trained = tiny(len(classes)), Trained(classes)
 
-    def detect(self, images, sizes):
+    def detect(self, images, sizes, proposals):
         out = []
         for image in images:
             boxes, labels = [], []
@@ -102,9 +104,9 @@ def test_a_system_detects_at_the_size_that_it_was_trained_at(folder):
     seen = []
 
     class Watched(Knowing):
-        def detect(self, images, sizes):
+        def detect(self, images, sizes, proposals):
             seen.append(sizes[0].tolist())
-            return super().detect(images, sizes)
+            return super().detect(images, sizes, proposals)
 
     system, dataset = Watched("red", "green"), load(folder, "train")
     system.trained = Trained(("red", "green"), (32,))
@@ -170,11 +172,12 @@ def test_classes_that_only_one_side_has_are_told_and_the_rest_is_scored(folder, 
 
 def test_numbers_that_nobody_has_named_must_at_least_be_as_many(folder):
     system, dataset = Knowing(), load(folder, "train")
+    system.cfg = tiny(2)
     assert category_ids(system, dataset) == [1, 2]
-    system.cfg = type("Config", (), {"num_classes": 5})
+    system.cfg = tiny(5)
     with pytest.raises(ValueError, match=r"knows 5 classes and does not name them; set/train has 2 classes \(red, gr"):
         category_ids(system, dataset)
-    system.cfg.num_classes = 1
+    system.cfg = tiny(1)
     with pytest.raises(ValueError, match="knows 1 classes and"):
         category_ids(system, dataset)
     system.scored_by = "recall"                                          # a proposal method knows no classes

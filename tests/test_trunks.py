@@ -5,7 +5,7 @@ import torchvision
 from safetensors.torch import save_file
 
 from paperlib.config import override
-from paperlib.parts.trunks import TrunkConfig, trunk
+from paperlib.parts.trunks import Block, ConvNorm, TrunkConfig, trunk
 from paperlib.systems.fast_rcnn import FastRCNN
 from paperlib.systems.presets.fast_rcnn import vgg16
 
@@ -145,3 +145,78 @@ def test_clear_errors(tmp_path, monkeypatch):
         trunk(TrunkConfig("tiny", "imagenet"))
     with pytest.raises(ValueError, match="frozen_stages 9"):
         trunk(TrunkConfig("tiny", frozen_stages=9))
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+@pytest.mark.parametrize("name", ["tiny", "small", "resnet18"])
+def test_the_norms_epsilon_is_the_configurations(name, frozen):
+    net = trunk(TrunkConfig(name, frozen_norm=frozen, norm_eps=0.5))
+    norms = [m for m in net.modules() if isinstance(m, torch.nn.BatchNorm2d | torchvision.ops.FrozenBatchNorm2d)]
+    assert norms and {norm.eps for norm in norms} == {0.5}
+
+
+def test_a_folded_norm_adds_its_epsilon_to_the_variance():
+    layer = ConvNorm(3, 4, 3, 1, frozen=True, eps=0.5)
+    torch.nn.init.uniform_(layer.norm.running_var, 0.1, 0.2)
+    x = torch.rand(1, 3, 8, 8)
+    torch.testing.assert_close(layer.eval()(x), layer.norm(layer.conv(x)))
+
+
+@pytest.mark.parametrize("c_in, c_out, stride, kept", [(8, 8, 1, True), (8, 8, 2, False), (8, 12, 1, False)])
+def test_a_shortcut_is_the_input_itself_where_shapes_stay(c_in, c_out, stride, kept):
+    block = Block(c_in, c_out, stride, False, 1e-5)
+    assert (block.shortcut is None) == kept
+    assert block(torch.rand(2, c_in, 8, 8)).shape == (2, c_out, 8 // stride, 8 // stride)
+
+
+@pytest.mark.parametrize("name", ["small", "medium", "large"])
+def test_the_plain_trunks_are_pooled_before_their_second_and_third_group(name):
+    net = trunk(TrunkConfig(name)).eval()
+    x, sides = torch.rand(1, 3, 64, 96), []
+    for group in net.stages():
+        x = group(x)
+        sides.append(tuple(x.shape[2:]))
+    assert sides == [(32, 48), (16, 24), (8, 12), (8, 12), (8, 12)]
+    features = net(torch.rand(1, 3, 64, 96))
+    assert {level: tuple(x.shape[1:]) for level, x in features.items()} == {
+        2: (net.channels[2], 16, 24), 3: (net.channels[3], 8, 12)}
+
+
+@pytest.mark.parametrize("change, words", [
+    (lambda state: state.pop("stem.0.conv.weight"), r"missing \['stem\.0\.conv\.weight'\], unexpected \[\]"),
+    (lambda state: state.update(spare=torch.zeros(1)), r"missing \[\], unexpected \['spare'\]")])
+def test_a_key_too_few_or_too_many_is_named(tmp_path, change, words):
+    state = trunk(TrunkConfig("tiny")).state_dict()
+    change(state)
+    torch.save(state, tmp_path / "tiny.pth")
+    with pytest.raises(ValueError, match=words):
+        trunk(TrunkConfig("tiny", str(tmp_path / "tiny.pth")))
+
+
+def test_counters_of_batches_may_be_missing(tmp_path):
+    state = trunk(TrunkConfig("tiny")).state_dict()
+    counters = [key for key in state if key.endswith("num_batches_tracked")]
+    for key in counters:
+        del state[key]  # in place: the state's own notes, which torch reads, stay those of a whole one
+    torch.save(state, tmp_path / "tiny.pth")
+    net = trunk(TrunkConfig("tiny", str(tmp_path / "tiny.pth")))
+    assert counters and net.stem[0].conv.weight.equal(state["stem.0.conv.weight"])
+
+
+def test_imagenet_is_torchvisions_first_set_of_weights_without_the_classifier(monkeypatch):
+    states = {"IMAGENET1K_V1": torchvision.models.resnet18(weights=None).state_dict(), "IMAGENET1K_V2": {}}
+    asked = []
+
+    class Stored:
+        def __init__(self, name):
+            self.name = name
+
+        def get_state_dict(self, progress):
+            return states[self.name]
+
+    monkeypatch.setattr(torchvision.models, "get_model_weights",
+                        lambda name: asked.append(name) or {key: Stored(key) for key in states})
+    net = trunk(TrunkConfig("resnet18", "imagenet"))
+    assert asked == ["resnet18"] and "fc.weight" in states["IMAGENET1K_V1"]
+    for key, value in net.state_dict().items():
+        assert value.equal(states["IMAGENET1K_V1"][key.removeprefix("body.")]), key

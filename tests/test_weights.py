@@ -183,3 +183,16 @@ def test_a_trunks_weights_that_are_broken(tmp_path, monkeypatch, suffix, make, w
         trunk(TrunkConfig("tiny", weights=str(path)))
     assert str(path) in str(error.value) and words in str(error.value) and "\n" not in str(error.value)
     assert not (tmp_path / "exploded").exists()
+
+
+def test_weights_that_cannot_be_written_leave_no_part_behind_and_the_old_file_as_it_was(stored, monkeypatch):
+    system, before = load_weights(stored), stored.read_bytes()
+
+    def full(tensors, path, header):
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(safetensors.torch, "save_file", full)
+    with pytest.raises(OSError, match="No space left"):
+        save_weights(stored, "retinanet", system)
+    assert stored.read_bytes() == before and not list(stored.parent.glob("*.part"))

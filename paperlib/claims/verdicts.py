@@ -1,20 +1,23 @@
 """Every claim of the papers beside what was measured here: value, interval, verdict, and what it cost."""
 import math
 import re
-from collections import Counter
 from collections.abc import Collection, Iterable
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from paperlib.bench import timing
 from paperlib.claims.registry import COMPUTED, CURVES, TIMED
+from paperlib.claims.tally import VERDICTS as VERDICTS
+from paperlib.claims.tally import counts as counts
 from paperlib.intervals import Difference, paired, pairs_to_see, verdict
 from paperlib.papers.printed import by_variant, published
 from paperlib.papers.register import claims
 from paperlib.tables import compare, records
+from paperlib.tables.source import changed_since
 from paperlib.training.recipes import Budget, budget
 
-VERDICTS = ("holds", "contradicted", "unresolved", "stale", "not run", "external")
+if TYPE_CHECKING:
+    import pandas as pd
+
 NOTHING = {"measured": None, "interval": None, "n": 0, "verdict": "not run", "cost": None, "delta": None, "pairs": None,
            "mixed": None, "remark": ""}
 
@@ -45,19 +48,13 @@ def judged(plan: str | Budget | None = "mini", paper: str | None = None) -> list
     return [_line(claim, judges[claim["judge"]["by"]](claim), plan) for claim in chosen]
 
 
-def counts(lines: Iterable[dict]) -> dict[str, dict[str, int]]:
-    """{paper: {verdict: number}} of judged claims, every verdict present, papers in their order."""
-    found: dict[str, Counter] = {}
-    for line in lines:
-        found.setdefault(line["paper"], Counter())[line["verdict"]] += 1
-    return {paper: {v: tally[v] for v in VERDICTS} for paper, tally in found.items()}
-
-
-def frame(lines: Iterable[dict], kind: str) -> pd.DataFrame:
+def frame(lines: Iterable[dict], kind: str) -> "pd.DataFrame":
     """Judged claims of one kind ("trend", "ratio", "exact") as a table, a row a claim, without what nobody filled.
 
     "enough" is the number of pairs of seeds that `judged` calls "pairs". Trends say what is compared.
     """
+    import pandas as pd  # here: claims are judged without it
+
     def words(value, number="g"):
         if isinstance(value, dict):
             value = [f"{key} {words(part)}" for key, part in value.items()]
@@ -139,8 +136,9 @@ def _timing(claim: dict, record: dict) -> dict:
     if record["hash"] != timing.identity(claim["id"], TIMED):
         return {"verdict": "stale"}
     size = f" Sides 1/{record['shrink']}, regions 1/{record['shrink']**2} of the paper's." * (record["shrink"] > 1)
+    remark += " The code has changed since." * changed_since(record)
     return _interval(found) | {"verdict": says, "cost": round(record["seconds"] / 60, 2),
-                               "remark": f"Timed: {record['note']}{size} {remark}".strip()}
+                               "remark": f"Timed: {record['note']}{size} {remark.strip()}".strip()}
 
 
 class _Trained:
@@ -170,7 +168,7 @@ def _rows(claim: dict, trained: _Trained) -> dict:
     delta = None if None in (high, low) else round(share * high - low, 4)
     better, worse = (trained.points(table, label, metric) for label in pair)
     found = paired({seed: share * value for seed, value in better.items()}, worse)
-    nothing = {"stale": 0, "seconds": [], "diverged": 0, "products": {}}
+    nothing = {"stale": 0, "seconds": [], "diverged": 0, "products": {}, "changed": 0}
     mine = [trained.rows(table).get(label, nothing) for label in pair]
     mixed, told = _mixed(*mine, better.keys() & worse.keys())
     says = verdict(found, sign, judge.get("margin"))
@@ -179,6 +177,8 @@ def _rows(claim: dict, trained: _Trained) -> dict:
                      for label, row in zip(pair, mine) if row["diverged"])
     if stale and found is not None:
         remark += f" {stale} stale runs are left out."
+    if changed := sum(row["changed"] for row in mine):
+        told += f" The code has changed since {changed} of these runs."
     seconds = sum(sum(row["seconds"]) for row in mine)
     effect = judge.get("margin", delta)
     pairs = pairs_to_see(effect, found) if says == "unresolved" and effect is not None else None

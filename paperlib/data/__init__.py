@@ -1,1 +1,1 @@
-"""Data sets: readers for the COCO and VOC formats, and the drawn world."""
+"""Data sets: readers of the COCO and VOC formats, checks of them, batches, and proposals from outside."""

@@ -14,132 +14,146 @@ from paperlib.data.read_list import read_list
 from paperlib.data.read_voc import read_voc, splits_of
 from paperlib.data.set_layouts import choose, json_splits, lists_at, splits_at, top_of
 from paperlib.paths import data_folder
+from paperlib.world.set_names import DRAWN, SetName
 
-EMBEDDED = ("minicoco", "mininet", "minivoc")              # drawn by `build`; mininet holds crops, without boxes
 DOWNLOADED = ("coco2014", "coco2017", "voc2007", "voc2012")
+Name = str | Path | SetName                                # of a set, or where one lies
+ListedImages = tuple[Path, list[Path], str]  # a list of images, its annotation files, and a name
 
 
-def is_drawn(name: str | Path) -> bool:
+def is_drawn(name: Name) -> bool:
     """Whether a name is that of an embedded set, a dial turned or not: "minicoco", "minicoco?stuff=0"."""
-    return "/" not in str(name) and all(part.partition("?")[0] in EMBEDDED for part in str(name).split("@"))
+    return SetName.parse(name).is_drawn
 
 
 def known_sets() -> dict[str, str]:
     """Every set that has a name, and where it is or how to get it."""
-    how = {**dict.fromkeys(EMBEDDED, "drawn on first use"),
-           **{name: f"not here; `paperlib data download {name}`" for name in DOWNLOADED}}
+    places = dict.fromkeys(DRAWN, "drawn on first use")
+    for name in DOWNLOADED:
+        places[name] = f"not here; `paperlib data download {name}`"
     folder = data_folder()
-    found = {p.name for p in folder.iterdir() if p.is_dir() and (
-        json_splits(p) or (p / "Annotations").is_dir() or (p / "version").is_file())} if folder.is_dir() else set()
-    return {name: str(folder / name) if name in found else how[name] for name in sorted(how | dict.fromkeys(found, ""))}
+    for path in sorted(folder.glob("*")):
+        is_set = json_splits(path) or (path / "Annotations").is_dir() or (path / "version").is_file()
+        if path.is_dir() and is_set:
+            places[path.name] = str(path)
+    return dict(sorted(places.items()))
 
 
-def load(name_or_path: str | Path, split: str | None = None, limit: int | None = None) -> DetectionSet:
-    """A detection set: an embedded or downloaded name ("minicoco", "minicoco/val"), a COCO JSON file or folder, or
-    a VOC folder. A COCO folder's split may also be a list of images, `annotations/<split>.txt` (`read_list.read_list`).
+def load(name_or_path: Name, split: str | None = None, limit: int | None = None) -> DetectionSet:
+    """A detection set by its name ("minicoco", "minicoco/val"), or a COCO file or folder, or a VOC folder.
+
+    A COCO folder's split may also be a list of images, `annotations/<split>.txt` (`read_list.read_list`).
     `limit` keeps the first so many images. "A@B" is set A with the categories that set B has.
 
-    Errors: KeyError for a name that is no set and no path, and for a split that the set lacks, each with what there is.
+    Errors: KeyError for a name that is no set and no path, and for a split that the set lacks, each with what
+            there is.
     """
-    name, like = halves(name_or_path)
-    if like:
-        return load(name, split, limit).only(load(like, splits(like)[0]).classes)
+    name = SetName.parse(name_or_path)
     if listed := list_of(name, split):
-        found = read_list(*listed)
+        dataset = read_list(*listed)
     else:
         kind, place, split = locate(name, split)
-        title = f"{top_of(place, split).name}/{split}" if split else top_of(place, split).name
-        found = read_coco(place, name=title) if kind == "coco" else read_voc(place, split)
-    return found if limit is None else found.subset(limit)
+        top = top_of(place, split).name
+        title = f"{top}/{split}" if split else top
+        dataset = read_coco(place, name=title) if kind == "coco" else read_voc(place, split)
+    if limit is not None:
+        dataset = dataset.subset(limit)
+    if not name.mix:
+        return dataset
+    return dataset.only(load(name.mix, splits(name.mix)[0]).classes)
 
 
-def halves(name_or_path: str | Path) -> tuple[str, str]:
-    """("A", "B") of "A@B", and (name, "") of any other; a path that is there is itself, though its name holds "@"."""
-    name = str(name_or_path)
-    cuts = [] if Path(name).exists() else [i for i, letter in enumerate(name) if i and letter == "@"]
-    for cut in cuts:
-        if is_drawn(name[:cut]) or Path(name[:cut]).exists() or (data_folder() / name[:cut]).exists():
-            return name[:cut], name[cut + 1:]
-    return (name[:cuts[0]], name[cuts[0] + 1:]) if cuts else (name, "")
+def locate(name_or_path: Name, split: str | None = None) -> tuple[str, Path, str | None]:
+    """("coco", annotation file, split) or ("voc", folder, split).
 
-
-def locate(name_or_path: str | Path, split: str | None = None) -> tuple[str, Path, str | None]:
-    """("coco", annotation file, split) or ("voc", folder, split); draws an embedded set if it is not there yet.
-
+    Draws an embedded set if it is not there yet.
     Errors: as `load`.
     """
-    path, split = _place(name_or_path, split)
+    name = SetName.parse(name_or_path)
+    path, split = _place(name, split)
     if path.is_file():
         if split is not None:
             raise KeyError(f"{path}: no split {split!r}: it is one annotation file")
         return "coco", path, None
     if not path.is_dir():
-        raise KeyError(f"no data set {str(name_or_path)!r}: neither a path nor one of {', '.join(known_sets())}")
+        raise KeyError(f"no data set {str(name)!r}: neither a path nor one of {', '.join(known_sets())}")
     if files := json_splits(path):
         chosen = choose(path, split, files)
         return "coco", files[chosen], None if chosen == "instances" else chosen
     if (path / "Annotations").is_dir():
         names = dict.fromkeys(splits_of(path))
-        return "voc", path, choose(path, split, names) if names or split else None
+        if not names and not split:
+            return "voc", path, None
+        return "voc", path, choose(path, split, names)
     holds = ", ".join(sorted(p.name for p in path.iterdir())[:8]) or "nothing"
-    raise KeyError(f"{path} is no detection set: it holds {holds}; expected COCO's annotations/instances_<split>.json "
-                   "(or instances.json), Roboflow's <split>/_annotations.coco.json, or VOC's Annotations, ImageSets "
+    raise KeyError(f"{path} is no detection set: it holds {holds}; expected COCO's "
+                   "annotations/instances_<split>.json "
+                   "(or instances.json), Roboflow's <split>/_annotations.coco.json, or VOC's Annotations, "
+                   "ImageSets "
                    "and JPEGImages")
 
 
-def _place(name_or_path: str | Path, split: str | None) -> tuple[Path, str | None]:
-    """The path of a set and the split that was asked for: "minicoco/val" names both, if no path is called so."""
-    path, (top, _, part) = resolve(name_or_path), str(name_or_path).rpartition("/")
-    if split is not None or path.exists() or not part or "/" in top:
+def _place(name: SetName, split: str | None) -> tuple[Path, str | None]:
+    """The path of a set and the split asked for; "minicoco/val" names both, if no path is called so."""
+    path = resolve(name)
+    if split is not None or name.split is None or path.exists():
         return path, split
-    if is_drawn(top) or top in known_sets():
-        return resolve(top), part
-    there = {*splits_at(Path(top)), *(file.stem for file in lists_at(Path(top)))} - {None}
-    if part in there:
-        return Path(top), part
-    if there:
-        raise KeyError(f"no data set {str(name_or_path)!r}: there is no such path, and {top} has no split {part!r}; it "
-                       f"has {', '.join(sorted(there))}")
+    if name.base in DRAWN or name.top in known_sets():
+        return resolve(name.top), name.split
+    folder = Path(name.top)
+    offered = {file.stem for file in lists_at(folder)} | set(splits_at(folder)) - {None}
+    if name.split in offered:
+        return folder, name.split
+    if offered:
+        raise KeyError(f"no data set {str(name)!r}: there is no such path, and {name.top} has no split "
+                       f"{name.split!r}; it has {', '.join(sorted(offered))}")
     return path, split
 
 
-def splits(name_or_path: str | Path) -> list[str | None]:
+def splits(name_or_path: Name) -> list[str | None]:
     """The splits that `load` offers, but for lists of images; [None] for a set without splits."""
-    return splits_at(resolve(halves(name_or_path)[0]))
+    return splits_at(resolve(name_or_path))
 
 
-def list_of(name_or_path: str | Path, split: str | None) -> tuple[Path, list[Path], str] | None:
-    """What `read_list` needs for a split that is a list of images: the list, the annotation files, and a name."""
-    path, split = _place(name_or_path, split)
-    return next((found for found in lists_of(path) if found[0].stem == split), None)
+def list_of(name_or_path: Name, split: str | None) -> ListedImages | None:
+    """What `read_list` needs for a split that is a list of images; None for another split."""
+    path, split = _place(SetName.parse(name_or_path), split)
+    for listed in lists_of(path):
+        if listed[0].stem == split:
+            return listed
+    return None
 
 
-def lists_of(name_or_path: str | Path) -> list[tuple[Path, list[Path], str]]:
+def lists_of(name_or_path: Name) -> list[ListedImages]:
     """All lists of images in a COCO folder, as `list_of` gives them."""
     path = resolve(name_or_path)
     lists = lists_at(path)
-    files = [file for file in json_splits(path).values() if file.stem.startswith("instances")] if lists else []
-    return [(file, files, f"{path.name}/{file.stem}") for file in lists] if files else []
+    if not lists:
+        return []
+    files = [file for file in json_splits(path).values() if file.stem.startswith("instances")]
+    return [(file, files, f"{path.name}/{file.stem}") for file in lists if files]
 
 
-def resolve(name_or_path: str | Path) -> Path:
-    """The path of a set; an embedded one is drawn first if it is missing."""
-    name = str(name_or_path)
-    if is_drawn(name):
-        return ensure(name)
-    return data_folder() / name if name in known_sets() else Path(name_or_path)
+def resolve(name_or_path: Name) -> Path:
+    """The path of a set, whatever its mix; an embedded one is drawn first if it is missing."""
+    name = SetName.parse(name_or_path)
+    if name.base in DRAWN and name.split is None:
+        return ensure(name.top)
+    if str(name.path) in known_sets():
+        return data_folder() / name.path
+    return name.path
 
 
 def ensure(name: str, jobs: int | None = None) -> Path:
-    """The folder of an embedded set, drawn under a lock into a temporary folder that is renamed when complete.
+    """The folder of an embedded set, drawn under a lock in a temporary folder that is renamed when complete.
 
-    A folder that an older version of the drawings made is replaced: it holds other pictures than today's results. What
-    a killed drawing left is removed.
+    A folder that an older version of the drawings made is replaced: it holds other pictures than today's
+    results. What a killed drawing left is removed.
     Errors: KeyError for another name; OSError where nothing can be written.
     """
     from paperlib.world import build, drawn_sets  # late: drawing needs OpenCV, reading other sets does not
-    if not is_drawn(name):
-        raise KeyError(f"no embedded data set {name!r}; there are {', '.join(EMBEDDED)}")
+    if not is_drawn(name) or SetName.parse(name).mix:
+        raise KeyError(f"no embedded data set {name!r}; there are {', '.join(DRAWN)}")
     folder = data_folder() / drawn_sets.folder_of(name)
     if _is_current(folder, drawn_sets.version(name)):
         return folder
@@ -166,7 +180,8 @@ def _alone(folder: Path) -> Iterator[None]:
         folder.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except OSError as error:
-        raise OSError(f"{folder.parent}: {folder.name} cannot be drawn there ({error.strerror or error}); set "
+        raise OSError(f"{folder.parent}: {folder.name} cannot be drawn there ({error.strerror or error}); "
+                      "set "
                       "PAPERLIB_DATA to a folder that can be written to") from None
     try:
         yield

@@ -17,7 +17,8 @@ from paperlib.paths import data_folder
 from paperlib.progress import progress
 
 # what counts as a picture in a folder; of several with one stem, VOC's reader takes the first kind
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".jpe", ".jfif", ".jp2", ".ppm", ".pgm")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".jpe", ".jfif", ".jp2",
+            ".ppm", ".pgm")
 MAX_CACHE = 1 << 30            # bytes; a larger set is decoded image by image
 
 
@@ -25,16 +26,16 @@ def read_rgb(file: Path, size: tuple[int, int]) -> Tensor:
     """One image file as RGB, upright, at its recorded size (decoded with Pillow).
 
     Shapes: size (height, width) -> uint8 (3, height, width).
-    Errors: FileNotFoundError; ValueError naming the file when it is empty, cut short, not an image, of another size or
-        larger than Pillow opens (values.MAX_PIXELS).
-    Differs: the camera's rotation flag is applied unless only the unrotated picture has the recorded size; 16-bit grey
-        is divided by 256; alpha is dropped.
+    Errors: FileNotFoundError; ValueError naming the file when it is empty, cut short, not an image, of
+        another size or larger than Pillow opens (values.MAX_PIXELS).
+    Differs: the camera's rotation flag is applied unless only the unrotated picture has the recorded size;
+        16-bit grey is divided by 256; alpha is dropped.
     """
     return torch.from_numpy(decode(file, size)[0].transpose(2, 0, 1).copy())
 
 
 def decode(file: Path, size: tuple[int, int]) -> tuple[np.ndarray, str]:
-    """RGB (H, W, 3) of a file and Pillow's name of the stored mode ("RGB", "L", "P", "RGBA", "CMYK", "I;16", ...)."""
+    """RGB (H, W, 3) of a file, and Pillow's name of the stored mode ("RGB", "L", "P", "CMYK", ...)."""
     try:
         with Image.open(file) as stored:
             stored.load()
@@ -44,7 +45,7 @@ def decode(file: Path, size: tuple[int, int]) -> tuple[np.ndarray, str]:
             rgb = np.asarray(_to_rgb(upright))
     except FileNotFoundError:
         raise FileNotFoundError(f"{file}: image file is missing") from None
-    except Exception as error:                             # Pillow's readers fail on broken files in many ways
+    except Exception as error:  # Pillow's readers fail on broken files in many ways
         empty = file.is_file() and not file.stat().st_size
         said = str(error).split(str(file))[0].strip(" '") or type(error).__name__
         why = "the file has 0 bytes" if empty else f"Pillow says {said!r}"
@@ -66,12 +67,13 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def cached_pixels(root: Path, images: list[dict], version: str) -> np.memmap | None:
-    """All images as one read-only array on disk, decoded on first use; None when sizes differ or it cannot be kept.
+    """All images as one read-only array on disk, decoded on first use.
 
+    None when sizes differ or it cannot be kept.
     Shapes: -> uint8 (n, 3, H, W) memory map.
-    Over 1 GiB, or in a folder that cannot be written, it is not kept. The file lies beside the images of our own sets,
-    in the user's cache folder for all others, is named by version, file sizes and times, and is written whole under a
-    lock.
+    Over 1 GiB, or in a folder that cannot be written, it is not kept. The file lies beside the images of our
+    own sets, in the user's cache folder for all others, is named by version, file sizes and times, and is
+    written whole under a lock.
     """
     sizes = {(image["height"], image["width"]) for image in images}
     if len(sizes) != 1 or len(images) * 3 * np.prod(next(iter(sizes))) > MAX_CACHE:
@@ -83,7 +85,8 @@ def cached_pixels(root: Path, images: list[dict], version: str) -> np.memmap | N
             info = os.stat(root / image["file_name"])
         except FileNotFoundError:
             raise FileNotFoundError(f"{root / image['file_name']}: image file is missing") from None
-        stamp.update(f"{image['file_name']} {info.st_size} {info.st_mtime_ns}".encode(errors="surrogateescape"))
+        line = f"{image['file_name']} {info.st_size} {info.st_mtime_ns}"
+        stamp.update(line.encode(errors="surrogateescape"))
     file = cache_folder(root) / f".pixels-{version}-{stamp.hexdigest()[:12]}.npy"
     if not file.exists():
         if not writable(file.parent):
@@ -95,9 +98,10 @@ def cached_pixels(root: Path, images: list[dict], version: str) -> np.memmap | N
 
 
 def cache_folder(root: Path) -> Path:
-    """Where what is derived from a set is kept: beside the images of our own sets, else in the user's cache folder."""
-    ours = root.resolve().is_relative_to(data_folder().resolve())
-    return root if ours else Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "paperlib"
+    """Where derived files of a set are kept: beside the images of our own sets, else in the user's cache."""
+    if root.resolve().is_relative_to(data_folder().resolve()):
+        return root
+    return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "paperlib"
 
 
 @cache
@@ -108,7 +112,8 @@ def writable(folder: Path) -> bool:
         with tempfile.TemporaryFile(dir=folder):
             return True
     except OSError as error:
-        warnings.warn(f"{folder}: nothing can be kept there ({error.strerror or error}), so each run does it again; "
+        warnings.warn(f"{folder}: nothing can be kept there ({error.strerror or error}), so each run does it "
+                      "again; "
                       "PAPERLIB_DATA or XDG_CACHE_HOME may name another folder", stacklevel=2)
         return False
 
@@ -130,16 +135,21 @@ def find_images(file: Path, images: list[dict]) -> Path:
     """The folder beside the annotation file that holds any of the first images, else the likeliest one."""
     split = file.stem.removeprefix("instances_").removeprefix("image_info_")
     tops = [file.parent.parent, file.parent] if file.parent.name == "annotations" else [file.parent]
-    places = [top / place for top in tops for place in (split, f"images/{split}", "images", "")]
-    firsts = [image["file_name"] for image in images[:20]]
-    held = (place for name in firsts for place in places if (place / name).is_file())
-    return next(held, next(p for p in places if p.is_dir()))
+    places = []
+    for top in tops:
+        places += [top / split, top / "images" / split, top / "images", top]
+    for image in images[:20]:
+        for place in places:
+            if (place / image["file_name"]).is_file():
+                return place
+    return next(place for place in places if place.is_dir())
 
 
 def missing_images(root: Path, images: list[dict], file: str) -> list[Fault]:
     """A fault per record whose image is not there; none when no image is there (scoring needs no pixels)."""
-    absent = [image for image in images if not (root / image["file_name"]).is_file()]
-    if len(absent) == len(images):
-        return []
-    return [Fault(file, f"image {image['id']}", "no such file", f"{root / image['file_name']}", True)
-            for image in absent]
+    faults = []
+    for image in images:
+        picture = root / image["file_name"]
+        if not picture.is_file():
+            faults.append(Fault(file, f"image {image['id']}", "no such file", str(picture), True))
+    return faults if len(faults) < len(images) else []

@@ -14,17 +14,18 @@ def read_coco(annotation_file: str | Path, image_folder: str | Path | None = Non
               report: Callable[[str], None] | None = print) -> DetectionSet:
     """A set in COCO's format; what was dropped or clipped is counted in one line sent to `report`.
 
-    Without `image_folder` the usual places are tried: <split>, images/<split>, images and the file's own folder.
+    Without `image_folder` the usual places are tried: <split>, images/<split>, images and the file's own
+    folder.
     Errors: FileNotFoundError; ValueError naming file, record, what was found and what was expected.
-    Differs: pycocotools loads without checks. Here boxes of no area and polygons of two points are dropped, boxes that
-        stick out are clipped, `iscrowd` defaults to 0 and `area` to that of the mask, else of the box; all else that
-        is wrong stops.
+    Differs: pycocotools loads without checks. Here boxes of no area and polygons of two points are dropped,
+        boxes that stick out are clipped, `iscrowd` defaults to 0 and `area` to that of the mask, else of the
+        box; all else that is wrong stops.
     """
-    found, faults = gather_coco(Path(annotation_file), image_folder, name)
+    dataset, faults = gather_coco(Path(annotation_file), image_folder, name)
     stop_if_fatal(faults)
     if report and (line := summary(faults)):
-        report(f"{found.name}: {line}")
-    return found
+        report(f"{dataset.name}: {line}")
+    return dataset
 
 
 @uncollected()
@@ -41,22 +42,29 @@ def gather_coco(file: Path, image_folder=None, name: str | None = None,
         return None, faults
     records, faults = check_records(data, str(file), labelled=not file.name.startswith("image_info"))
     root = Path(image_folder) if image_folder else find_images(file, records["images"])
-    faults += missing_images(root, records["images"], str(file)) if pictures else []
+    if pictures:
+        faults += missing_images(root, records["images"], str(file))
     version = hashlib.sha256(file.read_bytes()).hexdigest()[:12]
     bounds, wrong = area_bounds(data)
-    faults += [Fault(str(file), "info", *wrong, True)] if wrong else []
+    if wrong:
+        faults.append(Fault(str(file), "info", *wrong, True))
     refused = refused_pictures(data, records["images"])
     return assemble(name or file.parent.name, root, records, version, faults, bounds, refused), faults
 
 
 def assemble(name: str, root: Path, records: dict, version: str, faults: list[Fault],
              bounds: Sequence[float] = AREA_BOUNDS, refused: Iterable[str] = ()) -> DetectionSet:
-    """A DetectionSet from checked records; `bounds` are the side lengths that divide small, medium and large, px."""
+    """A DetectionSet from checked records; `bounds`, px: the sides that divide small, medium and large."""
     by_image: dict[int, list[dict]] = {image["id"]: [] for image in records["images"]}
     for ann in records["annotations"]:
         by_image[ann["image_id"]].append(ann)
-    small, large = (float(side) ** 2 for side in bounds)
-    ranges = {"all": (0.0, MAX_AREA), "small": (0.0, small), "medium": (small, large), "large": (large, MAX_AREA)}
-    return DetectionSet(name, root, sorted(records["categories"], key=lambda c: c["id"]), records["images"], by_image,
-                        version, ranges, [f for f in faults if f.action == "dropped" and not f.fatal],
-                        [f for f in faults if f.action == "clipped" and not f.fatal], frozenset(refused))
+    small, large = float(bounds[0]) ** 2, float(bounds[1]) ** 2
+    ranges = {"all": (0.0, MAX_AREA), "small": (0.0, small), "medium": (small, large),
+              "large": (large, MAX_AREA)}
+    mended = {"kept": [], "dropped": [], "clipped": []}
+    for fault in faults:
+        if not fault.fatal:
+            mended[fault.action].append(fault)
+    categories = sorted(records["categories"], key=lambda category: category["id"])
+    return DetectionSet(name, root, categories, records["images"], by_image, version, ranges,
+                        mended["dropped"], mended["clipped"], frozenset(refused))

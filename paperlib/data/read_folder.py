@@ -22,30 +22,32 @@ class Crops:
 
 
 def load_classification(name: str | Path, split: str, size: int = 64, limit: int | None = None) -> Crops:
-    """Read <folder>/<split>/<class>/<image>: "mininet" (drawn on first use) or a path; images are resized to `size` px.
+    """Read <folder>/<split>/<class>/<image>: "mininet" (drawn on first use) or a path.
 
+    Images are resized to `size` px.
     `limit` keeps the first n images after an even shuffle over the classes.
     Errors: FileNotFoundError for a missing folder; ValueError naming an image that cannot be read.
     """
     folder = named_sets.ensure(name) / split if name == "mininet" else Path(name) / split
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: no such folder; expected one folder a class in it")
-    found = ImageFolder(folder)
-    order = np.random.default_rng(0).permutation(len(found))[:limit]
+    listed = ImageFolder(folder)
+    order = np.random.default_rng(0).permutation(len(listed))[:limit]
     images = np.empty((len(order), 3, size, size), np.uint8)
-    seen = hashlib.sha256()
+    digest = hashlib.sha256()
     for i, index in enumerate(order):
-        path = Path(found.samples[index][0])
+        path = Path(listed.samples[index][0])
         images[i] = _read(path, size)
-        seen.update(f"{path.relative_to(folder)} {path.stat().st_size}".encode())
-    return Crops(images, np.array(found.targets)[order], found.classes, seen.hexdigest()[:12])
+        digest.update(f"{path.relative_to(folder)} {path.stat().st_size}".encode())
+    return Crops(images, np.array(listed.targets)[order], listed.classes, digest.hexdigest()[:12])
 
 
 def _read(path: Path, size: int) -> np.ndarray:
     try:
         with Image.open(path) as image:
             image = image.convert("RGB")
-            image = image if image.size == (size, size) else image.resize((size, size), Image.Resampling.BILINEAR)
+            if image.size != (size, size):
+                image = image.resize((size, size), Image.Resampling.BILINEAR)
             return np.asarray(image).transpose(2, 0, 1)
     except OSError as error:
         raise ValueError(f"{path}: not a readable image ({error})") from None

@@ -28,26 +28,32 @@ CHUNK = 100                    # images between two writes
 
 
 def selective_search(image: np.ndarray, quality: bool = False, seed: int = 0) -> np.ndarray:
-    """Boxes of regions that a hierarchical grouping of the image finds, likeliest first: (H, W, 3) RGB -> (P, 4) px.
+    """Boxes of regions by a hierarchical grouping of the image, likeliest first: (H, W, 3) RGB -> (P, 4) px.
 
     Source: Uijlings et al. 2013, through OpenCV; Fast R-CNN (arXiv 1504.08083v2) Sec. 4-5 uses both modes.
-    Differs: images under 256 px are cut into finer segments, as OpenCV's own settings are made for 500 px. Rank is a
-             random number times the place in the order of size: OpenCV's own order cannot be repeated.
+    Differs: images under 256 px are cut into finer segments, as OpenCV's own settings are made for 500 px.
+             Rank is a random number times the place in the order of size: OpenCV's own order cannot be
+             repeated.
     """
     bgr = np.ascontiguousarray(image[:, :, ::-1])
     search = cv2.ximgproc.segmentation.createSelectiveSearchSegmentation()
     search.setBaseImage(bgr)
     if min(image.shape[:2]) < SMALL:
-        _fine(search, bgr, QUALITY if quality else FAST)
+        _fine(search, bgr, _settings(quality))
     elif quality:
         search.switchToSelectiveSearchQuality()
     else:
         search.switchToSelectiveSearchFast()
-    found = np.unique(search.process(), axis=0)
-    found[:, 2:] += found[:, :2]
-    place = np.argsort(np.argsort(-(found[:, 2:] - found[:, :2]).prod(1), kind="stable"))
-    rank = (place + 1) * np.random.default_rng(seed).random(len(found))
-    return found[np.argsort(rank)].astype(np.float32)
+    boxes = np.unique(search.process(), axis=0)
+    boxes[:, 2:] += boxes[:, :2]
+    place = np.argsort(np.argsort(-(boxes[:, 2:] - boxes[:, :2]).prod(1), kind="stable"))
+    rank = (place + 1) * np.random.default_rng(seed).random(len(boxes))
+    return boxes[np.argsort(rank)].astype(np.float32)
+
+
+def _settings(quality: bool) -> tuple:
+    """How images of less than SMALL px are searched."""
+    return QUALITY if quality else FAST
 
 
 def _fine(search, bgr: np.ndarray, settings: tuple) -> None:
@@ -60,8 +66,8 @@ def _fine(search, bgr: np.ndarray, settings: tuple) -> None:
     for letters in strategies:
         mixed = tools.createSelectiveSearchSegmentationStrategyMultiple()
         for letter in letters:
-            mixed.addStrategy(getattr(tools, f"createSelectiveSearchSegmentationStrategy{kinds[letter]}")(),
-                              1 / len(letters))
+            create = getattr(tools, f"createSelectiveSearchSegmentationStrategy{kinds[letter]}")
+            mixed.addStrategy(create(), 1 / len(letters))
         search.addStrategy(mixed)
 
 
@@ -70,65 +76,84 @@ def searched(dataset: DetectionSet, quality: bool = False, jobs: int | None = No
 
     Where nothing can be written it is run each time.
     """
-    method = json.dumps(["selective search 1", quality, QUALITY if quality else FAST, SMALL, cv2.__version__])
+    method = json.dumps(["selective search 1", quality, _settings(quality), SMALL, cv2.__version__])
     key = hashlib.sha256(method.encode()).hexdigest()[:8]
     path = cache_folder(dataset.root) / f".proposals-{dataset.version}-{key}.npz"
-    names = [image["file_name"] for image in dataset.images]
+    names = [_stamped(dataset.root, image["file_name"]) for image in dataset.images]
     known = _read(path)[0] if path.exists() else {}
     keep = not known.keys() >= set(names) and writable(path.parent)
     with FileLock(f"{path}.lock") if keep else nullcontext():
-        known = _read(path)[0] if keep and path.exists() else known  # another process may have added some
+        if keep and path.exists():
+            known = _read(path)[0]                         # another process may have added some
         todo = [i for i, name in enumerate(names) if name not in known]
         run = joblib.Parallel(jobs or -1, prefer="threads")  # OpenCV lets other threads run meanwhile
         with progress(total=len(todo), desc="selective search", unit="image") as bar:
             for first in range(0, len(todo), CHUNK):
                 chunk = todo[first:first + CHUNK]
                 new = run(joblib.delayed(_search)(dataset.image(i).numpy(), quality, i) for i in chunk)
-                known |= {names[i]: b for i, b in zip(chunk, new)}
+                for i, boxes in zip(chunk, new):
+                    known[names[i]] = boxes
                 if keep:
                     _write(path, known, {"version": dataset.version, "method": method})
                 bar.update(len(chunk))
+    return _tensors(known, names)
+
+
+def _tensors(known: dict[str, np.ndarray], names: list[str]) -> list[Tensor]:
     return [torch.from_numpy(known[name].astype(np.float32)) for name in names]
+
+
+def _stamped(root: Path, name: str) -> str:
+    """A picture's name, bytes and time of last change: a picture that is replaced is searched again."""
+    info = (root / name).stat()
+    return f"{name} {info.st_size} {info.st_mtime_ns}"
 
 
 def _search(image: np.ndarray, quality: bool, seed: int) -> np.ndarray:
     return selective_search(image.transpose(1, 2, 0), quality, seed).astype(np.int16)
 
 
-def save_proposals(path: str | Path, dataset: DetectionSet, found: list[Tensor], **about: str) -> Path:
+def save_proposals(path: str | Path, dataset: DetectionSet, boxes: list[Tensor], **about: str) -> Path:
     """Write one (P, 4) px tensor an image of `dataset`, best first, for `ProposalSource(kind=path)`."""
-    named = {image["file_name"]: b.cpu().numpy() for image, b in zip(dataset.images, found, strict=True)}
+    named = {}
+    for image, box in zip(dataset.images, boxes, strict=True):
+        named[image["file_name"]] = box.cpu().numpy()
     return _write(Path(path), named, {"version": dataset.version, "data": dataset.name, **about})
 
 
 def read_proposals(path: str | Path, dataset: DetectionSet) -> list[Tensor]:
-    """The proposals of every image. Errors: FileNotFoundError; ValueError for a file made for another set or images."""
+    """The proposals of every image.
+
+    Errors: FileNotFoundError; ValueError for a file made for another set or other images.
+    """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"proposals.kind {path}: no such file")
     known, about = _read(path)
-    lacking = [image["file_name"] for image in dataset.images if image["file_name"] not in known]
+    names = [image["file_name"] for image in dataset.images]
+    lacking = [name for name in names if name not in known]
     if about.get("version") != dataset.version or lacking:
+        lack = f" with {lacking[0]} and {len(lacking) - 1} others that lack" if lacking else ""
         raise ValueError(f"{path}: proposals of {about.get('data', 'a set')} version {about.get('version')}, "
-                         f"{len(known)} images; expected {dataset.name} version {dataset.version}"
-                         + (f" with {lacking[0]} and {len(lacking) - 1} others that lack" if lacking else ""))
-    return [torch.from_numpy(known[image["file_name"]].astype(np.float32)) for image in dataset.images]
+                         f"{len(known)} images; expected {dataset.name} version {dataset.version}{lack}")
+    return _tensors(known, names)
 
 
 def _read(path: Path) -> tuple[dict[str, np.ndarray], dict]:
     try:
         with np.load(path, allow_pickle=False) as file:
-            ends = file["counts"].cumsum()
-            return dict(zip(file["names"].tolist(), np.split(file["boxes"], ends[:-1]))), json.loads(str(file["about"]))
+            boxes = np.split(file["boxes"], file["counts"].cumsum()[:-1])
+            return dict(zip(file["names"].tolist(), boxes)), json.loads(str(file["about"]))
     except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path}: not a file of proposals ({error}); delete it") from None
 
 
-def _write(path: Path, found: dict[str, np.ndarray], about: dict) -> Path:
+def _write(path: Path, named: dict[str, np.ndarray], about: dict) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.part")
     with part.open("wb") as file:
-        np.savez(file, names=np.array(list(found)), counts=np.array([len(b) for b in found.values()]),
-                 boxes=np.concatenate(list(found.values())), about=np.array(json.dumps(about)))
+        boxes = list(named.values())
+        np.savez(file, names=np.array(list(named)), counts=np.array(list(map(len, boxes))),
+                 boxes=np.concatenate(boxes), about=np.array(json.dumps(about)))
     os.replace(part, path)
     return path

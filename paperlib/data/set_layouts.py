@@ -9,8 +9,7 @@ ROBOFLOW = "_annotations.coco.json"                        # one in each split's
 
 def splits_at(path: Path) -> list[str | None]:
     """The splits of a COCO or VOC folder, but for lists of images; [None] for a set without splits."""
-    files = json_splits(path) if path.is_dir() else {}
-    names = list(files) if files else splits_of(path)
+    names = list(json_splits(path)) or splits_of(path)
     return [None] if names in ([], ["instances"]) else names
 
 
@@ -20,7 +19,7 @@ def lists_at(path: Path) -> list[Path]:
 
 
 def json_splits(folder: Path) -> dict[str, Path]:
-    """Split -> annotation file of a COCO folder. A year in a file's name may be left out if no other year is there."""
+    """Split -> annotation file of a COCO folder; a split is named without its year if it has one only."""
     years: dict[str, dict[str, Path]] = {}
     for place, prefix in (("annotations", "instances_"), ("annotations", "image_info_"), ("", "instances")):
         for file in sorted((folder / place).glob(f"{prefix}*.json")):
@@ -29,10 +28,15 @@ def json_splits(folder: Path) -> dict[str, Path]:
             years.setdefault(split, {}).setdefault(full or split, file)
     files: dict[str, Path] = {}
     for split, dated in years.items():
-        files |= dated if len(dated) > 1 else {split: next(iter(dated.values()))}
+        if len(dated) > 1:
+            files |= dated
+        else:
+            files[split] = next(iter(dated.values()))
     for file in sorted(folder.glob(f"*/{ROBOFLOW}")):
         files.setdefault(file.parent.name, file)
-    return files or ({"instances": folder / ROBOFLOW} if (folder / ROBOFLOW).is_file() else {})
+    if not files and (folder / ROBOFLOW).is_file():
+        files["instances"] = folder / ROBOFLOW
+    return files
 
 
 def _full(file: Path) -> str:
@@ -44,17 +48,21 @@ def top_of(place: Path, split: str | None) -> Path:
     """The folder that a set is known by."""
     if place.is_dir():
         return place
-    return place.parent.parent if place.parent.name == "annotations" or (split and place.name == ROBOFLOW) \
-        else place.parent
+    is_deeper = place.parent.name == "annotations" or (split and place.name == ROBOFLOW)
+    return place.parent.parent if is_deeper else place.parent
 
 
-def choose(path: Path, split: str | None, there: dict[str, Path | None]) -> str:
-    """The name under which a set lists a split, which may leave its year out ("train2017" is asked, "train" listed)."""
-    if split is None and (len(there) == 1 or "instances" in there):
-        return next(iter(there)) if len(there) == 1 else "instances"
-    for name, file in there.items():
+def choose(path: Path, split: str | None, files: dict[str, Path | None]) -> str:
+    """The name by which a set lists a split, perhaps without a year: "train2017" is asked, "train" listed."""
+    if split is None and len(files) == 1:
+        return next(iter(files))
+    if split is None and "instances" in files:
+        return "instances"
+    for name, file in files.items():
         if split == name or (split and file is not None and _full(file) == split):
             return name
     asked = "which split?" if split is None else f"no split {split!r};"
-    has = "no splits, only instances.json" if list(there) == ["instances"] else ", ".join(there) or "no splits"
+    has = ", ".join(files) or "no splits"
+    if list(files) == ["instances"]:
+        has = "no splits, only instances.json"
     raise KeyError(f"{path}: {asked} it has {has}")

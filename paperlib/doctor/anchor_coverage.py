@@ -10,8 +10,7 @@ from paperlib.data.batches import fit_size
 from paperlib.data.detection_set import DetectionSet
 from paperlib.data.given_proposals import with_proposals
 from paperlib.parts import boxes as box_parts
-from paperlib.parts.anchors import AnchorConfig, anchors_for, base_anchors, inside
-from paperlib.parts.matching import MatchConfig
+from paperlib.parts.anchors import AnchorConfig, anchors_for, base_anchors, inside, map_shapes
 from paperlib.parts.proposals import ProposalSource
 from paperlib.progress import progress
 
@@ -64,24 +63,6 @@ class Coverage:
         return sorted((c for c in by_class if c[2] >= at_least), key=lambda c: c[1])[:count]
 
 
-def anchors_of(cfg) -> tuple[AnchorConfig | None, float | None, MatchConfig]:
-    """The anchors of a system's configuration, the border within which they train, and the rule that matches them.
-
-    Fast R-CNN has none, nor has a Faster R-CNN that takes all its proposals from elsewhere.
-    """
-    if hasattr(cfg, "anchors"):
-        return cfg.anchors, None, cfg.match
-    if hasattr(cfg, "rpn") and "rpn" in (getattr(cfg, "train_on", "rpn"), getattr(cfg, "test_on", "rpn")):
-        return cfg.rpn.anchors, cfg.rpn.border, cfg.rpn.match
-    return None, None, MatchConfig()
-
-
-def uses_given(cfg) -> bool:
-    """Whether a system is trained or tested on proposals that come with the images."""
-    made = hasattr(cfg, "anchors") or hasattr(cfg, "rpn")
-    return "given" in (getattr(cfg, key, "rpn" if made else "given") for key in ("train_on", "test_on"))
-
-
 def anchor_coverage(dataset: DetectionSet, cfg: AnchorConfig, size=None, limit: int = 1000,
                     border: float | None = None) -> Coverage:
     """Best IoU of each object (no crowds, no difficult ones) with the anchors at the training size; opens no image.
@@ -91,7 +72,7 @@ def anchor_coverage(dataset: DetectionSet, cfg: AnchorConfig, size=None, limit: 
     Units: px of the resized image.
     """
     def anchors(i: int, h: int, w: int) -> Tensor:
-        laid = anchors_for(cfg, {l: _map(h, w, l) for l in cfg.levels}, image_size=_canvas(h, w))
+        laid = anchors_for(cfg, map_shapes(_canvas(h, w), cfg.levels), image_size=_canvas(h, w))
         return laid if border is None else laid[inside(laid, (h, w), border)]
 
     step = max(1, math.ceil(len(dataset) / limit))
@@ -133,8 +114,3 @@ def _coverage(dataset: DetectionSet, picks: range, size, regions: Callable, side
 
 def _canvas(h: int, w: int) -> tuple[int, int]:
     return -(-h // PAD_TO) * PAD_TO, -(-w // PAD_TO) * PAD_TO
-
-
-def _map(h: int, w: int, level: int) -> tuple[int, int]:
-    """(H, W) of the feature map: each halving rounds up."""
-    return tuple(-(-side // 2**level) for side in _canvas(h, w))

@@ -8,7 +8,7 @@ import torch
 
 from paperlib.data.detection_set import DetectionSet
 from paperlib.data.set_checks import inspect
-from paperlib.doctor.anchor_coverage import Coverage, anchor_coverage, anchors_of, proposal_coverage, uses_given
+from paperlib.doctor.anchor_coverage import Coverage, anchor_coverage, proposal_coverage
 from paperlib.doctor.overfit import Trial, overfit
 from paperlib.parts.matching import MatchConfig
 from paperlib.systems.presets.retinanet import tiny
@@ -65,13 +65,16 @@ def doctor(dataset: DetectionSet, system_cfg=None, size=None, system: str = "ret
     if nothing_in(dataset, "learn"):
         return findings
     cfg = replace(cfg, num_classes=len(dataset.classes))
-    (anchors, border, rule), covers = anchors_of(cfg), []
-    if anchors:
-        covers.append(cover := anchor_coverage(dataset, anchors, size, border=border))
+    trained, covers = cfg.trained_anchors(), []
+    if trained:
+        cover, rule = anchor_coverage(dataset, trained.anchors, size, border=trained.border), trained.match
+        covers.append(cover)
         _show(report, cover, f"an anchor of IoU >= {rule.hi:g}", rule.hi)
         tell(examine_anchors(cover, rule, dataset.classes))
-    if uses_given(cfg) and not broken:                     # a search for proposals opens the images
-        covers.append(cover := proposal_coverage(dataset, cfg.proposals, size))
+    given = cfg.needs_proposals(training=True) or cfg.needs_proposals()
+    if given and not broken:                               # a search for proposals opens the images
+        cover = proposal_coverage(dataset, cfg.proposals, size)
+        covers.append(cover)
         _show(report, cover, f"a given proposal of IoU >= {cfg.sample.hi:g}", cfg.sample.hi)
         tell(examine_proposals(cover, cfg.sample.hi, dataset.classes))
     if steps and not broken and any(len(cover.best) for cover in covers):

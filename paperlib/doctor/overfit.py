@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from paperlib.data.batches import Batches
 from paperlib.data.detection_set import DetectionSet
-from paperlib.data.given_proposals import asks_for_proposals, with_proposals
+from paperlib.data.given_proposals import with_proposals
 from paperlib.device import pick_device, seed_all
 from paperlib.parts import boxes as box_parts
 from paperlib.progress import progress
@@ -61,10 +61,10 @@ def overfit(dataset: DetectionSet, cfg, size=None, system: str = "retinanet", st
     batches = Batches(few, max(1, len(few)), size=size, flip=False)
     pixels, targets = batches[0][0].to(device), to_device(batches[0][1], device)
     frozen, silent = unmoved(model, pixels, targets)
-    unread = [name for name in silent if name.startswith("pyramid.smooth.") and hasattr(cfg, "roi")]
+    unread = [name for name in silent if name.startswith("pyramid.smooth.") and cfg.pools_rois]
     facts = {"steps": steps, "images": len(few), "frozen": frozen, "unread": unread,
              "silent": [name for name in silent if name not in unread],
-             "pretrained": bool(getattr(getattr(cfg, "trunk", None), "weights", None))}
+             "pretrained": bool(cfg.trunk.weights)}
     recipe = Recipe(steps=steps, batch=len(few), lr=lr, warmup=min(20, steps // 4), drops=(0.8,))
     history = []
     try:
@@ -87,8 +87,9 @@ def with_objects(dataset: DetectionSet, model: nn.Module, count: int) -> Detecti
     has_objects = (i for i, image in enumerate(dataset.images)
                    if any(not a["iscrowd"] for a in dataset.annotations[image["id"]]))
     picks = [i for i, _ in zip(has_objects, range(count))]
-    if picks and any(asks_for_proposals(model, training) for training in (True, False)):
-        dataset = with_proposals(dataset.subset(picks[-1] + 1), model.cfg.proposals)  # a search is seeded by the place
+    cfg = model.cfg
+    if picks and (cfg.needs_proposals(training=True) or cfg.needs_proposals()):
+        dataset = with_proposals(dataset.subset(picks[-1] + 1), cfg.proposals)  # a search is seeded by the place
     return dataset.subset(picks)
 
 
@@ -106,10 +107,10 @@ def unmoved(model: nn.Module, images: Tensor, targets: list[dict]) -> tuple[list
 def missed(model: nn.Module, images: Tensor, targets: list[dict], classes: list[str]) -> list[str]:
     """Per class the objects whose best-scored detection at IoU .5 is of another class or absent."""
     model.eval()
-    given = {"proposals": [t["proposals"] for t in targets]} if asks_for_proposals(model) else {}
-    regions = model.predict(images, **given)[2]            # anchors (A, 4), or RoIs (R, 5) whose image stands first
+    proposals = [target["proposals"] for target in targets] if model.cfg.needs_proposals() else None
+    regions = model.predict(images, proposals)[2]          # anchors (A, 4), or RoIs (R, 5) whose image stands first
     kind = "proposal" if regions.shape[1] == 5 else "anchor"
-    detected = model.detect(images, torch.stack([t["size"] for t in targets]), **given)
+    detected = model.detect(images, torch.stack([t["size"] for t in targets]), proposals)
     lost, total = defaultdict(list), Counter()
     for i, (target, out) in enumerate(zip(targets, detected)):
         near = box_parts.iou(target["boxes"], out["boxes"]) >= 0.5                 # (G, D), best scores first

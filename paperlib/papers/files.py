@@ -1,11 +1,16 @@
-"""Reading the typed files of `data/published` and `data/claims`: every wrong key is named."""
+"""Reading the typed files of `data/published`, `data/claims` and `data/dials.toml`: every wrong key is named."""
 import re
 import tomllib
+import typing
 from pathlib import Path
+from typing import TypeVar
+
+import msgspec
 
 from paperlib.papers.names import PAPERS
 
 CITE = re.compile(r"(\d{3}):(\d+)(?:-(\d+))?")
+Kind = TypeVar("Kind", bound=msgspec.Struct)
 
 
 def citations(line: str) -> list[tuple[str, int, int]]:
@@ -13,7 +18,7 @@ def citations(line: str) -> list[tuple[str, int, int]]:
 
     Errors: ValueError naming the part that is not "<text>:<line>" or "<text>:<first>-<last>".
     """
-    found = []
+    cited = []
     for part in line.split(";"):
         match = CITE.fullmatch(part.strip())
         if not match:
@@ -21,41 +26,70 @@ def citations(line: str) -> list[tuple[str, int, int]]:
         text, first, last = match[1], int(match[2]), int(match[3] or match[2])
         if last < first:
             raise ValueError(f"line {line!r}: the range ends before it starts")
-        found.append((text, first, last))
-    return found
+        cited.append((text, first, last))
+    return cited
 
 
-def _files(folder: Path) -> list[Path]:
+class Cited(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """What was read from a paper: `line` is where in its text. No other keys than its fields are allowed."""
+
+    line: str | None = None
+
+    def __post_init__(self):
+        if self.line is not None:
+            citations(self.line)
+
+
+def typed(kind: type[Kind], record: dict, where: str) -> Kind:
+    """`record` as a `kind`.
+
+    Errors: ValueError of one line: `where`, the key, what was found and what was expected.
+    """
+    try:
+        return msgspec.convert(record, kind)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"{where}: {_explained(str(error), record, kind)}") from None
+
+
+def _explained(message: str, record: dict, kind: type[msgspec.Struct]) -> str:
+    """A message of msgspec, such as "Expected `str`, got `int` - at `$.label`", with the value that was found."""
+    reason, _, place = message.replace("`", "").partition(" - at ")
+    path = place.removeprefix("$").removeprefix(".")
+    if missing := re.fullmatch(r"Object missing required field (.*)", reason):
+        required = [field.name for field in msgspec.structs.fields(kind) if field.required]
+        return "lacks " + (f"{path}.{missing[1]}" if path else ", ".join(k for k in required if k not in record))
+    if unknown := re.fullmatch(r"Object contains unknown field (.*)", reason):
+        known = f"{path} holds it" if path else f"known are {', '.join(kind.__struct_fields__)}"
+        return f"unknown key {unknown[1]!r}; {known}"
+    if path not in record:
+        return f"{path}: {reason}".removeprefix(": ")
+    choices = typing.get_args(typing.get_type_hints(kind)[path])
+    if reason.startswith("Invalid enum value"):
+        reason = f"expected one of {', '.join(map(repr, choices))}"
+    return f"{path} = {record[path]!r} has the wrong type or value: {reason}"
+
+
+def paper_files(folder: Path) -> list[Path]:
+    """The files <paper>.toml of a folder, in the papers' order. Errors: ValueError for a file of no paper."""
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: no such folder; the published numbers belong to the repository")
-    found = {f.stem: f for f in sorted(folder.glob("*.toml"))}
-    if strange := sorted(set(found) - set(PAPERS)):
-        raise ValueError(f"{found[strange[0]]}: not one of the papers {', '.join(PAPERS)}")
-    return [found[p] for p in PAPERS if p in found]
+    files = {file.stem: file for file in sorted(folder.glob("*.toml"))}
+    if strange := sorted(set(files) - set(PAPERS)):
+        raise ValueError(f"{files[strange[0]]}: not one of the papers {', '.join(PAPERS)}")
+    return [files[paper] for paper in PAPERS if paper in files]
 
 
-def _read(file: Path) -> dict:
+def read_toml(file: Path) -> dict:
+    """What a TOML file holds. Errors: ValueError naming the file that is none."""
     try:
-        record = tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(file.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{file}: not valid TOML: {error}") from None
+
+
+def read_paper(file: Path, kind: type[Kind]) -> Kind:
+    """A paper's file as a `kind`, whose `paper` must be the file's name."""
+    record = read_toml(file)
     if record.get("paper") != file.stem:
         raise ValueError(f'{file}: paper = {record.get("paper")!r}, expected "{file.stem}"')
-    return record
-
-
-def _keys(record: dict, needs: dict, may: dict, where: str) -> None:
-    """Refuse missing keys, unknown keys and wrong types, in one place for tables, rows and claims."""
-    if missing := [k for k in needs if k not in record]:
-        raise ValueError(f"{where}: lacks {', '.join(missing)}")
-    if unknown := [k for k in record if k not in needs and k not in may]:
-        raise ValueError(f"{where}: unknown key {unknown[0]!r}; known are {', '.join([*needs, *may])}")
-    for key, value in record.items():
-        kind = needs.get(key) or may[key]
-        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            raise ValueError(f"{where}: {key} = {value!r} has the wrong type")
-    if "line" in record:
-        try:
-            citations(record["line"])
-        except ValueError as error:
-            raise ValueError(f"{where}: {error}") from None
+    return typed(kind, record, str(file))

@@ -1,18 +1,67 @@
 """The tables that the papers print, from `data/published`."""
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
-from paperlib.papers.files import _files, _keys, _read
+from msgspec import Struct
+
+from paperlib.papers.files import Cited, paper_files, read_paper, typed
 from paperlib.paths import DATA
 
 NOT_PRINTED, UNREADABLE = "-", "?"
 
-TABLE_NEEDS = {"id": str, "caption": str, "place": str, "line": str, "data": str, "columns": list, "row": list}
-TABLE_MAY = {"thesis": str, "baseline": str, "version": str, "note": str, "in_source": bool, "run": dict,
-             "variants": str, "measures": dict}
-ROW_NEEDS = {"label": str, "values": list, "ours": bool}
-ROW_MAY = {"settings": str, "line": str, "unit": str, "version": str, "note": str, "in_source": bool, "set": dict,
-           "better": str, "see": str}
+class PrintedFile(Struct, forbid_unknown_fields=True, frozen=True):
+    """A file of `data/published`."""
+
+    paper: str
+    title: str
+    table: list[dict]
+
+
+class Table(Cited, frozen=True, kw_only=True):
+    """A table as it stands in the file."""
+
+    id: str
+    caption: str
+    place: str
+    line: str
+    data: str
+    columns: list[dict]
+    row: list[dict]
+    thesis: str | None = None
+    baseline: str | None = None  # label of the row, or name of the column, that deltas are taken to
+    version: str | None = None
+    note: str | None = None
+    in_source: bool | None = None  # False: not in the text that we have
+    run: dict | None = None  # the system and recipe by which this project runs the table
+    variants: Literal["columns"] | None = None  # the paper prints variants as columns
+    measures: dict | None = None  # {printed metric: the metric of ours that measures it}
+
+
+class Column(Struct, forbid_unknown_fields=True, frozen=True):
+    """A column of a table."""
+
+    name: str
+    unit: str
+    better: Literal["", "higher", "lower"]
+    ours: bool | None = None
+    set: dict | None = None
+
+
+class Row(Cited, frozen=True, kw_only=True):
+    """A row of a table: a value for each column."""
+
+    label: str
+    values: list
+    ours: bool
+    settings: str | None = None
+    unit: str | None = None
+    version: str | None = None
+    note: str | None = None
+    in_source: bool | None = None
+    set: dict | None = None  # what the row changes of the system and its training
+    better: str | None = None
+    see: str | None = None
 
 
 def published(folder: Path | str | None = None) -> dict[str, dict]:
@@ -52,57 +101,54 @@ def by_variant(table: dict) -> dict:
     return {**table, "variants": "rows", "columns": metrics, "rows": rows}
 
 
-def _columns(columns: list, where: str) -> list[str]:
-    for column in columns:
-        if not isinstance(column, dict) or set(column) - {"ours", "set"} != {"name", "unit", "better"}:
-            raise ValueError(f"{where}: column {column!r} needs exactly name, unit, better")
-        if column["better"] not in ("", "higher", "lower"):
-            raise ValueError(f'{where}: column {column["name"]}: better is "", "higher" or "lower"')
-    names = [c["name"] for c in columns]
+def _names(columns: list[dict], where: str) -> list[str]:
+    names = [typed(Column, column, f"{where}, column {column.get('name')!r}").name for column in columns]
     if len(set(names)) < len(names):
         raise ValueError(f"{where}: two columns share a name in {names}")
     return names
 
 
-def _row(row: dict, names: list[str], where: str) -> dict:
-    where = f"{where}, row {row.get('label')!r}"
-    _keys(row, ROW_NEEDS, ROW_MAY, where)
-    values = row["values"]
-    if len(values) != len(names):
-        raise ValueError(f"{where}: {len(values)} values, expected {len(names)} ({', '.join(names)})")
-    for name, value in zip(names, values):
+def _row(record: dict, names: list[str], where: str) -> dict:
+    where = f"{where}, row {record.get('label')!r}"
+    row = typed(Row, record, where)
+    if len(row.values) != len(names):
+        raise ValueError(f"{where}: {len(row.values)} values, expected {len(names)} ({', '.join(names)})")
+    values, unreadable = {}, []
+    for name, value in zip(names, row.values):
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if not number and value not in (NOT_PRINTED, UNREADABLE):
             raise ValueError(f'{where}: {name} = {value!r}, expected a number, "-" (not printed) or "?" (unreadable)')
-    return {**row, "values": {n: None if isinstance(v, str) else v for n, v in zip(names, values)},
-            "unreadable": [n for n, v in zip(names, values) if v == UNREADABLE]}
+        values[name] = value if number else None
+        if value == UNREADABLE:
+            unreadable.append(name)
+    return {**record, "values": values, "unreadable": unreadable}
 
 
-def _table(record: dict, file: Path, head: dict) -> dict:
+def _table(record: dict, file: Path, head: PrintedFile) -> dict:
     where = f"{file}: table {record.get('id')!r}"
-    _keys(record, TABLE_NEEDS, TABLE_MAY, where)
-    if not record["id"].startswith(f"{file.stem}/"):
+    table = typed(Table, record, where)
+    if not table.id.startswith(f"{file.stem}/"):
         raise ValueError(f'{where}: the id must start with "{file.stem}/"')
-    names = _columns(record["columns"], where)
-    rows = [_row(row, names, where) for row in record["row"]]
+    names = _names(table.columns, where)
+    rows = [_row(row, names, where) for row in table.row]
     labels = [row["label"] for row in rows]
-    if twice := [n for n in labels if labels.count(n) > 1]:
+    if twice := [label for label in labels if labels.count(label) > 1]:
         raise ValueError(f"{where}: two rows are called {twice[0]!r}")
-    variants = names if record.get("variants") == "columns" else labels
-    if "baseline" in record and record["baseline"] not in variants:
-        raise ValueError(f"{where}: baseline {record['baseline']!r} is none of the rows {variants}")
-    table = {k: v for k, v in record.items() if k != "row"}
-    return {"paper": head["paper"], "title": head["title"], **table, "rows": rows}
+    variants = names if table.variants == "columns" else labels
+    if table.baseline is not None and table.baseline not in variants:
+        raise ValueError(f"{where}: baseline {table.baseline!r} is none of the rows {variants}")
+    kept = {key: value for key, value in record.items() if key != "row"}
+    return {"paper": head.paper, "title": head.title, **kept, "rows": rows}
 
 
 @cache
 def _published(folder: Path) -> dict[str, dict]:
     tables = {}
-    for file in _files(folder):
-        head = _read(file)
-        for record in head["table"]:
+    for file in paper_files(folder):
+        head = read_paper(file, PrintedFile)
+        for record in head.table:
             table = _table(record, file, head)
             if table["id"] in tables:
-                raise ValueError(f"{file}: table {table['id']!r} is there twice")
+                raise ValueError(f"{file}: table {table['id']!r} is in the files twice")
             tables[table["id"]] = table
     return tables

@@ -1,20 +1,92 @@
 """The papers' claims, from `data/claims`."""
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
-from paperlib.papers.files import _files, _keys, _read
+from msgspec import Struct
+
+from paperlib.papers.files import Cited, paper_files, read_paper, typed
 from paperlib.papers.printed import by_variant, published
 from paperlib.paths import DATA
 
-CLAIM_NEEDS = {"id": str, "place": str, "line": str, "kind": str, "tier": int, "say": str,
-               "published": (int, float, str, list), "unit": str, "judge": dict}
-CLAIM_MAY = {"notebook": str, "note": str, "formula": str, "version": str}
 
-JUDGES = {"exact": ("test",), "ratio": ("measure",), "trend": ("rows", "curve"), "external": ("external",)}
-JUDGE_NEEDS = {"test": (), "measure": ("direction",), "rows": ("table", "better", "worse", "metric"),
-               "curve": ("property",), "external": ("why",)}
-JUDGE_MAY = {"measure": ("value", "low", "high"), "rows": ("margin", "share", "set_better", "set_worse", "rows"),
-             "curve": ("figure", "table", "row", "rows", "parts")}
+class ClaimsFile(Struct, forbid_unknown_fields=True, frozen=True):
+    """A file of `data/claims`."""
+
+    paper: str
+    claim: list[dict]
+
+
+class Claim(Cited, frozen=True, kw_only=True):
+    """A claim as it stands in the file; `judge` is one of JUDGES."""
+
+    id: str
+    place: str
+    line: str
+    kind: Literal["exact", "ratio", "trend", "external"]
+    tier: Literal[1, 2]
+    say: str
+    published: int | float | str | list
+    unit: str
+    judge: dict
+    notebook: str | None = None
+    note: str | None = None
+    formula: str | None = None  # of exact claims, and of no others
+    version: str | None = None
+
+
+class Judge(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """How a claim is judged; `by` names one of the ways, which are below."""
+
+    by: str
+
+
+class Test(Judge, frozen=True):
+    """Computed, by claims/<paper>/computed.py."""
+
+
+class Measure(Judge, frozen=True, kw_only=True):
+    """Timed, by claims/<paper>/timed.py; `value` is a bound, `low` and `high` what the paper's figure leaves open."""
+
+    direction: Literal["<", ">"]
+    value: int | float | None = None
+    low: int | float | None = None
+    high: int | float | None = None
+
+
+class Rows(Judge, frozen=True, kw_only=True):
+    """Two rows of a table are compared: `better` minus `worse` in `metric`."""
+
+    table: str
+    better: str
+    worse: str
+    metric: str
+    margin: int | float | None = None  # points within which both count as equal
+    share: int | float | None = None  # factor of the better row
+    set_better: dict | None = None  # what a row sets that the table does not print
+    set_worse: dict | None = None
+    rows: dict | None = None
+
+
+class Curve(Judge, frozen=True, kw_only=True):
+    """A judge of its own, by claims/<paper>/curves.py."""
+
+    property: str
+    figure: str | None = None
+    table: str | None = None
+    row: str | None = None
+    rows: dict | None = None
+    parts: list | None = None
+
+
+class External(Judge, frozen=True, kw_only=True):
+    """Not testable here."""
+
+    why: str
+
+
+JUDGES = {"exact": {"test": Test}, "ratio": {"measure": Measure}, "trend": {"rows": Rows, "curve": Curve},
+          "external": {"external": External}}
 
 
 def claims(folder: Path | str | None = None) -> list[dict]:
@@ -26,39 +98,43 @@ def claims(folder: Path | str | None = None) -> list[dict]:
     return _claims(Path(folder or DATA / "claims"))
 
 
-def _judge(claim: dict, where: str) -> None:
-    judge, by = claim["judge"], claim["judge"].get("by")
-    if claim["kind"] not in JUDGES or by not in JUDGES[claim["kind"]]:
-        raise ValueError(f"{where}: kind {claim['kind']!r} judged by {by!r}; known are {JUDGES}")
-    allowed = {"by", *JUDGE_NEEDS[by], *JUDGE_MAY.get(by, ())}
-    if set(judge) - allowed or set(JUDGE_NEEDS[by]) - set(judge):
-        raise ValueError(f"{where}: judge {judge!r} needs {JUDGE_NEEDS[by]} and may have {JUDGE_MAY.get(by, ())}")
-    if "table" not in judge:
+def _check_judge(claim: Claim, where: str) -> None:
+    by, ways = claim.judge.get("by"), JUDGES[claim.kind]
+    if by not in ways:
+        raise ValueError(f"{where}: kind {claim.kind!r} judged by {by!r}; expected {' or '.join(map(repr, ways))}")
+    judge = typed(ways[by], claim.judge, f"{where}, judge")
+    name = claim.judge.get("table")
+    if name is None:
         return
-    table = published().get(judge["table"])
+    table = published().get(name)
     if table is None:
-        raise ValueError(f"{where}: no published table {judge['table']!r}")
-    if by != "rows":
-        return
-    turned = by_variant(table)
-    names = {column["name"] for column in turned["columns"]}
-    known = {row["label"] for row in turned["rows"]} | (names if names != {"value"} else {judge["metric"]})
+        raise ValueError(f"{where}: no published table {name!r}")
+    if by == "rows" and not claim.note:
+        _check_rows(judge, by_variant(table), where)
+
+
+def _check_rows(judge: Rows, table: dict, where: str) -> None:
+    """Refuse rows and metrics that the table does not print."""
+    names = {column["name"] for column in table["columns"]}
+    if names == {"value"}:
+        names = {judge.metric}
+    known = names | {row["label"] for row in table["rows"]}
     for key in ("better", "worse", "metric"):
-        if judge[key] not in known and not claim.get("note"):
-            raise ValueError(f"{where}: {key} {judge[key]!r} is not in {judge['table']}; describe it in note")
+        if getattr(judge, key) not in known:
+            raise ValueError(f"{where}: {key} {getattr(judge, key)!r} is not in {judge.table}; describe it in note")
 
 
 @cache
 def _claims(folder: Path) -> list[dict]:
-    found = {}
-    for file in _files(folder):
-        for claim in _read(file)["claim"]:
-            where = f"{file}: claim {claim.get('id')!r}"
-            _keys(claim, CLAIM_NEEDS, CLAIM_MAY, where)
-            _judge(claim, where)
-            if claim["tier"] not in (1, 2) or (claim["kind"] == "exact") != ("formula" in claim):
-                raise ValueError(f"{where}: tier is 1 or 2, and exact claims (no others) have a formula")
-            if claim["id"] in found:
-                raise ValueError(f"{where}: that id is there twice")
-            found[claim["id"]] = {"paper": file.stem, **claim}
-    return list(found.values())
+    register = {}
+    for file in paper_files(folder):
+        for record in read_paper(file, ClaimsFile).claim:
+            where = f"{file}: claim {record.get('id')!r}"
+            claim = typed(Claim, record, where)
+            _check_judge(claim, where)
+            if (claim.kind == "exact") != (claim.formula is not None):
+                raise ValueError(f"{where}: exact claims, and no others, have a formula")
+            if claim.id in register:
+                raise ValueError(f"{where}: that id is in the files twice")
+            register[claim.id] = {"paper": file.stem, **record}
+    return list(register.values())

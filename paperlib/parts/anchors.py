@@ -1,4 +1,7 @@
-"""Anchors: the reference boxes that a dense head classifies and shifts, laid on the grids of a feature pyramid."""
+"""Anchors: the reference boxes that a dense head classifies and shifts, laid on the grids of a pyramid.
+
+Legend: A anchors, H x W cells of a feature map, level l of stride 2**l px.
+"""
 import math
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,12 +13,17 @@ from torch import Tensor
 @dataclass(frozen=True)
 class AnchorConfig:
     levels: tuple[int, ...] = (3, 4, 5, 6, 7)  # pyramid levels that carry anchors; level l has stride 2**l px
-    size_per_stride: float = 4.0  # anchor side at scale 1, in strides: 32 px on P3 (RetinaNet Sec. 4, FPN Sec. 4.1)
-    scales: tuple[float, ...] = (1.0, 2 ** (1 / 3), 2 ** (2 / 3))  # sub-octave factors on that side (RetinaNet Sec. 4)
+    # anchor side at scale 1, in strides: 32 px on P3 (RetinaNet Sec. 4, FPN Sec. 4.1)
+    size_per_stride: float = 4.0
+    # sub-octave factors on that side (RetinaNet Sec. 4)
+    scales: tuple[float, ...] = (1.0, 2 ** (1 / 3), 2 ** (2 / 3))
     ratios: tuple[float, ...] = (0.5, 1.0, 2.0)  # height / width at equal area (Faster R-CNN Sec. 3.1.1)
-    sizes: tuple[tuple[float, ...], ...] | None = None  # px, sides per level; instead of size_per_stride, scales
-    rounded: bool = False  # round the corners of the base anchors to whole px (the released code of both labs)
-    offset: float = 0.5  # where in its cell an anchor is centred, in strides (torchvision: 0, the cell's corner)
+    # px, sides per level; instead of size_per_stride, scales
+    sizes: tuple[tuple[float, ...], ...] | None = None
+    # round the corners of the base anchors to whole px (the released code of both labs)
+    rounded: bool = False
+    # where in its cell an anchor is centred, in strides (torchvision: 0, the cell's corner)
+    offset: float = 0.5
     fit_image: bool = False  # stride = image side // map side instead of 2**level (torchvision)
 
     @property
@@ -27,8 +35,8 @@ class AnchorConfig:
 def check_levels(cfg: AnchorConfig, levels: tuple[int, ...]) -> None:
     """Errors: ValueError naming the anchors' levels that a pyramid of `levels` does not make."""
     if absent := set(cfg.levels) - set(levels):
-        raise ValueError(f"anchors.levels {cfg.levels} has {sorted(absent)}, which pyramid.levels {levels} does not "
-                         "make")
+        raise ValueError(f"anchors.levels {cfg.levels} has {sorted(absent)}, which pyramid.levels {levels} "
+                         "does not make")
 
 
 def base_anchors(cfg: AnchorConfig, level: int) -> Tensor:
@@ -36,16 +44,27 @@ def base_anchors(cfg: AnchorConfig, level: int) -> Tensor:
     sides = [cfg.size_per_stride * 2**level * s for s in cfg.scales]
     if cfg.sizes is not None:
         sides = cfg.sizes[cfg.levels.index(level)]
-    wh = torch.tensor([(s / math.sqrt(r), s * math.sqrt(r)) for r in cfg.ratios for s in sides], dtype=torch.float64)
+    wh = []
+    for ratio in cfg.ratios:
+        root = math.sqrt(ratio)
+        wh += [(side / root, side * root) for side in sides]
+    wh = torch.tensor(wh, dtype=torch.float64)  # (shapes, 2)
     corners = torch.cat([-wh, wh], dim=1) / 2
     return corners.round() if cfg.rounded else corners
+
+
+def map_shapes(image_size: tuple[int, int], levels: tuple[int, ...]) -> dict[int, tuple[int, int]]:
+    """{level: (H, W)} of the feature maps of an image of `image_size` (h, w) px: each halving rounds up."""
+    h, w = image_size
+    return {level: (-(-h // 2**level), -(-w // 2**level)) for level in levels}
 
 
 def anchors_for(cfg: AnchorConfig, shapes: dict, device="cpu", image_size: tuple | None = None) -> Tensor:
     """All anchors of an image: (A, 4) float32 xyxy px, level by level, row-major positions, then shapes.
 
     Source: Faster R-CNN Sec. 3.1.1 (one level), FPN Sec. 4.1, RetinaNet Sec. 4.
-    Shapes: `shapes` is {level: (H, W)} of the feature maps; `image_size` (h, w) px is needed by cfg.fit_image only.
+    Shapes: `shapes` is {level: (H, W)} of the feature maps;
+            `image_size` (h, w) px is needed by cfg.fit_image only.
     Errors: KeyError for a level without a feature map; ValueError if `sizes` and `levels` do not pair up.
     The result is cached and shared: do not change it in place.
     """
@@ -64,7 +83,9 @@ def anchors_for(cfg: AnchorConfig, shapes: dict, device="cpu", image_size: tuple
 def _laid_out(cfg: AnchorConfig, grids: tuple, device: str, image_size: tuple | None) -> Tensor:
     parts = []
     for level, h, w in grids:
-        step_y, step_x = (image_size[0] // h, image_size[1] // w) if image_size else (2**level, 2**level)
+        step_y = step_x = 2**level
+        if image_size:
+            step_y, step_x = image_size[0] // h, image_size[1] // w
         ys = (torch.arange(h, dtype=torch.float64) + cfg.offset) * step_y
         xs = (torch.arange(w, dtype=torch.float64) + cfg.offset) * step_x
         y, x = torch.meshgrid(ys, xs, indexing="ij")
@@ -72,11 +93,13 @@ def _laid_out(cfg: AnchorConfig, grids: tuple, device: str, image_size: tuple | 
         parts.append((centres.unsqueeze(2) + base_anchors(cfg, level)).reshape(-1, 4))
     with torch.inference_mode(False):  # a cached tensor must be usable in training even if detection made it
         laid = torch.cat(parts).float().to(device) if parts else torch.zeros(0, 4, device=device)
-        return laid.T.contiguous().T  # (A, 4) whose four columns each lie together in memory: overlaps cost a third
+        # (A, 4) whose four columns each lie together in memory: overlaps cost a third
+        return laid.T.contiguous().T
 
 
 def inside(anchors: Tensor, size: tuple[int, int], border: float = 0) -> Tensor:
-    """Which anchors cross the edge of an image of `size` (h, w) by no more than `border` px: (…, 4) -> (…,) bool.
+    """Which anchors cross the edge of an image of `size` (h, w) by no more than `border` px:
+    (…, 4) -> (…,) bool.
 
     Source: Faster R-CNN Sec. 3.3 trains on these only (border 0); infinity keeps all.
     """

@@ -1,11 +1,17 @@
-"""Boxes as (…, 4) tensors of xyxy pixels: overlap, the regression code, clipping, suppression."""
+"""Boxes as (…, 4) tensors of xyxy pixels: overlap, the regression code, clipping, suppression.
+
+Legend: N, M, D numbers of boxes; (…) any leading dimensions.
+"""
 import math
 
 import torch
 import torchvision
 from torch import Tensor
 
-MAX_LOG_SCALE = math.log(1000 / 16)  # a decoded side is at most 62.5 times the source's, so exp cannot overflow
+# a decoded side is at most 62.5 times the source's, so exp cannot overflow
+MAX_LOG_SCALE = math.log(1000 / 16)
+
+HALVES = (torch.float16, torch.bfloat16)  # too coarse for coordinates and for ties of scores
 
 
 def area(b: Tensor) -> Tensor:
@@ -81,17 +87,24 @@ def clip(b: Tensor, size: tuple[int, int] | Tensor) -> Tensor:
     return torch.minimum(b.clamp(min=0), limit)
 
 
-def nms(b: Tensor, scores: Tensor, labels: Tensor | None, threshold: float, most: int | None = None) -> Tensor:
-    """Indices of the boxes that greedy suppression keeps, best score first; with `most`, of so many at the most.
+def nms(b: Tensor, scores: Tensor, labels: Tensor | None, threshold: float,
+        most: int | None = None) -> Tensor:
+    """Indices of the boxes that greedy suppression keeps, best score first, `most` at the most.
 
     Shapes: b (D, 4), scores (D,), labels (D,) or None -> (keep,) int64.
-    Units:  a box goes when a better one of the same label (of any label if None) overlaps it by IoU > threshold.
-    Differs: torchvision shifts few boxes by label * width to handle all labels at once, and so rounds them: in float32,
-             80 classes of 16 images of 1333 px, by an eighth of a pixel. Here each label is alone, and unmoved.
+    Units:  a box goes when a better one of the same label (of any label if None) overlaps it by IoU >
+            threshold.
+    Differs: torchvision shifts few boxes by label * width to handle all labels at once, and so rounds them:
+             in float32, 80 classes of 16 images of 1333 px,
+             by an eighth of a pixel. Here each label is alone, and unmoved.
     """
-    b, scores = (t.float() if t.dtype in (torch.float16, torch.bfloat16) else t for t in (b, scores))
+    if b.dtype in HALVES:
+        b = b.float()
+    if scores.dtype in HALVES:
+        scores = scores.float()
     if most is not None and len(b) > (size := most + most // 4):
-        first = scores.argsort(descending=True, stable=True)[:size]  # none of them goes because of a worse box
+        # none of them goes because of a worse box
+        first = scores.argsort(descending=True, stable=True)[:size]
         kept = nms(b[first], scores[first], None if labels is None else labels[first], threshold)
         if len(kept) >= most:
             return first[kept[:most]]
@@ -100,6 +113,8 @@ def nms(b: Tensor, scores: Tensor, labels: Tensor | None, threshold: float, most
     order = labels.argsort(stable=True)
     counts = labels[order].unique_consecutive(return_counts=True)[1].tolist()
     groups = zip(*(t.split(counts) for t in (order, b[order], scores[order])))
-    kept = [at if len(at) == 1 else at[torchvision.ops.nms(box, score, threshold)] for at, box, score in groups]
+    kept = []
+    for at, box, score in groups:
+        kept.append(at if len(at) == 1 else at[torchvision.ops.nms(box, score, threshold)])
     kept = torch.cat(kept).sort().values  # equal scores keep their order
     return kept[scores[kept].argsort(descending=True, stable=True)[:most]]

@@ -1,4 +1,9 @@
-"""From dense predictions to a list of detections."""
+"""From dense predictions to a list of detections.
+
+Legend: N images, A_l anchors of level l, K classes, R regions of interest (RoIs) of a batch, D detections of
+        an
+image.
+"""
 import math
 from dataclasses import dataclass
 
@@ -19,24 +24,29 @@ class DetectConfig:
 
 def select(logits: list[Tensor], deltas: list[Tensor], anchors: list[Tensor], sizes: Tensor,
            cfg: DetectConfig = DetectConfig()) -> list[dict[str, Tensor]]:
-    """Detections of a batch: per level the best predictions above the threshold, then NMS per class over all levels.
+    """Detections of a batch: per level the best predictions above the threshold,
+    then NMS per class over all levels.
 
     Source: RetinaNet Sec. 4.1, "Inference".
     Shapes: lists over levels of logits (N, A_l, K), deltas (N, A_l, 4) or (N, A_l, K, 4), anchors (A_l, 4);
-            sizes (N, 2) -> N dicts {"boxes" (D, 4), "scores" (D,), "labels" (D,) in 1..K}, best first, D <= keep.
+            sizes (N, 2) -> N dicts {"boxes" (D, 4), "scores" (D,), "labels" (D,) in 1..K}, best first,
+            D <= keep.
     Units:  sizes are (h, w) px of the images without padding; boxes are clipped to them before NMS.
     """
     results = []
     for i, size in enumerate(sizes):
         levels = [_candidates(x[i], d[i], a, cfg) for x, d, a in zip(logits, deltas, anchors)]
-        found, scores, labels = (torch.cat(parts) for parts in zip(*levels))
-        found = boxes.clip(found, size)
-        keep = boxes.nms(found, scores, labels, cfg.nms)[: cfg.keep]
-        results.append({"boxes": found[keep], "scores": scores[keep], "labels": labels[keep]})
+        # (candidates, 4), and (candidates,) twice
+        moved, scores, labels = (torch.cat(parts) for parts in zip(*levels))
+        moved = boxes.clip(moved, size)
+        keep = boxes.nms(moved, scores, labels, cfg.nms)[: cfg.keep]
+        results.append({"boxes": moved[keep], "scores": scores[keep], "labels": labels[keep]})
     return results
 
 
-def _candidates(logits: Tensor, deltas: Tensor, anchors: Tensor, cfg: DetectConfig) -> tuple[Tensor, Tensor, Tensor]:
+def _candidates(logits: Tensor, deltas: Tensor, anchors: Tensor,
+                cfg: DetectConfig) -> tuple[Tensor, Tensor, Tensor]:
+    """Boxes, scores and labels of one level's best predictions above the threshold."""
     num_classes = logits.shape[-1]
     flat = logits.float().flatten() if logits.dtype != torch.float64 else logits.flatten()  # (A K,)
     above = (flat > _logit(cfg.score)).nonzero().squeeze(1)
@@ -47,7 +57,11 @@ def _candidates(logits: Tensor, deltas: Tensor, anchors: Tensor, cfg: DetectConf
 
 
 def _logit(p: float) -> float:
-    return -math.inf if p <= 0 else math.inf if p >= 1 else math.log(p / (1 - p))
+    if p <= 0:
+        return -math.inf
+    if p >= 1:
+        return math.inf
+    return math.log(p / (1 - p))
 
 
 @dataclass(frozen=True)
@@ -59,25 +73,29 @@ class RoIDetectConfig:
     boxes: bool = True  # move the RoIs by the deltas; False: they stay as proposed (Fast R-CNN Table 6)
 
 
-def select_rois(scores: Tensor, deltas: Tensor, given: Tensor, sizes: Tensor, code: DeltaConfig,
+def select_rois(scores: Tensor, deltas: Tensor, rois: Tensor, sizes: Tensor, code: DeltaConfig,
                 cfg: RoIDetectConfig = RoIDetectConfig()) -> list[dict[str, Tensor]]:
     """Detections of a batch of RoIs: every class's own box and score, NMS per image and class.
 
     Source: Fast R-CNN Sec. 3.
-    Shapes: scores (R, K), without background; deltas (R, K, 4) or (R, 1, 4), normalised by `code`; given (R, 5);
-            sizes (N, 2) -> N dicts {"boxes" (D, 4), "scores" (D,), "labels" (D,) in 1..K}, best first, D <= keep.
+    Shapes: scores (R, K), without background; deltas (R, K, 4) or (R, 1, 4), normalised by `code`; rois
+            (R, 5); sizes (N, 2) -> N dicts {"boxes" (D, 4), "scores" (D,), "labels" (D,) in 1..K},
+            best first, D <= keep.
     Units:  sizes are (h, w) px of the images without padding; boxes are clipped to them before NMS.
     """
     roi, column = (scores > cfg.score).nonzero(as_tuple=True)
-    image, found, scores = given[roi, 0].long(), given[roi, 1:], scores[roi, column]
+    image, moved, scores = rois[roi, 0].long(), rois[roi, 1:], scores[roi, column]
     if cfg.boxes:
-        found = roi_training.decode(found, deltas[roi, column.clamp(max=deltas.shape[1] - 1)], code)
-    found = boxes.clip(found, sizes.to(found.device)[image])
-    wide = ((found[:, 2:] - found[:, :2]).amin(1) >= cfg.min_size).nonzero().squeeze(1)
-    image, found, scores, column = image[wide], found[wide], scores[wide], column[wide]
-    kept = boxes.nms(found, scores, image * (1 + int(column.max())) + column if len(column) else column, cfg.nms)
+        moved = roi_training.decode(moved, deltas[roi, column.clamp(max=deltas.shape[1] - 1)], code)
+    moved = boxes.clip(moved, sizes.to(moved.device)[image])
+    wide = ((moved[:, 2:] - moved[:, :2]).amin(1) >= cfg.min_size).nonzero().squeeze(1)
+    image, moved, scores, column = image[wide], moved[wide], scores[wide], column[wide]
+    group = column  # NMS is within an image and a class: a number for each pair of them
+    if len(column):
+        group = image * (1 + int(column.max())) + column
+    kept = boxes.nms(moved, scores, group, cfg.nms)
     results = []
     for i in range(len(sizes)):
-        mine = kept[image[kept] == i][: cfg.keep]
-        results.append({"boxes": found[mine], "scores": scores[mine], "labels": column[mine] + 1})
+        of_image = kept[image[kept] == i][: cfg.keep]
+        results.append({"boxes": moved[of_image], "scores": scores[of_image], "labels": column[of_image] + 1})
     return results

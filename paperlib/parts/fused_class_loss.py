@@ -1,4 +1,7 @@
-"""The classification loss of all anchors and classes, summed fast: closed-form gradients, no one-hot targets."""
+"""The classification loss of all anchors and classes, summed fast: closed-form gradients, no one-hot targets.
+
+Legend: N images, A anchors, K classes.
+"""
 
 import torch
 from torch import Tensor
@@ -7,11 +10,13 @@ from torch.autograd.function import once_differentiable
 from paperlib.parts.losses import KINDS, ClassLossConfig, value_and_slope
 
 CHUNK = 1 << 16  # logits handled at a time on a CPU: the temporaries stay in its cache
-EVERY = torch.arange(-(1 << 15), 1 << 15).to(torch.int16).view(torch.bfloat16).float()  # bfloat16 has no other values
+# bfloat16 has no other values
+EVERY = torch.arange(-(1 << 15), 1 << 15).to(torch.int16).view(torch.bfloat16).float()
 
 
 class _ClassLoss(torch.autograd.Function):
-    """Sum over anchors and classes of one level; the gradient is made in the same pass, while the data are in cache."""
+    """Sum over anchors and classes of one level; the gradient is made in the same pass,
+    while the data are in cache."""
 
     @staticmethod
     def forward(ctx, logits, labels, scale, cfg):
@@ -27,7 +32,8 @@ class _ClassLoss(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, upstream):
         (grad,) = ctx.saved_tensors
-        if upstream.device.type == "cpu" and upstream == 1:  # saves one pass over the largest tensor of the model
+        # saves one pass over the largest tensor of the model
+        if upstream.device.type == "cpu" and upstream == 1:
             return grad, None, None, None
         return grad * upstream.to(grad.dtype), None, None, None
 
@@ -47,7 +53,8 @@ def _all_background(logits: Tensor, grad: Tensor, scale: Tensor, cfg: ClassLossC
     if (weight == weight[:1]).all():  # one factor for all images: treat them as one
         flat, flat_grad, weight = flat.view(1, -1), flat_grad.view(1, -1), weight[:1]
     total = weight.new_zeros(())
-    few = logits.dtype == torch.bfloat16 and logits.numel() > 4 * len(EVERY)  # fewer values than logits: look them up
+    # fewer values than logits: look them up
+    few = logits.dtype == torch.bfloat16 and logits.numel() > 4 * len(EVERY)
     losses, slopes = value_and_slope(EVERY, cfg) if few else (None, None)
     for row, row_grad, w in zip(flat, flat_grad, weight):
         table = (slopes * w).bfloat16() if few else None
@@ -63,7 +70,8 @@ def _all_background(logits: Tensor, grad: Tensor, scale: Tensor, cfg: ClassLossC
     return total
 
 
-def _all_but_background(logits: Tensor, grad: Tensor, labels: Tensor, scale: Tensor, cfg: ClassLossConfig) -> Tensor:
+def _all_but_background(logits: Tensor, grad: Tensor, labels: Tensor, scale: Tensor,
+                        cfg: ClassLossConfig) -> Tensor:
     """Correct the gradient where anchors are ignored or positive, and return by how much the loss changes."""
     rows, row_grad = logits.flatten(0, 1), grad.view(-1, grad.shape[-1])  # (N A, K)
     row_labels, row_scale = labels.reshape(-1), scale.repeat_interleave(labels.shape[1])
@@ -75,11 +83,11 @@ def _all_but_background(logits: Tensor, grad: Tensor, labels: Tensor, scale: Ten
     change = -background * (loss.sum(1) * row_scale[ignored]).sum()
 
     at = (row_labels > 0).nonzero().squeeze(1)
-    own = row_labels[at] - 1  # of a positive's row, only its own class's column changes
-    logit, weight = rows[at, own].to(scale.dtype), row_scale[at]
+    column = row_labels[at] - 1  # of a positive's row, only its own class's column changes
+    logit, weight = rows[at, column].to(scale.dtype), row_scale[at]
     before, _ = value_and_slope(logit, cfg)
     loss, slope = value_and_slope(-logit, cfg)
-    row_grad[at, own] = (-positive * slope * weight).to(grad.dtype)
+    row_grad[at, column] = (-positive * slope * weight).to(grad.dtype)
     return change + ((positive * loss - background * before) * weight).sum()
 
 
@@ -87,7 +95,8 @@ def class_loss(logits: Tensor, labels: Tensor, cfg: ClassLossConfig, scale: Tens
     """The summed classification loss of dense predictions, fast: no one-hot targets, closed-form gradient.
 
     Source: RetinaNet eq. 5 and App. A-B.
-    Shapes: logits (N, A, K), labels (N, A) in {-1 ignored, 0 background, 1..K}, scale (N,) factor per image -> ().
+    Shapes: logits (N, A, K), labels (N, A) in {-1 ignored, 0 background, 1..K},
+            scale (N,) factor per image -> ().
     Errors: ValueError for an unknown kind.
     Equal to the sum of scale * focal(...) (or another kind) over one-hot targets, in float32 or float64.
     """

@@ -1,4 +1,8 @@
-"""Heads: small networks that read predictions off feature maps."""
+"""Heads: small networks that read predictions off feature maps.
+
+Legend: N images, H x W cells of a map, C channels, A anchors of a position, R regions of interest (RoIs),
+        K classes.
+"""
 import copy
 import math
 from dataclasses import dataclass
@@ -18,7 +22,8 @@ class HeadConfig:
     std: float = 0.01  # of the initial weights of the output layers (RetinaNet Sec. 4.1)
     hidden_std: float = 0.01  # of the initial weights of the other layers (RetinaNet Sec. 4.1)
     out_kernel: int = 3  # side of the output layers' kernels (RetinaNet Sec. 4)
-    shared: bool = False  # both subnets use the same hidden layers (RPN does; RetinaNet Sec. 4 advises against it)
+    # both subnets use the same hidden layers (RPN does; RetinaNet Sec. 4 advises against it)
+    shared: bool = False
 
 
 def _subnet(dim: int, outputs: int, cfg: HeadConfig) -> nn.Sequential:
@@ -38,8 +43,9 @@ class DenseHead(nn.Module):
     """Two fully convolutional subnets of equal form, for classes and for boxes, shared by all levels.
 
     Source: RetinaNet (arXiv 1708.02002v2) Sec. 4, Fig. 3 c-d; its prior Sec. 3.3 and 4.1.
-    Shapes: {level: (N, dim, H, W)} -> [logits (N, H W A, K)], [deltas (N, H W A, 4)], one tensor per level, fine to
-            coarse, A shapes per position in the order of `anchors_for`; deltas (N, H W A, K, 4) if not class_agnostic.
+    Shapes: {level: (N, dim, H, W)} -> [logits (N, H W A, K)], [deltas (N, H W A, 4)], one tensor per level,
+            fine to coarse, A shapes per position in the order of `anchors_for`;
+            deltas (N, H W A, K, 4) if not class_agnostic.
     """
 
     def __init__(self, dim: int, num_anchors: int, num_classes: int, cfg: HeadConfig = HeadConfig()):
@@ -60,7 +66,8 @@ class DenseHead(nn.Module):
 
 def _per_anchor(x: Tensor, num_anchors: int, shape: tuple) -> Tensor:
     n, _, h, w = x.shape
-    return x.permute(0, 2, 3, 1).reshape(n, h * w * num_anchors, *shape)  # no copy if the memory is channels-last
+    # no copy if the memory is channels-last
+    return x.permute(0, 2, 3, 1).reshape(n, h * w * num_anchors, *shape)
 
 
 class ProposalHead(nn.Module):
@@ -83,7 +90,8 @@ class ProposalHead(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         x = F.relu(self.conv(x), inplace=True)
-        return _per_anchor(self.cls(x), self.num_anchors, ()), _per_anchor(self.box(x), self.num_anchors, (4,))
+        logits = _per_anchor(self.cls(x), self.num_anchors, ())  # (N, H W A)
+        return logits, _per_anchor(self.box(x), self.num_anchors, (4,))
 
 
 @dataclass(frozen=True)
@@ -96,27 +104,41 @@ class BoxHeadConfig:
     box_std: float = 0.001  # of the initial weights of the box layer (Fast R-CNN Sec. 2.3)
 
 
-class BoxHead(nn.Module):
-    """Two fully connected layers, fc6 and fc7, and two sibling layers, for the class and for the box.
+class RoIHead(nn.Module):
+    """Layers that turn each window into one vector (`features`), and two siblings,
+    for the class and for the box.
 
     Source: Fast R-CNN (arXiv 1504.08083v2) Sec. 2.1-2.3.
-    Shapes: pooled (R, C, side, side) -> logits (R, K + 1), background first; deltas (R, K, 4), or (R, 1, 4) if
-            class_agnostic, normalised (`roi_training.DeltaConfig`).
+    Shapes: pooled (R, C, side, side) -> logits (R, K + 1), background first; deltas (R, K, 4), or (R, 1, 4)
+            if class_agnostic, normalised (`roi_training.DeltaConfig`).
     """
 
-    def __init__(self, dim: int, side: int, num_classes: int, cfg: BoxHeadConfig = BoxHeadConfig()):
+    def __init__(self, layers: dict[str, nn.Module], width: int, num_classes: int, cfg: BoxHeadConfig):
         super().__init__()
-        self.fc6 = nn.Linear(dim * side * side, cfg.widths[0])
-        self.fc7 = nn.Linear(*cfg.widths)
-        self.dropout = nn.Dropout(cfg.dropout)
-        self._siblings(cfg.widths[1], num_classes, cfg)
-
-    def _siblings(self, width: int, num_classes: int, cfg: BoxHeadConfig) -> None:
+        for name, layer in layers.items():
+            self.add_module(name, layer)
         self.cls = nn.Linear(width, num_classes + 1)
         self.box = nn.Linear(width, 4 if cfg.class_agnostic else 4 * num_classes)
         for layer, std in ((self.cls, cfg.cls_std), (self.box, cfg.box_std)):
             nn.init.normal_(layer.weight, std=std)
             nn.init.zeros_(layer.bias)
+
+    def features(self, pooled: Tensor) -> Tensor:
+        """The vector of every RoI, (R, width)."""
+        raise NotImplementedError
+
+    def forward(self, pooled: Tensor) -> tuple[Tensor, Tensor]:
+        x = self.features(pooled)  # (R, width)
+        return self.cls(x), self.box(x).unflatten(1, (-1, 4))
+
+
+class BoxHead(RoIHead):
+    """An RoI head whose layers are two fully connected ones, fc6 and fc7 (Fast R-CNN Sec. 2.1)."""
+
+    def __init__(self, dim: int, side: int, num_classes: int, cfg: BoxHeadConfig = BoxHeadConfig()):
+        layers = {"fc6": nn.Linear(dim * side * side, cfg.widths[0]), "fc7": nn.Linear(*cfg.widths),
+                  "dropout": nn.Dropout(cfg.dropout)}
+        super().__init__(layers, cfg.widths[1], num_classes, cfg)
 
     def take_over(self, trunk: nn.Module) -> None:
         """Start from the fc6 and fc7 that the trunk was trained with, if it has them (Fast R-CNN Sec. 2.2).
@@ -125,12 +147,12 @@ class BoxHead(nn.Module):
         """
         if trunk.fc is None:
             return
-        for name, layer in trunk.fc.items():
-            mine, theirs = getattr(self, name).weight.shape, layer.weight.shape
-            if mine != theirs:
-                raise ValueError(f"{name} of the head is {tuple(mine)}, that of trunk {trunk.cfg.name!r} "
-                                 f"{tuple(theirs)}: expected the trunk's head.widths, roi.side and a single map")
-            setattr(self, name, layer)
+        for name, drawn in (("fc6", self.fc6), ("fc7", self.fc7)):
+            shape, pretrained = tuple(drawn.weight.shape), tuple(trunk.fc[name].weight.shape)
+            if shape != pretrained:
+                raise ValueError(f"{name} of the head is {shape}, that of trunk {trunk.cfg.name!r} "
+                                 f"{pretrained}: expected the trunk's head.widths, roi.side and a single map")
+        self.fc6, self.fc7 = trunk.fc["fc6"], trunk.fc["fc7"]
         trunk.fc = None
 
     def features(self, pooled: Tensor) -> Tensor:
@@ -138,28 +160,23 @@ class BoxHead(nn.Module):
         x = self.dropout(self.fc6(pooled.flatten(1)).relu())
         return self.dropout(self.fc7(x).relu())
 
-    def forward(self, pooled: Tensor) -> tuple[Tensor, Tensor]:
-        x = self.features(pooled)
-        return self.cls(x), self.box(x).unflatten(1, (-1, 4))
 
-
-class StageHead(BoxHead):
-    """The last stage of a trunk on every window, its mean, and the two sibling layers.
+class StageHead(RoIHead):
+    """An RoI head that runs the last stage of a trunk on every window and takes the mean over it.
 
     Source: FPN (arXiv 1612.03144v2) Sec. 5.2.1, after He et al.: conv5 on 14x14 windows of C4.
     """
 
     def __init__(self, trunk: nn.Module, num_classes: int, cfg: BoxHeadConfig):
-        nn.Module.__init__(self)
-        self.stage = copy.deepcopy(trunk.stages()[-1])  # with the weights that the trunk starts from
-        self._siblings(trunk.channels[max(trunk.channels)], num_classes, cfg)
+        stage = copy.deepcopy(trunk.stages()[-1])  # with the weights that the trunk starts from
+        super().__init__({"stage": stage}, trunk.channels[max(trunk.channels)], num_classes, cfg)
 
     def features(self, pooled: Tensor) -> Tensor:
         """The mean over each window of what the stage makes of it, (R, C_5)."""
         return self.stage(pooled.contiguous(memory_format=torch.channels_last)).mean(dim=(2, 3))
 
 
-def box_head(cfg: BoxHeadConfig, trunk: nn.Module, dim: int, side: int, num_classes: int) -> BoxHead:
+def box_head(cfg: BoxHeadConfig, trunk: nn.Module, dim: int, side: int, num_classes: int) -> RoIHead:
     """The head that `cfg` names, with the layers that the trunk was trained with, where it has them.
 
     Errors: ValueError for an unknown kind, or for a stage that does not fit the map.
@@ -167,7 +184,8 @@ def box_head(cfg: BoxHeadConfig, trunk: nn.Module, dim: int, side: int, num_clas
     if cfg.kind == "stage":
         below = sorted(trunk.channels)[-2]
         if dim != trunk.channels[below]:
-            raise ValueError(f"head.kind 'stage' reads level {below} of {trunk.channels[below]} channels, found {dim}")
+            raise ValueError(f"head.kind 'stage' reads level {below} of {trunk.channels[below]} channels, "
+                             f"found {dim}")
         return StageHead(trunk, num_classes, cfg)
     if cfg.kind != "fc":
         raise ValueError(f"head.kind {cfg.kind!r}: expected 'fc' or 'stage'")
@@ -177,16 +195,20 @@ def box_head(cfg: BoxHeadConfig, trunk: nn.Module, dim: int, side: int, num_clas
 
 
 def truncated(layer: nn.Linear, kept: int) -> nn.Sequential:
-    """Two linear layers in place of one, of `kept` singular values: Sigma V^T without bias, then U with the bias.
+    """Two linear layers in place of one, of `kept` singular values: Sigma V^T without bias,
+    then U with the bias.
 
     Source: Fast R-CNN Sec. 3.1, Eq. 5: u v weights become kept (u + v).
     Errors: ValueError for more values than the layer's rank allows, or none.
     """
-    if not 1 <= kept <= (most := min(layer.weight.shape)):
-        raise ValueError(f"{kept} singular values of a layer of {tuple(layer.weight.shape)}: expected 1 to {most}")
+    most = min(layer.weight.shape)
+    if not 1 <= kept <= most:
+        raise ValueError(f"{kept} singular values of a layer of {tuple(layer.weight.shape)}: "
+                         f"expected 1 to {most}")
     u, sigma, vt = torch.linalg.svd(layer.weight.detach(), full_matrices=False)
     like = {"dtype": layer.weight.dtype, "device": layer.weight.device}
-    first, second = nn.Linear(layer.in_features, kept, bias=False, **like), nn.Linear(kept, layer.out_features, **like)
+    first = nn.Linear(layer.in_features, kept, bias=False, **like)
+    second = nn.Linear(kept, layer.out_features, **like)
     first.weight.data, second.weight.data = sigma[:kept, None] * vt[:kept], u[:, :kept].clone()
     second.bias.data = layer.bias.detach().clone()
     return nn.Sequential(first, second)

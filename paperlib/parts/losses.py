@@ -2,6 +2,8 @@
 
 Every classification loss here is a function of x_t, the logit times +1 for the true class and -1 otherwise
 (RetinaNet App. A), so `-x_t` measures how wrong a prediction is and p_t = sigmoid(x_t).
+
+Legend: A anchors; (…) any dimensions.
 """
 import math
 from dataclasses import dataclass, replace
@@ -36,8 +38,8 @@ def focal(logits: Tensor, targets: Tensor, gamma: float = 2.0, alpha: float | No
 
     Source: RetinaNet eqs. 4 and 5.
     Shapes: logits (…), targets (…) of 0 and 1 -> (…), float32 or float64.
-    Differs: nothing is clipped (the thesis clips p_t); (1 - p_t)**gamma is taken as exp(gamma log(1 - p_t)), which
-             together with its gradient stays finite for any logit.
+    Differs: nothing is clipped (the thesis clips p_t); (1 - p_t)**gamma is taken as exp(gamma log(1 - p_t)),
+             which together with its gradient stays finite for any logit.
     """
     u = _wrongness(logits, targets)
     return _balanced((-gamma * F.softplus(-u)).exp() * F.softplus(u), targets, alpha)
@@ -62,7 +64,8 @@ def hinge(logits: Tensor, targets: Tensor, margin: float = 1.0, alpha: float | N
 
 
 def smooth_l1(pred: Tensor, target: Tensor, beta: float = 1.0) -> Tensor:
-    """0.5 d^2 / beta where |d| < beta, else |d| - beta / 2, of every element; beta 0 is the plain L1 distance.
+    """0.5 d^2 / beta where |d| < beta, else |d| - beta / 2, of every element;
+    beta 0 is the plain L1 distance.
 
     Source: Fast R-CNN (arXiv 1504.08083v2) eq. 3 with beta 1; sigma^2 of its successor's code is 1 / beta.
     """
@@ -73,9 +76,11 @@ def smooth_l1(pred: Tensor, target: Tensor, beta: float = 1.0) -> Tensor:
 class ClassLossConfig:
     kind: str = "focal"  # focal | ce | focal_star | hinge | ohem | ohem_1_3 (RetinaNet Sec. 3, 5.1, App. A)
     gamma: float = 2.0  # focusing strength of focal and focal_star (Sec. 3.2; App. A)
-    alpha: float | None = 0.25  # weight of the true class, 1 - alpha of the others; None: no weights (Sec. 3.1)
+    # weight of the true class, 1 - alpha of the others; None: no weights (Sec. 3.1)
+    alpha: float | None = 0.25
     beta: float = 1.0  # shift of focal_star in logits; the hinge's margin (App. A; Sec. 5.1)
-    clip: float = 0.0  # tau: p_t counts as at least this, without gradient below (Lin's thesis Sec. 5.4.2; 0: off)
+    # tau: p_t counts as at least this, without gradient below (Lin's thesis Sec. 5.4.2; 0: off)
+    clip: float = 0.0
     ohem_num: int = 128  # hard examples an image (Table 1d: 128, 256 or 512)
     ohem_nms: float = 0.5  # IoU above which a harder neighbour hides an example (Table 1d: .5 or .7)
 
@@ -108,7 +113,8 @@ def value_and_slope(u: Tensor, cfg: ClassLossConfig) -> tuple[Tensor, Tensor]:
 
 
 def _minus_log_p(u: Tensor, wrong: Tensor) -> Tensor:
-    if u.device.type == "cpu" and u.numel() and u.amax() < 4:  # true of most background; twice as fast, and as exact
+    # true of most background; twice as fast, and as exact
+    if u.device.type == "cpu" and u.numel() and u.amax() < 4:
         return torch.log1p(-wrong).neg_()
     return F.softplus(u)
 
@@ -117,22 +123,23 @@ def ohem(loss: Tensor, anchors: Tensor, label: Tensor, num: int, threshold: floa
          balanced: bool = False) -> Tensor:
     """Choose the hard examples of one image: greedy NMS with the loss as score, then the `num` highest.
 
-    Source: RetinaNet Sec. 5.1, Table 1d. `balanced` is its 1:3 variant: the hardest num / 4 positives at most, and
-            the three hardest negatives for each (three when there is no positive).
+    Source: RetinaNet Sec. 5.1, Table 1d. `balanced` is its 1:3 variant: the hardest num / 4 positives at
+            most, and the three hardest negatives for each (three when there is no positive).
     Shapes: loss (A,), anchors (A, 4), label (A,) (> 0 positive, 0 background, -1 never chosen) -> (A,) bool.
     Units:  a harder example hides those that it overlaps by IoU > threshold.
     """
     order = loss.masked_fill(label < 0, -1).argsort(descending=True)[: int((label >= 0).sum())]
-    kept, seen = order[:0], 0
+    kept, looked_at = order[:0], 0
     while True:  # greedy: a later example cannot hide an earlier one, so the rest need not be looked at
-        both = torch.cat([kept, order[seen:seen + 1024]])
-        seen += 1024
+        both = torch.cat([kept, order[looked_at:looked_at + 1024]])
+        looked_at += 1024
         kept = both[boxes.nms(anchors[both], loss[both], None, threshold)]
         chosen, done = kept[:num], len(kept) >= num
         if balanced:
             positives, negatives = kept[label[kept] > 0][: num // 4], kept[label[kept] == 0]
             wanted = 3 * max(len(positives), 1)
             chosen = torch.cat([positives, negatives[:wanted]])
-            done = len(negatives) >= wanted and (len(positives) == num // 4 or not (label[order[seen:]] > 0).any())
-        if done or seen >= len(order):
+            full = len(positives) == num // 4 or not (label[order[looked_at:]] > 0).any()
+            done = full and len(negatives) >= wanted
+        if done or looked_at >= len(order):
             return torch.zeros_like(label, dtype=torch.bool).index_fill_(0, chosen, True)

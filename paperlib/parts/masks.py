@@ -3,16 +3,21 @@ import cv2
 import numpy as np
 from pycocotools import mask as rle_tools
 
+DIGITS = 7                     # characters of 5 bits that a run length may have: no image has 2**35 pixels
+
 
 def polygons(mask: np.ndarray) -> list[list[float]]:
-    """The outline of a mask as COCO polygons, one a piece; a hole is joined to its piece by a cut of no width.
+    """The outline of a mask as COCO polygons, one a piece;
+    a hole is joined to its piece by a cut of no width.
 
-    It runs a quarter of a pixel inside the pixels' outer edges, so that pycocotools fills exactly the mask again.
+    It runs a quarter of a pixel inside the pixels' outer edges,
+    so that pycocotools fills exactly the mask again.
     Shapes: mask (H, W) bool -> lists [x1, y1, x2, y2, ...].
     Units:  px; (0, 0) is the outer corner of the first pixel.
     """
     x, y, w, h = cv2.boundingRect(mask.view(np.uint8))
-    double = np.zeros((2 * h + 2, 2 * w + 2), np.uint8)     # two cells a pixel; corners of cells are quarter pixels
+    # two cells a pixel; corners of cells are quarter pixels
+    double = np.zeros((2 * h + 2, 2 * w + 2), np.uint8)
     double[1:-1, 1:-1] = mask[y:y + h, x:x + w].repeat(2, 0).repeat(2, 1)
     rings, tree = cv2.findContours(double, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     rings = [cv2.approxPolyDP(ring, 0.5, True)[:, 0] for ring in rings]
@@ -35,16 +40,48 @@ def _cut_to(ring: np.ndarray, hole: np.ndarray) -> np.ndarray:
 
 
 def run_lengths(mask: np.ndarray) -> dict:
-    """COCO's uncompressed RLE, as its crowd regions are stored: {"size": [h, w], "counts": [zeros, ones, ...]}."""
-    turns = np.flatnonzero(np.diff(mask.ravel(order="F"), prepend=False))        # starts with zeros, perhaps none
+    """COCO's uncompressed RLE, as its crowd regions are stored:
+    {"size": [h, w], "counts": [zeros, ones, ...]}."""
+    # starts with zeros, perhaps none
+    turns = np.flatnonzero(np.diff(mask.ravel(order="F"), prepend=False))
     edges = np.concatenate([[0], turns, [mask.size]])
     return {"size": list(mask.shape), "counts": np.diff(edges).tolist()}
 
 
-def filled(segmentation, height: int, width: int) -> np.ndarray:
+def compress(segmentation: list | dict, size: tuple[int, int]) -> dict:
+    """Pycocotools' compressed RLE of polygons, or of an RLE with counts in a list, in text or in bytes.
+
+    Units: size (height, width) px. What comes out of a stranger's file must be checked first.
+    """
+    if isinstance(segmentation, list):
+        return rle_tools.merge(rle_tools.frPyObjects(segmentation, *size))
+    counts, size = segmentation["counts"], [int(side) for side in size]
+    if isinstance(counts, list):
+        return rle_tools.frPyObjects({"size": size, "counts": counts}, *size)
+    return {"size": size, "counts": counts.encode() if isinstance(counts, str) else counts}
+
+
+def unpack(text: str | bytes) -> np.ndarray:
+    """Run lengths (n,) from COCO's string form: 5 bits a character, low first; from the fourth run on,
+    differences.
+
+    Errors: ValueError for what is no such string.
+    """
+    raw = text.encode("ascii") if isinstance(text, str) else text
+    chars = np.frombuffer(raw, np.uint8).astype(np.int64) - 48
+    last = np.flatnonzero((chars & 32) == 0)               # a character without bit 5 ends its number
+    if ((chars < 0) | (chars > 63)).any() or (len(chars) and (not len(last) or last[-1] != len(chars) - 1)):
+        raise ValueError("a character outside the alphabet, or an end inside a number")
+    first = np.concatenate([[0], last[:-1] + 1])[:len(last)]
+    if (last - first >= DIGITS).any():
+        raise ValueError("a run longer than any image")
+    place = np.arange(len(chars)) - np.repeat(first, last - first + 1)
+    runs = np.add.reduceat((chars & 31) << 5 * place, first) if len(last) else np.zeros(0, np.int64)
+    runs -= ((chars[last] & 16) > 0) * (32 << 5 * place[last])  # bit 4 of the last character is the sign
+    runs[1::2], runs[2::2] = runs[1::2].cumsum(), runs[2::2].cumsum()
+    return runs
+
+
+def filled(segmentation: list | dict, height: int, width: int) -> np.ndarray:
     """The mask (H, W) bool of COCO polygons, or of an RLE."""
-    if isinstance(segmentation, dict):
-        rle = rle_tools.frPyObjects(segmentation, height, width)
-    else:
-        rle = rle_tools.merge(rle_tools.frPyObjects(segmentation, height, width))
-    return rle_tools.decode(rle).astype(bool)
+    return rle_tools.decode(compress(segmentation, (height, width))).astype(bool)

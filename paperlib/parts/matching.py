@@ -1,6 +1,8 @@
 """Which anchor or proposal answers for which object: thresholds and crowds.
 
 Labels of a match are 1 (object), 0 (background), -1 (takes no part in the loss).
+
+Legend: A anchors, G objects of an image, K classes; (…) any leading dimensions.
 """
 from dataclasses import dataclass
 
@@ -10,11 +12,12 @@ from torch import Tensor
 from paperlib.parts import boxes
 
 
-def check_targets(targets: list[dict], count: int, keys: tuple[str, ...], num_classes: int | None = None) -> None:
-    """Refuse targets that would be paired with another image's: one is needed for each of `count` images, with `keys`.
+def check_targets(targets: list[dict], count: int, keys: tuple[str, ...],
+                  num_classes: int | None = None) -> None:
+    """Refuse targets unless there is one for each of `count` images, with all `keys`.
 
-    Errors: ValueError naming the first target that lacks a key, has not one label a box, or, where `num_classes` is
-            given, a label outside 1..K.
+    Errors: ValueError naming the first target that lacks a key, has not one label a box, or, where
+            `num_classes` is given, a label outside 1..K.
     """
     if len(targets) != count:
         raise ValueError(f"{count} images and {len(targets)} targets: expected one an image")
@@ -23,11 +26,12 @@ def check_targets(targets: list[dict], count: int, keys: tuple[str, ...], num_cl
             raise ValueError(f"{_name(i, target)} has no {lacks[0]!r}, found {sorted(target)}: expected "
                              f"{' and '.join(map(repr, keys))} in every target of the batch")
         if "labels" in keys and len(target["labels"]) != len(target["boxes"]):
-            raise ValueError(f"{_name(i, target)} has {len(target['boxes'])} boxes and {len(target['labels'])} labels: "
-                             "expected one label a box")
+            raise ValueError(f"{_name(i, target)} has {len(target['boxes'])} boxes and "
+                             f"{len(target['labels'])} labels: expected one label a box")
     if num_classes is not None and targets:
         known = torch.cat([target["labels"] for target in targets])
-        if ((known < 1) | (known > num_classes)).any():  # asked once a batch: a GPU is waited for at every answer
+        # asked once a batch: a GPU is waited for at every answer
+        if ((known < 1) | (known > num_classes)).any():
             _name_the_label(targets, num_classes)
 
 
@@ -39,23 +43,27 @@ def _name_the_label(targets: list[dict], num_classes: int) -> None:
     for i, target in enumerate(targets):
         for label in target["labels"].tolist():
             if not 1 <= label <= num_classes:
-                raise ValueError(f"{_name(i, target)} has label {label}: expected 1 to num_classes = {num_classes}")
+                raise ValueError(f"{_name(i, target)} has label {label}: "
+                                 f"expected 1 to num_classes = {num_classes}")
 
 
 @dataclass(frozen=True)
 class MatchConfig:
     hi: float = 0.5  # IoU from which an anchor is positive (RetinaNet Sec. 4.1; RPN: .7)
     lo: float = 0.4  # IoU below which it is background (RetinaNet Sec. 4.1; RPN: .3)
-    best: bool = True  # an object's best anchors are positive whatever their IoU (Faster R-CNN Sec. 3.1.2, rule i)
+    # an object's best anchors are positive whatever their IoU (Faster R-CNN Sec. 3.1.2, rule i)
+    best: bool = True
 
 
 def match(overlaps: Tensor, hi: float, lo: float, best: bool = False, valid: Tensor | None = None):
     """Assign anchors to objects by IoU.
 
     Source: Faster R-CNN Sec. 3.1.2; RetinaNet Sec. 4.1 (same rule, thresholds .5 and .4).
-    Shapes: overlaps (…, G, A), valid (…, G) bool or None -> gt index (…, A) int64, label (…, A) int64 in {1, 0, -1}.
+    Shapes: overlaps (…, G, A), valid (…, G) bool or None -> gt index (…, A) int64,
+            label (…, A) int64 in {1, 0, -1}.
     Units:  1 where the best IoU >= hi, 0 where it is < lo, else -1. With `best`, every anchor that shares the
-            highest IoU of some object is 1 too, unless that IoU is 0. Rows that are not `valid` are never matched.
+            highest IoU of some object is 1 too, unless that IoU is 0. Rows that are not `valid` are never
+            matched.
     Differs: an anchor made positive by `best` keeps the object it overlaps most, as in the authors' code.
     """
     *lead, num_gt, num_anchors = overlaps.shape
@@ -83,7 +91,8 @@ def ignore_crowds(label: Tensor, covered: Tensor, crowd: Tensor, threshold: floa
 
 
 def assign(anchors: Tensor, target: dict, rule: MatchConfig) -> tuple[Tensor, Tensor]:
-    """`match` for the anchors of one image; crowd and difficult objects hide background and are never matched.
+    """`match` for the anchors of one image; crowd and difficult objects hide background and are never
+    matched.
 
     Shapes: anchors (A, 4), target {"boxes" (G, 4) px[, "crowd", "difficult" (G,) bool]}
             -> index into the target's boxes (A,), label (A,) in {1, 0, -1}.

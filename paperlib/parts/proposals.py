@@ -1,4 +1,7 @@
-"""From the dense outputs of a region proposal network to a short list of boxes that may hold an object."""
+"""From the dense outputs of a region proposal network to a short list of boxes that may hold an object.
+
+Legend: N images, A_l anchors of level l, P proposals of an image.
+"""
 
 from dataclasses import dataclass
 
@@ -10,35 +13,40 @@ from paperlib.parts import boxes
 
 @dataclass(frozen=True)
 class ProposalConfig:
-    pre_nms: int = 6000  # best anchors of each level that are decoded (not in the papers; the released code: 6000)
-    nms: float | None = 0.7  # IoU above which a better proposal of the same level removes one; None: none go (Sec. 3.3)
+    # best anchors of each level that are decoded (not in the papers; the released code: 6000)
+    pre_nms: int = 6000
+    # IoU above which a better proposal of the same level removes one; None: none go (Sec. 3.3)
+    nms: float | None = 0.7
     keep: int = 1000  # proposals an image, over all levels (Faster R-CNN Sec. 4.1: 300; FPN Sec. 5.2: 1000)
-    min_size: float = 1e-3  # px; proposals with a shorter side go (not in the paper; the released code: 16, later 0)
+    # px; proposals with a shorter side go (not in the paper; the released code: 16, later 0)
+    min_size: float = 1e-3
     scored: bool = True  # False: any `keep` of all anchors, at random, without NMS (Table 2, "no cls")
     regressed: bool = True  # False: the anchors themselves (Table 2, "no reg")
 
 
 def propose(logits: list[Tensor], deltas: list[Tensor], anchors: list[Tensor], sizes: Tensor,
             cfg: ProposalConfig = ProposalConfig()) -> list[dict[str, Tensor]]:
-    """Proposals of a batch: a level's best anchors, moved, clipped and thinned by NMS; of all levels the best `keep`.
+    """Proposals of a batch: a level's best anchors, moved, clipped and thinned by NMS;
+    of all levels the best `keep`.
 
     Source: Faster R-CNN (arXiv 1506.01497v3) Sec. 3.3; FPN (arXiv 1612.03144v2) Sec. 4.1.
     Shapes: lists over levels of logits (N, A_l), deltas (N, A_l, 4), anchors (A_l, 4); sizes (N, 2)
             -> N dicts {"boxes" (P, 4) px, "scores" (P,)}, best first, P <= keep.
-    Units:  sizes are (h, w) px of the images without padding; scores are the sigmoid of the logits. Which anchors are
-            kept has no gradient, where they are moved has one.
-    Differs: the papers do not say whether NMS looks across levels; here each level is alone, as in the authors' code.
+    Units:  sizes are (h, w) px of the images without padding; scores are the sigmoid of the logits. Which
+            anchors are kept has no gradient, where they are moved has one.
+    Differs: the papers do not say whether NMS looks across levels; here each level is alone,
+             as in the authors' code.
     """
     sizes = sizes.to(anchors[0].device)
-    found = [_level(*level, sizes, cfg) for level in zip(logits, deltas, anchors)]
-    moved, logit = (torch.cat(parts, 1) for parts in zip(*found))  # (N, P, 4), (N, P)
-    level = torch.cat([torch.full_like(x[0], i) for i, (_, x) in enumerate(found)])
+    levels = [_level(*level, sizes, cfg) for level in zip(logits, deltas, anchors)]
+    moved, logit = (torch.cat(parts, 1) for parts in zip(*levels))  # (N, P, 4), (N, P)
+    level = torch.cat([torch.full_like(x[0], i) for i, (_, x) in enumerate(levels)])
     wide_enough = (moved[..., 2:] - moved[..., :2]).amin(-1) >= cfg.min_size
     results = []
     for box, x, valid in zip(moved, logit, wide_enough):
         box, x, at = box[valid], x[valid], level[valid]
         if cfg.scored and cfg.nms is not None:
-            order = boxes.nms(box.detach(), x, at if len(found) > 1 else None, cfg.nms, cfg.keep)
+            order = boxes.nms(box.detach(), x, at if len(levels) > 1 else None, cfg.nms, cfg.keep)
         else:
             order = x.argsort(descending=True) if cfg.scored else torch.randperm(len(x)).to(x.device)
         kept = order[: cfg.keep]
@@ -52,12 +60,15 @@ def _level(logits: Tensor, deltas: Tensor, anchors: Tensor, sizes: Tensor, cfg: 
     if cfg.scored and cfg.pre_nms < logits.shape[1]:
         logits, order = logits.topk(cfg.pre_nms, dim=1)
         deltas, anchors = deltas.gather(1, order[..., None].expand(-1, -1, 4)), anchors[order]
-    moved = boxes.decode(anchors, deltas.to(anchors.dtype)) if cfg.regressed else anchors.expand(*logits.shape, 4)
+    moved = anchors.expand(*logits.shape, 4)
+    if cfg.regressed:
+        moved = boxes.decode(anchors, deltas.to(anchors.dtype))
     return boxes.clip(moved, sizes[:, None]), logits
 
 
 @dataclass(frozen=True)
 class ProposalSource:
-    kind: str = "selective_search"  # selective_search, quality, [nearest_]dense, dense_rich, nearest_rich, or a .npz
-    keep: int = 1000  # the best so many of each image, of "dense" any so many (Fast R-CNN Sec. 3: 2000)
+    # selective_search, quality, [nearest_]dense, dense_rich, nearest_rich, or a .npz
+    kind: str = "selective_search"
+    keep: int = 1000  # proposals of an image: the best, or, of "dense", any (Fast R-CNN Sec. 3: 2000)
     dense: int = 0  # boxes of the dense grid, drawn at random, that are added (Fast R-CNN Sec. 5.5)

@@ -1,4 +1,7 @@
-"""Feature pyramids: a trunk's maps in, maps of one width at every level out."""
+"""Feature pyramids: a trunk's maps in, maps of one width at every level out.
+
+Legend: N images, C_l channels and H_l x W_l cells of level l.
+"""
 from dataclasses import dataclass
 
 import torch.nn.functional as F
@@ -9,13 +12,17 @@ from paperlib.parts.convs import Pointwise
 
 @dataclass(frozen=True)
 class PyramidConfig:
-    levels: tuple[int, ...] = (3, 4, 5, 6, 7)  # levels that come out; those above the trunk's top are made by `extra`
+    # levels that come out; those above the trunk's top are made by `extra`
+    levels: tuple[int, ...] = (3, 4, 5, 6, 7)
     dim: int = 256  # channels of every level (FPN Sec. 3, d)
     lateral: bool = True  # add the trunk's own map to the upsampled one (FPN Table 1 e is without)
     top_down: bool = True  # add the upsampled coarser map (FPN Table 1 d is without)
-    extra: str | None = "conv"  # "conv": 3x3 stride 2 (RetinaNet Sec. 4) | "pool": every second pixel (FPN Sec. 4.1)
-    extra_from: str = "C"  # the first extra conv reads the top "C" (RetinaNet Sec. 4) or "P" (torchvision's v1)
-    relu: bool = False  # after each lateral and each 3x3 layer (FPN Sec. 3 has none and found that it matters little)
+    # "conv": 3x3 stride 2 (RetinaNet Sec. 4) | "pool": every second pixel (FPN Sec. 4.1)
+    extra: str | None = "conv"
+    # the first extra conv reads the top "C" (RetinaNet Sec. 4) or "P" (torchvision's v1)
+    extra_from: str = "C"
+    # after each lateral and each 3x3 layer (FPN Sec. 3 has none and found that it matters little)
+    relu: bool = False
     kind: str = "fpn"  # "fpn" | "single": one trunk level as it is (Faster R-CNN; FPN Table 1 a, b)
 
 
@@ -48,7 +55,8 @@ class FPN(nn.Module):
         top = max(self.inner)
         self.lateral = nn.ModuleDict({str(level): Pointwise(channels[level], cfg.dim)
                                       for level in self.inner if cfg.lateral or level == top})
-        self.smooth = nn.ModuleDict({str(level): nn.Conv2d(cfg.dim, cfg.dim, 3, padding=1) for level in self.inner})
+        self.smooth = nn.ModuleDict({str(level): nn.Conv2d(cfg.dim, cfg.dim, 3, padding=1)
+                                     for level in self.inner})
         self.act = nn.ReLU() if cfg.relu else nn.Identity()
         self.down = nn.ModuleDict()
         if cfg.extra == "conv":
@@ -71,8 +79,10 @@ class FPN(nn.Module):
         out = {level: self.act(self.smooth[str(level)](merged[level])) for level in self.inner}
         x = features[self.inner[-1]] if self.cfg.extra_from == "C" and self.down else out[self.inner[-1]]
         for i, level in enumerate(self.extra):
-            # P7 reads relu(P6); without convolutions a level is every second pixel of the one below
-            out[level] = x = self.down[str(level)](F.relu(x) if i else x) if self.down else x[:, :, ::2, ::2]
+            if i and self.down:
+                x = F.relu(x)  # P7 reads relu(P6)
+            # without convolutions a level is every second pixel of the one below
+            out[level] = x = self.down[str(level)](x) if self.down else x[:, :, ::2, ::2]
         return out
 
 
@@ -81,15 +91,17 @@ def pyramid(cfg: PyramidConfig, channels: dict[int, int]) -> FPN | Single:
 
     Errors: ValueError for a combination that has no meaning or levels that the trunk does not reach.
     """
-    if cfg.kind not in ("fpn", "single") or cfg.extra not in ("conv", "pool", None) or cfg.extra_from not in ("C", "P"):
-        raise ValueError(f"pyramid kind {cfg.kind!r}, extra {cfg.extra!r}, extra_from {cfg.extra_from!r}: expected "
-                         "'fpn' or 'single'; 'conv', 'pool' or None; 'C' or 'P'")
+    known = cfg.kind in ("fpn", "single") and cfg.extra in ("conv", "pool", None)
+    if not known or cfg.extra_from not in ("C", "P"):
+        raise ValueError(f"pyramid kind {cfg.kind!r}, extra {cfg.extra!r}, extra_from {cfg.extra_from!r}: "
+                         "expected 'fpn' or 'single'; 'conv', 'pool' or None; 'C' or 'P'")
     grows = cfg.kind == "fpn" and cfg.extra is not None
     reach = set(range(min(channels), max(cfg.levels) + 1)) if grows else set(channels)
     levels = sorted(cfg.levels)
-    if not set(levels) <= reach or levels != list(range(levels[0], levels[-1] + 1)) or levels[0] > max(channels):
-        raise ValueError(f"pyramid.levels {cfg.levels} with extra={cfg.extra!r}: expected consecutive levels of "
-                         f"{sorted(reach)}, starting within the trunk's {sorted(channels)}")
+    consecutive = levels == list(range(levels[0], levels[-1] + 1))
+    if not set(levels) <= reach or not consecutive or levels[0] > max(channels):
+        raise ValueError(f"pyramid.levels {cfg.levels} with extra={cfg.extra!r}: expected consecutive levels "
+                         f"of {sorted(reach)}, starting within the trunk's {sorted(channels)}")
     if cfg.kind == "fpn" and not (cfg.lateral or cfg.top_down):
         raise ValueError("a pyramid without lateral and without top_down has no input for its finer levels")
     return (FPN if cfg.kind == "fpn" else Single)(cfg, channels)

@@ -1,6 +1,8 @@
 """Regions of interest: a window of features of fixed size for every proposal.
 
 RoIs of a batch are one tensor (R, 5): image index in the batch, then xyxy px of the input images.
+
+Legend: N images of H x W px, P_i proposals of image i, R RoIs, C channels of a map.
 """
 from dataclasses import dataclass
 
@@ -14,10 +16,12 @@ from paperlib.parts import boxes
 
 @dataclass(frozen=True)
 class RoIConfig:
-    kind: str = "max"  # "max": RoI pooling (Fast R-CNN Sec. 2.1) | "align": RoIAlign | "warp": that moves boxes
+    # "max": RoI pooling (Fast R-CNN Sec. 2.1) | "align": RoIAlign | "warp": that moves boxes
+    kind: str = "max"
     side: int = 7  # H = W of the pooled window (Fast R-CNN Sec. 2.1; VGG16)
     samples: int = 2  # of "align" and "warp": points averaged along each side of a cell (Mask R-CNN Sec. 3)
-    levels: tuple[int, ...] | None = None  # the maps that RoIs are read from (FPN Sec. 5.2: not P6); None: all
+    # the maps that RoIs are read from (FPN Sec. 5.2: not P6); None: all
+    levels: tuple[int, ...] | None = None
     canonical_level: int = 4  # k0: the level that a RoI of canonical_size is read from (FPN Eq. 1)
     canonical_size: float = 224.0  # px, square root of the area (FPN Eq. 1: ImageNet's side)
 
@@ -28,7 +32,8 @@ def to_rois(proposals: list[Tensor]) -> Tensor:
 
 
 def level_of(b: Tensor, levels, canonical_level: int = 4, canonical_size: float = 224.0) -> Tensor:
-    """The pyramid level that each box is pooled from, clamped to the `levels` there are: (R, 4) px -> (R,) int64.
+    """The pyramid level that each box is pooled from, clamped to the `levels` there are:
+    (R, 4) px -> (R,) int64.
 
     Source: FPN (arXiv 1612.03144v2) Eq. 1: floor(k0 + log2(sqrt(wh) / 224)).
     Differs: 1e-6 is added before rounding down, as in the authors' code, so that 224 px exactly stays on k0.
@@ -43,7 +48,8 @@ def pool(features: dict[int, Tensor], rois: Tensor, cfg: RoIConfig = RoIConfig()
 
     Source: Fast R-CNN (arXiv 1504.08083v2) Sec. 2.1, Eq. 4 ("max"); RoIAlign: Mask R-CNN (1703.06870) Sec. 3.
     Shapes: {level: (N, C, H / 2^l, W / 2^l)}, rois (R, 5) -> (R, C, side, side), in the order of `rois`.
-    Units:  "max" rounds a RoI to whole cells and takes the last px as part of it, as the authors' code: x2 - 1.
+    Units:  "max" rounds a RoI to whole cells and takes the last px as part of it, as the authors' code:
+            x2 - 1.
     Errors: ValueError for an unknown kind.
     Differs: "warp" is "align" whose boxes get a gradient too (Faster R-CNN v3 Sec. 3.2 iii asks for one).
     """
@@ -84,14 +90,18 @@ def _warp(x: Tensor, rois: Tensor, scale: float, cfg: RoIConfig) -> Tensor:
     row = rois[:, 0, None, None].long() * h + py
     at = row[:, :, None, :, None] * w + px[:, None, :, None, :]  # (R, side, side, 2 samples, 2 samples)
     share = fy[:, :, None, :, None] * fx[:, None, :, None, :]
-    cells = F.embedding_bag(at.flatten(3).flatten(0, 2), x.permute(0, 2, 3, 1).reshape(n * h * w, c), mode="sum",
-                            per_sample_weights=share.flatten(3).flatten(0, 2))  # a weighted sum of the map's vectors
+    vectors = x.permute(0, 2, 3, 1).reshape(n * h * w, c)
+    cells = F.embedding_bag(at.flatten(3).flatten(0, 2), vectors, mode="sum",
+                            # a weighted sum of the map's vectors
+                            per_sample_weights=share.flatten(3).flatten(0, 2))
     return cells.view(len(rois), cfg.side, cfg.side, c).permute(0, 3, 1, 2)
 
 
 def _weights(start: Tensor, length: Tensor, size: int, cfg: RoIConfig) -> tuple[Tensor, Tensor]:
-    """Along one axis, the map's places that each cell of a RoI reads, and their weights: both (R, side, 2 samples)."""
-    steps = (torch.arange(cfg.side * cfg.samples, device=start.device) + 0.5).to(start) / (cfg.side * cfg.samples)
+    """Along one axis, the map's places that each cell of a RoI reads, and their weights:
+    both (R, side, 2 samples)."""
+    count = cfg.side * cfg.samples
+    steps = (torch.arange(count, device=start.device) + 0.5).to(start) / count
     p = start[:, None] + length[:, None] * steps  # (R, side samples), in cells
     read = (p >= -1) & (p <= size)  # points further out count as zero, as torchvision's
     p = p.clamp(0, size - 1)

@@ -1,4 +1,7 @@
-"""Drawing examples: so many of a batch's anchors or proposals, a share of them positive."""
+"""Drawing examples: a number of each image's anchors or proposals, a share of them positive.
+
+Legend: N images, A anchors, G objects (padded to the fullest image); (…) any leading dimensions.
+"""
 import math
 
 import torch
@@ -12,7 +15,8 @@ def _ranks(keys: Tensor) -> Tensor:
 
 
 def _keys(shape: torch.Size, generator: torch.Generator | None) -> Tensor:
-    """Uniform numbers of `shape` (…, A), a stream for each row; this process's rows of what all processes draw."""
+    """Uniform numbers of `shape` (…, A), a stream for each row;
+    this process's rows of what all processes draw."""
     rank, world = ranks()
     rows = math.prod(shape[:-1])
     device = "cpu" if generator is None else generator.device
@@ -21,12 +25,15 @@ def _keys(shape: torch.Size, generator: torch.Generator | None) -> Tensor:
     return torch.stack(streams).view(shape) if streams else torch.zeros(shape)
 
 
-def sample(label: Tensor, num: int, positive_fraction: float, generator: torch.Generator | None = None) -> Tensor:
-    """Keep `num` random anchors of each image, at most `positive_fraction` of them positive; the rest become -1.
+def sample(label: Tensor, num: int, positive_fraction: float,
+           generator: torch.Generator | None = None) -> Tensor:
+    """Keep `num` random anchors of each image, at most `positive_fraction` of them positive;
+    the rest become -1.
 
     Source: Faster R-CNN Sec. 3.1.3: 256 an image, up to half positive, padded with negatives.
     Shapes: label (…, A) -> (…, A). `generator` may live on another device than `label`.
-    Each image has a stream of its own, so that its draw is the same in a batch of two processes as in one of one.
+    Each image has a stream of its own, so that its draw is the same in a batch of two processes as in one of
+    one.
     """
     keys = _keys(label.shape, generator).to(label.device)
     positive, negative = label == 1, label == 0
@@ -41,7 +48,8 @@ def pad_targets(targets: list[dict], device=None):
 
     Shapes: list of {"boxes" (G_i, 4), "labels" (G_i,)[, "crowd", "difficult" (G_i,) bool]}
             -> boxes (N, G, 4), labels (N, G), valid (N, G), crowd (N, G), with G the largest G_i.
-    Units:  `valid` marks objects to be found; `crowd` marks crowd and difficult ones, never both; padding is neither.
+    Units:  `valid` marks objects to be found; `crowd` marks crowd and difficult ones, never both;
+            padding is neither.
     """
     num, most = len(targets), max((len(t["boxes"]) for t in targets), default=0)
     like = targets[0]["boxes"] if targets else torch.zeros(0, 4)

@@ -1,4 +1,5 @@
-"""Where a trunk's weights come from: a file of this repository, torchvision's ImageNet weights, or any state dict."""
+"""Where a trunk's weights come from: a file of this repository, torchvision's ImageNet weights,
+or any state dict."""
 from pathlib import Path
 
 import torch
@@ -19,9 +20,12 @@ def load_weights(module: nn.Module, cfg) -> None:
         state = _imagenet(cfg.name)
         source = f"torchvision's ImageNet weights of {cfg.name}"
     else:
-        source = weights_folder() / f"{cfg.name}.safetensors" if cfg.weights == "mininet" else Path(cfg.weights)
+        source = Path(cfg.weights)
+        if cfg.weights == "mininet":
+            source = weights_folder() / f"{cfg.name}.safetensors"
         if not source.is_file():
-            raise FileNotFoundError(f"trunk.weights {cfg.weights!r}: no file {source}; expected a state dict there")
+            raise FileNotFoundError(f"trunk.weights {cfg.weights!r}: no file {source}; "
+                                    "expected a state dict there")
         state = _read(source)
     if "conv1.weight" in state or "features.0.weight" in state:
         state = _from_torchvision(state)
@@ -37,26 +41,30 @@ def load_weights(module: nn.Module, cfg) -> None:
 def _read(source: Path) -> dict:
     """The named tensors of a file. Errors: ValueError for a file that holds something else."""
     try:
-        state = load_file(source) if source.suffix == ".safetensors" else torch.load(source, weights_only=True)
+        stored = source.suffix == ".safetensors"
+        state = load_file(source) if stored else torch.load(source, weights_only=True)
     except Exception as error:  # whatever a foreign file makes the readers raise; no code of the file is run
-        raise ValueError(f"{source}: not a readable file of weights ({str(error).splitlines()[0][:120]})") from None
+        reason = str(error).splitlines()[0][:120]
+        raise ValueError(f"{source}: not a readable file of weights ({reason})") from None
     if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise ValueError(f"{source}: holds no named tensors; expected a trunk's state dict")
     return state
 
 
 def _fitting(module: nn.Module, state: dict, source) -> dict:
-    own = module.state_dict()
+    wanted = module.state_dict()
     for key, value in state.items():
         if value.is_floating_point() and not torch.isfinite(value.float()).all():
             raise ValueError(f"{source}: some numbers of {key} are NaN or infinite; expected none")
-        if key in own and own[key].shape != value.shape:
-            raise ValueError(f"{source}: {key} has shape {tuple(value.shape)}, expected {tuple(own[key].shape)}")
+        if key in wanted and wanted[key].shape != value.shape:
+            raise ValueError(f"{source}: {key} has shape {tuple(value.shape)}, "
+                             f"expected {tuple(wanted[key].shape)}")
     return state
 
 
 def _from_torchvision(state: dict) -> dict:
-    """torchvision's own keys of a ResNet or VGG as our trunks have them; without the last, classifying layer."""
+    """torchvision's own keys of a ResNet or VGG as our trunks have them; without the last,
+    classifying layer."""
     renamed = {}
     for key, value in state.items():
         place, dot, rest = key.rpartition(".")
@@ -67,10 +75,11 @@ def _from_torchvision(state: dict) -> dict:
 
 def _imagenet(name: str) -> dict:
     if not name.startswith(("res", "vgg")):
-        raise ValueError(f"trunk.weights 'imagenet': there are none for {name!r}; expected a resnet, vgg16, or "
-                         "'mininet'")
+        raise ValueError(f"trunk.weights 'imagenet': there are none for {name!r}; "
+                         "expected a resnet, vgg16, or 'mininet'")
     try:
         return torchvision.models.get_model_weights(name)["IMAGENET1K_V1"].get_state_dict(progress=False)
     except OSError as error:
         raise FileNotFoundError(
-            f"trunk.weights 'imagenet': {name} is not in torch's cache and the download failed ({error})") from None
+            f"trunk.weights 'imagenet': {name} is not in torch's cache and the download failed "
+            f"({error})") from None

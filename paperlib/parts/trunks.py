@@ -1,4 +1,7 @@
-"""Trunks: networks that turn images into feature maps {level: (N, C_l, H / 2**l, W / 2**l)}."""
+"""Trunks: networks that turn images into feature maps {level: (N, C_l, H / 2**l, W / 2**l)}.
+
+Legend: N images of H x W px, C_l channels of level l.
+"""
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -10,22 +13,24 @@ from torch import Tensor, nn
 from paperlib.parts.convs import pointwise
 from paperlib.parts.trunk_weights import load_weights
 
-TINY_WIDTHS = {1: 16, 2: 32, 3: 48, 4: 64, 5: 96}  # channels of the tiny trunk's level l; multiples of 16 fill a vector
+TINY_WIDTHS = {1: 16, 2: 32, 3: 48, 4: 64, 5: 96}  # channels of level l; multiples of 16 fill a vector
 
 
 @dataclass(frozen=True)
 class TrunkConfig:
-    name: str = "resnet50"  # tiny | tiny_deep | small | medium | large | vgg16 | resnet18, 50, 101 | resnext101_32x8d
-    weights: str | None = None  # None: random | "imagenet" | "mininet" | path of a .safetensors or .pth state dict
-    frozen_stages: int = 0  # leading stages that do not learn: 1 the stem, 2 also level 2, ... (Fast R-CNN Sec. 4.5)
-    frozen_norm: bool = False  # batch norm as a fixed affine map of its stored statistics (RetinaNet starts so)
+    # tiny | tiny_deep | small | medium | large | vgg16 | resnet18, 50, 101 | resnext101_32x8d
+    name: str = "resnet50"
+    weights: str | None = None  # None: random | "imagenet" | "mininet" | path of a .safetensors or .pth file
+    # leading stages that do not learn: 1 the stem, 2 also level 2 (Fast R-CNN Sec. 4.5)
+    frozen_stages: int = 0
+    frozen_norm: bool = False  # batch norm as a fixed affine map of its statistics (RetinaNet starts so)
     norm_eps: float = 1e-5  # added to the variance (0 for torchvision's published RetinaNet weights)
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)  # RGB in [0, 1], subtracted from the images (ImageNet's)
     std: tuple[float, ...] = (0.229, 0.224, 0.225)  # RGB in [0, 1], divides the images (ImageNet's)
 
 
 class ConvNorm(nn.Module):
-    """Convolution and batch norm; with `frozen` the norm's stored statistics are folded into the convolution."""
+    """Convolution and batch norm; with `frozen` the stored statistics are folded into the convolution."""
 
     def __init__(self, c_in: int, c_out: int, size: int, stride: int, frozen: bool, eps: float):
         super().__init__()
@@ -39,7 +44,8 @@ class ConvNorm(nn.Module):
             return self.norm(self.conv(x))
         gain = self.norm.weight * (self.norm.running_var + self.norm.eps).rsqrt()
         shift = self.norm.bias - self.norm.running_mean * gain
-        return F.conv2d(x, self.conv.weight * gain[:, None, None, None], shift, self.conv.stride, self.conv.padding)
+        weight = self.conv.weight * gain[:, None, None, None]
+        return F.conv2d(x, weight, shift, self.conv.stride, self.conv.padding)
 
 
 class Block(nn.Module):
@@ -57,12 +63,15 @@ class Block(nn.Module):
 
 
 class Trunk(nn.Module):
-    """Shared by all trunks: normalises the images, runs the stages in turn, keeps what each level gave last."""
+    """Shared by all trunks: normalises the images, runs the stages in turn,
+    keeps what each level gave last."""
 
     def __init__(self, cfg: TrunkConfig, channels: dict[int, int], levels: tuple[int, ...] = ()):
         super().__init__()
         self.cfg, self.channels = cfg, channels
-        self.levels = levels or tuple(level for level in channels if level > 1)  # of each stage after the stem
+        # of each stage after the stem
+        self.levels = levels or tuple(level for level in channels if level > 1)
+        self.trained = None  # as of a system: a trunk that is stored by itself names no classes
         self.fc = None  # fc6 and fc7, of trunks that are trained with them; a box head takes them over
         self.register_buffer("mean", torch.tensor(cfg.mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(cfg.std).view(3, 1, 1), persistent=False)
@@ -99,7 +108,8 @@ class Trunk(nn.Module):
 class Tiny(Trunk):
     """A residual net of nine 3x3 layers, 0.2 M parameters, levels 1 to 5; ours, for the embedded sets.
 
-    "tiny_deep" has a second block at each level, 17 layers in all: it stands to "tiny" as ResNet-101 to ResNet-50.
+    "tiny_deep" has a second block at each level, 17 layers in all:
+    it stands to "tiny" as ResNet-101 to ResNet-50.
     """
 
     def __init__(self, cfg: TrunkConfig):
@@ -147,8 +157,8 @@ class Plain(Trunk):
     """AlexNet, VGG-M and VGG16 in the small: five groups of convolutions, pooled after two; fc6 and fc7.
 
     Source: Fast R-CNN (arXiv 1504.08083v2) Sec. 4.1, models S, M and L.
-    Differs: the last map has stride 8, for 128 px images (16 in the paper); batch norm in place of local response
-             normalisation; half a million weights each.
+    Differs: the last map has stride 8, for 128 px images (16 in the paper); batch norm in place of local
+             response normalisation; half a million weights each.
     """
 
     def __init__(self, cfg: TrunkConfig):
@@ -159,19 +169,21 @@ class Plain(Trunk):
             layers = [nn.MaxPool2d(2)] if group in (1, 2) else []
             for i in range(depth):
                 stride = 2 if group == i == 0 else 1
-                layers += [ConvNorm(c_in, width, side, stride, cfg.frozen_norm, cfg.norm_eps), nn.ReLU(inplace=True)]
+                layers.append(ConvNorm(c_in, width, side, stride, cfg.frozen_norm, cfg.norm_eps))
+                layers.append(nn.ReLU(inplace=True))
                 c_in = width
             self.groups.append(nn.Sequential(*layers))
-        self.fc = nn.ModuleDict({"fc6": nn.Linear(c_in * FC_SIDE**2, FC_WIDTH), "fc7": nn.Linear(FC_WIDTH, FC_WIDTH)})
+        self.fc = nn.ModuleDict({"fc6": nn.Linear(c_in * FC_SIDE**2, FC_WIDTH),
+                                 "fc7": nn.Linear(FC_WIDTH, FC_WIDTH)})
 
     def stages(self) -> list[nn.Module]:
         return list(self.groups)
 
 
 class VGG16(Trunk):
-    """torchvision's VGG16 up to conv5_3, levels 1 to 4; its fc6 and fc7 only with weights, as there are 119 M of them.
+    """torchvision's VGG16 up to conv5_3, levels 1 to 4; its fc6 and fc7 (119 M weights) only with weights.
 
-    Source: Simonyan and Zisserman (arXiv 1409.1556) Table 1, D; without the last pooling: Fast R-CNN Sec. 2.2.
+    Source: Simonyan and Zisserman (arXiv 1409.1556) Table 1, D; no last pooling: Fast R-CNN Sec. 2.2.
     """
 
     def __init__(self, cfg: TrunkConfig):
@@ -199,7 +211,7 @@ def trunk(cfg: TrunkConfig) -> Trunk:
     """Build the trunk that `cfg` names: `.channels {level: C_l}`, `forward(images) -> {level: features}`.
 
     Shapes: images (N, 3, H, W) uint8, or float in [0, 1]; normalised inside.
-    Errors: ValueError for an unknown name or weights of another architecture; FileNotFoundError for missing weights.
+    Errors: ValueError for an unknown name or weights of another trunk; FileNotFoundError for missing ones.
     """
     if cfg.name not in TRUNKS:
         raise ValueError(f"trunk {cfg.name!r}: expected one of {sorted(TRUNKS)}")

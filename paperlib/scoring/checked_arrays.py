@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from pycocotools import mask as rle
 
+from paperlib.data.detection_set import DetectionSet
 from paperlib.data.record_checks.segmentations import encode, thin, wrong_mask
 from paperlib.data.record_checks.values import FAR, brief, finite, flag, whole, wrong_size
 
@@ -42,6 +43,11 @@ class Found:
     masks: list[dict] | None
 
 
+def as_coco(gt, masks: bool = False) -> dict:
+    """A ground truth as COCO's dictionary, whether it is one already or a DetectionSet."""
+    return gt.coco_dict(masks=masks) if isinstance(gt, DetectionSet) else gt
+
+
 def truth(gt, kind: str = "bbox") -> Truth:
     """Columns of a ground truth: a DetectionSet or COCO's dictionary.
 
@@ -49,7 +55,7 @@ def truth(gt, kind: str = "bbox") -> Truth:
     """
     if kind not in ("bbox", "segm"):
         raise ValueError(f"kind is {kind!r}; expected 'bbox' or 'segm'")
-    gt = gt.coco_dict(masks=kind == "segm") if hasattr(gt, "coco_dict") else gt
+    gt = as_coco(gt, masks=kind == "segm")
     for key in ("images", "annotations", "categories"):
         if not isinstance(gt, dict) or not isinstance(gt.get(key), list):
             raise ValueError(f"ground truth has no list {key!r}; expected COCO's images, annotations and categories")

@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from paperlib.data.given_proposals import asks_for_proposals, with_proposals
+from paperlib.data.detection_set import DetectionSet
+from paperlib.data.given_proposals import with_proposals
+from paperlib.data.record_checks.faults import parse_json
 from paperlib.data.record_checks.values import AREA_BOUNDS, area_bounds
 from paperlib.parts.boxes import iou
 from paperlib.scoring.checked_arrays import found, truth
@@ -30,7 +32,7 @@ def areas_of(gt) -> dict[str, tuple[float, float]]:
 
     Errors: ValueError for bounds that are no two sides.
     """
-    if hasattr(gt, "area_ranges"):
+    if isinstance(gt, DetectionSet):
         return gt.area_ranges
     bounds, wrong = area_bounds(gt) if isinstance(gt, dict) else (AREA_BOUNDS, None)
     if wrong:
@@ -108,14 +110,18 @@ def evaluate(system, dataset, device, batch: int = 16, short: int | None = None,
     `detect_all`.
     """
     category_ids(system, dataset)  # sets that do not fit are refused before any work
-    asks = asks_for_proposals(system)
-    dataset = with_proposals(dataset, system.cfg.proposals) if asks and dataset.proposals is None else dataset
+    given = system.cfg.needs_proposals()
+    if given and dataset.proposals is None:
+        dataset = with_proposals(dataset, system.cfg.proposals)
     results = detect_all(system, dataset, device, batch, short, long)
-    if getattr(system, "scored_by", "coco") == "recall":
+    if system.scored_by == "recall":
         return average_recall(dataset, results, PROPOSALS)
     metrics = coco_metrics(dataset, results, per_category=True)
-    metrics |= {"mAP": voc_ap(dataset, results, 2007)["mAP"]} if dataset.has_difficult else {}
-    return metrics | ({"given_AR": covered(dataset)} if asks else {})
+    if dataset.has_difficult:
+        metrics["mAP"] = voc_ap(dataset, results, 2007)["mAP"]
+    if given:
+        metrics["given_AR"] = covered(dataset)
+    return metrics
 
 
 def covered(dataset) -> float:
@@ -133,7 +139,7 @@ def covered(dataset) -> float:
 def read_json(path) -> object:
     """A JSON file's content. Errors: FileNotFoundError, or ValueError with file, line and column."""
     try:
-        return json.loads(Path(path).read_bytes())               # UTF-8 or UTF-16, with a mark in front or without
+        return parse_json(Path(path).read_bytes())               # UTF-8 or UTF-16, with a mark in front or without
     except json.JSONDecodeError as error:
         raise ValueError(f"{path}: not valid JSON at line {error.lineno}, column {error.colno}: {error.msg}") from None
     except UnicodeDecodeError as error:

@@ -1,13 +1,53 @@
-"""Running a system over a data set: detections as COCO's results."""
+"""Running a system over a data set, batch by batch: detections as COCO's results.
+
+Legend: N images of a batch, P proposals, D detections.
+"""
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 from torchvision.transforms.v2 import functional as T
 
 from paperlib.data.batches import pad_images
-from paperlib.data.given_proposals import asks_for_proposals, with_proposals
+from paperlib.data.given_proposals import with_proposals
 from paperlib.progress import progress
 from paperlib.training.trained import category_ids, trained
+
+
+@dataclass(frozen=True)
+class ImageBatch:
+    """Consecutive images of a data set as a system is tested on them."""
+
+    places: range  # of the images in the data set
+    records: list[dict]  # of the images, as the data set has them
+    images: Tensor  # (N, 3, H, W) uint8, padded as in training
+    sizes: Tensor  # (N, 2) h, w px of the images without padding
+
+    def scales(self) -> list[Tensor]:
+        """Per image, what boxes on it are multiplied by to lie on the image as stored: (4,) float64."""
+        stored = torch.tensor([[record["width"], record["height"]] for record in self.records], dtype=torch.float64)
+        return list((stored / self.sizes.cpu().flip(1)).repeat(1, 2))
+
+
+def image_batches(dataset, device: torch.device, batch: int = 16, short: int | None = None, long: int | None = None,
+                 title: str = "") -> Iterator[ImageBatch]:
+    """All images of `dataset` in turn, `batch` at a time; with `title` behind a progress bar.
+
+    `short`, `long`: resize so that the shorter side is `short` px, unless the longer would pass `long`; without both,
+    images are as large as stored.
+    """
+    pixels = dataset.pixels() if short is None and long is None else None
+    firsts = range(0, len(dataset), batch)
+    for first in progress(firsts, desc=title) if title else firsts:
+        places = range(first, min(first + batch, len(dataset)))
+        if pixels is not None:
+            images = list(torch.from_numpy(np.array(pixels[places.start:places.stop])))
+        else:
+            images = [resize(dataset.image(i), short, long) for i in places]
+        sizes = torch.tensor([image.shape[-2:] for image in images], device=device)
+        yield ImageBatch(places, dataset.images[places.start:places.stop], pad_images(images).to(device), sizes)
 
 
 @torch.no_grad()
@@ -15,30 +55,28 @@ def detect_all(system, dataset, device, batch: int = 16, short: int | None = Non
                long: int | None = None) -> list[dict]:
     """Detections of `system` on every image of `dataset`, as COCO result records with boxes on the original images.
 
-    `short`, `long`: resize so that the shorter side is `short` px, unless the longer would pass `long`; without both,
-    images are as large as the system was trained at, if it says so (`trained`), else as stored. Labels become the set's
-    categories by their names. Images of a batch are padded as in training. A system that asks for proposals gets them
-    with the images.
+    `short`, `long`: as in `image_batches`; without both, the size that the system was trained at (`trained`), where it
+    says so. Labels become the set's categories by their names. A system that needs proposals gets those of the data
+    set, else those that its configuration names.
     Errors: ValueError for a set that shares no class with the system.
     """
     categories = category_ids(system, dataset)
     if short is None and long is None:
-        short, long = (trained(system).sides.get(side) for side in ("short", "long"))
+        sides = trained(system).sides
+        short, long = sides.get("short"), sides.get("long")
     system.to(device).eval()
-    asks = asks_for_proposals(system)
-    dataset = with_proposals(dataset, system.cfg.proposals) if asks and dataset.proposals is None else dataset
-    results, pixels = [], dataset.pixels() if short is None and long is None else None
-    for first in progress(range(0, len(dataset), batch), desc="detect"):
-        records = dataset.images[first:first + batch]
-        if pixels is not None:
-            images = list(torch.from_numpy(np.array(pixels[first:first + batch])))
-        else:
-            images = [resize(dataset.image(first + n), short, long) for n in range(len(records))]
-        sizes = torch.tensor([i.shape[-2:] for i in images], device=device)
-        given = {"proposals": [(b / _scale(*pair)).float().to(device) for b, *pair in
-                               zip(dataset.proposals[first:], records, sizes)]} if asks else {}
-        for record, size, found_ in zip(records, sizes, system.detect(pad_images(images).to(device), sizes, **given)):
-            results += _records(record, size, found_, categories)
+    given = system.cfg.needs_proposals()
+    if given and dataset.proposals is None:
+        dataset = with_proposals(dataset, system.cfg.proposals)
+    results = []
+    for images in image_batches(dataset, device, batch, short, long, title="detect"):
+        scales, proposals = images.scales(), None
+        if given:
+            stored = [dataset.proposals[i] for i in images.places]
+            proposals = [(boxes / scale).float().to(device) for boxes, scale in zip(stored, scales)]
+        detections = system.detect(images.images, images.sizes, proposals)
+        for record, scale, detected in zip(images.records, scales, detections):
+            results += _records(record, scale, detected, categories)
     return results
 
 
@@ -51,18 +89,16 @@ def resize(image: torch.Tensor, short: int | None, long: int | None) -> torch.Te
     return image if scale == 1 else T.resize(image, size, antialias=True)
 
 
-def _scale(image: dict, size) -> torch.Tensor:
-    """What boxes on the input of `size` (h, w) are multiplied by to lie on the image as stored."""
-    return torch.tensor([image["width"] / int(size[1]), image["height"] / int(size[0])] * 2, dtype=torch.float64)
-
-
-def _records(image: dict, size, output: dict, categories: list[int | None]) -> list[dict]:
-    """COCO records of one image's detections, scaled from the input `size` (h, w) back to the image's own.
+def _records(image: dict, scale: Tensor, detected: dict[str, Tensor], categories: list[int | None]) -> list[dict]:
+    """COCO records of one image's detections, scaled to the image as stored.
 
     Label k is category `categories[k-1]`; what the set has no category for is left out.
     """
-    boxes = output["boxes"].double().cpu() * _scale(image, size)
+    boxes = detected["boxes"].double().cpu() * scale  # (D, 4) xyxy
     boxes[:, 2:] -= boxes[:, :2]
-    return [{"image_id": image["id"], "category_id": categories[label - 1], "bbox": box, "score": score}
-            for label, box, score in zip(output["labels"].tolist(), boxes.tolist(), output["scores"].tolist())
-            if categories[label - 1] is not None]
+    records = []
+    for label, box, score in zip(detected["labels"].tolist(), boxes.tolist(), detected["scores"].tolist()):
+        category = categories[label - 1]
+        if category is not None:
+            records.append({"image_id": image["id"], "category_id": category, "bbox": box, "score": score})
+    return records

@@ -1,8 +1,9 @@
 """What kind of mistake each detection is, and what average precision mending one kind would gain."""
 import numpy as np
 
-from paperlib.scoring.checked_arrays import Found, Truth, found, truth
+from paperlib.scoring.checked_arrays import Found, Truth, as_coco, found, truth
 from paperlib.scoring.coco_metrics import coco_metrics
+from paperlib.scoring.voc_ap import paired_iou
 
 KINDS = ("Cor", "Loc", "Sim", "Oth", "BG")
 
@@ -44,12 +45,9 @@ def _pairs(gt: Truth, dt: Found) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     start, stop = (np.searchsorted(gt.image[order], dt.image, side) for side in ("left", "right"))
     d = np.repeat(np.arange(len(dt.image)), stop - start)
     g = order[np.arange(len(d)) - np.repeat(np.cumsum(stop - start) - stop, stop - start)]
-    a, b = dt.boxes[d], gt.boxes[g]
-    low, high = np.maximum(a[:, :2], b[:, :2]), np.minimum(a[:, :2] + a[:, 2:], b[:, :2] + b[:, 2:])
-    both, own = (high - low).clip(0).prod(1), a[:, 2:].prod(1)
-    touch = both > 0
-    union = np.where(gt.crowd[g], own, own + b[:, 2:].prod(1) - both)
-    return d[touch], g[touch], both[touch] / union[touch]
+    overlap = paired_iou(dt.boxes[d], gt.boxes[g], gt.crowd[g])
+    touch = overlap > 0
+    return d[touch], g[touch], overlap[touch]
 
 
 def _match(scores, d, g, overlap, allowed) -> dict[int, int]:
@@ -80,7 +78,7 @@ def fix(gt, results: list[dict], kind: str) -> list[dict]:
     """
     if kind not in KINDS[1:]:
         raise ValueError(f"kind is {kind!r}; expected one of {KINDS[1:]}")
-    annotations = (gt.coco_dict() if hasattr(gt, "coco_dict") else gt)["annotations"]
+    annotations = as_coco(gt)["annotations"]
     kinds, blamed = error_types(gt, results)
     taken, out = set(blamed[kinds == "Cor"].tolist()), dict(enumerate(results))
     for n in sorted(np.flatnonzero(kinds == kind).tolist(), key=lambda n: -results[n]["score"]):

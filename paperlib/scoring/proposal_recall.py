@@ -4,13 +4,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from paperlib.data.batches import pad_images
-from paperlib.data.given_proposals import asks_for_proposals, with_proposals
+from paperlib.data.given_proposals import with_proposals
 from paperlib.parts import boxes
 from paperlib.parts.anchors import base_anchors
 from paperlib.scoring.checked_arrays import found, truth
 from paperlib.scoring.coco_curves import curves
-from paperlib.scoring.detect import resize
+from paperlib.scoring.detect import image_batches
+from paperlib.systems.contract import ProposalMaker
 
 IOUS = (0.5, 0.6, 0.7, 0.8, 0.9)
 COUNTS = (30, 100, 200)  # a tenth of Faster R-CNN's 300, 1000 and 2000, as the images have a tenth of the anchors
@@ -34,26 +34,19 @@ def recall_by_iou(dataset, proposals: list[Tensor], counts=COUNTS, ious=IOUS) ->
 @torch.no_grad()
 def proposals_of(system, dataset, device, short=None, long=None, batch: int = 16) -> list[Tensor]:
     """The proposals (P, 4) px of every image, as many as train a detector: the system's own, or those given to it."""
-    if asks_for_proposals(system):
+    if system.cfg.needs_proposals():
         return with_proposals(dataset, system.cfg.proposals).proposals
     system.to(device).eval()
     made = []
-    for first in range(0, len(dataset), batch):
-        some = range(first, min(first + batch, len(dataset)))
-        images = [resize(dataset.image(i), short, long) for i in some]
-        sizes = torch.tensor([i.shape[-2:] for i in images], device=device)
-        for i, size, b in zip(some, sizes, system.proposals(pad_images(images).to(device), sizes, training=True)):
-            record = dataset.images[i]
-            made.append(b.cpu() * torch.tensor([record["width"] / int(size[1]), record["height"] / int(size[0])] * 2))
+    for images in image_batches(dataset, device, batch, short, long):
+        proposals = system.proposals(images.images, images.sizes, training=True)
+        made += [boxes.cpu() * scale.float() for boxes, scale in zip(proposals, images.scales())]
     return made
 
 
-def raw_outputs(system, images: Tensor) -> tuple[list, list, list]:
-    """Per level logits, deltas and anchors of an RPN, on its own or in a detector whose features it reads."""
-    alone = system.rpn if getattr(system, "own", False) else system
-    if hasattr(alone, "predict_levels"):
-        return alone.predict_levels(images)
-    return alone.rpn(alone.pyramid(alone.trunk(images)), tuple(images.shape[-2:]))
+def raw_outputs(system: ProposalMaker, images: Tensor) -> tuple[list, list, list]:
+    """Per level logits, deltas and anchors of an RPN, on its own or in a detector."""
+    return system.predict_levels(images)
 
 
 @torch.no_grad()
@@ -64,9 +57,8 @@ def learnt_sizes(system, dataset, device, batch: int = 16) -> Tensor:
     Differs: the paper does not say over which proposals it takes the mean; the weight counts those that matter.
     """
     shapes, (total, weight) = system.cfg.rpn.anchors.shapes_per_position, (0.0, 0.0)
-    for first in range(0, len(dataset), batch):
-        images = pad_images([dataset.image(i) for i in range(first, min(first + batch, len(dataset)))]).to(device)
-        logits, deltas, anchors = raw_outputs(system, images)
+    for images in image_batches(dataset, device, batch):
+        logits, deltas, anchors = raw_outputs(system, images.images)
         moved = boxes.decode(torch.cat(anchors), torch.cat(deltas, 1)).unflatten(1, (-1, shapes))  # (N, P, S, 4)
         score = torch.cat(logits, 1).sigmoid().unflatten(1, (-1, shapes))[..., None]
         total = total + (score * (moved[..., 2:] - moved[..., :2])).sum((0, 1))
@@ -90,7 +82,7 @@ def proposal_facts(system, dataset, device, short=None, long=None, images: int =
     recall = recall_by_iou(dataset, proposals_of(system, dataset, device, short, long))
     out = {f"recall_{t:g}_{n}": float(recall[i, m]) for i, t in enumerate(IOUS) for m, n in enumerate(COUNTS)}
     levels = system.cfg.rpn.anchors.levels
-    if len(levels) == 1 and not asks_for_proposals(system) and short is None:
+    if len(levels) == 1 and not system.cfg.needs_proposals() and short is None:
         sizes = learnt_sizes(system, dataset, device)
         out |= {f"{side}_{k}": float(v) for k, pair in enumerate(sizes) for side, v in zip(("width", "height"), pair)}
         if len(sizes) > 1:

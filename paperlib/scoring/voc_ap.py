@@ -57,8 +57,9 @@ def best_overlap(gt_image, gt_boxes, dt_image, dt_boxes) -> tuple[np.ndarray, np
     return best, overlap
 
 
-def paired_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """IoU of box a[i] with box b[i]; (N, 4), (N, 4) -> (N,), xywh px."""
+def paired_iou(a: np.ndarray, b: np.ndarray, crowd: np.ndarray | bool = False) -> np.ndarray:
+    """IoU of box a[i] with box b[i], over a's own area where b is a crowd; (N, 4), (N, 4) -> (N,), xywh px."""
     low, high = np.maximum(a[:, :2], b[:, :2]), np.minimum(a[:, :2] + a[:, 2:], b[:, :2] + b[:, 2:])
-    both = (high - low).clip(0).prod(1)
-    return both / np.maximum(a[:, 2:].prod(1) + b[:, 2:].prod(1) - both, np.finfo(float).tiny)
+    both, area = (high - low).clip(0).prod(1), a[:, 2:].prod(1)
+    union = np.where(crowd, area, area + b[:, 2:].prod(1) - both)
+    return both / np.maximum(union, np.finfo(float).tiny)

@@ -2,9 +2,6 @@
 import numpy as np
 import torch
 import torch.nn.functional as F
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from paperlib.parts.trunks import TrunkConfig, trunk
@@ -12,6 +9,10 @@ from paperlib.parts.trunks import TrunkConfig, trunk
 
 def names(train: np.ndarray, labels: np.ndarray, test: np.ndarray) -> np.ndarray:
     """Labels that a logistic regression on features (n, d), each scaled to unit spread, gives to `test`."""
+    from sklearn.linear_model import LogisticRegression  # here, as all of sklearn takes seconds to import
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     reader = make_pipeline(StandardScaler(), LogisticRegression(C=0.03, max_iter=200))
     return reader.fit(train, labels).predict(test)
 

@@ -3,7 +3,6 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from scipy import stats
 from torch import Tensor
 
 from paperlib.config import digest
@@ -52,6 +51,8 @@ def left_by_nms(*_, share: float = 1.0) -> dict[str, list[float]]:
 
 def loose_proxy(*_, share: float = 1.0) -> dict[str, list[float]]:
     """Rank correlation of average recall and mAP over LISTS, given to one detector; both means as well."""
+    from scipy import stats  # here, as it takes a second to import
+
     system, parts = _looked_at(share)
     system.cfg = replace(system.cfg, test_on="given")
     out = {}

@@ -1,4 +1,7 @@
-"""An image classifier: the task on which every trunk is pre-trained, as the papers' trunks are on ImageNet."""
+"""An image classifier: the task on which trunks are pre-trained, as the papers' are on ImageNet.
+
+Legend: N images of H x W px, K classes.
+"""
 from dataclasses import dataclass, field
 
 import torch
@@ -6,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from paperlib.parts.trunks import FC_SIDE, TrunkConfig, trunk
+from paperlib.systems.contract import Trainable
 
 
 @dataclass(frozen=True)
@@ -14,11 +18,11 @@ class ClassifierConfig:
     trunk: TrunkConfig = field(default_factory=TrunkConfig)
 
 
-class Classifier(nn.Module):
+class Classifier(nn.Module, Trainable):
     """Trunk, mean over the coarsest map (or the trunk's own fc6 and fc7), one linear layer.
 
-    Source: He et al. (arXiv 1512.03385) Fig. 3; with fc6 and fc7: AlexNet, VGG16. What it learns in `.trunk` is what
-            detectors start from.
+    Source: He et al. (arXiv 1512.03385) Fig. 3; with fc6 and fc7: AlexNet, VGG16. What it learns in `.trunk`
+            is what detectors start from.
     """
 
     revision = 1
@@ -28,25 +32,30 @@ class Classifier(nn.Module):
         self.cfg = cfg
         self.trunk = trunk(cfg.trunk)
         fc, channels = self.trunk.fc, self.trunk.channels
-        self.linear = nn.Linear(fc["fc7"].out_features if fc else channels[max(channels)], cfg.num_classes)
+        width = fc["fc7"].out_features if fc else channels[max(channels)]
+        self.linear = nn.Linear(width, cfg.num_classes)
 
     def predict(self, images: Tensor) -> Tensor:
         """Logits (N, K) of images (N, 3, H, W), uint8 or float in [0, 1]."""
         features = self.trunk(images)
-        x = features[max(features)]
+        x = features[max(features)]  # (N, C, h, w) of the coarsest level
         if self.trunk.fc is None:
             return self.linear(x.mean(dim=(2, 3)))
-        x = F.adaptive_max_pool2d(x, FC_SIDE).flatten(1)  # as RoI pooling of the whole image
+        x = F.adaptive_max_pool2d(x, FC_SIDE).flatten(1)  # (N, C * 36): as RoI pooling of the whole image
         return self.linear(self.trunk.fc["fc7"](self.trunk.fc["fc6"](x).relu()).relu())
 
     def losses(self, images: Tensor, targets: Tensor | list[dict]) -> dict[str, Tensor]:
-        """{"cls"}: mean softmax cross entropy; targets are labels (N,) in 0..K-1, or dicts with "labels" (1,).
+        """{"cls"}: mean softmax cross entropy.
+
+        `targets` are labels (N,) in 0..K-1, or N dicts with "labels" (1,).
 
         Errors: ValueError naming the first label outside 0..K-1.
         """
         if not isinstance(targets, Tensor):
             targets = torch.cat([t["labels"].reshape(1) for t in targets])
-        if (bad := (targets < 0) | (targets >= self.cfg.num_classes)).any():
-            i = int(bad.nonzero()[0])
-            raise ValueError(f"image {i} has label {int(targets[i])}: expected 0 to {self.cfg.num_classes - 1}")
+        last = self.cfg.num_classes - 1
+        bad = ((targets < 0) | (targets > last)).nonzero()
+        if len(bad):
+            i = int(bad[0])
+            raise ValueError(f"image {i} has label {int(targets[i])}: expected 0 to {last}")
         return {"cls": F.cross_entropy(self.predict(images).float(), targets.to(images.device))}

@@ -1,4 +1,8 @@
-"""Fast R-CNN: one feature map an image, one small head for every proposal, one loss for class and box."""
+"""Fast R-CNN: one feature map an image, one small head for every proposal, one loss for class and box.
+
+Legend: N images of H x W px, P proposals of an image, R regions of interest (RoIs) of a batch, K classes,
+C channels, D detections of an image. A RoI is (image index in the batch, x1, y1, x2, y2).
+"""
 from dataclasses import dataclass, field
 
 import torch
@@ -14,17 +18,11 @@ from paperlib.parts.pyramids import PyramidConfig, pyramid
 from paperlib.parts.roi_pooling import RoIConfig, to_rois
 from paperlib.parts.roi_training import DeltaConfig, RoISampleConfig, sample_rois
 from paperlib.parts.trunks import TrunkConfig, trunk
+from paperlib.systems.contract import AfterConfig, DetectionSystem, SystemConfig
 
 
 @dataclass(frozen=True)
-class AfterConfig:
-    stage_wise: bool = False  # train the box layer alone, all else frozen; box_weight is 0 before (Sec. 5.1)
-    svm: bool = False  # linear SVMs on fc7 in place of the softmax (Sec. 5.4)
-    svd: tuple[int, ...] = ()  # singular values that fc6 and fc7 keep (Sec. 3.1: 1024, 256); (): all
-
-
-@dataclass(frozen=True)
-class FastRCNNConfig:
+class FastRCNNConfig(SystemConfig):
     num_classes: int = 20  # K, without background (20 on PASCAL VOC)
     trunk: TrunkConfig = field(default_factory=TrunkConfig)
     pyramid: PyramidConfig = field(default_factory=lambda: PyramidConfig(levels=(4,), kind="single"))
@@ -39,9 +37,14 @@ class FastRCNNConfig:
     scales: tuple[float, ...] = (1.0,)  # factors on the images' size (Sec. 5.2: 480 to 1200 of 600)
     scale_size: float = 224.0  # px, square root of the area that a RoI should have at its scale (Sec. 3)
     after: AfterConfig = field(default_factory=AfterConfig)
+    pools_rois = True
+
+    def needs_proposals(self, training: bool = False) -> bool:
+        """Always: the network makes none."""
+        return True
 
 
-class FastRCNN(nn.Module):
+class FastRCNN(nn.Module, DetectionSystem):
     """Trunk, RoI pooling, and a head of two fully connected layers on proposals that come with the images.
 
     Source: Fast R-CNN (arXiv 1504.08083v2) Sec. 2 and 3; on a pyramid, FPN (arXiv 1612.03144v2) Sec. 4.2.
@@ -59,25 +62,36 @@ class FastRCNN(nn.Module):
         self.svm: nn.Linear | None = None  # fc7 -> one margin a class, once trained (cfg.after.svm)
         self.to(memory_format=torch.channels_last)
 
-    def pooled(self, images: Tensor, given: Tensor) -> Tensor:
+    def pooled(self, images: Tensor, rois: Tensor) -> Tensor:
         """The window (R, C, side, side) of every RoI (R, 5)."""
-        return roi_pooling.pool(self.pyramid(self.trunk(images)), given, self.cfg.roi)
+        return roi_pooling.pool(self.pyramid(self.trunk(images)), rois, self.cfg.roi)
 
-    def windows(self, images: Tensor, given: Tensor) -> Tensor:
-        """As `pooled`, each RoI at the scale of cfg.scales that brings its area closest to scale_size squared."""
-        if self.cfg.scales == (1.0,):
-            return self.pooled(images, given)
-        factors = given.new_tensor(self.cfg.scales)
-        areas = boxes.area(given[:, 1:])[:, None] * factors.square()
+    def windows(self, images: Tensor, rois: Tensor) -> Tensor:
+        """As `pooled`, each RoI at the one of cfg.scales that brings its area closest to scale_size squared.
+
+        Source: Fast R-CNN Sec. 3, after SPPnet.
+        """
+        if self.cfg.scales == (1.0,) or not len(rois):
+            return self.pooled(images, rois)
+        factors = rois.new_tensor(self.cfg.scales)
+        areas = boxes.area(rois[:, 1:])[:, None] * factors.square()  # (R, scales)
         chosen = (areas - self.cfg.scale_size**2).abs().argmin(1)  # (R,)
-        parts = [(chosen == i).nonzero().squeeze(1) for i in range(len(factors))]
-        found = [self.pooled(*resized(images, given[at], f)) for at, f in zip(parts, self.cfg.scales) if len(at)]
-        return torch.cat(found)[torch.cat(parts).argsort()] if found else self.pooled(images, given)
+        places, windows = [], []
+        for i, factor in enumerate(self.cfg.scales):
+            at = (chosen == i).nonzero().squeeze(1)
+            if len(at):
+                places.append(at)
+                windows.append(self.pooled(*resized(images, rois[at], factor)))
+        return torch.cat(windows)[torch.cat(places).argsort()]  # (R, C, side, side), in the order of `rois`
 
-    def predict(self, images: Tensor, proposals: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        """Raw outputs for all proposals of a batch: logits (R, K + 1), deltas (R, K, 4), RoIs (R, 5)."""
-        given = to_rois(proposals)
-        return *self.head(self.windows(images, given)), given
+    def predict(self, images: Tensor, proposals: list[Tensor] | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Raw outputs for all proposals of a batch: logits (R, K + 1), deltas (R, K, 4), RoIs (R, 5).
+
+        Errors: ValueError unless there are proposals for every image.
+        """
+        rois = _rois_of(images, proposals)
+        logits, deltas = self.head(self.windows(images, rois))
+        return logits, deltas, rois
 
     def losses(self, images: Tensor, targets: list[dict]) -> dict[str, Tensor]:
         """{"cls", "box"}: the multi-task loss of Eq. 1 over the sampled RoIs.
@@ -87,40 +101,56 @@ class FastRCNN(nn.Module):
         """
         cfg = self.cfg
         check_targets(targets, len(images), ("boxes", "labels", "proposals"), cfg.num_classes)
-        given, labels, goals = sample_rois([t["proposals"] for t in targets], targets, cfg.sample)
-        at = given
+        proposals = [target["proposals"] for target in targets]
+        rois, labels, goals = sample_rois(proposals, targets, cfg.sample)  # (R, 5), (R,), (R, 4)
+        read = rois  # from the images at their scale
         if cfg.scales != (1.0,):
-            images, at = resized(images, given, cfg.scales[int(torch.randint(len(cfg.scales), ()))])
-        logits, deltas = self.head(self.pooled(images, at))
-        parts = roi_training.losses(logits, deltas, given, labels, goals, cfg.deltas, cfg.box_beta)
+            images, read = resized(images, rois, cfg.scales[int(torch.randint(len(cfg.scales), ()))])
+        logits, deltas = self.head(self.pooled(images, read))  # (R, K + 1), (R, K, 4)
+        parts = roi_training.losses(logits, deltas, rois, labels, goals, cfg.deltas, cfg.box_beta)
         return {"cls": parts["cls"], "box": cfg.box_weight * parts["box"]}
 
     @torch.no_grad()
-    def detect(self, images: Tensor, sizes: Tensor | None = None, proposals: list[Tensor] = ()) -> list[dict]:
+    def detect(self, images: Tensor, sizes: Tensor | None = None,
+               proposals: list[Tensor] | None = None) -> list[dict[str, Tensor]]:
         """Per image {"boxes" (D, 4) px, "scores" (D,), "labels" (D,)}, best first.
 
-        `sizes` (N, 2) h, w px of the images without padding, to which boxes are clipped; the whole tensor's if None.
+        `sizes` (N, 2) h, w px of the images without padding, to which boxes are clipped; the whole tensor's
+        if None.
         Errors: ValueError unless there are proposals for every image.
         """
-        if len(proposals) != len(images):
-            raise ValueError(f"{len(images)} images and {len(proposals)} lists of proposals: expected one an image")
+        rois = _rois_of(images, proposals)  # (R, 5)
         if sizes is None:
             sizes = torch.tensor([images.shape[-2:]] * len(images))
-        given = to_rois(proposals)
-        x = self.head.features(self.windows(images, given))
-        scores = self.head.cls(x).float().softmax(1)[:, 1:] if self.svm is None else self.svm(x).sigmoid()
-        deltas = self.head.box(x).unflatten(1, (-1, 4))
-        return select_rois(scores, deltas, given, sizes, self.cfg.deltas, self.cfg.detect)
+        x = self.head.features(self.windows(images, rois))  # (R, width of fc7)
+        deltas = self.head.box(x).unflatten(1, (-1, 4))  # (R, K, 4)
+        return select_rois(self._scores(x), deltas, rois, sizes, self.cfg.deltas, self.cfg.detect)
+
+    def _scores(self, x: Tensor) -> Tensor:
+        """(R, K), without background, from fc7 of every RoI: by the SVMs where they are trained."""
+        if self.svm is not None:
+            return self.svm(x).sigmoid()
+        return self.head.cls(x).float().softmax(1)[:, 1:]
 
     def compress(self, kept: tuple[int, int]) -> None:
         """Give fc6 and fc7 two thin layers each in place of one (Sec. 3.1); not to be trained again."""
-        self.head.fc6, self.head.fc7 = (truncated(layer, t) for layer, t in
-                                        zip((self.head.fc6, self.head.fc7), kept, strict=True))
+        first, second = kept
+        self.head.fc6, self.head.fc7 = truncated(self.head.fc6, first), truncated(self.head.fc7, second)
 
 
-def resized(images: Tensor, given: Tensor, factor: float, multiple: int = 32) -> tuple[Tensor, Tensor]:
+def _rois_of(images: Tensor, proposals: list[Tensor] | None) -> Tensor:
+    """RoIs (R, 5). Errors: ValueError unless there are proposals for every image."""
+    proposals = proposals or []
+    if len(proposals) != len(images):
+        raise ValueError(f"{len(images)} images and {len(proposals)} lists of proposals: "
+                         "expected one an image")
+    return to_rois(proposals)
+
+
+def resized(images: Tensor, rois: Tensor, factor: float, multiple: int = 32) -> tuple[Tensor, Tensor]:
     """Images (N, 3, H, W) and their RoIs (R, 5), scaled so that the sides are multiples of `multiple` px."""
-    old = images.shape[-2:]
-    h, w = (max(1, round(side * factor / multiple)) * multiple for side in old)
-    factors = given.new_tensor((1.0, w / old[1], h / old[0], w / old[1], h / old[0]))
-    return F.interpolate(images, (h, w), mode="bilinear", antialias=True), given * factors
+    height, width = images.shape[-2:]
+    h = max(1, round(height * factor / multiple)) * multiple
+    w = max(1, round(width * factor / multiple)) * multiple
+    factors = rois.new_tensor((1.0, w / width, h / height, w / width, h / height))
+    return F.interpolate(images, (h, w), mode="bilinear", antialias=True), rois * factors

@@ -1,4 +1,9 @@
-"""RetinaNet: a one-stage detector whose loss copes with a thousand background anchors for each object."""
+"""RetinaNet: a one-stage detector whose loss copes with a thousand background anchors for each object.
+
+Legend: N images of H x W px, G objects of an image, A anchors (A_l of level l), P positive anchors, K
+        classes,
+D detections of an image.
+"""
 from dataclasses import dataclass, field
 
 import torch
@@ -6,7 +11,7 @@ from torch import Tensor, nn
 
 from paperlib.distributed import mean_over_ranks
 from paperlib.parts import boxes
-from paperlib.parts.anchors import AnchorConfig, anchors_for, check_levels
+from paperlib.parts.anchors import AnchorConfig, anchors_for, check_levels, map_shapes
 from paperlib.parts.detections import DetectConfig, select
 from paperlib.parts.fused_class_loss import class_loss
 from paperlib.parts.heads import DenseHead, HeadConfig
@@ -14,17 +19,19 @@ from paperlib.parts.losses import KINDS, ClassLossConfig, ohem, smooth_l1, value
 from paperlib.parts.matching import MatchConfig, assign, check_targets
 from paperlib.parts.pyramids import PyramidConfig, pyramid
 from paperlib.parts.trunks import TrunkConfig, trunk
+from paperlib.systems.contract import DetectionSystem, SystemConfig, TrainedAnchors, refuse_proposals
 
 
 @dataclass(frozen=True)
 class LossConfig(ClassLossConfig):
-    normaliser: str = "running"  # positives to divide by: "image", "batch", "running" mean of batches (Sec. 4.1)
+    # positives to divide by: "image", "batch", "running" mean of batches (Sec. 4.1)
+    normaliser: str = "running"
     box_weight: float = 1.0  # factor of the box loss (Sec. 4.1 adds the two losses plainly)
     box_beta: float = 1 / 9  # deltas' size where smooth L1 turns linear (not in the paper; the authors' code)
 
 
 @dataclass(frozen=True)
-class RetinaNetConfig:
+class RetinaNetConfig(SystemConfig):
     num_classes: int = 80  # K, without background (80 on COCO)
     trunk: TrunkConfig = field(default_factory=TrunkConfig)
     pyramid: PyramidConfig = field(default_factory=PyramidConfig)
@@ -34,14 +41,18 @@ class RetinaNetConfig:
     loss: LossConfig = field(default_factory=LossConfig)
     detect: DetectConfig = field(default_factory=DetectConfig)
 
+    def trained_anchors(self) -> TrainedAnchors:
+        """All of them, also across the image's edge."""
+        return TrainedAnchors(self.anchors, self.match)
 
-class RetinaNet(nn.Module):
+
+class RetinaNet(nn.Module, DetectionSystem):
     """Trunk, pyramid and one dense head over nine anchors a position.
 
     Source: RetinaNet (arXiv 1708.02002v2) Sec. 4.
-    Differs: the sums of a batch are divided by the running mean of its number of positive anchors. The paper divides
-             by the image's own count, which on sparse images is often near 0 and then lets background dominate;
-             loss.normaliser "image" is the paper's, "batch" pools the batch.
+    Differs: the sums of a batch are divided by the running mean of its number of positive anchors. The paper
+             divides by the image's own count, which on sparse images is often near 0 and then lets background
+             dominate; loss.normaliser "image" is the paper's, "batch" pools the batch.
     """
 
     revision = 1
@@ -65,8 +76,12 @@ class RetinaNet(nn.Module):
         anchors = anchors_for(self.cfg.anchors, shapes, images.device, tuple(images.shape[-2:]))
         return logits, deltas, anchors.split([x.shape[1] for x in logits])
 
-    def predict(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Raw outputs: logits (N, A, K), deltas (N, A, 4), anchors (A, 4) px; images uint8, or float in [0, 1]."""
+    def predict(self, images: Tensor, proposals: list[Tensor] | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Raw outputs: logits (N, A, K), deltas (N, A, 4), anchors (A, 4) px.
+
+        Errors: ValueError for `proposals`.
+        """
+        refuse_proposals(proposals, "a RetinaNet")
         logits, deltas, anchors = self.predict_levels(images)
         return torch.cat(logits, 1), torch.cat(deltas, 1), torch.cat(anchors)
 
@@ -75,29 +90,63 @@ class RetinaNet(nn.Module):
         """What every anchor should say; a function of the targets only, so it can be stored.
 
         Source: RetinaNet Sec. 4, "Anchors" (IoU .5 and .4, best-anchor rule of RPN).
-        Shapes: anchors (A, 4) -> labels (N, A) in {-1, 0, 1..K}, boxes (P, 4): the objects of the positive anchors,
-                in the order of `labels > 0`.
+        Shapes: anchors (A, 4) -> labels (N, A) in {-1, 0, 1..K}, boxes (P, 4): the objects of the positive
+                anchors, in the order of `labels > 0`.
         Errors: ValueError naming the first target with a label outside 1..K, or without boxes or labels.
         """
         check_targets(targets, len(targets), ("boxes", "labels"), self.cfg.num_classes)
-        labels, matched = [], []
-        for target in targets:
-            gt, label = assign(anchors, target, self.cfg.match)
-            at = (label > 0).nonzero().squeeze(1)
-            label[at] = target["labels"][gt[at]]
-            labels.append(label)
-            matched.append(target["boxes"][gt[at]])
+        labels, matched = zip(*[self._assign_image(anchors, target) for target in targets])
         return torch.stack(labels), torch.cat(matched)
+
+    def _assign_image(self, anchors: Tensor, target: dict) -> tuple[Tensor, Tensor]:
+        """`assign` for one image: labels (A,), boxes (P, 4)."""
+        gt, label = assign(anchors, target, self.cfg.match)
+        positive = (label > 0).nonzero().squeeze(1)
+        label[positive] = target["labels"][gt[positive]]
+        return label, target["boxes"][gt[positive]]
+
+    @torch.no_grad()
+    def observe(self, images: Tensor, targets: list[dict]) -> list[dict]:
+        """Count the batch's positive anchors into their running mean (loss.normaliser "running").
+
+        The targets come back with what was worked out for that: "anchor_labels" (A,) and "anchor_boxes"
+        (P, 4), as `assign` gives them, for `losses`.
+        """
+        if self.cfg.loss.normaliser != "running":
+            return targets
+        check_targets(targets, len(images), ("boxes", "labels"), self.cfg.num_classes)
+        size = tuple(images.shape[-2:])
+        shapes = map_shapes(size, self.cfg.anchors.levels)
+        anchors = anchors_for(self.cfg.anchors, shapes, images.device, size)
+        observed, total = [], torch.zeros((), device=images.device)
+        for target in targets:
+            labels, matched = self._assign_image(anchors, target)
+            observed.append({**target, "anchor_labels": labels, "anchor_boxes": matched})
+            total += (labels > 0).sum()
+        mean_over_ranks(total)
+        self.positives.mul_(0.99).add_(torch.stack([total, torch.ones_like(total)]), alpha=0.01)
+        return observed
+
+    def _assigned(self, anchors: Tensor, targets: list[dict]) -> tuple[Tensor, Tensor]:
+        """What `observe` has stored, else `assign`.
+
+        `observe` reckons the maps' sizes; a trunk that rounds down (VGG16) has others on images of odd size.
+        """
+        if all(len(target.get("anchor_labels", ())) == len(anchors) for target in targets):
+            return (torch.stack([target["anchor_labels"] for target in targets]),
+                    torch.cat([target["anchor_boxes"] for target in targets]))
+        return self.assign(anchors, targets)
 
     def losses(self, images: Tensor, targets: list[dict]) -> dict[str, Tensor]:
         """{"cls", "box"}: summed over anchors, divided by the number of positive anchors (loss.normaliser).
 
-        Source: RetinaNet Sec. 4.1. `targets`: dicts with "boxes" (G, 4) px, "labels" (G,)[, "crowd", "difficult"].
+        Source: RetinaNet Sec. 4.1. `targets`: dicts with "boxes" (G, 4) px, "labels"
+                (G,)[, "crowd", "difficult"].
         """
         cfg = self.cfg.loss
         check_targets(targets, len(images), ("boxes", "labels"))
         logits, deltas, anchors = self.predict_levels(images)
-        labels, matched = self.assign(torch.cat(anchors), targets)  # (N, A), (P, 4)
+        labels, matched = self._assigned(torch.cat(anchors), targets)  # (N, A), (P, 4)
         scale = self.scale(labels)  # (N,)
         if cfg.kind.startswith("ohem"):
             cls = self.hard_loss(torch.cat(logits, 1), labels, torch.cat(anchors), scale)
@@ -114,42 +163,50 @@ class RetinaNet(nn.Module):
 
     @torch.no_grad()
     def scale(self, labels: Tensor) -> Tensor:
-        """The factor (N,) of each image's summed losses: 1 / positives, by loss.normaliser; never above 1."""
+        """The factor (N,) of each image's summed losses: 1 / positives, by loss.normaliser; never above 1.
+
+        The running mean is over all batches that `observe` has counted; over this one if there is none.
+        """
         count = (labels > 0).sum(1).float()  # (N,)
         if self.cfg.loss.normaliser == "image":
             return 1 / (count.clamp(min=1) * len(count))
         total = count.sum()
         mean_over_ranks(total)
         if self.cfg.loss.normaliser == "running":
-            if self.training:
-                self.positives.mul_(0.99).add_(torch.stack([total, torch.ones_like(total)]), alpha=0.01)
-            if self.training or self.positives[1] > 0:
-                total = self.positives[0] / self.positives[1]
+            decayed, batches = self.positives
+            total = torch.where(batches > 0, decayed / batches, total)  # not `if`: a GPU would be waited for
         return (1 / total.clamp(min=1)).expand(len(count))
 
     def hard_loss(self, logits: Tensor, labels: Tensor, anchors: Tensor, scale: Tensor) -> Tensor:
         """The classification loss of each image's hard examples alone (RetinaNet Sec. 5.1, OHEM)."""
         hard = self.hard_examples(logits.detach(), labels, anchors)  # (N, A)
         image, anchor = hard.nonzero(as_tuple=True)
-        return class_loss(logits[image, anchor][:, None], labels[image, anchor][:, None], self.cfg.loss, scale[image])
+        # (hard, 1, K), (hard, 1)
+        logits, labels = logits[image, anchor][:, None], labels[image, anchor][:, None]
+        return class_loss(logits, labels, self.cfg.loss, scale[image])
 
     @torch.no_grad()
     def hard_examples(self, logits: Tensor, labels: Tensor, anchors: Tensor) -> Tensor:
-        """Which anchors (N, A) are hard examples, from logits (N, A, K) and labels (N, A) (RetinaNet Sec. 5.1)."""
+        """Which anchors (N, A) are hard examples: logits (N, A, K), labels (N, A) (RetinaNet Sec. 5.1)."""
         cfg, chosen = self.cfg.loss, []
         for x, label in zip(logits, labels):
             loss = value_and_slope(x.float(), cfg)[0].sum(1)  # (A,): cross entropy if all were background
             pos = (label > 0).nonzero().squeeze(1)
             loss[pos] -= x[pos, label[pos] - 1].float()  # softplus(-x) = softplus(x) - x
-            chosen.append(ohem(loss, anchors, label, cfg.ohem_num, cfg.ohem_nms, balanced=cfg.kind == "ohem_1_3"))
+            balanced = cfg.kind == "ohem_1_3"
+            chosen.append(ohem(loss, anchors, label, cfg.ohem_num, cfg.ohem_nms, balanced))
         return torch.stack(chosen)
 
     @torch.no_grad()
-    def detect(self, images: Tensor, sizes: Tensor | None = None) -> list[dict[str, Tensor]]:
+    def detect(self, images: Tensor, sizes: Tensor | None = None,
+               proposals: list[Tensor] | None = None) -> list[dict[str, Tensor]]:
         """Per image {"boxes" (D, 4) px, "scores" (D,), "labels" (D,)}, best first.
 
-        `sizes` (N, 2) h, w px of the images without padding, to which boxes are clipped; the whole tensor's if None.
+        `sizes` (N, 2) h, w px of the images without padding, to which boxes are clipped; the whole tensor's
+        if None.
+        Errors: ValueError for `proposals`.
         """
+        refuse_proposals(proposals, "a RetinaNet")
         if sizes is None:
             sizes = torch.tensor([images.shape[-2:]] * len(images))
         return select(*self.predict_levels(images), sizes, self.cfg.detect)

@@ -1,4 +1,7 @@
-"""The region proposal network: which boxes of an image are likely to hold an object, of whatever class."""
+"""The region proposal network: which boxes of an image are likely to hold an object, of whatever class.
+
+Legend: N images of H x W px, G objects of an image, A anchors (A_l of level l), P proposals of an image.
+"""
 from dataclasses import dataclass, field
 
 import torch
@@ -14,31 +17,37 @@ from paperlib.parts.proposals import ProposalConfig, propose
 from paperlib.parts.pyramids import PyramidConfig, pyramid
 from paperlib.parts.sampling import sample
 from paperlib.parts.trunks import TrunkConfig, trunk
+from paperlib.systems.contract import ProposalMaker, SystemConfig, TrainedAnchors, refuse_proposals
 
 
 @dataclass(frozen=True)
 class ProposerConfig:
     anchors: AnchorConfig = field(
         default_factory=lambda: AnchorConfig(levels=(2, 3, 4, 5, 6), size_per_stride=8.0, scales=(1.0,)))
-    dim: int | None = None  # channels of the 3x3 layer; None: those of the maps (Faster R-CNN Sec. 3.1: 256 or 512)
+    # channels of the 3x3 layer; None: those of the maps (Faster R-CNN Sec. 3.1: 256 or 512)
+    dim: int | None = None
     apart: bool = False  # one head per level instead of one for all (FPN Sec. 4.1, 5.1.1)
     std: float = 0.01  # of the initial weights of the two output layers (Faster R-CNN Sec. 3.1.3)
     hidden_std: float = 0.01  # of the initial weights of the 3x3 layer (Faster R-CNN Sec. 3.1.3)
     match: MatchConfig = field(default_factory=lambda: MatchConfig(0.7, 0.3, True))
-    border: float | None = None  # px by which anchors that train may cross the edge; None: any (FPN); 0: Sec. 3.3
-    samples: int | None = 256  # anchors an image in the loss; None: all that have a label (Faster R-CNN Sec. 3.1.3)
+    # px by which anchors that train may cross the edge; None: any (FPN); 0: Sec. 3.3
+    border: float | None = None
+    # anchors an image in the loss; None: all that have a label (Faster R-CNN Sec. 3.1.3)
+    samples: int | None = 256
     positive_fraction: float = 0.5  # of the samples at most (Faster R-CNN Sec. 3.1.3)
     box_weight: float = 1.0  # lambda of Eq. 1 (Faster R-CNN: 10)
     locations: float = 1.0  # N_reg / N_cls of Eq. 1 (Faster R-CNN: 2400 / 256; the later code: 1)
     box_beta: float = 1 / 9  # deltas' size where smooth L1 turns linear (not in the paper; the released code)
-    train: ProposalConfig = field(default_factory=lambda: ProposalConfig(pre_nms=12000, keep=2000))  # Sec. 3.3
+    # Sec. 3.3
+    train: ProposalConfig = field(default_factory=lambda: ProposalConfig(pre_nms=12000, keep=2000))
     test: ProposalConfig = field(default_factory=ProposalConfig)  # FPN Sec. 5.1: 1000 proposals
 
 
 class Proposer(nn.Module):
     """The head, the loss and the proposals of an RPN, on maps that somebody else has computed.
 
-    Source: Faster R-CNN (arXiv 1506.01497v3) Sec. 3.1 and 3.3; on a pyramid, FPN (arXiv 1612.03144v2) Sec. 4.1.
+    Source: Faster R-CNN (arXiv 1506.01497v3) Sec. 3.1 and 3.3; on a pyramid, FPN (arXiv 1612.03144v2)
+            Sec. 4.1.
     """
 
     def __init__(self, channels: int, cfg: ProposerConfig):
@@ -51,21 +60,29 @@ class Proposer(nn.Module):
     def forward(self, features: dict[int, Tensor], image_size: tuple[int, int]) -> tuple[list, list, list]:
         """Per level, fine to coarse: logits [(N, A_l)], deltas [(N, A_l, 4)], anchors [(A_l, 4)] px."""
         levels = sorted(self.cfg.anchors.levels)
-        outputs = [self.heads[i if self.cfg.apart else 0](features[level]) for i, level in enumerate(levels)]
-        logits, deltas = map(list, zip(*outputs))
+        heads = self.heads if self.cfg.apart else [self.heads[0]] * len(levels)
+        logits, deltas = [], []
+        for head, level in zip(heads, levels):
+            level_logits, level_deltas = head(features[level])  # (N, A_l), (N, A_l, 4)
+            logits.append(level_logits)
+            deltas.append(level_deltas)
         shapes = {level: tuple(features[level].shape[-2:]) for level in levels}
         anchors = anchors_for(self.cfg.anchors, shapes, logits[0].device, image_size)
         return logits, deltas, list(anchors.split([x.shape[1] for x in logits]))
 
     @torch.no_grad()
     def assign(self, anchors: Tensor, targets: list[dict], sizes: Tensor) -> tuple[Tensor, Tensor]:
-        """What every anchor should say: anchors (A, 4) -> index into its image's objects, label in {1, 0, -1}, (N, A).
+        """What every anchor should say: the object that it answers for, and a label in {1, 0, -1}.
 
+        Shapes: anchors (A, 4) -> index into its image's objects (N, A), label (N, A).
         Source: Faster R-CNN Sec. 3.1.2 (IoU .7 and .3, best anchor) and Sec. 3.3 (the image's border).
         """
-        found = [self._assign_image(anchors, target, size) for target, size in zip(targets, sizes.tolist())]
-        gt, label = map(torch.stack, zip(*found))
-        return gt, label
+        gt, label = [], []
+        for target, size in zip(targets, sizes.tolist()):
+            indices, labels = self._assign_image(anchors, target, size)
+            gt.append(indices)
+            label.append(labels)
+        return torch.stack(gt), torch.stack(label)
 
     def _assign_image(self, anchors: Tensor, target: dict, size: list[int]) -> tuple[Tensor, Tensor]:
         if self.cfg.border is None:
@@ -73,10 +90,12 @@ class Proposer(nn.Module):
         within = inside(anchors, size, self.cfg.border)
         gt = torch.zeros(len(anchors), dtype=torch.int64, device=anchors.device)
         label = torch.full_like(gt, -1)
-        gt[within], label[within] = assign(anchors[within], target, self.cfg.match)  # the best is one that trains
+        # among these alone, so that the best anchor of an object is one that trains
+        gt[within], label[within] = assign(anchors[within], target, self.cfg.match)
         return gt, label
 
-    def losses(self, outputs: tuple[list, list, list], targets: list[dict], sizes: Tensor) -> dict[str, Tensor]:
+    def losses(self, outputs: tuple[list, list, list], targets: list[dict],
+               sizes: Tensor) -> dict[str, Tensor]:
         """{"objectness", "proposal"}: Eq. 1's two terms, the mean over images, from what `forward` gave.
 
         Source: Faster R-CNN Eq. 1; N_cls is the number of sampled anchors, N_reg cfg.locations times that.
@@ -97,20 +116,28 @@ class Proposer(nn.Module):
         weight = cfg.box_weight / cfg.locations
         return {"objectness": (cls * scale[image]).sum(), "proposal": weight * (box * scale[at]).sum()}
 
-    def propose(self, outputs: tuple[list, list, list], sizes: Tensor, training: bool) -> list[dict[str, Tensor]]:
-        """Proposals by cfg.train, for a detector to learn from, or by cfg.test: N dicts {"boxes" (P, 4), "scores"}."""
-        return propose(*outputs, sizes, self.cfg.train if training else self.cfg.test)
+    def propose(self, outputs: tuple[list, list, list], sizes: Tensor,
+                training: bool) -> list[dict[str, Tensor]]:
+        """N dicts {"boxes" (P, 4), "scores" (P,)}, by cfg.train for a detector to learn from, or by
+        cfg.test."""
+        cfg = self.cfg.train if training else self.cfg.test
+        return propose(*outputs, sizes, cfg)
 
 
 @dataclass(frozen=True)
-class RPNConfig:
-    num_classes: int = 80  # only for the common contract: an RPN tells objects from background, whatever their class
+class RPNConfig(SystemConfig):
+    num_classes: int = 80  # for the contract alone: an RPN tells objects of any class from background
     trunk: TrunkConfig = field(default_factory=TrunkConfig)
-    pyramid: PyramidConfig = field(default_factory=lambda: PyramidConfig(levels=(2, 3, 4, 5, 6), extra="pool"))
+    pyramid: PyramidConfig = field(
+        default_factory=lambda: PyramidConfig(levels=(2, 3, 4, 5, 6), extra="pool"))
     rpn: ProposerConfig = field(default_factory=ProposerConfig)
 
+    def trained_anchors(self) -> TrainedAnchors:
+        """Those of the proposer."""
+        return TrainedAnchors(self.rpn.anchors, self.rpn.match, self.rpn.border)
 
-class RPN(nn.Module):
+
+class RPN(nn.Module, ProposalMaker):
     """Trunk, pyramid (or one map) and proposer: a proposal method of its own, scored by recall.
 
     Source: Faster R-CNN Sec. 3.1; on a pyramid, FPN Sec. 4.1 and Table 1.
@@ -118,6 +145,7 @@ class RPN(nn.Module):
 
     revision = 1
     scored_by = "recall"
+    proposes = True
 
     def __init__(self, cfg: RPNConfig):
         super().__init__()
@@ -133,28 +161,40 @@ class RPN(nn.Module):
         """What `Proposer.forward` gives for images (N, 3, H, W), uint8 or float in [0, 1]."""
         return self.rpn(self.pyramid(self.trunk(images)), tuple(images.shape[-2:]))
 
-    def predict(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Raw outputs: logits (N, A), deltas (N, A, 4), anchors (A, 4) px."""
+    def predict(self, images: Tensor, proposals: list[Tensor] | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Raw outputs: logits (N, A), deltas (N, A, 4), anchors (A, 4) px.
+
+        Errors: ValueError for `proposals`.
+        """
+        refuse_proposals(proposals, "an RPN")
         logits, deltas, anchors = self.predict_levels(images)
         return torch.cat(logits, 1), torch.cat(deltas, 1), torch.cat(anchors)
 
     def losses(self, images: Tensor, targets: list[dict]) -> dict[str, Tensor]:
-        """{"objectness", "proposal"}: see `Proposer.losses`. `targets`: dicts with "boxes" (G, 4) px[, "size", ...]."""
+        """{"objectness", "proposal"} of `Proposer.losses`; targets need "boxes" (G, 4) px alone."""
         check_targets(targets, len(images), ("boxes",))
         return self.rpn.losses(self.predict_levels(images), targets, target_sizes(images, targets))
 
     @torch.no_grad()
     def proposals(self, images: Tensor, sizes: Tensor, training: bool = False) -> list[Tensor]:
-        """Boxes [(P, 4)] px, best first: as many as a detector is tested on, or with `training` trained on."""
-        return [found["boxes"] for found in self.rpn.propose(self.predict_levels(images), sizes, training)]
+        """Boxes [(P, 4)] px, best first; with `training` as many as a detector is trained on."""
+        return [image["boxes"] for image in self.rpn.propose(self.predict_levels(images), sizes, training)]
 
     @torch.no_grad()
-    def detect(self, images: Tensor, sizes: Tensor | None = None) -> list[dict[str, Tensor]]:
-        """Per image {"boxes" (P, 4) px, "scores" (P,) objectness, "labels" (P,), all 1}, best first."""
+    def detect(self, images: Tensor, sizes: Tensor | None = None,
+               proposals: list[Tensor] | None = None) -> list[dict[str, Tensor]]:
+        """Per image {"boxes" (P, 4) px, "scores" (P,) objectness, "labels" (P,), all 1}, best first.
+
+        `sizes` (N, 2) h, w px of the images without padding, to which boxes are clipped; the whole tensor's
+        if None.
+        Errors: ValueError for `proposals`.
+        """
+        refuse_proposals(proposals, "an RPN")
         sizes = image_sizes(images) if sizes is None else sizes
-        found = self.rpn.propose(self.predict_levels(images), sizes, training=False)
-        return [{**one, "labels": torch.ones(len(one["scores"]), dtype=torch.int64, device=images.device)}
-                for one in found]
+        detections = self.rpn.propose(self.predict_levels(images), sizes, training=False)
+        for image in detections:
+            image["labels"] = torch.ones_like(image["scores"], dtype=torch.int64)
+        return detections
 
 
 def image_sizes(images: Tensor) -> Tensor:
@@ -163,5 +203,5 @@ def image_sizes(images: Tensor) -> Tensor:
 
 
 def target_sizes(images: Tensor, targets: list[dict]) -> Tensor:
-    """(N, 2) h, w px of the images without padding, as their targets say; the whole canvas where they do not."""
+    """(N, 2) h, w px of the images without padding: as their targets say, else the whole canvas."""
     return torch.stack([t.get("size", whole) for t, whole in zip(targets, image_sizes(images), strict=True)])

@@ -1,24 +1,36 @@
 """Published tables beside what was measured here: means, paired differences, verdicts, cost."""
 
-import pandas as pd
+from typing import TYPE_CHECKING
 
-from paperlib.intervals import mean_interval, paired, verdict
+from paperlib.intervals import Difference, mean_interval, paired, verdict
 from paperlib.papers.printed import by_variant, published
-from paperlib.tables import dials, records, row_jobs, runner
+from paperlib.tables import dials, records, row_jobs
+from paperlib.tables.identities import identity, is_current
+from paperlib.tables.source import changed_since
 from paperlib.training.recipes import Budget, budget
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MAIN = ("AP", "mAP", "AR1k", "R50 AP", "avg")  # the column by which a table's rows are compared, if there
 
 
 def main_metric(table: str) -> str:
     """The column that a table is about."""
-    names = {c["name"]: c["better"] for c in by_variant((published() | dials.tables())[table])["columns"]}
-    return next((m for m in (*MAIN, *(n for n, better in names.items() if better == "higher")) if m in names), "AP")
+    columns = by_variant((published() | dials.tables())[table])["columns"]
+    names = [column["name"] for column in columns]
+    for metric in MAIN:
+        if metric in names:
+            return metric
+    for column in columns:
+        if column["better"] == "higher":
+            return column["name"]
+    return "AP"
 
 
 def measured(table: str, plan: str | Budget | None = None) -> dict[str, dict]:
     """{row: {"metrics": {metric: {seed: value}}, "seconds": [...], "stale": n, "diverged": n,
-    "products": {seed: how exact they were}}} of what is recorded.
+    "changed": runs whose code has changed since, "products": {seed: how exact they were}}} of what is recorded.
 
     A run that diverged has 0 in every score that a run of the table has (records.is_score).
     """
@@ -26,17 +38,16 @@ def measured(table: str, plan: str | Budget | None = None) -> dict[str, dict]:
     rows: dict[str, dict] = {}
     lost: list[tuple[str, int]] = []
     recorded = records.latest(records.read(table, plan.name))
-    seeds = max((seed for _, seed in recorded), default=-1) + 1
-    fresh = {(j.row, j.seed): runner.identity(j) for j in row_jobs.jobs_of(table, plan, seeds=max(seeds, plan.seeds))
-             if (j.row, j.seed) in recorded}
+    keys = {job.row: identity(job) for job in row_jobs.jobs_of(table, plan, seeds=1)}  # the same for every seed
     for (row, seed), record in recorded.items():
         entry = rows.setdefault(row, {"metrics": {}, "seconds": [], "stale": 0, "diverged": 0, "copied": 0.0,
-                                      "older": [], "products": {}})
-        if (row, seed) not in fresh or fresh[row, seed] != record["hash"]:
+                                      "older": [], "products": {}, "changed": 0})
+        if not is_current(record, keys.get(row)):
             entry["stale"] += 1
             continue
         entry["seconds"].append(record["seconds"])
         entry["products"][seed] = records.products(record)
+        entry["changed"] += changed_since(record)
         if "measured_as" in record:
             entry["copied"] += record["seconds"]
         elif record["provenance"].get("products") == "float32":  # a CPU without units for bfloat16
@@ -56,7 +67,8 @@ def measured(table: str, plan: str | Budget | None = None) -> dict[str, dict]:
 
 def _add_zeros(rows: dict[str, dict], lost: list[tuple[str, int]]) -> None:
     """Give the runs that diverged, (row, seed), a zero in every score that they lack and others have."""
-    scores = {name for entry in rows.values() for name in entry["metrics"] if records.is_score(name)}
+    measured_of_any = set().union(*(entry["metrics"] for entry in rows.values()))
+    scores = list(filter(records.is_score, measured_of_any))
     for row, seed in lost:
         for name in scores:
             rows[row]["metrics"].setdefault(name, {}).setdefault(seed, 0.0)
@@ -64,21 +76,26 @@ def _add_zeros(rows: dict[str, dict], lost: list[tuple[str, int]]) -> None:
 
 def points(rows: dict[str, dict], row: str, metric: str) -> dict[int, float]:
     """{seed: score in points} of one row of `measured`; empty if nothing is recorded of it."""
-    return {seed: 100 * score for seed, score in rows.get(row, {"metrics": {}})["metrics"].get(metric, {}).items()}
+    if row not in rows:
+        return {}
+    return {seed: 100 * score for seed, score in rows[row]["metrics"].get(metric, {}).items()}
 
 
-def frame(table: str, plan: str | Budget | None = None, metric: str | None = None) -> pd.DataFrame:
+def frame(table: str, plan: str | Budget | None = None, metric: str | None = None) -> "pd.DataFrame":
     """The table as the paper prints it beside ours: means, deltas to the baseline row, intervals, verdict, cost.
 
     Units: published as printed; ours in points (x 100); intervals are 95%. A delta is a row minus the table's baseline,
-    ours paired over seeds; a single seed has no interval. `metric` None: the table's main one.
+    ours paired over seeds; a single seed has no interval. `metric` None: the table's main one. A last column counts
+    the runs that were made before the code changed, if there are any (source.changed_since).
     """
+    import pandas as pd  # here: claims are judged without it
+
     body, ours, base = row_jobs.runnable(table), measured(table, plan), row_jobs.runnable(table).get("baseline")
     metric = metric or main_metric(table)
     printed = {row["label"]: row["values"].get(metric) for row in body["rows"]}
     printed |= dict.fromkeys(row_jobs.variants(table))
-    points = {label: {s: 100 * v for s, v in mine["metrics"].get(metric, {}).items()} for label, mine in ours.items()}
-    lines = {label: _line(label, base, printed, points, ours.get(label, {})) for label in printed}
+    scores = {label: points(ours, label, metric) for label in ours}
+    lines = {label: _line(label, base, printed, scores, ours.get(label, {})) for label in printed}
     columns = pd.MultiIndex.from_tuples(
         [
             ("paper", metric),
@@ -94,54 +111,77 @@ def frame(table: str, plan: str | Budget | None = None, metric: str | None = Non
             ("cost", "stale"),
         ]
     )
-    return pd.DataFrame.from_dict(lines, "index", columns=columns).rename_axis(index=None)
+    shown = pd.DataFrame.from_dict(lines, "index", columns=columns).rename_axis(index=None)
+    changed = [ours.get(label, {}).get("changed", 0) for label in printed]
+    if any(changed):
+        shown["cost", "code changed since"] = changed
+    return shown
 
 
-def _line(label: str, base: str, printed: dict, points: dict, mine: dict) -> list:
+def _line(label: str, base: str, printed: dict, scores: dict, entry: dict) -> list:
     """One row of `frame`."""
-    values, paper, paper_base = points.get(label, {}), printed[label], printed.get(base)
-    delta = paper - paper_base if None not in (paper, paper_base) and label != base else None
-    mean = mean_interval(list(values.values())) if values else None
-    difference = paired(values, points.get(base, {})) if label != base else None
-    return [
-        paper,
-        delta,
-        mean and mean.mean,
-        (mean.high - mean.low) / 2 if mean and mean.n > 1 else None,
-        difference and difference.mean,
-        (difference.low, difference.high) if difference and difference.n > 1 else None,
-        "baseline" if label == base else verdict(difference, delta),
-        len(values),
-        sum(mine["seconds"]) / 60 if mine.get("seconds") else None,
-        mine.get("diverged", 0),
-        mine.get("stale", 0),
-    ]
+    values, minutes = scores.get(label, {}), None
+    if entry.get("seconds"):
+        minutes = sum(entry["seconds"]) / 60
+    mean, spread = _mean_and_spread(values)
+    paper, delta, difference, says = printed[label], None, None, "baseline"
+    if label != base:
+        if paper is not None and printed.get(base) is not None:
+            delta = paper - printed[base]
+        difference = paired(values, scores.get(base, {}))
+        says = verdict(difference, delta)
+    return [paper, delta, mean, spread, difference and difference.mean, _bounds(difference), says, len(values), minutes,
+            entry.get("diverged", 0), entry.get("stale", 0)]
+
+
+def _mean_and_spread(values: dict[int, float]) -> tuple[float | None, float | None]:
+    """Mean of the seeds and half of its interval's width; None where there are too few."""
+    if not values:
+        return None, None
+    mean = mean_interval(list(values.values()))
+    if mean.n == 1:
+        return mean.mean, None
+    return mean.mean, (mean.high - mean.low) / 2
+
+
+def _bounds(difference: Difference | None) -> tuple[float, float] | None:
+    """The interval of a difference of two pairs or more."""
+    if difference is None or difference.n < 2:
+        return None
+    return difference.low, difference.high
 
 
 def cost(plan: str | Budget | None = None) -> dict[str, tuple[int, float]]:
     """{table: (runs, minutes on one core)} of what is recorded under a budget and not stale."""
     plan = plan if isinstance(plan, Budget) else budget(plan)
-    there = [name for name, body in published().items()
-             if "run" in body and records.path_of(name, plan.name).exists()]
-    rows = {name: measured(name, plan).values() for name in there}
-    return {name: (sum(len(row["seconds"]) for row in found),
-                   sum(sum(row["seconds"]) - row["copied"] for row in found) / 60) for name, found in rows.items()}
+    costs = {}
+    for name, body in published().items():
+        if "run" not in body or not records.path_of(name, plan.name).exists():
+            continue
+        runs, seconds = 0, 0
+        for row in measured(name, plan).values():
+            runs += len(row["seconds"])
+            seconds += sum(row["seconds"]) - row["copied"]
+        costs[name] = runs, seconds / 60
+    return costs
 
 
-def dial_curve(table: str, plan: str | Budget | None = None) -> pd.DataFrame:
+def dial_curve(table: str, plan: str | Budget | None = None) -> "pd.DataFrame":
     """A dial's curve: at each value the metric of both sides, their difference, its 95% interval, and pairs of seeds.
 
     Units: points. A value without a fresh pair of runs has n 0; one pair has no interval.
     """
+    import pandas as pd  # here: claims are judged without it
+
     dial, ours = dials.dials()[table], measured(table, plan)
 
     lines = {}
     for value in dial["values"]:
-        both = [points(ours, dials.row_of(dial, value, side), dial["metric"]) for side in ("better", "worse")]
-        means = [mean_interval(list(side.values())).mean if side else None for side in both]
-        delta = paired(*both)
-        interval = (delta.low, delta.high) if delta and delta.n > 1 else None
-        lines[dials.say(value)] = [*means, delta and delta.mean, interval, delta.n if delta else 0]
+        better, worse = (points(ours, dials.row_of(dial, value, side), dial["metric"]) for side in ("better", "worse"))
+        means = [_mean_and_spread(scores)[0] for scores in (better, worse)]
+        delta = paired(better, worse)
+        pairs = len(better.keys() & worse.keys())
+        lines[dials.say(value)] = [*means, delta and delta.mean, _bounds(delta), pairs]
     labels = [dial[side]["label"] for side in ("better", "worse")]
     return pd.DataFrame.from_dict(lines, "index", columns=[*labels, "delta", "interval", "n"]).rename_axis(dial["dial"])
 
@@ -153,6 +193,8 @@ def outlook(plan: str | Budget | None = None) -> dict[str, dict]:
     that another row shares counts once. "older" are the runs that were made on a CPU without units for bfloat16, and
     "all" is what the table would have cost in all without them, by that median.
     """
+    from paperlib.tables import runner  # here, as it imports all that training needs
+
     plan = plan if isinstance(plan, Budget) else budget(plan)
     systems = {name: body["run"]["system"] for name, body in published().items() if "run" in body}
     spent, usual, seen, found = cost(plan), records.typical(systems, plan.name), set(), {}

@@ -1,23 +1,56 @@
 """The tables of notebook 13: one dial of the drawn world or of a system turned at a time, and two systems compared."""
-import tomllib
 from functools import cache
 
+from msgspec import Struct, field, to_builtins
+
+from paperlib.papers.files import read_toml, typed
 from paperlib.paths import DATA
 
-NEEDS = {"id", "dial", "values", "title", "claim", "system", "run", "preset", "metric", "also", "better", "worse"}
-USUAL = {"metric": "AP", "preset": "tiny", "run": {"data": "minicoco"}}
 STRETCH = 0.5  # of the recipe's steps: the sets are small, and only differences count
+
+
+class Side(Struct, forbid_unknown_fields=True, frozen=True):
+    """One of the two systems that a dial compares, and what it sets."""
+
+    label: str
+    set: dict
+
+
+class Dial(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """One experiment of `data/dials.toml`."""
+
+    id: str
+    dial: str  # a field of the drawn world, or "part.field" of the system
+    values: list
+    title: str
+    claim: str  # id of the paper's claim that it examines; "" for none
+    system: str
+    better: Side
+    worse: Side
+    run: dict = field(default_factory=lambda: {"data": "minicoco"})
+    preset: str = "tiny"
+    metric: str = "AP"
+    also: list[dict] = []  # what goes with each value
+
+
+class DialsFile(Struct, forbid_unknown_fields=True, frozen=True):
+    """The file `data/dials.toml`."""
+
+    dial: list[dict]
 
 
 @cache
 def dials() -> dict[str, dict]:
-    """The experiments of `data/dials.toml` by id. Errors: ValueError naming the one that lacks a key."""
-    found = tomllib.loads((DATA / "dials.toml").read_text(encoding="utf-8"))["dial"]
-    found = [{**USUAL, "also": [{}] * len(dial["values"]), **dial} for dial in found]
-    for dial in found:
-        if wrong := NEEDS ^ dial.keys():
-            raise ValueError(f"dials.toml: dial {dial.get('id')!r} lacks or should not have {', '.join(sorted(wrong))}")
-    return {dial["id"]: dial for dial in found}
+    """The experiments of `data/dials.toml` by id. Errors: ValueError naming the one with a wrong or missing key."""
+    file, experiments = DATA / "dials.toml", {}
+    for record in typed(DialsFile, read_toml(file), str(file)).dial:
+        where = f"{file}: dial {record.get('id')!r}"
+        dial = typed(Dial, record, where)
+        also = dial.also or [{}] * len(dial.values)
+        if len(also) != len(dial.values):
+            raise ValueError(f"{where}: {len(also)} entries of also, expected one a value, {len(dial.values)}")
+        experiments[dial.id] = to_builtins(dial) | {"also": also}
+    return experiments
 
 
 def set_name(dial: dict, value) -> str:

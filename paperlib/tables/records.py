@@ -12,16 +12,33 @@ from pathlib import Path
 from statistics import median
 
 import torch
-import torchvision
 from filelock import FileLock
+from msgspec import Struct
 
 from paperlib import __version__
 from paperlib.config import digest
 from paperlib.device import chip, has_bf16
+from paperlib.papers.files import typed
 from paperlib.paths import REPOSITORY, results_folder
+from paperlib.tables.source import source_digest
 
 START = '{"table"'  # of every record's line
-KEYS = {"table", "row", "seed", "budget", "hash", "status", "metrics", "seconds", "provenance", "sha256"}
+
+
+class Record(Struct, frozen=True):
+    """What every record's line has; runs, timings and probes add keys of their own, which are kept."""
+
+    table: str
+    row: str
+    seed: int
+    budget: str
+    hash: str  # identity of what was run
+    status: str  # "ok" or "diverged: ..."
+    metrics: dict[str, int | float]
+    seconds: int | float
+    provenance: dict
+    sha256: str  # of all the rest
+
 
 
 def path_of(table: str, budget: str) -> Path:
@@ -48,7 +65,7 @@ def append(record: dict) -> None:
             if (written := file.write(line)) < len(line):
                 raise OSError(f"{path}: only {written} of {len(line)} bytes could be written; is the disk full?")
             os.fsync(file.fileno())
-        except BaseException:
+        except OSError:  # an interrupt while it is synced leaves a whole line, which stays
             file.truncate(end)
             raise
 
@@ -90,12 +107,12 @@ def _checked(line: str, where: str) -> dict | None:
               "what is torn counts as not measured, run its table again")
     if record is None:
         return None
-    if missing := KEYS - record.keys():
-        raise ValueError(f"{where}: record lacks {', '.join(sorted(missing))}")
+    named = f"{where}: row {record.get('row')!r}, seed {record.get('seed')}"
+    typed(Record, record, named)
     body = {k: v for k, v in record.items() if k != "sha256"}
     if digest(body) != record["sha256"]:
         raise ValueError(
-            f"{where}: row {record['row']!r}, seed {record['seed']}: the record does not match its checksum, "
+            f"{named}: the record does not match its checksum, "
             "so it was changed after it was measured; delete the line and run the row again"
         )
     return record
@@ -152,23 +169,6 @@ def typical(systems: dict[str, str], budget: str) -> dict[str, float]:
     return {key: median(seconds) for key, seconds in chosen.items() if every[key]}
 
 
-def copied(lacking: Iterable[tuple], tables: Iterable[str], budget: str) -> list[dict]:
-    """Record for these (job, identity) what a row of any of the `tables` has measured already; the new records.
-
-    The papers' default row stands in five tables. Jobs that are looked at closely (`shares`) are not copied.
-    """
-    known = {(r["hash"], r["seed"]): r for name in tables for r in read(name, budget)}
-    new = []
-    for job, key in lacking:
-        twin = known.get((key, job.seed))
-        if twin and not job.shares:
-            source = twin.get("measured_as") or [twin["table"], twin["row"]]
-            new.append({**twin, "table": job.table, "row": job.row, "set": job.changes, "measured_as": source})
-            del new[-1]["sha256"]
-            append(new[-1])
-    return new
-
-
 @cache
 def commit() -> str:
     """The commit of the code that runs, with "+" if the package differs from it; "unknown" outside a checkout."""
@@ -189,8 +189,11 @@ def provenance(device: torch.device, bf16: bool = False) -> dict:
 
     `bf16`: bfloat16 was asked for; not every machine has it (device.half).
     """
+    import torchvision  # here, as it takes seconds to import
+
     return {
         "commit": commit(),
+        "source": source_digest(),
         "paperlib": __version__,
         "torch": torch.__version__,
         "torchvision": torchvision.__version__,

@@ -43,23 +43,39 @@ def jobs_of(table: str, plan: Budget, rows: list[str] | None = None, seeds: int 
     Errors: KeyError for a row that the table does not have.
     """
     body = runnable(table)
-    run, judges = body["run"], [c["judge"] for c in claims() if c["judge"].get("table") == table]
-    recipe = plan.recipe(run.get("recipe", run["system"]))
-    kept = () if is_drawn(recipe.data) else ("data", "train", "test", "preset")  # real photographs stay
-    recipe = override(recipe, {k: v for k, v in run.items() if k not in ("system", "recipe", *kept)})
-    mine = {row["label"]: row["set"] for row in body["rows"] if "set" in row} | variants(table)
-    mine = {label: found for label, changes in mine.items() if (found := _changes(changes, run["system"], recipe))}
-    if unknown := set(rows or ()) - mine.keys():
-        raise KeyError(
-            f"table {table!r} has no runnable row {sorted(unknown)[0]!r}; it has {', '.join(map(repr, mine))}"
-        )
-    shares = {judge["row"] for judge in judges if "row" in judge}
-    return [
-        Job(table, label, seed, plan.name, run["system"], own, changes, label in shares)
-        for seed in range(seeds or plan.seeds)
-        for label, (own, changes) in mine.items()
-        if not rows or label in rows
-    ]
+    run, system = body["run"], body["run"]["system"]
+    recipe = plan.recipe(run.get("recipe", system))
+    skipped = {"system", "recipe"}
+    if not is_drawn(recipe.data):  # real photographs stay
+        skipped |= {"data", "train", "test", "preset"}
+    recipe = override(recipe, {key: value for key, value in run.items() if key not in skipped})
+    ready = _ready(table, body, system, recipe)
+    if unknown := sorted(set(rows or ()) - ready.keys()):
+        raise KeyError(f"table {table!r} has no runnable row {unknown[0]!r}; it has {', '.join(map(repr, ready))}")
+    looked_at = {judge["row"] for judge in _judges(table) if "row" in judge}
+    jobs = []
+    for seed in range(seeds or plan.seeds):
+        for label, (row_recipe, changes) in ready.items():
+            if not rows or label in rows:
+                jobs.append(Job(table, label, seed, plan.name, system, row_recipe, changes, label in looked_at))
+    return jobs
+
+
+def _ready(table: str, body: dict, system: str, recipe: Recipe) -> dict[str, tuple[Recipe, dict]]:
+    """{label: (recipe, changes)} of the rows that can be run with the recipe's preset."""
+    settings = {row["label"]: row["set"] for row in body["rows"] if "set" in row} | variants(table)
+    ready = {}
+    for label, setting in settings.items():
+        changed = _changes(setting, system, recipe)
+        if changed is not None:
+            ready[label] = changed
+    return ready
+
+
+def _judges(table: str) -> list[dict]:
+    """How the claims on a table are judged."""
+    judges = [claim["judge"] for claim in claims()]
+    return [judge for judge in judges if judge.get("table") == table]
 
 
 def _changes(changes: dict, system: str, recipe: Recipe) -> tuple[Recipe, dict] | None:
@@ -73,18 +89,26 @@ def _changes(changes: dict, system: str, recipe: Recipe) -> tuple[Recipe, dict] 
         if recipe.preset not in changes:
             return None
         changes = changes[recipe.preset]
-    own = {key.removeprefix("recipe."): value for key, value in changes.items() if key.startswith("recipe.")}
-    if (scale := own.pop("scale", 1)) != 1:
-        stored = 2 * [drawn_sets.world_of(recipe.data).size] if is_drawn(recipe.data) else []
-        own["size"] = [round(side * scale) for side in recipe.size or stored] or None
-    more, images = own.pop("images", 1), own.get("train_images", recipe.train_images)
-    own["train_images"] = images and round(images * more)
-    own["steps"] = round(own.get("steps", recipe.steps) * own.pop("stretch", 1))
-    return override(recipe, own), {key: value for key, value in changes.items() if not key.startswith("recipe.")}
+    training = {key.removeprefix("recipe."): value for key, value in changes.items() if key.startswith("recipe.")}
+    if (scale := training.pop("scale", 1)) != 1:
+        sides = recipe.size or ()
+        if not sides and is_drawn(recipe.data):
+            sides = 2 * [drawn_sets.world_of(recipe.data).size]
+        training["size"] = [round(side * scale) for side in sides] or None
+    share, images = training.pop("images", 1), training.get("train_images", recipe.train_images)
+    training["train_images"] = images and round(images * share)
+    training["steps"] = round(training.get("steps", recipe.steps) * training.pop("stretch", 1))
+    of_system = {key: value for key, value in changes.items() if not key.startswith("recipe.")}
+    return override(recipe, training), of_system
 
 
 def variants(table: str) -> dict[str, dict]:
     """{label: what it changes} of the rows that a claim compares although the paper's table does not print them."""
-    judges = [c["judge"] for c in claims() if c["judge"].get("table") == table]
-    pairs = {j[side]: j[f"set_{side}"] for j in judges for side in ("better", "worse") if f"set_{side}" in j}
-    return pairs | {label: changes for j in judges for label, changes in j.get("rows", {}).items()}
+    rows = {}
+    for judge in _judges(table):
+        for side in ("better", "worse"):
+            if f"set_{side}" in judge:
+                rows[judge[side]] = judge[f"set_{side}"]
+    for judge in _judges(table):
+        rows |= judge.get("rows", {})
+    return rows

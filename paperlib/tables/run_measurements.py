@@ -5,10 +5,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from paperlib.data.batches import pad_images
 from paperlib.parts.losses import ClassLossConfig, value_and_slope
 from paperlib.scoring.coco_metrics import evaluate
-from paperlib.scoring.detect import resize
+from paperlib.scoring.detect import image_batches
 from paperlib.scoring.proposal_recall import proposal_facts
 from paperlib.training.recipes import Recipe
 from paperlib.training.trainer import sides
@@ -39,7 +38,7 @@ def thin(values: list[float], points: int = 20) -> list[float]:
 
 def facts(system: nn.Module, history: list[dict], dataset, device: torch.device, **sides) -> dict[str, float]:
     """What a claim wants to know of a trained system beside its scores; `loss_fall` is a share of the first loss."""
-    look, curve = proposal_facts if hasattr(system, "proposals") else loss_shares, thin([h["loss"] for h in history])
+    look, curve = proposal_facts if system.proposes else loss_shares, thin([h["loss"] for h in history])
     return look(system, dataset, device, **sides) | {"loss_fall": 1 - curve[-1] / curve[0]}
 
 
@@ -48,11 +47,9 @@ def anchor_logits(system: nn.Module, dataset, device: torch.device, short: int |
                   negatives: int = NEGATIVES, batch: int = 8) -> Iterator[tuple[Tensor, Tensor]]:
     """Until `negatives` anchors were seen, by batch: logits of the positives' classes (P,) and of background (M, K)."""
     system.to(device).eval()
-    for first in range(0, len(dataset), batch):
-        some = range(first, min(first + batch, len(dataset)))
-        images = [resize(dataset.image(i), short, long) for i in some]
-        targets = [_resized(dataset.target(i), image) for i, image in zip(some, images)]
-        logits, _, anchors = system.predict(pad_images(images).to(device))
+    for images in image_batches(dataset, device, batch, short, long):
+        targets = [_resized(dataset.target(i), size) for i, size in zip(images.places, images.sizes.tolist())]
+        logits, _, anchors = system.predict(images.images)
         labels, _ = system.assign(anchors, targets)
         image, anchor = (labels > 0).nonzero(as_tuple=True)
         background = logits[labels == 0].float()
@@ -62,9 +59,9 @@ def anchor_logits(system: nn.Module, dataset, device: torch.device, short: int |
             return
 
 
-def _resized(target: dict, image: Tensor) -> dict:
+def _resized(target: dict, size: list[int]) -> dict:
     height, width = target["size"].tolist()
-    scale = torch.tensor([image.shape[-1] / width, image.shape[-2] / height] * 2)
+    scale = torch.tensor([size[1] / width, size[0] / height] * 2)
     return target | {"boxes": target["boxes"] * scale}
 
 

@@ -1,61 +1,26 @@
 """Published tables, run here: rows x seeds in parallel processes, each recorded the moment it is done."""
 
-import hashlib
-import json
 from collections.abc import Iterable
-from dataclasses import asdict
-from functools import cache
 from pathlib import Path
 
 import torch
 
 from paperlib.clock import busy
-from paperlib.config import digest, to_dict
-from paperlib.data.named_sets import ensure, is_drawn, load
+from paperlib.config import digest
+from paperlib.data.named_sets import ensure, load
 from paperlib.device import pick_device
 from paperlib.distributed import join_ranks, ranks, wait_for_ranks
 from paperlib.papers.printed import published
-from paperlib.paths import weights_folder
 from paperlib.progress import progress
 from paperlib.scoring.coco_metrics import evaluate
-from paperlib.systems.registry import SYSTEMS
 from paperlib.tables import dials, records, row_jobs, run_measurements, workers
+from paperlib.tables.identities import identity, identity_of, is_current
 from paperlib.tables.row_jobs import Job, jobs_of
-from paperlib.training.recipes import Budget, budget, system_config, tested
+from paperlib.training.recipes import Budget, budget, tested
 from paperlib.training.trainer import sides, train
-from paperlib.world import drawn_sets
+from paperlib.world.set_names import SetName
 
 BAR = "{desc} {percentage:3.0f}%|{bar}| {elapsed}, about {remaining} left{postfix}"
-
-
-@cache
-def _data_version(name: str, split: str) -> tuple[str, int]:
-    """(version, number of classes) of a split. A drawn set's version is its generator's, so it need not be drawn."""
-    if is_drawn(name):
-        parts = name.split("@")
-        return "@".join(map(drawn_sets.version, parts)), drawn_sets.world_of(parts[-1]).categories
-    dataset = load(name, split)
-    return dataset.version, len(dataset.classes)
-
-
-@cache
-def _weights_version(weights: str | None, *trunks: str) -> str | None:
-    """Digests of the pre-trained trunks' files in this repository; None for trunks that start elsewhere."""
-    paths = [weights_folder() / f"{trunk}.safetensors" for trunk in trunks if trunk and weights == "mininet"]
-    return "+".join(hashlib.sha256(p.read_bytes()).hexdigest()[:12] for p in paths if p.is_file()) or None
-
-
-def identity(job: Job) -> str:
-    """Hash of all that decides a run's numbers: configuration, recipe, data, first weights, the system's revision."""
-    train_version, classes = _data_version(job.recipe.data, job.recipe.train)
-    cfg = system_config(job.system, job.recipe, classes, job.changes)
-    start = getattr(cfg, "trunk", None)
-    elsewhere = ("set", "preset", "checks", "check_images")  # two are in cfg already, two decide no number
-    recipe = {k: v for k, v in asdict(job.recipe).items() if k not in elsewhere}
-    parts = {"config": to_dict(cfg), "recipe": recipe, "revision": SYSTEMS[job.system].revision,
-             "data": [train_version, _data_version(*tested(job.recipe))[0]],
-             "weights": start and _weights_version(start.weights, start.name, getattr(cfg, "rpn_trunk", ""))}
-    return digest(json.loads(json.dumps(parts)))
 
 
 def run_job(job: Job, key: str, device: str | None = None, threads: int | None = 1) -> dict:
@@ -100,9 +65,16 @@ def missing(table: str, plan: Budget, rows: list[str] | None = None,
             seeds: int | None = None) -> list[tuple[Job, str]]:
     """The runs of a table that have no record, a stale one, or one without `shares` that are asked for; identities."""
     done = records.latest(records.read(table, plan.name))
-    found = [(job, identity(job), done.get((job.row, job.seed), {})) for job in jobs_of(table, plan, rows, seeds)]
-    return [(job, key) for job, key, record in found if record.get("hash") != key or
-            (job.shares and record["status"] == "ok" and "loss_fall" not in record["metrics"])]
+    lacking = []
+    for job in jobs_of(table, plan, rows, seeds):
+        key, record = identity(job), done.get((job.row, job.seed))
+        if record is None or not is_current(record, key) or _lacks_shares(job, record):
+            lacking.append((job, key))
+    return lacking
+
+
+def _lacks_shares(job: Job, record: dict) -> bool:
+    return job.shares and record["status"] == "ok" and "loss_fall" not in record["metrics"]
 
 
 def run(names: str | Iterable[str], plan: str | Budget | None = None, rows: list[str] | None = None,
@@ -121,7 +93,7 @@ def run(names: str | Iterable[str], plan: str | Budget | None = None, rows: list
     first, together = ranks()[0] == 0, ranks()[1] > 1
     if together and jobs > 1:
         raise ValueError(f"jobs {jobs} under torchrun: expected 1, as its processes train one run at a time together")
-    copied = records.copied if first else lambda *_: []
+    copied = copy_twins if first else lambda *_: []
     copies = copied([p for name in names for p in missing(name, plan, rows, seeds)], ready, plan.name)
     wait_for_ranks()  # all see the same records, and so lack the same runs
     new, todo, seen = [], {}, set()
@@ -131,7 +103,8 @@ def run(names: str | Iterable[str], plan: str | Budget | None = None, rows: list
             todo[job.table, job.row, job.seed] = job, key, device, 1 if jobs > 1 else None
         seen.add((key, job.seed))
     sets = {name for job, *_ in todo.values() for name in (job.recipe.data, tested(job.recipe)[0])}
-    for drawn in filter(is_drawn, {part for name in sets for part in name.split("@")}):
+    parts = {part for name in sets for part in SetName.parse(name).chain}
+    for drawn in {part.top for part in parts if part.is_drawn}:
         ensure(drawn)  # here, with every core, and once; not in each worker
     usual = records.typical(ready, plan.name)
     weights = {name: usual.get(name[0], usual.get(job.system, 60.0)) for name, (job, *_) in todo.items()}  # seconds
@@ -145,3 +118,23 @@ def run(names: str | Iterable[str], plan: str | Budget | None = None, rows: list
                 bar.update(weights[record["table"], record["row"], record["seed"]])
     twins = [pair for pair in lacking if (pair[0].table, pair[0].row, pair[0].seed) not in todo]
     return copies + new + copied(twins, ready, plan.name)
+
+
+def copy_twins(lacking: Iterable[tuple[Job, str]], tables: Iterable[str], budget: str) -> list[dict]:
+    """Record for these (job, identity) what a row of any of the `tables` has measured already; the new records.
+
+    The papers' default row stands in five tables. Jobs that are looked at closely (`shares`) are not copied.
+    """
+    known = {}
+    for name in tables:
+        known |= {(identity_of(record), record["seed"]): record for record in records.read(name, budget)}
+    new = []
+    for job, key in lacking:
+        twin = known.get((key, job.seed))
+        if twin and not job.shares:
+            source = twin.get("measured_as") or [twin["table"], twin["row"]]
+            copy = {**twin, "table": job.table, "row": job.row, "hash": key, "set": job.changes, "measured_as": source}
+            del copy["sha256"]
+            records.append(copy)
+            new.append(copy)
+    return new

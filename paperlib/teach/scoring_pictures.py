@@ -3,8 +3,10 @@
 Each is a function `picture(ax, **state)` for `widgets.explore` (live) and `widgets.frames` (the static twin).
 """
 import numpy as np
+import torch
 from matplotlib.patches import Rectangle
 
+from paperlib.parts.boxes import iou
 from paperlib.scoring.checked_arrays import found, truth
 from paperlib.scoring.coco_curves import IOUS, RECALLS, curves
 from paperlib.teach.draw import PALETTE, boxes_on
@@ -18,15 +20,14 @@ def iou_picture(ax, right: float = 12.0, down: float = 8.0, wider: float = 0.0) 
     """A fixed object, a box moved `right` and `down` and made `wider` (px), their overlap, and the IoU."""
     a, b = np.array([20, 20, 60, 60.0]), np.array([20 + right, 20 + down, 60 + right + wider, 60 + down])
     low, high = np.maximum(a[:2], b[:2]), np.minimum(a[2:], b[2:])
-    both = (high - low).clip(0).prod()
-    iou = both / ((a[2:] - a[:2]).prod() + (b[2:] - b[:2]).prod() - both)
-    if both:
+    overlap = float(iou(torch.as_tensor(a[None]), torch.as_tensor(b[None])))
+    if overlap:
         ax.add_patch(Rectangle(low, *(high - low), color=PALETTE["yellow"], alpha=0.7, lw=0))
     boxes_on(ax, None, [a], colors=PALETTE["blue"])
     boxes_on(ax, None, [b], colors=PALETTE["vermillion"], linestyle="--")
-    passed = [f"{threshold:g}" for threshold in (0.1, 0.5, 0.75, 0.95) if iou >= threshold]
+    passed = [f"{threshold:g}" for threshold in (0.1, 0.5, 0.75, 0.95) if overlap >= threshold]
     passed = ", ".join(passed) or "none of .1 .5 .75 .95"
-    ax.text(0.02, -0.02, f"IoU {iou:.2f}, reaches {passed}", transform=ax.transAxes, fontsize=9, va="top")
+    ax.text(0.02, -0.02, f"IoU {overlap:.2f}, reaches {passed}", transform=ax.transAxes, fontsize=9, va="top")
     ax.set(xlim=(15, 108), ylim=(88, 15), aspect="equal")
     ax.axis("off")
 
@@ -67,13 +68,11 @@ def ranking_picture(ax, shift: float = 0.0, score: float = 0.75, threshold: floa
 def ranked_hits(boxes: np.ndarray, scores: np.ndarray, threshold: float) -> np.ndarray:
     """Which detections of the hand-made example are hits: best score first, each object once; (D,) bool."""
     free, hits = np.ones(len(OBJECTS), bool), np.zeros(len(boxes), bool)
+    overlaps = iou(torch.as_tensor(boxes), torch.as_tensor(OBJECTS)).numpy()
     for n in np.argsort(-scores, kind="stable"):
-        low, high = np.maximum(boxes[n, :2], OBJECTS[:, :2]), np.minimum(boxes[n, 2:], OBJECTS[:, 2:])
-        both = (high - low).clip(0).prod(1)
-        union = (boxes[n, 2:] - boxes[n, :2]).prod() + (OBJECTS[:, 2:] - OBJECTS[:, :2]).prod(1) - both
-        iou = np.where(free, both / union, 0)
-        hits[n] = iou.max() >= threshold
-        free[iou.argmax()] &= not hits[n]
+        unclaimed = np.where(free, overlaps[n], 0)
+        hits[n] = unclaimed.max() >= threshold
+        free[unclaimed.argmax()] &= not hits[n]
     return hits
 
 

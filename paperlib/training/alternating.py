@@ -20,6 +20,7 @@ from paperlib.systems.rpn import RPN
 from paperlib.training.loop import fit
 from paperlib.training.recipes import Recipe
 
+ALL_STAGES = 5  # of a trunk: the stem and four levels
 LATER = 0.5  # length of steps 3 and 4, which train heads alone, in lengths of steps 1 and 2
 
 
@@ -62,9 +63,10 @@ def fit_stages(system: FasterRCNN, batches, recipe: Recipe, device: torch.device
     second, data = _fresh(FastRCNN, plain, seed), Proposed(batches, first, device) if on_rpn else batches
     key = _identity(second, batches, recipe, seed, seen if on_rpn else "")
     step = yield from _numbered(_kept(second, data, recipe, device, seed, folder, key), 2, step)
-    for part in ("trunk", "pyramid", "head"):
-        getattr(system, part).load_state_dict(getattr(second, part).state_dict())
-    if system.own:
+    system.trunk.load_state_dict(second.trunk.state_dict())
+    system.pyramid.load_state_dict(second.pyramid.state_dict())
+    system.head.load_state_dict(second.head.state_dict())
+    if system.separate:
         system.rpn.load_state_dict(first.state_dict() if first else system.rpn.state_dict())
     else:
         yield from _heads(system, batches, recipe, device, seed, checkpoint, step)
@@ -72,14 +74,19 @@ def fit_stages(system: FasterRCNN, batches, recipe: Recipe, device: torch.device
 
 def _heads(system, batches, recipe, device, seed, checkpoint, step) -> Iterator[dict]:
     """Steps 3 and 4, cfg.alternations times."""
-    system.fix_features()
+    fix_features(system)
     short = replace(recipe, steps=_later(recipe.steps))
-    for n in range(2 * system.cfg.alternations):
-        system.part = ("rpn", "detector")[n % 2]
-        data = Proposed(batches, system, device) if n % 2 else batches
-        file = checkpoint and Path(checkpoint).with_suffix(f".{3 + n}.pt")
-        step = yield from _numbered(fit(system, data, short, device, seed, file), 3 + n, step)
-    system.part = "both"
+    heads = (batches, system.rpn_losses), (Proposed(batches, system, device), system.detector_losses)
+    for stage, (data, losses) in enumerate(heads * system.cfg.alternations, 3):
+        file = checkpoint and Path(checkpoint).with_suffix(f".{stage}.pt")
+        step = yield from _numbered(fit(system, data, short, device, seed, file, losses=losses), stage, step)
+
+
+def fix_features(system: FasterRCNN) -> None:
+    """Trunk and pyramid learn no more, nor do the statistics of the trunk's norms; a pyramid has none."""
+    system.trunk.requires_grad_(False)
+    system.pyramid.requires_grad_(False)
+    system.trunk.cfg = replace(system.trunk.cfg, frozen_stages=ALL_STAGES)  # which `train` leaves in test mode
 
 
 def length(cfg: FasterRCNNConfig, steps: int) -> int:

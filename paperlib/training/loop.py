@@ -1,7 +1,7 @@
 """Training: one generator for every system, with warm-up and steps, exact resume, and a stop on non-finite losses."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -13,13 +13,14 @@ from paperlib.clock import busy
 from paperlib.config import to_dict
 from paperlib.data.batches import loader
 from paperlib.device import half, keep_memory
-from paperlib.distributed import mean_over_ranks
+from paperlib.distributed import mean_over_ranks, with_mean_gradients
 from paperlib.training.checkpoints import Checkpoint
 from paperlib.training.recipes import Recipe
 
 
 def learning_rate(step: int, recipe: Recipe) -> float:
-    """The rate of one iteration: linear warm-up from lr / 10, then a tenth less after each fraction in `drops`."""
+    """The rate of one iteration: linear warm-up from lr / 10; divided by 10 at each fraction of the steps in `drops`.
+    """
     warm = min(1.0, 0.1 + 0.9 * step / recipe.warmup) if recipe.warmup else 1.0
     return recipe.lr * warm * 0.1 ** sum(step >= drop * recipe.steps for drop in recipe.drops)
 
@@ -38,6 +39,7 @@ def fit(
     checkpoint: Path | None = None,
     every: int = 250,
     workers: int = 0,
+    losses: Callable[[Tensor, list[dict]], dict[str, Tensor]] | None = None,
 ) -> Iterator[dict]:
     """Train in place; yield {"step", "lr", "loss", "seconds", one entry a loss part} after each iteration.
 
@@ -50,10 +52,13 @@ def fit(
     of the iterations that it holds are yielded again first, so that the caller sees one whole history.
     Under `torchrun` gradients and losses are means over all processes (synchronous SGD): give each its share of the
     images (`Batches`). Two processes then do what one does with twice the images; the first one writes.
+    `losses` are what is trained in place of `system.losses`: in a stage, a part of them.
     Errors:  FloatingPointError naming the images whose loss is not finite; ValueError for a checkpoint of another run.
     """
     keep_memory()
+    losses = losses or system.losses
     system.to(device).train()
+    learnt = with_mean_gradients(system, losses)
     optimiser = _optimiser([p for p in system.parameters() if p.requires_grad], recipe)
     identity = {"system": type(system).__name__, "config": to_dict(system.cfg), "recipe": asdict(recipe), "seed": seed}
     file = Checkpoint(checkpoint, json.loads(json.dumps(identity)), system, optimiser, every, recipe.steps)
@@ -66,7 +71,15 @@ def fit(
                 torch.manual_seed(seed * 1_000_003 + step)  # any sampling inside `losses` repeats on resume
                 for group in optimiser.param_groups:
                     group["lr"] = learning_rate(step, recipe)
-                record = _iterate(system, optimiser, images.to(device), to_device(targets, device), recipe, step)
+                images, targets = images.to(device), to_device(targets, device)
+                with half(device, recipe.bf16):
+                    parts = learnt(images, system.observe(images, targets))
+                loss = sum(parts.values())
+                means = _means({"loss": loss, **parts})
+                if not torch.isfinite(means["loss"]):
+                    raise FloatingPointError(_not_finite(step, parts, losses, images, targets))
+                _update(system, optimiser, loss, recipe)
+                record = {"step": step, "lr": learning_rate(step, recipe)} | {k: v.item() for k, v in means.items()}
                 file.history.append({**record, "seconds": busy(device) - clock})
             file.write_if_due()
             yield file.history[-1]
@@ -84,34 +97,30 @@ def _optimiser(parameters: list, recipe: Recipe) -> torch.optim.Optimizer:
     raise ValueError(f"recipe.optimiser is {recipe.optimiser!r}, expected 'sgd' or 'adamw'")
 
 
-def _iterate(system, optimiser, images, targets, recipe: Recipe, step: int) -> dict:
-    """One forward, backward and update."""
-    with half(images.device, recipe.bf16):
-        parts = system.losses(images, targets)
-    loss = sum(parts.values())
-    told = {name: part.detach().clone() for name, part in {"loss": loss, **parts}.items()}
-    mean_over_ranks(*told.values())
-    if not torch.isfinite(told["loss"]):
-        raise FloatingPointError(
-            f"step {step}: {_blame(system, images, targets)}; parts: "
-            f"{ {k: float(v.detach()) for k, v in parts.items()} }. Lower the learning rate, warm up longer, "
-            "or run `paperlib doctor` on the data"
-        )
+def _means(values: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Their means over all processes; the values themselves stay as they are."""
+    means = {name: value.detach().clone() for name, value in values.items()}
+    mean_over_ranks(*means.values())
+    return means
+
+
+def _update(system: nn.Module, optimiser, loss: Tensor, recipe: Recipe) -> None:
+    """Backward, clipping and the optimiser's step."""
     optimiser.zero_grad(set_to_none=True)
     loss.backward()
-    mean_over_ranks(*(p.grad for p in system.parameters() if p.grad is not None))
     if recipe.clip is not None:
         nn.utils.clip_grad_norm_(system.parameters(), recipe.clip)
     optimiser.step()
-    return {
-        "step": step,
-        "lr": optimiser.param_groups[0]["lr"],
-        **{name: part.item() for name, part in told.items()},
-    }
+
+
+def _not_finite(step: int, parts: dict[str, Tensor], losses: Callable, images: Tensor, targets: list[dict]) -> str:
+    values = {name: float(part.detach()) for name, part in parts.items()}
+    return (f"step {step}: {_blame(losses, images, targets)}; parts: {values}. Lower the learning rate, warm up "
+            "longer, or run `paperlib doctor` on the data")
 
 
 @torch.no_grad()
-def _blame(system, images, targets) -> str:
+def _blame(losses: Callable, images, targets) -> str:
     """Which images have a non-finite loss on their own, by image id; the whole batch if each alone is finite.
 
     In training mode: the running statistics of batch norm have met the bad image already.
@@ -119,7 +128,7 @@ def _blame(system, images, targets) -> str:
     ids, alone = [int(t.get("image_id", i)) for i, t in enumerate(targets)], []
     for image_id, image, target in zip(ids, images, targets):
         with suppress(ValueError):  # batch norm refuses a map of one pixel of one image
-            if not torch.isfinite(sum(system.losses(image[None], [target]).values())):
+            if not torch.isfinite(sum(losses(image[None], [target]).values())):
                 alone.append(image_id)
     return f"the loss of image(s) {alone} is not finite" if alone else (
         f"the loss is not finite; images of the batch: {ids}")

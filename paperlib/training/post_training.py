@@ -18,7 +18,7 @@ def finish(system: nn.Module, batches: Batches, device: torch.device, fit: Calla
     `fit()` trains the system once more by the run's own recipe. Under `torchrun` every process does the same.
     """
     wait_for_ranks()  # from here on the first may delete the checkpoint, which all have read
-    wanted, history = getattr(system.cfg, "after", None), []
+    wanted, history = system.cfg.after, []
     if wanted is None:
         return history
     if wanted.stage_wise:

@@ -1,11 +1,10 @@
 """One linear SVM a class on the features of regions, with hard negatives mined image by image."""
 import ctypes
-import sys
+import platform
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.svm import LinearSVC
 
 
 @dataclass(frozen=True)
@@ -80,6 +79,8 @@ def _one(positive: np.ndarray, negative: np.ndarray, cfg: SVMConfig) -> tuple[np
     """One class's SVM, and its margins (N,) on the negatives."""
     if not len(positive) or not len(negative):
         return np.zeros(negative.shape[1]), -1.0, np.full(len(negative), -1.0)
+    from sklearn.svm import LinearSVC  # here, as it takes a second to import
+
     machine = LinearSVC(C=cfg.c, dual=False, intercept_scaling=cfg.bias, class_weight={1: cfg.positive_weight, 0: 1.0})
     machine.fit(np.concatenate([positive, negative]), np.r_[np.ones(len(positive)), np.zeros(len(negative))])
     weight, bias = machine.coef_[0], float(machine.intercept_[0])
@@ -88,5 +89,5 @@ def _one(positive: np.ndarray, negative: np.ndarray, cfg: SVMConfig) -> tuple[np
 
 def _give_back() -> None:
     """Hand freed memory to the system: liblinear's, a piece for each region, is else kept, 13 GB on a rich grid."""
-    if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):  # glibc only
-        trim(0)
+    if platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL(None).malloc_trim(0)

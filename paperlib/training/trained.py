@@ -7,6 +7,7 @@ from torch import nn
 
 from paperlib.data.detection_set import DetectionSet
 from paperlib.data.named_sets import is_drawn
+from paperlib.world.set_names import SetName
 
 NAMED = 6  # classes that a message names; of more it gives the number
 
@@ -29,7 +30,7 @@ class Trained:
 
 def trained(system: nn.Module) -> Trained:
     """What a system says of its training; nothing for one that was made by hand."""
-    return getattr(system, "trained", Trained())
+    return system.trained or Trained()
 
 
 def to_header(facts: Trained) -> dict[str, str]:
@@ -74,7 +75,7 @@ def _drawn(data: str, num_classes: int) -> tuple[str, ...]:
         return ()
     from paperlib.world import catalogue, drawn_sets  # late: drawing needs OpenCV
 
-    name = data.rpartition("@")[2]
+    name = SetName.parse(data).chain[-1].top
     found = tuple(c.name for c in catalogue.CATEGORIES[: drawn_sets.world_of(name).categories])
     found = tuple(sorted(found)) if name.startswith("minivoc") else found  # as its reader numbers them
     return found if len(found) == num_classes else ()
@@ -82,7 +83,7 @@ def _drawn(data: str, num_classes: int) -> tuple[str, ...]:
 
 def tells_classes(system) -> bool:
     """Whether a system, or its class, tells classes apart; a proposal method finds objects of any."""
-    return getattr(system, "scored_by", "coco") != "recall"
+    return system.scored_by != "recall"
 
 
 def category_ids(system: nn.Module, dataset: DetectionSet) -> list[int | None]:
@@ -97,7 +98,7 @@ def category_ids(system: nn.Module, dataset: DetectionSet) -> list[int | None]:
     if names:
         compare(names, dataset)
         return ids if list(names) == dataset.classes else list(map(dict(zip(dataset.classes, ids)).get, names))
-    known = getattr(getattr(system, "cfg", None), "num_classes", len(ids))
+    known = system.cfg.num_classes
     if known != len(ids):
         raise ValueError(f"the system knows {known} classes and does not name them; {dataset.name} has "
                          f"{_named(dataset.classes)}")

@@ -7,7 +7,7 @@ from pathlib import Path
 from torch import nn
 
 from paperlib.data.batches import Batches
-from paperlib.data.given_proposals import asks_for_proposals, with_proposals
+from paperlib.data.given_proposals import with_proposals
 from paperlib.data.named_sets import load
 from paperlib.device import pick_device, seed_all
 from paperlib.distributed import join_ranks, ranks
@@ -39,7 +39,7 @@ def prepare(name: str, recipe: Recipe, seed: int = 0, changes: dict | list[str] 
     system = SYSTEMS[name](cfg)
     system.trained = Trained(tuple(dataset.classes), recipe.size, recipe.data, recipe.train,
                              (*tested(recipe), recipe.test_images))
-    if asks_for_proposals(system, training=True):
+    if cfg.needs_proposals(training=True):
         dataset = with_proposals(dataset, cfg.proposals)
     return system, Batches(dataset, recipe.batch, seed, size=recipe.size, flip=recipe.flip, jitter=recipe.jitter,
                            share=ranks())
@@ -84,7 +84,7 @@ def train(
 
 def _course(system, recipe: Recipe):
     """How a system is trained, and in how many steps: at once, or in stages (which are themselves trained by `fit`)."""
-    if getattr(system.cfg, "training", "joint") in ("alternating", "separate"):
+    if system.cfg.in_stages:
         from paperlib.training.alternating import fit_stages, length
 
         return fit_stages, length(system.cfg, recipe.steps)

@@ -73,10 +73,10 @@ def _built(path: Path, name: str, header: dict) -> nn.Module:
         preset = next(iter(PRESETS[name].values()))()
         cfg = override(preset, _flat(json.loads(header["config"])))
         system = SYSTEMS[name](_without_pretraining(cfg))
-        if (after := getattr(cfg, "after", None)) and after.svm:
+        if cfg.after is not None and cfg.after.svm:
             system.svm = nn.Linear(system.head.cls.in_features, cfg.num_classes)
-        if after and after.svd:
-            system.compress(after.svd)
+        if cfg.after is not None and cfg.after.svd:
+            system.compress(cfg.after.svd)
         system.cfg = cfg  # as it was trained
         system.trained = from_header(header, cfg.num_classes)
     except Exception as error:  # whatever a foreign header makes of the parts: one line says that it does not fit

@@ -1,7 +1,7 @@
-"""Stuff: what fills a scene without being an instance. Skies, walls, grounds, buildings, trees, prints and clutter.
+"""Stuff: what fills a scene without being an instance. Skies, walls, grounds, buildings, trees and prints.
 
-Much of it repeats marks that look like things: windows, leaves, planks, and above all prints, which are rows of one
-and the same drawing of a category. A print is told from an object by its neighbours, not by itself.
+Much of it repeats marks that look like things: windows, leaves, planks, and above all prints, which are rows
+of one and the same drawing of a category. A print is told from an object by its neighbours, not by itself.
 """
 import numpy as np
 from cv2 import (
@@ -26,13 +26,16 @@ from paperlib.world.catalogue import render
 
 WALLS = ((176, 130, 110), (190, 178, 160), (150, 152, 160), (206, 190, 150), (128, 104, 98))
 PANES = ((60, 72, 96), (206, 214, 190), (98, 120, 140))
+OVERCAST, DUSK = ((168, 172, 180), (214, 214, 214)), ((96, 96, 150), (240, 178, 132))
+Box = tuple[int, int, int, int]
 Span = tuple[float, float]  # from, to: rows as fractions of the image's height
 
 
 def vary(rng, colour, spread=12.0) -> tuple[int, int, int]:
     """A colour near `colour`: one shift of brightness, one of each channel."""
     shift = rng.normal(0, spread)
-    return tuple(int(min(max(c + (shift + s), 0), 255)) for c, s in zip(colour, rng.normal(0, spread / 2, 3).tolist()))
+    shifts = rng.normal(0, spread / 2, 3).tolist()
+    return tuple(int(min(max(c + (shift + s), 0), 255)) for c, s in zip(colour, shifts))
 
 
 def _rows(image, span: Span) -> tuple[int, int]:
@@ -65,7 +68,7 @@ def blend(image, rng, span: Span, top, bottom) -> None:
 
 def sky(image, rng, span: Span, top=(112, 160, 214), bottom=(206, 222, 236)) -> None:
     if rng.random() < 0.25:
-        top, bottom = ((168, 172, 180), (214, 214, 214)) if rng.random() < 0.6 else ((96, 96, 150), (240, 178, 132))
+        top, bottom = OVERCAST if rng.random() < 0.6 else DUSK
     blend(image, rng, span, top, bottom)
     for _ in range(rng.integers(0, 5)):
         x, y = _pixel(image, rng.random(), rng.uniform(span[0], span[1]))
@@ -81,16 +84,15 @@ def ground(image, rng, span: Span, far, near, amount=7.0, cells=(16, 12)) -> Non
 
 
 def strokes(image, rng, span: Span, colour, count=60, length=0.03, lean=0.0, width=1) -> None:
-    """Short strokes (grass, ripples, straw), smaller near the top of the span; `lean` 0 is level, 1 upright."""
-    h = len(image)
+    """Short strokes (grass, ripples), smaller near the top of the span; `lean` 0 is level, 1 upright."""
     depth = rng.random(count) ** 0.5
     x = rng.random(count) * image.shape[1]
-    y = (span[0] + (span[1] - span[0]) * depth) * h
-    reach = length * h * (0.3 + depth)
+    y = (span[0] + (span[1] - span[0]) * depth) * len(image)
+    reach = length * len(image) * (0.3 + depth)
     turn = lean * np.pi / 2 + rng.normal(0, 0.25, count) * (lean > 0)
-    ends = np.stack([x, y, x + reach * np.cos(turn), y - reach * np.sin(turn)], 1).round().astype(int).tolist()
+    ends = np.stack([x, y, x + reach * np.cos(turn), y - reach * np.sin(turn)], 1)
     tints = [vary(rng, colour, 14) for _ in range(4)]
-    for i, (x0, y0, x1, y1) in enumerate(ends):
+    for i, (x0, y0, x1, y1) in enumerate(ends.round().astype(int).tolist()):
         line(image, (x0, y0), (x1, y1), tints[i % 4], width, LINE_AA)
 
 
@@ -131,24 +133,24 @@ def hills(image, rng, span: Span, colour=(120, 140, 130)) -> None:
     for depth in range(rng.integers(1, 3)):
         knots = rng.uniform(span[0], span[1], 5).astype(np.float32)[None]
         ridge = resize(knots, (w, 1), interpolation=INTER_CUBIC)[0] * h + depth * 3
-        outline = np.stack([np.arange(w), ridge], 1)
-        outline = np.concatenate([outline, [[w, span[1] * h + 1], [0, span[1] * h + 1]]]).round().astype(np.int32)
-        fillPoly(image, [outline], vary(rng, np.asarray(colour) - 14 * depth, 10), LINE_AA)
+        foot, shade = span[1] * h + 1, np.asarray(colour) - 14 * depth
+        outline = np.concatenate([np.stack([np.arange(w), ridge], 1), [[w, foot], [0, foot]]])
+        fillPoly(image, [outline.round().astype(np.int32)], vary(rng, shade, 10), LINE_AA)
 
 
 def trees(image, rng, span: Span, count=4, colour=(84, 120, 66)) -> None:
     """Trunks with crowns of many leaf-like blobs."""
-    h = len(image)
     for _ in range(rng.integers(1, count + 1)):
         x, foot = _pixel(image, rng.random(), span[1])
-        top = round((span[1] - (span[1] - span[0]) * rng.uniform(0.5, 1)) * h)
+        top = round((span[1] - (span[1] - span[0]) * rng.uniform(0.5, 1)) * len(image))
         r = max(3, (foot - top) // 3)
         line(image, (x, foot), (x, top + r), vary(rng, (92, 70, 52), 8), max(1, r // 4), LINE_AA)
         tints = [vary(rng, colour, 14) for _ in range(3)]
         leaf = max(2, r // 3)
         spots = rng.normal(0, r * 0.55, (26, 2)).round().astype(int).tolist()
         for i, (dx, dy) in enumerate(spots):
-            ellipse(image, (x + dx, top + r + dy), (leaf, leaf - leaf // 3), 0, 0, 360, tints[i % 3], -1, LINE_AA)
+            middle, radii = (x + dx, top + r + dy), (leaf, leaf - leaf // 3)
+            ellipse(image, middle, radii, 0, 0, 360, tints[i % 3], -1, LINE_AA)
 
 
 def panel(image, rng, span: Span, left, right, colour, edge=(70, 60, 56), rows=0, columns=0) -> None:
@@ -171,13 +173,14 @@ def spines(image, rng, span: Span, left, right) -> None:
     x = x0
     while x < x1 - 1:
         wide, tall = int(rng.integers(2, 5)), rng.uniform(0.6, 1) * (y1 - y0)
-        rectangle(image, (x, round(y1 - tall)), (min(x + wide, x1) - 1, y1 - 1), vary(rng, (140, 118, 104), 34), -1)
+        rectangle(image, (x, round(y1 - tall)), (min(x + wide, x1) - 1, y1 - 1),
+                  vary(rng, (140, 118, 104), 34), -1)
         x += wide
     line(image, (x0, y1), (x1, y1), vary(rng, (90, 66, 48), 8), 1)
 
 
 def sprite(drawing, size: int, rng, keep=1.0) -> tuple[np.ndarray, np.ndarray]:
-    """A drawing `size` px large, alone: colours (s, s, 3) and where they are (s, s); `keep` < 1: only so many parts."""
+    """A drawing of `size` px, or a share `keep` of its parts: colours (s, s, 3) and mask (s, s)."""
     parts = drawing(rng)
     if keep < 1 and len(parts) > 3:
         first = int(rng.integers(0, len(parts) - 2))
@@ -187,10 +190,10 @@ def sprite(drawing, size: int, rng, keep=1.0) -> tuple[np.ndarray, np.ndarray]:
     return colours, mask
 
 
-def prints(image, rng, drawing, box, size: int, step: float, fog: float, air) -> list[tuple[int, int, int, int]]:
-    """Fill `box` (x0, y0, x1, y1 px) with a grid of one drawing, `step` px apart, faded by `fog` to the colour `air`.
+def prints(image, rng, drawing, box, size: int, step: float, fog: float, air) -> list[Box]:
+    """Fill `box` (xyxy px) with a grid of one drawing, `step` px apart, faded by `fog` to the colour `air`.
 
-    One in three lies on a cloth: the ground's own colours, lighter or darker. One in eight shows parts of the drawing.
+    One in three lies on a cloth: the ground, lighter or darker. One in eight shows parts of the drawing only.
     Returns the marks: xywh px, each around the pixels that it covers."""
     x0, y0, x1, y1 = box
     if rng.random() < 1 / 3:
@@ -209,7 +212,7 @@ def prints(image, rng, drawing, box, size: int, step: float, fog: float, air) ->
 
 
 def soften(image: np.ndarray, before: np.ndarray, box, sigma: float) -> None:
-    """Blur, in place, what was drawn in `box` (xywh px) since `before`; what lay there stays as sharp as it was."""
+    """Blur, in place, what was drawn in `box` (xywh px) since `before`, and nothing that lay there."""
     if sigma > 0.2 and min(box[2:]) > 0:
         x, y, w, h = box
         spot = slice(max(0, y - 4), y + h + 4), slice(max(0, x - 4), x + w + 4)

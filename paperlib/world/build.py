@@ -1,19 +1,21 @@
-"""Writing the drawn sets to disk in the formats of the real ones: MiniNet (folders), MiniVOC (VOC), MiniCOCO (COCO).
+"""Writing the drawn sets to disk: MiniNet in folders, MiniVOC in VOC's format, MiniCOCO in COCO's.
 
-The annotations depend on the version of the drawings and on nothing else: not on the number of processes, not on the
-day, not on the processor. Nor do the pictures, but for rounding: without a processor's fast instructions 6 values in 79
-million differed, by 1.
+The annotations depend on the version of the drawings and on nothing else: not on the number of processes, not
+on the day, not on the processor. Nor do the pictures, but for rounding: without a processor's fast
+instructions 6 values in 79 million differed, by 1.
 """
 import os
 from pathlib import Path
 
 from paperlib.world.drawn_sets import counts_of, version, world_of
+from paperlib.world.set_names import SetName
 from paperlib.world.write_coco import write_minicoco
 from paperlib.world.write_folder import write_mininet
 from paperlib.world.write_voc import write_minivoc
 
 
-def build(name: str, folder: str | Path, jobs: int | None = None, counts: dict[str, int] | None = None) -> None:
+def build(name: str, folder: str | Path, jobs: int | None = None,
+          counts: dict[str, int] | None = None) -> None:
     """Draw the set `name` into `folder`, in `jobs` processes (default: one a core); `counts` images a split.
 
     Errors: KeyError for an unknown set, dial or split.
@@ -24,7 +26,7 @@ def build(name: str, folder: str | Path, jobs: int | None = None, counts: dict[s
         raise KeyError(f"{name} has no split {sorted(unknown)}; it has {', '.join(counts_of(name))}")
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    WRITERS[name.partition("?")[0]](name, folder, counts, jobs or os.cpu_count() or 1)
+    WRITERS[SetName.parse(name).base](name, folder, counts, jobs or os.cpu_count() or 1)
     (folder / "version").write_text(version(name) + "\n")
 
 

@@ -3,33 +3,43 @@ from collections import Counter
 
 from paperlib.world.world import Drawing
 
-PLURALS = {"person": "people", "sheep": "sheep", "bus": "buses", "bench": "benches", "aeroplane": "aeroplanes"}
+PLURALS = {"person": "people", "sheep": "sheep", "bus": "buses", "bench": "benches",
+           "aeroplane": "aeroplanes"}
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-TEMPLATES = ("{some} {where}.", "A picture of {some}, {where}.", "There {are} {some} {where}.", "{where}: {main}.",
-             "Here we see {main}{rest} {where}.", "A scene {where} with {some}.", "{main}{rest}, seen {where}.")
+TEMPLATES = ("{some} {where}.", "A picture of {some}, {where}.", "There {are} {some} {where}.",
+             "{where}: {main}.", "Here we see {main}{rest} {where}.", "A scene {where} with {some}.",
+             "{main}{rest}, seen {where}.")
 
 
 def captions(drawing: Drawing, number: int) -> list[str]:
     """Five sentences; `number` (the image's id) decides which templates, so that images differ.
 
-    Counts above nine are told as "many"; at most three categories are named.
+    A count above nine is "many"; at most three categories are named.
     """
     counts = Counter()
-    for thing in drawing.instances:
-        counts[thing["name"]] += 10 if thing["crowd"] else 1
+    for instance in drawing.instances:
+        counts[instance["name"]] += 10 if instance["crowd"] else 1
     where = drawing.scene.where
     if not counts:
-        return [f"{start} {where}." for start in ("Nothing", "An empty scene", "Nobody", "A quiet place", "No object")]
+        return [f"{start} {where}."
+                for start in ("Nothing", "An empty scene", "Nobody", "A quiet place", "No object")]
     named = [_phrase(name, n) for name, n in counts.most_common(3)]
-    some = named[0] if len(named) == 1 else ", ".join(named[:-1]) + " and " + named[-1]
-    rest = f" beside {named[1]}" if len(named) > 1 else ""
+    some, rest = named[0], ""
+    if len(named) > 1:
+        some, rest = f"{', '.join(named[:-1])} and {named[-1]}", f" beside {named[1]}"
     are = "is" if counts.most_common(1)[0][1] == 1 else "are"
-    lines = [TEMPLATES[(number + j) % len(TEMPLATES)].format(some=some, where=where, main=named[0], rest=rest, are=are)
-             for j in range(5)]
-    return [line[0].upper() + line[1:] for line in lines]
+    lines = []
+    for j in range(number, number + 5):
+        template = TEMPLATES[j % len(TEMPLATES)]
+        line = template.format(some=some, where=where, main=named[0], rest=rest, are=are)
+        lines.append(line[0].upper() + line[1:])
+    return lines
 
 
 def _phrase(name: str, count: int) -> str:
-    if count == 1:
-        return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
-    return f"{NUMBERS[count] if count < len(NUMBERS) else 'many'} {PLURALS.get(name, name + 's')}"
+    plural = PLURALS.get(name, f"{name}s")
+    if count >= len(NUMBERS):
+        return f"many {plural}"
+    if count > 1:
+        return f"{NUMBERS[count]} {plural}"
+    return f"an {name}" if name[0] in "aeiou" else f"a {name}"

@@ -14,8 +14,8 @@ from paperlib.world.sketches import furniture as indoor
 from paperlib.world.sketches import kitchen_and_food as kitchen
 from paperlib.world.sketches import outdoors as things
 
-SUPERCATEGORIES = ("person", "vehicle", "outdoor", "animal", "accessory", "sports", "kitchen", "food", "furniture",
-                   "electronic", "appliance", "indoor")
+SUPERCATEGORIES = ("person", "vehicle", "outdoor", "animal", "accessory", "sports", "kitchen", "food",
+                   "furniture", "electronic", "appliance", "indoor")
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Category:
 
     @property
     def span(self) -> float:
-        """Metres that a side of the unit frame stands for: a wide thing fills its width, a tall one its height."""
+        """Metres along a side of the unit frame: a wide thing fills its width, a tall one its height."""
         return self.height * max(1.0, self.aspect)
 
     def draw(self, rng: np.random.Generator, pose: str | None = None) -> list[Part]:
@@ -62,7 +62,8 @@ CATEGORIES = (
     Category("bus", "vehicle", 3.0, 2.1, vehicles.bus, ("side", "side", "front")),
     Category("car", "vehicle", 1.5, 2.0, vehicles.car, ("side", "side", "front")),
     Category("cat", "animal", 0.4, 1.2, _cat, _PET),
-    Category("chair", "furniture", 0.95, 0.65, indoor.chair, ("front", "front", "side", "side", "armchair", "stool")),
+    Category("chair", "furniture", 0.95, 0.65, indoor.chair,
+             ("front", "front", "side", "side", "armchair", "stool")),
     Category("cow", "animal", 1.5, 1.6, _cow, _CATTLE),
     Category("diningtable", "furniture", 0.8, 1.8, indoor.diningtable),
     Category("dog", "animal", 0.6, 1.3, _dog, _PET),
@@ -97,8 +98,10 @@ def render(image: np.ndarray, parts: list[Part], matrix: np.ndarray, shade: floa
     """Draw `parts` onto `image`, in place, and return where they cover it.
 
     Shapes: image (H, W, 3) uint8 RGB, matrix (2, 3) -> (H, W) bool.
-    Units:  matrix carries the unit frame to pixels, (0, 0) being the corner of the first; shade multiplies colours.
-    A pixel belongs to the mask if at least half of it is covered; one that is covered less only takes some colour.
+    Units:  matrix carries the unit frame to pixels, (0, 0) being the corner of the first; shade multiplies
+            colours.
+    A pixel belongs to the mask if at least half of it is covered; one that is covered less only takes some
+    colour.
     """
     mask = np.zeros(image.shape[:2], bool)
     (a, b, c), (d, e, f) = np.asarray(matrix).tolist()
@@ -117,8 +120,8 @@ def render(image: np.ndarray, parts: list[Part], matrix: np.ndarray, shade: floa
     canvas[..., 3] = 0                                      # the fourth channel gathers the coverage
     points -= (16 * x0, 16 * y0)
     start = 0
-    for kind, own, (red, green, blue), width in parts:
-        stop = start + len(own)
+    for kind, outline, (red, green, blue), width in parts:
+        stop = start + len(outline)
         shape, colour, start = [points[start:stop]], (red * shade, green * shade, blue * shade, 255), stop
         if kind == "fill":
             cv2.fillPoly(canvas, shape, colour, cv2.LINE_AA, 4)
@@ -130,7 +133,7 @@ def render(image: np.ndarray, parts: list[Part], matrix: np.ndarray, shade: floa
 
 
 def fitted(parts: list[Part], box: tuple[float, float, float, float]) -> np.ndarray:
-    """The (2, 3) matrix that carries `parts` into the middle of `box` (xyxy pixels), upright, as large as it holds."""
+    """The (2, 3) matrix that carries `parts` into the middle of `box` (xyxy px), as large as it holds."""
     points = np.concatenate([part.points for part in parts])
     low, high = points.min(0), points.max(0)
     x0, y0, x1, y1 = box
@@ -140,8 +143,9 @@ def fitted(parts: list[Part], box: tuple[float, float, float, float]) -> np.ndar
 
 
 def contact_sheet(size: int = 48, per_category: int = 8, seed: int = 0, columns: int = 2) -> np.ndarray:
-    """All categories, `per_category` drawings of `size` pixels each; categories run down each of the `columns`.
+    """All categories, `per_category` drawings of `size` pixels each.
 
+    Categories run down each of the `columns`.
     Shapes: -> (H, W, 3) uint8 RGB.
     """
     rows, gap = -(-len(CATEGORIES) // columns), max(2, size // 8)

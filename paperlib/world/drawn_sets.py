@@ -9,21 +9,23 @@ import json
 import re
 from functools import cache
 
+from paperlib.world.set_names import SetName
 from paperlib.world.world import VERSION, World
 
-AREA_BOUNDS = (12, 36)                              # px, side lengths: 1:3 as COCO's 32 and 96, for 128 px images
+AREA_BOUNDS = (12, 36)  # px, side lengths: 1:3 as COCO's 32 and 96, for 128 px images
 WORLDS = {
     "minicoco": World(),
-    "minivoc": World(categories=20, single=0.56, kinds=2.7, per_kind=2.0, iconic=0.35, subject=0.7, crowding=0.0,
-                     empty=0.0, crowd_after=(99, 99), zoom=(1.5, 0.4), clutter=1.5, stuff=0.5),
-    "mininet": World(size=64, portrait=(0.5, 0.98), stuff=0.5, clutter=1.0, blur=(0.0, 0.8), noise=5.0, tint=0.04),
+    "minivoc": World(categories=20, single=0.56, kinds=2.7, per_kind=2.0, iconic=0.35, subject=0.7,
+                     crowding=0.0, empty=0.0, crowd_after=(99, 99), zoom=(1.5, 0.4), clutter=1.5, stuff=0.5),
+    "mininet": World(size=64, portrait=(0.5, 0.98), stuff=0.5, clutter=1.0, blur=(0.0, 0.8), noise=5.0,
+                     tint=0.04),
 }
 COUNTS = {
     "minicoco": {"train": 8000, "val": 1000, "test": 1000},
     "minivoc": {"trainval": 3000, "test": 1000},
     "mininet": {"train": 14400, "val": 1800},       # 400 and 50 a class
 }
-TURNED = (1500, 400)                                # of "minicoco?stuff=0": enough to compare two systems, cheaply
+TURNED = (1500, 400)  # of "minicoco?stuff=0": enough to compare two systems, cheaply
 
 
 @cache
@@ -32,24 +34,25 @@ def world_of(name: str) -> World:
 
     Errors: KeyError for an unknown set or dial; ValueError for a dial without a value.
     """
-    base, _, turned = name.partition("?")
-    if base not in WORLDS:
-        raise KeyError(f"no drawn set {base!r}; there are {', '.join(WORLDS)}")
-    dials, changes = dataclasses.asdict(WORLDS[base]), {}
-    for dial, sign, value in (part.partition("=") for part in turned.split("&") if turned):
+    parts = SetName.parse(name)
+    if parts.base not in WORLDS:
+        raise KeyError(f"no drawn set {parts.base!r}; there are {', '.join(WORLDS)}")
+    dials, changes = dataclasses.asdict(WORLDS[parts.base]), {}
+    for setting in parts.dials:
+        dial, _, value = setting.partition("=")
         if dial not in dials:
             raise KeyError(f"{name}: no dial {dial!r}; there are {', '.join(dials)}")
         try:
             changes[dial] = ast.literal_eval(value)
         except (ValueError, SyntaxError):
-            raise ValueError(f"{name}: {dial}{sign}{value} is no number, nor a pair of numbers") from None
-    return dataclasses.replace(WORLDS[base], **changes)
+            raise ValueError(f"{name}: {setting} is no number, nor a pair of numbers") from None
+    return dataclasses.replace(WORLDS[parts.base], **changes)
 
 
 def counts_of(name: str) -> dict[str, int]:
     """Images a split; a set with a turned dial is a smaller one, of the first two splits."""
-    base, turned, _ = name.partition("?")
-    return dict(zip(COUNTS[base], TURNED)) if turned else COUNTS[base]
+    parts = SetName.parse(name)
+    return dict(zip(COUNTS[parts.base], TURNED)) if parts.dials else COUNTS[parts.base]
 
 
 def version(name: str) -> str:
@@ -68,7 +71,7 @@ def seed_of(name: str, split: str, number: int) -> int:
 
     A set with a turned dial has the seeds of the set that it comes from.
     """
-    base = name.partition("?")[0]
+    base = SetName.parse(name).base
     sets, splits = list(COUNTS), list(COUNTS[base])
     return ((sets.index(base) + 1) * 10 + splits.index(split)) * 1_000_000 + number
 

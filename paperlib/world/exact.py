@@ -1,8 +1,9 @@
 """The exponential function with the same bits on every processor: what the drawn scenes' sizes rest on.
 
-NumPy takes another `exp` where the processor has AVX-512. Its last bit turns decisions, such as whether a box lies
-wholly in another, and with them one picture in twenty. What is here uses single operations only, each rounded as
-IEEE 754 says, and gives the bits that the recorded pictures were drawn with: NumPy 2's on x86-64 with AVX-512.
+NumPy takes another `exp` where the processor has AVX-512. Its last bit turns decisions, such as whether a box
+lies wholly in another, and with them one picture in twenty. What is here uses single operations only, each
+rounded as IEEE 754 says, and gives the bits that the recorded pictures were drawn with: NumPy 2's on x86-64
+with AVX-512.
 """
 from decimal import Decimal, localcontext
 from math import floor, fsum, ldexp
@@ -18,7 +19,8 @@ def _constants() -> tuple[list[float], list[float], float, float, float]:
     with localcontext(prec=60):
         powers, log = [Decimal(2) ** (Decimal(j) / 16) for j in range(16)], Decimal(2).ln()
         rest = [float(power / Decimal(float(power)) - 1) for power in powers]
-        return [float(power) for power in powers], rest, float(log), float(log - Decimal(float(log))), float(16 / log)
+        rounded, log_rounded = list(map(float, powers)), float(log)
+        return rounded, rest, log_rounded, float(log - Decimal(log_rounded)), float(16 / log)
 
 
 TABLE, REST, LN2, LN2_REST, STEPS = _constants()
@@ -36,8 +38,8 @@ def fused(a: float, b: float, c: float) -> float:
 def exp(x: float) -> float:
     """e**x for |x| < 700, within 0.6 of the last bit.
 
-    Source: Tang 1989, "Table-driven implementation of the exponential function": 2**(n/16) from a table, times a
-            polynomial of what is left.
+    Source: Tang 1989, "Table-driven implementation of the exponential function": 2**(n/16) from a table,
+            times a polynomial of what is left.
     """
     n = floor(x * STEPS)
     n -= fused(x, STEPS, -n) < 0                    # the product was rounded up to n

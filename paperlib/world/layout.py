@@ -15,7 +15,8 @@ INDEX = {category.name: k for k, category in enumerate(CATEGORIES)}
 class Placed:
     """One drawing on its way into the image.
 
-    Units: x is the middle and y the foot, in px; side is that of the drawing's unit frame; depth grows to the viewer.
+    Units: x is the middle and y the foot, in px; side is that of the drawing's unit frame; depth grows to the
+            viewer.
     """
     category: int | None                            # index into CATEGORIES; None: clutter
     parts: list[Part]
@@ -36,14 +37,17 @@ class Placed:
 
     @property
     def matrix(self) -> np.ndarray:
-        return np.array([[self.side, 0, self.x - self.side / 2], [0, self.side, self.y - self.side]], np.float32)
+        left, top = self.x - self.side / 2, self.y - self.side
+        return np.array([[self.side, 0, left], [0, self.side, top]], np.float32)
 
 
 def choose_scene(rng, names: frozenset[str], category: int | None) -> Scene:
-    """A scene with things among `names`; if a category is given, one where it is at home, by how common it is there."""
-    wanted = names if category is None else {CATEGORIES[category].name}
-    weights = np.array([s.weight * sum(s.things[n][0] for n in s.things if n in wanted) ** (category is not None)
-                        * any(n in wanted for n in s.things) for s in SCENES])
+    """A scene with things among `names`; or one where `category` is at home, by how common it is there."""
+    if category is None:
+        weights = [scene.weight * (not names.isdisjoint(scene.things)) for scene in SCENES]
+    else:
+        name = CATEGORIES[category].name
+        weights = [scene.weight * scene.things.get(name, (0,))[0] for scene in SCENES]
     return SCENES[pick(rng, weights)]
 
 
@@ -55,7 +59,7 @@ def pick(rng, weights) -> int:
 
 @dataclass(frozen=True)
 class Entry:
-    """What to draw: a category, its zone, how many, and whether close by (the picture's subject) or a far flock."""
+    """What to draw: how many of a category, in which zone; the near subject, or a far flock."""
     category: int
     zone: str
     number: int
@@ -83,20 +87,24 @@ def plan(world, scene: Scene, rng) -> list[Entry]:
             continue
         number = rng.lognormal(np.log(world.per_kind * sociable ** world.herd) - 0.3, 0.75)
         many, flock = flock and sociable >= 1.1, flock and sociable < 1.1
-        number = rng.uniform(18, 44) if many else min(number, 2) if subject else number
+        if many:
+            number = rng.uniform(18, 44)
+        elif subject:
+            number = min(number, 2)
         out[INDEX[name]] = Entry(INDEX[name], zone, max(1, round(number)), subject and not many, many)
         subject = subject and many
     return list(out.values())
 
 
 def _scale(world, zone: Zone, span: float, zoom: float, rng, near=False, flock=False) -> float:
-    """px per metre: between what the zone offers and `size_range` allows, on a log scale near or far by `depth`."""
+    """px per metre, within the zone's range and `size_range`; how near, on a log scale, `depth` decides."""
     if near:
         return world.size * rng.uniform(*world.subject_size) / span
     low, high = (zone.far * zoom, zone.near * zoom)
     least, most = (size * world.size / 128 / span for size in world.size_range)
     low, high = min(max(low, least), most), max(min(high, most), least)
-    return low * (max(high, low) / low) ** (rng.random() * 0.4 if flock else rng.beta(*world.depth))
+    nearness = rng.random() * 0.4 if flock else rng.beta(*world.depth)
+    return low * (max(high, low) / low) ** nearness
 
 
 def _foot(world, zone: Zone, scale: float, high: float, zoom: float, rng) -> float:
@@ -124,19 +132,22 @@ def _covered(item: Placed, others: list[Placed]) -> float:
 
 def _inside(world, x: float, wide: float, rng) -> float:
     """`x` moved so that the thing is whole, or now and then cut by the image's edge."""
-    margin = wide / 2 if rng.random() > world.truncation else wide * rng.uniform(-0.2, 0.2)
+    margin = wide / 2
+    if rng.random() <= world.truncation:
+        margin = wide * rng.uniform(-0.2, 0.2)
     return min(max(x, margin), max(world.size - margin, margin))
 
 
 def _member(world, k, zone, lead, zoom, done, number, rng) -> Placed:
-    """One thing of a group around `lead` (x, px per metre): of a few tries the first that overlaps little enough."""
+    """One thing of a group around `lead` (x, px per metre): the first of five tries that hides little."""
     category = CATEGORIES[k]
     parts = category.draw(rng)
     tolerance = 1.0 if rng.random() < world.occlusion else 0.15
+    spread_of_size = 0.16 if number < 6 else 0.3
     best = None
     for _ in range(5):
         least, most = (size * world.size / 128 / category.span for size in world.size_range)
-        scale = min(max(lead[1] * exp(rng.normal(0, 0.16 if number < 6 else 0.3)), least), most)
+        scale = min(max(lead[1] * exp(rng.normal(0, spread_of_size)), least), most)
         high = category.span * scale * min(1, 1 / category.aspect)
         y = _foot(world, zone, scale, high, zoom, rng)
         if high > 1.1 * y:
@@ -156,11 +167,11 @@ def _member(world, k, zone, lead, zoom, done, number, rng) -> Placed:
 def arrange(world, scene: Scene, rng, entries) -> list[Placed]:
     """Everything in the image, far first: the things planned, and clutter among them."""
     zoom = world.size / 128 * world.zoom[0] * exp(rng.normal(0, world.zoom[1]))
-    done: list[Placed] = []
-    tables = []
+    done, tables = [], []
     for entry in sorted(entries, key=lambda entry: CATEGORIES[entry.category].name != "diningtable"):
         k, zone = entry.category, scene.zones[entry.zone]
-        lead = rng.random() * world.size, _scale(world, zone, CATEGORIES[k].span, zoom, rng, entry.near, entry.flock)
+        x = rng.random() * world.size
+        lead = x, _scale(world, zone, CATEGORIES[k].span, zoom, rng, entry.near, entry.flock)
         for _ in range(entry.number):
             item = _member(world, k, zone, lead, zoom, done, entry.number, rng)
             if tables and not entry.near and entry.zone in ("table", "top") and rng.random() < 0.8:
@@ -203,5 +214,6 @@ def portrait(world, k: int, rng) -> Placed:
     category = CATEGORIES[k]
     side = world.size * rng.uniform(*world.portrait)
     item = _put(k, category.draw(rng), side, category.aspect, 0, 0, 4.0 * world.size)
-    item.move(world.size * (0.5 + rng.normal(0, 0.05)), world.size * (0.5 + rng.normal(0, 0.05)) + item.high / 2)
+    x, y = world.size * (0.5 + rng.normal(0, 0.05)), world.size * (0.5 + rng.normal(0, 0.05))
+    item.move(x, y + item.high / 2)
     return item

@@ -1,7 +1,7 @@
-"""The pen that every drawing of the embedded world is made with: shapes, a shared palette, chance, left and right.
+"""The pen of every drawing of the embedded world: shapes, a shared palette, chance, left and right.
 
-All categories draw their colours from one palette, so that colour tells nothing about the category; what tells them
-apart is the arrangement of their parts.
+All categories draw their colours from one palette, so that colour tells nothing about the category; what
+tells them apart is the arrangement of their parts.
 """
 from functools import cache
 from math import cos, hypot, pi, sin
@@ -11,9 +11,10 @@ import numpy as np
 
 Colour = tuple[int, int, int]
 
-MAIN = ((201, 82, 66), (228, 120, 92), (236, 178, 70), (246, 214, 120), (150, 158, 72), (86, 134, 84), (64, 148, 138),
-        (110, 178, 206), (62, 112, 178), (58, 72, 122), (128, 92, 150), (214, 140, 168), (152, 98, 62), (110, 70, 50),
-        (206, 166, 120), (238, 220, 190), (150, 150, 156), (84, 90, 102), (234, 234, 230), (48, 50, 58))
+MAIN = ((201, 82, 66), (228, 120, 92), (236, 178, 70), (246, 214, 120), (150, 158, 72), (86, 134, 84),
+        (64, 148, 138), (110, 178, 206), (62, 112, 178), (58, 72, 122), (128, 92, 150), (214, 140, 168),
+        (152, 98, 62), (110, 70, 50), (206, 166, 120), (238, 220, 190), (150, 150, 156), (84, 90, 102),
+        (234, 234, 230), (48, 50, 58))
 DARK = ((46, 46, 52), (60, 44, 40), (38, 50, 72), (70, 66, 70), (52, 62, 52), (78, 50, 58))
 LIGHT = ((244, 240, 226), (214, 232, 240), (250, 226, 190), (226, 240, 214), (240, 220, 226), (226, 224, 238))
 
@@ -40,7 +41,7 @@ CIRCLE, SMALL_CIRCLE = _circle(18), _circle(8)
 
 @cache
 def _spline(n: int, closed: bool) -> np.ndarray:
-    """The matrix that turns n control points into a smooth curve through them (Catmull-Rom, 4 points a span)."""
+    """The matrix from n control points to a smooth curve through them (Catmull-Rom, 4 points a span)."""
     spans = n if closed else n - 1
     out = np.zeros((spans * 4 + (not closed), n), np.float32)
     for row in range(len(out)):
@@ -69,17 +70,20 @@ def _uniform(rng: np.random.Generator):
 class Pen:
     """Collects the shapes of one drawing, back to front, and hands them over as parts.
 
-    `main`, `second`, `accent` are three colours of the shared palette; `dark` and `light` suit wheels, eyes, windows.
-    `stretch` and `lean` say by how much, at most, a drawing is widened and slanted when it is done.
+    `main`, `second`, `accent` are three colours of the shared palette; `dark` and `light` suit wheels, eyes,
+    windows. `stretch` and `lean` say by how much, at most, a drawing is widened and slanted when it is done.
     """
 
     def __init__(self, rng: np.random.Generator):
         self.chance_of = _uniform(rng).__next__
         self.shapes: list[list] = []                        # of each: kind, points, colour, width
-        self.noted = {"limb": ([], []), "dot": ([], []), "spot": ([], [])}  # shapes without points yet, their numbers
+        # shapes without points yet, their numbers
+        self.noted = {"limb": ([], []), "dot": ([], []), "spot": ([], [])}
         self.stretch, self.lean = 0.2, 0.12
         colours = list(MAIN)
-        self.main, self.second, self.accent = (self.jitter(colours.pop(self.below(len(colours)))) for _ in range(3))
+        self.main = self.jitter(colours.pop(self.below(len(colours))))
+        self.second = self.jitter(colours.pop(self.below(len(colours))))
+        self.accent = self.jitter(colours.pop(self.below(len(colours))))
         self.dark = self.jitter(self.pick(DARK) if self.chance(0.75) else tint(self.pick(MAIN), 0.45))
         self.light = self.jitter(self.pick(LIGHT) if self.chance(0.75) else tint(self.pick(MAIN), 1.6))
 
@@ -89,6 +93,10 @@ class Pen:
 
     def chance(self, probability: float) -> bool:
         return self.chance_of() < probability
+
+    def choose(self, probability: float, first, second):
+        """`first` with this probability, else `second`; both are made before, so neither may draw numbers."""
+        return first if self.chance(probability) else second
 
     def below(self, n: int) -> int:
         return int(n * self.chance_of())
@@ -112,17 +120,18 @@ class Pen:
         flat += numbers
 
     def _settle(self) -> None:
-        """Make the points of the shapes that are only noted: of all of a sort at once, which saves half of the time."""
+        """Make the points of the noted shapes, of all of a sort at once: that saves half of the time."""
         for sort, (shapes, flat) in self.noted.items():
             if shapes:
                 if sort == "limb":
                     points = np.array(flat, np.float32).reshape(-1, 6, 2)
                 else:
-                    numbers, ring = np.array(flat).reshape(-1, 6), CIRCLE if sort == "dot" else SMALL_CIRCLE
+                    numbers = np.array(flat).reshape(-1, 6)
+                    ring = CIRCLE if sort == "dot" else SMALL_CIRCLE
                     points = ring @ numbers[:, :4].astype(np.float32).reshape(-1, 2, 2)
                     points += numbers[:, None, 4:]
-                for shape, own in zip(shapes, points):
-                    shape[1] = own
+                for shape, outline in zip(shapes, points):
+                    shape[1] = outline
                 shapes.clear(), flat.clear()
 
     def blob(self, colour, points) -> None:
@@ -141,8 +150,8 @@ class Pen:
             return self.poly(colour, ((x0, y0), (x1, y0), (x1, y1), (x0, y1)))
         q = r * 0.3
         return self.poly(colour, ((x0 + r, y0), (x1 - r, y0), (x1 - q, y0 + q), (x1, y0 + r), (x1, y1 - r),
-                                  (x1 - q, y1 - q), (x1 - r, y1), (x0 + r, y1), (x0 + q, y1 - q), (x0, y1 - r),
-                                  (x0, y0 + r), (x0 + q, y0 + q)))
+                                  (x1 - q, y1 - q), (x1 - r, y1), (x0 + r, y1), (x0 + q, y1 - q),
+                                  (x0, y1 - r), (x0, y0 + r), (x0 + q, y0 + q)))
 
     def limb(self, colour, x0, y0, x1, y1, w0, w1=None) -> None:
         """A filled bar with rounded ends, `w0` wide at its first end and `w1` at its second."""
@@ -169,14 +178,16 @@ class Pen:
         self._settle()
         c, s = cos(angle) * scale, sin(angle) * scale
         turn = np.array(((c, s), (-s, c)), np.float32)
-        self.shapes = [[kind, points @ turn, colour, width * scale] for kind, points, colour, width in self.shapes]
+        for shape in self.shapes:
+            shape[1] = shape[1] @ turn
+            shape[3] *= scale
 
     def done(self) -> list[Part]:
-        """The parts: mirrored half of the time, a little stretched and leaning, on y = 1 and inside the unit square."""
+        """The parts, in the unit square on y = 1: a little stretched and leaning, half of them mirrored."""
         self._settle()
         points = np.concatenate([shape[1] for shape in self.shapes])
         points[:, 0] += points[:, 1] * self.between(-self.lean, self.lean)
-        points[:, 0] *= self.between(1 - self.stretch, 1 + self.stretch) * (1 if self.chance(0.5) else -1)
+        points[:, 0] *= self.between(1 - self.stretch, 1 + self.stretch) * self.choose(0.5, 1, -1)
         (left, top), (right, bottom) = np.minimum.reduce(points).tolist(), np.maximum.reduce(points).tolist()
         scale = min(1.0, 1 / (right - left), 1 / (bottom - top))
         points -= ((left + right) / 2, bottom)
@@ -191,7 +202,7 @@ class Pen:
 
 
 def joint(x, y, angle, length) -> tuple[float, float]:
-    """Where a limb of `length` ends that hangs from (x, y), `angle` radians from straight down; positive is right."""
+    """The end of a limb that hangs from (x, y), `angle` radians from straight down; positive is right."""
     return x + sin(angle) * length, y + cos(angle) * length
 
 

@@ -1,18 +1,19 @@
 """The drawn world: a scene with its things, from a number. What the embedded data sets are photographs of.
 
-`draw_scene(World(), seed)` always gives the same picture. Each property that makes COCO hard is a dial of `World`.
+`draw_scene(World(), seed)` always gives the same picture. Each property that makes COCO hard is a dial of
+`World`.
 """
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 from cv2 import GaussianBlur, boundingRect, sumElems
-from pycocotools import mask as rle_tools
 
 from paperlib.world import backgrounds
 from paperlib.world.catalogue import CATEGORIES, render
 from paperlib.world.exact import exp
-from paperlib.world.layout import INDEX, Placed, arrange, choose_scene, pick, plan, portrait
+from paperlib.world.instances import instances_of, twin, with_crowds
+from paperlib.world.layout import INDEX, Entry, Placed, arrange, choose_scene, pick, plan, portrait
 from paperlib.world.scenes import Scene
 
 VERSION = 2  # raise it whenever the same seed gives another picture or other annotations
@@ -20,37 +21,39 @@ VERSION = 2  # raise it whenever the same seed gives another picture or other an
 
 @dataclass(frozen=True)
 class World:
-    """The dials. Defaults are calibrated on COCO's published statistics (see data/README.md), not on any claim.
+    """The dials. Defaults are calibrated on COCO's statistics (see data/README.md), not on any claim.
 
-    Units: lengths in px of a 128 px image (scaled with `size`), grey levels 0..255, probabilities and fractions 0..1.
+    Units: lengths in px of a 128 px image (scaled with `size`), grey levels 0..255, probabilities and
+            fractions 0..1.
     """
-    size: int = 128                                 # px, height and width; 128 gives 12k anchors from stride 4, cheaply
-    categories: int = len(CATEGORIES)               # the first n of CATEGORIES may appear; 20 is PASCAL VOC's list
-    kinds: float = 4.35                             # mean number of categories, in images that have more than one
-    per_kind: float = 2.3                           # typical number of things of one category that stand together
-    herd: float = 1.8                               # power of a scene's sociabilities: who comes in groups, who alone
+    size: int = 128  # px, height and width; 128 gives 12k anchors from stride 4, cheaply
+    categories: int = len(CATEGORIES)  # the first n of CATEGORIES may appear; 20 is PASCAL VOC's list
+    kinds: float = 4.35  # mean number of categories, in images that have more than one
+    per_kind: float = 2.3  # typical number of things of one category that stand together
+    herd: float = 1.8  # power of a scene's sociabilities: who comes in groups, who alone
     single: float = 0.06                            # images planned with one category
     empty: float = 0.01                             # images planned with none
-    context: float = 0.96                           # things that are where they belong; others are anything, anywhere
+    context: float = 0.96  # things that are where they belong; others are anything, anywhere
     iconic: float = 0.05                            # images that are portraits of one thing, others behind it
     portrait: tuple[float, float] = (0.5, 0.95)     # longest side of a portrait, fraction of the image
     size_range: tuple[float, float] = (6, 150)      # px, longest side a thing is drawn at
-    depth: tuple[float, float] = (0.7, 0.7)         # Beta law of nearness (0 far, 1 near, in log size); < 1: both ends
+    # Beta law of nearness (0 far, 1 near, in log size); < 1: both ends
+    depth: tuple[float, float] = (0.7, 0.7)
     zoom: tuple[float, float] = (1.0, 0.4)          # the camera's zoom: median, standard deviation of its log
     subject: float = 0.95                           # images taken of something close by
     subject_size: tuple[float, float] = (0.48, 1.0) # longest side of a subject, fraction of the image
     occlusion: float = 0.3                          # things placed without looking whether they hide others
     truncation: float = 0.15                        # things that the image's edge may cut
     crowding: float = 0.17                          # images where one category comes in a flock of 18 to 44
-    crowd_after: tuple[int, int] = (10, 15)         # things of a category annotated singly; the rest is one crowd
-    stuff: float = 1.0                              # mean number of printed regions (rows of one drawing) an image
+    crowd_after: tuple[int, int] = (10, 15)  # things of a category annotated singly; the rest is one crowd
+    stuff: float = 1.0  # mean number of printed regions (rows of one drawing) an image
     clutter: float = 2.0                            # mean number of things of no category an image
     light: float = 0.12                             # spread of exposure and side light
     tint: float = 0.06                              # spread of the light's colour
     haze: float = 0.6                               # how much of the far things' contrast the air takes
-    focus: float = 2.0                              # px, standard deviation of the blur of far things: they are blobs
+    focus: float = 2.0  # px, standard deviation of the blur of far things: they are blobs
     blur: tuple[float, float] = (0.5, 1.2)          # px, standard deviation of the lens blur
-    noise: float = 8.0                              # grey levels, largest standard deviation of the sensor noise
+    noise: float = 8.0  # grey levels, largest standard deviation of the sensor noise
     min_pixels: int = 16                            # fewer visible pixels: not annotated
     min_visible: float = 0.25                       # less of what lies in the image visible: not annotated
 
@@ -65,10 +68,11 @@ class Drawing:
 
 
 def draw_scene(world: World, seed: int, category: int | None = None) -> tuple[np.ndarray, list[dict]]:
-    """One picture and its instances; with `category` (label 1..K), a portrait of that category where it is at home.
+    """One picture and its instances; with `category` (label 1..K), a portrait of it where it is at home.
 
-    Shapes: image (size, size, 3) uint8 RGB; each instance {"category" 1..K, "name", "mask" (size, size) bool: the
-            visible pixels, "bbox" [x, y, w, h] px, "area" px, "crowd", "truncated", "visible": share not hidden}.
+    Shapes: image (size, size, 3) uint8 RGB; each instance {"category" 1..K, "name", "mask" (size, size) bool:
+            the visible pixels, "bbox" [x, y, w, h] px, "area" px, "crowd", "truncated", "visible": share not
+            hidden}.
     """
     drawing = compose(world, seed, category)
     return drawing.image, drawing.instances
@@ -79,28 +83,37 @@ def compose(world: World, seed: int, category: int | None = None) -> Drawing:
     rng = np.random.default_rng((VERSION, seed))
     iconic = category is not None or rng.random() < world.iconic
     names = frozenset(c.name for c in CATEGORIES[:world.categories])
-    scene = choose_scene(rng, names, None if category is None else category - 1)
+    home = None if category is None else category - 1
+    scene = choose_scene(rng, names, home)
     backdrop, marks, air = _backdrop(world, scene, rng)
-    entries = plan(world, scene, rng)
-    hero = None
-    if iconic and (entries or category is not None):
-        k = entries[0].category if category is None else category - 1
-        hero = portrait(world, k, rng)
-        entries = [] if category is not None or rng.random() < 0.6 else entries[1:2]
-    placed = arrange(world, scene, rng, entries) + ([hero] if hero else [])
+    entries, hero = plan(world, scene, rng), []
+    if iconic and (entries or home is not None):
+        hero, entries = _portrayed(world, entries, home, rng)
+    placed = arrange(world, scene, rng, entries) + hero
     while True:
         image = backdrop.copy()
         owner, full = _paint(world, image, placed, air)
-        found = _records(world, placed, owner, full)
-        if (twin := _twin(found)) is None:
+        records = instances_of(world, placed, owner, full)
+        hidden = twin(records)
+        if hidden is None:
             break
-        del placed[twin]
-    marks = np.array([m for m in marks if not owner[m[1]:m[1] + m[3], m[0]:m[0] + m[2]].any()], int).reshape(-1, 4)
-    return Drawing(_photograph(world, image, rng), _with_crowds(world, [r for r in found if r], rng), scene, marks)
+        del placed[hidden]
+    in_view = [m for m in marks if not owner[m[1]:m[1] + m[3], m[0]:m[0] + m[2]].any()]
+    picture = _photograph(world, image, rng)
+    instances = with_crowds(world, [record for record in records if record], rng)
+    return Drawing(picture, instances, scene, np.array(in_view, int).reshape(-1, 4))
+
+
+def _portrayed(world: World, entries: list[Entry], home: int | None, rng) -> tuple[list[Placed], list[Entry]]:
+    """The portrait of an iconic picture, and what else is in it."""
+    if home is not None:
+        return [portrait(world, home, rng)], []
+    hero = portrait(world, entries[0].category, rng)
+    return [hero], [] if rng.random() < 0.6 else entries[1:2]
 
 
 def _backdrop(world: World, scene: Scene, rng) -> tuple[np.ndarray, list, np.ndarray]:
-    """The stuff of a scene: its layers in order, then prints; with the prints' marks (xywh px) and the air's colour."""
+    """A scene's stuff, layers first and prints last; the prints' marks (xywh px) and the air's colour."""
     image = np.full((world.size, world.size, 3), 128, np.uint8)
     for painter, *details in scene.layers:
         getattr(backgrounds, painter)(image, rng, *details)
@@ -132,7 +145,7 @@ def _far(world: World, side: float) -> float:
 
 
 def _paint(world: World, image: np.ndarray, placed: list[Placed], air) -> tuple[np.ndarray, list[int]]:
-    """Draw everything, far first; who owns each pixel (index + 1; 0: nobody), and how many pixels each was drawn on."""
+    """Draw everything, far first; whose each pixel is (index + 1; 0: nobody's), and how many each covered."""
     owner = np.zeros(image.shape[:2], np.uint16)
     full = []
     for k, item in enumerate(placed, 1):
@@ -149,55 +162,6 @@ def _paint(world: World, image: np.ndarray, placed: list[Placed], air) -> tuple[
         owner[window][mask] = k
         full.append(int(np.count_nonzero(mask)))
     return owner, full
-
-
-def _records(world: World, placed: list[Placed], owner: np.ndarray, full: list[int]) -> list[dict | None]:
-    """For each thing its instance, or None if there is too little to see."""
-    seen = np.bincount(owner.ravel(), minlength=len(placed) + 1)[1:].tolist()
-    out: list[dict | None] = []
-    for k, (item, pixels, drawn) in enumerate(zip(placed, seen, full), 1):
-        if item.category is None or pixels < max(world.min_pixels, world.min_visible * drawn):
-            out.append(None)
-            continue
-        x0, y0, x1, y1 = item.box
-        cut = min(x0, y0, world.size - x1, world.size - y1) < -1
-        out.append(_record(item.category, owner == k, cut, pixels / drawn))
-    return out
-
-
-def _record(category: int, mask: np.ndarray, truncated: bool, visible: float, crowd=False) -> dict:
-    return {"category": category + 1, "name": CATEGORIES[category].name, "mask": mask,
-            "bbox": list(boundingRect(mask.view(np.uint8))), "area": int(np.count_nonzero(mask)), "crowd": crowd,
-            "truncated": truncated, "visible": round(visible, 3)}
-
-
-def _twin(records: list[dict | None]) -> int | None:
-    """A thing to take away because its box is nearly that of a nearer one: no one could tell the two apart."""
-    there = [k for k, record in enumerate(records) if record]
-    if len(there) < 2:
-        return None
-    boxes = np.array([records[k]["bbox"] for k in there], float)
-    kinds = np.array([records[k]["category"] for k in there])
-    overlaps = np.triu(rle_tools.iou(boxes, boxes, [0] * len(boxes)), 1)
-    same = overlaps > np.where(kinds[:, None] == kinds, 0.75, 0.9)
-    return there[int(same.any(1).argmax())] if same.any() else None
-
-
-def _with_crowds(world: World, records: list[dict], rng) -> list[dict]:
-    """By category; where one is many, the largest stay by themselves and the rest become one crowd region."""
-    groups: dict[int, list[dict]] = {}
-    for record in records:
-        groups.setdefault(record["category"], []).append(record)
-    out = []
-    for category, group in groups.items():
-        limit = int(rng.integers(world.crowd_after[0], world.crowd_after[1] + 1))
-        if len(group) > limit:
-            group = sorted(group, key=lambda record: -record["area"])
-            rest = np.logical_or.reduce([record["mask"] for record in group[limit:]])
-            cut = any(record["truncated"] for record in group[limit:])
-            group = [*group[:limit], _record(category - 1, rest, cut, 1.0, crowd=True)]
-        out += group
-    return out
 
 
 @cache

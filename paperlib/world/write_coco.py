@@ -18,10 +18,13 @@ def _coco_one(name: str, split: str, k: int, folder: Path) -> tuple[list[dict], 
 
 
 def _coco_records(drawing: Drawing, image_id: int) -> list[dict]:
-    return [{"image_id": image_id, "category_id": thing["category"], "bbox": thing["bbox"], "area": thing["area"],
-             "iscrowd": int(thing["crowd"]),
-             "segmentation": run_lengths(thing["mask"]) if thing["crowd"] else polygons(thing["mask"])}
-            for thing in drawing.instances]
+    records = []
+    for instance in drawing.instances:
+        outline = run_lengths if instance["crowd"] else polygons
+        records.append({"image_id": image_id, "category_id": instance["category"], "bbox": instance["bbox"],
+                        "area": instance["area"], "iscrowd": int(instance["crowd"]),
+                        "segmentation": outline(instance["mask"])})
+    return records
 
 
 def write_minicoco(name: str, folder: Path, counts: dict[str, int], jobs: int) -> None:
@@ -29,24 +32,26 @@ def write_minicoco(name: str, folder: Path, counts: dict[str, int], jobs: int) -
     for part in ("annotations", *counts):
         (folder / part).mkdir(exist_ok=True)
     size = world_of(name).size
-    found: dict[str, tuple[list, list, list]] = {split: ([], [], []) for split in counts}
+    splits: dict[str, tuple[list, list, list]] = {split: ([], [], []) for split in counts}
     next_id = 1
     for split, k, (records, lines) in draw_pictures(_coco_one, name, counts, jobs, folder):
-        images, things, sentences = found[split]
+        images, instances, sentences = splits[split]
         number = first_id(name, split) + k
         images.append({"id": number, "file_name": f"{number:012d}.jpg", "height": size, "width": size})
-        things += [{"id": next_id + j, **record} for j, record in enumerate(records)]
-        sentences += [{"id": 5 * number + j, "image_id": number, "caption": line} for j, line in enumerate(lines)]
+        instances += [{"id": next_id + j, **record} for j, record in enumerate(records)]
+        sentences += [{"id": 5 * number + j, "image_id": number, "caption": line} for j,
+                      line in enumerate(lines)]
         next_id += len(records)
-    for split, (images, things, sentences) in found.items():
+    categories = []
+    for k, category in enumerate(CATEGORIES[:world_of(name).categories], 1):
+        categories.append({"id": k, "name": category.name, "supercategory": category.supercategory})
+    for split, (images, instances, sentences) in splits.items():
         info = {"description": f"MiniCOCO {split}: drawn scenes", "version": version(name),
                 "area_bounds": AREA_BOUNDS}
-        there = CATEGORIES[:world_of(name).categories]
-        kinds = [{"id": k, "name": c.name, "supercategory": c.supercategory} for k, c in enumerate(there, 1)]
         if split == "test":
-            _dump(folder, f"image_info_{split}", {"info": info, "images": images, "categories": kinds})
+            _dump(folder, f"image_info_{split}", {"info": info, "images": images, "categories": categories})
             continue
-        content = {"info": info, "images": images, "annotations": things, "categories": kinds}
+        content = {"info": info, "images": images, "annotations": instances, "categories": categories}
         _dump(folder, f"instances_{split}", content)
         _dump(folder, f"captions_{split}", {"info": info, "images": images, "annotations": sentences})
 

@@ -7,8 +7,8 @@ from paperlib.world.world import compose
 from paperlib.world.write_pictures import draw_pictures, save
 
 
-# MiniNet: <split>/<class>/<number>.jpg
 def _net_one(name: str, split: str, k: int, folder: Path) -> None:
+    """Draw one portrait: <split>/<class>/<number>.jpg."""
     label = k % world_of(name).categories
     drawing = compose(world_of(name), seed_of(name, split, k), label + 1)
     save(folder / split / CATEGORIES[label].name / f"{k:06d}.jpg", drawing.image)

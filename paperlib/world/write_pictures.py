@@ -15,14 +15,16 @@ JPEG = (cv2.IMWRITE_JPEG_QUALITY, 95)               # a quarter of PNG's size an
 
 def draw_pictures(work: Callable, name: str, counts: dict[str, int], jobs: int,
                   *more) -> Iterator[tuple[str, int, object]]:
-    """(split, number, what `work` returns for it) in order; `work` draws and stores one picture in some process."""
-    todo = [(split, k) for split, n in counts.items() for k in range(n)]
+    """(split, number, result of `work`) in order; `work` draws and stores one picture in some process."""
+    todo = []
+    for split, count in counts.items():
+        todo += [(split, k) for k in range(count)]
     chunks = [todo[i:i + CHUNK] for i in range(0, len(todo), CHUNK)]
     results = Parallel(n_jobs=min(jobs, len(chunks) or 1), return_as="generator")(
         delayed(_chunk)(work, name, chunk, *more) for chunk in chunks)
     with progress(total=len(todo), desc=f"drawing {name}", unit="image") as bar:
-        for chunk, found in zip(chunks, results):
-            for (split, k), result in zip(chunk, found):
+        for chunk, done in zip(chunks, results):
+            for (split, k), result in zip(chunk, done):
                 yield split, k, result
             bar.update(len(chunk))
 

@@ -4,7 +4,7 @@ The stated values are read from `data/`, never typed here.
 """
 import itertools
 
-from paperlib.claims.compare import agrees, printed, stated
+from paperlib.claims.compare import agrees, all_agree, printed, stated
 from paperlib.scoring.coco_metrics import coco_metrics
 
 
@@ -19,54 +19,78 @@ def all_miss():
     return chance, agrees(chance, stated("coco-annotator-miss"), 3), "0.5^8"
 
 
+def _annotation(number: int, box: list[int], crowd: int = 0) -> dict:
+    area = box[2] * box[3]
+    return {"id": number, "image_id": 1, "category_id": 1, "bbox": box, "area": area, "iscrowd": crowd}
+
+
+def _detection(box: list[int], score: float) -> dict:
+    return {"image_id": 1, "category_id": 1, "bbox": box, "score": score}
+
+
 def crowd_is_ignored():
     """A crowd region beside three objects; detections inside it must not change any score."""
-    def record(i, box, crowd=0):
-        return {"id": i, "image_id": 1, "category_id": 1, "bbox": box, "area": box[2] * box[3], "iscrowd": crowd}
-
     objects = [[5, 5, 20, 20], [40, 5, 30, 20], [5, 40, 10, 30]]
+    annotations = [_annotation(number, box) for number, box in enumerate(objects, 1)]
+    annotations.append(_annotation(9, [100, 100, 90, 90], crowd=1))
     gt = {"images": [{"id": 1, "width": 200, "height": 200}], "categories": [{"id": 1, "name": "a"}],
-          "annotations": [record(i + 1, b) for i, b in enumerate(objects)] + [record(9, [100, 100, 90, 90], crowd=1)]}
-    found = [{"image_id": 1, "category_id": 1, "bbox": b, "score": s} for b, s in zip(objects[:2], (0.6, 0.5))]
-    inside = [{"image_id": 1, "category_id": 1, "bbox": [100 + 5 * i, 120, 9, 9], "score": 0.9} for i in range(15)]
-    outside = [{**d, "bbox": [d["bbox"][0] - 80, *d["bbox"][1:]]} for d in inside]
-    alone, crowded, wrong = (coco_metrics(gt, found + more)["AP"] for more in ([], inside, outside))
-    return crowded - alone, crowded == alone > wrong, "AP with 15 detections inside a crowd minus AP without them"
+          "annotations": annotations}
+    hits = [_detection(objects[0], 0.6), _detection(objects[1], 0.5)]
+    inside, outside = [], []  # of the crowd
+    for left in range(100, 175, 5):
+        inside.append(_detection([left, 120, 9, 9], 0.9))
+        outside.append(_detection([left - 80, 120, 9, 9], 0.9))
+    alone = coco_metrics(gt, hits)["AP"]
+    crowded = coco_metrics(gt, hits + inside)["AP"]
+    wrong = coco_metrics(gt, hits + outside)["AP"]
+    formula = "AP with 15 detections inside a crowd minus AP without them"
+    return crowded - alone, crowded == alone > wrong, formula
 
 
 def splits():
     first = _stats("2014 training images", "2014 validation images", "2014 test images")
     both = _stats("2015 training images", "2015 validation images", "2015 test images")
-    shares = [n / sum(first) for n in first]
-    near = all(abs(s - quarter) < 0.01 for s, quarter in zip(shares, (0.5, 0.25, 0.25)))
-    return [*shares, sum(first) / sum(both)], first == stated("coco-splits") and near and 2 * sum(first) == sum(both), \
-        "shares of train, val, test in 2014; 2014 over both releases"
+    train, val, test = (images / sum(first) for images in first)
+    near = abs(train - 0.5) < 0.01 and abs(val - 0.25) < 0.01 and abs(test - 0.25) < 0.01
+    fits = first == stated("coco-splits") and near and 2 * sum(first) == sum(both)
+    formula = "shares of train, val, test in 2014; 2014 over both releases"
+    return [train, val, test, sum(first) / sum(both)], fits, formula
 
 
 def worker_hours():
     label, spot, rate, instances = _stats("hours of category labelling", "hours of instance spotting",
                                           "hours for a thousand segments", "instances")
     hours = 1000 * (label + spot) + rate * instances / 1000
-    return hours, hours > stated("coco-worker-hours"), "20,000 + 10,000 + 22 * 2,500; the claim is a lower bound"
+    formula = "20,000 + 10,000 + 22 * 2,500; the claim is a lower bound"
+    return hours, hours > stated("coco-worker-hours"), formula
 
 
 def categories():
-    found = _stats("candidate categories", "categories", "categories without segments in 2014",
-                   "scene categories queried")
+    numbers = _stats("candidate categories", "categories", "categories without segments in 2014",
+                     "scene categories queried")
+    _, chosen, without_segments, _ = numbers
     (released,) = _stats("categories of the 2014 release")
-    return found, found == stated("coco-category-list") and found[1] - found[2] == released, "91 - 11 = 80"
+    fits = numbers == stated("coco-category-list") and chosen - without_segments == released
+    return numbers, fits, "91 - 11 = 80"
 
 
 def averages():
-    rows = printed("coco/1").values()
-    found = [sum(v for k, v in row.items() if k != "avg") / 20 for row in rows]
-    fits = all(agrees(f, row["avg"], 1) for f, row in zip(found, rows))
-    return found, fits and [row["avg"] for row in rows] == stated("coco-dpm-averages"), "mean over 20 classes"
+    means, printed_means = [], []
+    for row in printed("coco/1").values():
+        total = sum(row[name] for name in row if name != "avg")
+        means.append(total / 20)
+        printed_means.append(row["avg"])
+    fits = all_agree(means, printed_means, 1) and printed_means == stated("coco-dpm-averages")
+    return means, fits, "mean over 20 classes"
 
 
 def classes_won():
     rows = printed("coco/1")
-    won = sum(rows["COCO to VOC"][c] > rows["VOC to VOC"][c] for c in rows["VOC to VOC"] if c != "avg")
+    coco_to_voc, voc_to_voc = rows["COCO to VOC"], rows["VOC to VOC"]
+    won = 0
+    for name in voc_to_voc:
+        if name != "avg" and coco_to_voc[name] > voc_to_voc[name]:
+            won += 1
     return won, won == stated("coco-dpm-6of20"), "classes where COCO to VOC exceeds VOC to VOC"
 
 
@@ -78,13 +102,15 @@ def segment_is_kept(votes) -> bool:
 
 
 def votes():
+    """Over all sequences of votes: three yes at once keep a segment, and without them it takes four."""
     needed, judges = stated("coco-verify-vote")
-    cases = list(itertools.product((False, True), repeat=judges))
-    kept = [v for v in cases if segment_is_kept(v)]
-    doubted = [v for v in kept if not all(v[:3])]
-    fits = all(sum(v) >= needed for v in doubted) and not any(
-        segment_is_kept(v) for v in cases if not all(v[:3]) and sum(v) < needed)
-    return len(kept), fits, "of 32 vote sequences: 4 begin with three yes, 3 have one no among these and four yes"
+    kept, fits = 0, True
+    for sequence in itertools.product((False, True), repeat=judges):
+        keeps = segment_is_kept(sequence)
+        kept += keeps
+        if not all(sequence[:3]):
+            fits = fits and keeps == (sum(sequence) >= needed)
+    return kept, fits, "of 32 vote sequences: 4 begin with three yes, 3 have one no among these and four yes"
 
 
 FACTS = {

@@ -8,10 +8,12 @@ from paperlib.studies.coco_margins import PROBES
 def _judge(claim: dict, _) -> tuple[Difference | None, str, str] | None:
     """A claim whose margins `paperlib bench world` has recorded: difference, verdict, remark."""
     record = world.measured().get(claim["id"])
-    if record is None or record["stale"]:
-        return record and (None, "stale", "")
-    found = mean_interval([100 * margin for margin in record["values"]["margin"]])
-    return found, verdict(found, 1), f"Measured, in points: {PROBES[claim['id']].__doc__}"
+    if record is None:
+        return None
+    if record["stale"]:
+        return None, "stale", ""
+    margin = mean_interval([100 * value for value in record["values"]["margin"]])
+    return margin, verdict(margin, 1), f"Measured, in points: {PROBES[claim['id']].__doc__}"
 
 
 CURVES = dict.fromkeys(PROBES, _judge)

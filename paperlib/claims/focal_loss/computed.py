@@ -1,14 +1,16 @@
-"""The exact claims about the loss itself, computed: `FACTS[id]()` is (computed value, whether it agrees, formula).
+"""The exact claims about the loss, computed: `FACTS[id]()` is (computed value, whether it agrees, formula).
 
 The stated values are read from `data/`, never typed here.
 """
+import itertools
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from paperlib.claims.compare import agrees, stated
+from paperlib.claims.compare import agrees, all_agree, stated
 from paperlib.parts.fused_class_loss import class_loss
 from paperlib.parts.heads import DenseHead, HeadConfig
 from paperlib.parts.losses import ClassLossConfig, cross_entropy, focal, focal_star
@@ -28,22 +30,47 @@ def _cost_ratio(p: float, gamma: float = 2.0) -> float:
     return (cross_entropy(x, one) / focal(x, one, gamma, alpha=None)).item()
 
 
-def _slope(loss, x: Tensor, y: int, **settings) -> Tensor:
+def _largest(errors: Tensor) -> float:
+    return errors.abs().max().item()
+
+
+def _slope(loss: Callable, x: Tensor, y: int, **settings) -> Tensor:
     """d loss / d x by autograd, for the class y of +1 or -1, without class weights."""
     x = x.clone().requires_grad_()
     targets = torch.full_like(x, float(y > 0)).detach()
     return torch.autograd.grad(loss(x, targets, alpha=None, **settings).sum(), x)[0]
 
 
-def _worst_slope_error(loss, formula, **settings) -> float:
-    """Largest |autograd - formula(y, p_t, x_t)| over both classes."""
-    return max((_slope(loss, X, y, **settings) - formula(y, torch.sigmoid(y * X), y * X)).abs().max().item()
-               for y in (1, -1))
+def _worst_slope_error(loss: Callable, formula: Callable, **settings) -> float:
+    """Largest |autograd - formula(y, x_t)| over both classes."""
+    errors = []
+    for y in (1, -1):
+        errors.append(_largest(_slope(loss, X, y, **settings) - formula(y, y * X, **settings)))
+    return max(errors)
+
+
+def _slope_of_focal(y: int, x_t: Tensor, gamma: float) -> Tensor:
+    """Source: RetinaNet App. B, dFL / dx."""
+    p_t = torch.sigmoid(x_t)
+    return y * (1 - p_t) ** gamma * (gamma * p_t * p_t.log() + p_t - 1)
+
+
+def _slope_of_focal_star(y: int, x_t: Tensor, gamma: float, beta: float) -> Tensor:
+    """Source: RetinaNet App. B, dFL* / dx."""
+    return y * (torch.sigmoid(gamma * x_t + beta) - 1)
+
+
+def _slope_of_cross_entropy(y: int, x_t: Tensor) -> Tensor:
+    """Source: RetinaNet App. B, dCE / dx."""
+    return y * (torch.sigmoid(x_t) - 1)
 
 
 def gamma_zero():
-    gap = max((focal(X, torch.full_like(X, t), 0.0, a) - cross_entropy(X, torch.full_like(X, t), a)).abs().max().item()
-              for t in (0.0, 1.0) for a in (None, 0.25))
+    gaps = []
+    for target, alpha in itertools.product((0.0, 1.0), (None, 0.25)):
+        targets = torch.full_like(X, target)
+        gaps.append(_largest(focal(X, targets, 0.0, alpha) - cross_entropy(X, targets, alpha)))
+    gap = max(gaps)
     return gap, gap < 1e-12, "max |FL(gamma = 0) - CE|, both classes, with and without alpha"
 
 
@@ -53,10 +80,11 @@ def hundred_times():
 
 
 def thousand_times():
-    at, told = _cost_ratio(0.968), stated("focal-1000x")
-    exact = 1 - told**-0.5
-    fits = agrees(_cost_ratio(exact), told, 6) and round(exact, 3) == 0.968
-    return [at, exact], fits, "CE / FL at p_t = 0.968; the p_t where it is 1000, which rounds to 0.968"
+    ratio = stated("focal-1000x")
+    exact_p = 1 - ratio**-0.5
+    fits = agrees(_cost_ratio(exact_p), ratio, 6) and round(exact_p, 3) == 0.968
+    formula = "CE / FL at p_t = 0.968; the p_t where it is 1000, which rounds to 0.968"
+    return [_cost_ratio(0.968), exact_p], fits, formula
 
 
 def at_most_four():
@@ -68,83 +96,97 @@ def prior_bias():
     head = DenseHead(8, 2, 3, HeadConfig(prior=0.01))
     logits = torch.cat(head({3: torch.zeros(1, 8, 2, 2)})[0], 1)
     bias = logits.mean().item()
-    fits = torch.allclose(logits.sigmoid(), torch.tensor(0.01)) and agrees(bias, stated("focal-prior-bias"), 3)
+    rare = torch.allclose(logits.sigmoid(), torch.tensor(0.01))
+    fits = rare and agrees(bias, stated("focal-prior-bias"), 3)
     return bias, fits, "-log((1 - pi) / pi), the logit of every anchor of a fresh head on an empty map"
 
 
 def prior_loss():
-    even, rare = (cross_entropy(_logit(p), torch.tensor(0.0)).item() for p in (0.5, 0.01))
-    return even / rare, agrees(even / rare, stated("focal-prior-loss")), "CE of a negative at p = 0.5 over p = 0.01"
+    negative = torch.tensor(0.0)
+    even = cross_entropy(_logit(0.5), negative).item()
+    rare = cross_entropy(_logit(0.01), negative).item()
+    ratio = even / rare
+    return ratio, agrees(ratio, stated("focal-prior-loss")), "CE of a negative at p = 0.5 over p = 0.01"
 
 
 def slope_of_focal():
-    worst = max(_worst_slope_error(focal, lambda y, p, x, g=g: y * (1 - p) ** g * (g * p * p.log() + p - 1), gamma=g)
-                for g in (0.5, 1.0, 2.0, 5.0))
+    worst = max(_worst_slope_error(focal, _slope_of_focal, gamma=gamma) for gamma in (0.5, 1.0, 2.0, 5.0))
     return worst, worst < 1e-9, "max |autograd - y (1 - p_t)^gamma (gamma p_t log p_t + p_t - 1)|"
 
 
 def slope_of_focal_star():
-    worst = max(_worst_slope_error(focal_star, lambda y, p, x, g=g, b=b: y * (torch.sigmoid(g * x + b) - 1),
-                                   gamma=g, beta=b) for g, b in ((2.0, 1.0), (4.0, 0.0)))
+    worst = max(_worst_slope_error(focal_star, _slope_of_focal_star, gamma=2.0, beta=1.0),
+                _worst_slope_error(focal_star, _slope_of_focal_star, gamma=4.0, beta=0.0))
     return worst, worst < 1e-8, "max |autograd - y (p_t* - 1)|, p_t* = sigmoid(gamma x_t + beta)"
 
 
 def slope_of_cross_entropy():
-    worst = _worst_slope_error(cross_entropy, lambda y, p, x: y * (p - 1))
+    worst = _worst_slope_error(cross_entropy, _slope_of_cross_entropy)
     return worst, worst < 1e-9, "max |autograd - y (p_t - 1)|"
 
 
 def star_reduces():
-    gap = max((focal_star(X, torch.full_like(X, t), 1.0, 0.0, None) - cross_entropy(X, torch.full_like(X, t)))
-              .abs().max().item() for t in (0.0, 1.0))
+    gaps = []
+    for target in (0.0, 1.0):
+        targets = torch.full_like(X, target)
+        gaps.append(_largest(focal_star(X, targets, 1.0, 0.0, None) - cross_entropy(X, targets)))
+    gap = max(gaps)
     return gap, gap < 1e-12, "max |FL*(gamma = 1, beta = 0) - CE|"
 
 
 def small_slopes():
     one = torch.ones(1, dtype=torch.float64)
-    found = [_slope(loss, one, 1, **s).abs().item() for loss, s in
-             ((focal, {"gamma": 2.0}), (focal_star, {"gamma": 2.0, "beta": 1.0}), (cross_entropy, {}))]
+    of_focal = _largest(_slope(focal, one, 1, gamma=2.0))
+    of_focal_star = _largest(_slope(focal_star, one, 1, gamma=2.0, beta=1.0))
+    of_cross_entropy = _largest(_slope(cross_entropy, one, 1))
+    slopes = [of_focal, of_focal_star, of_cross_entropy]
     small, large = stated("focal-small-gradient")
-    fits = agrees(found[0], small, 2) and agrees(found[1], small, 2) and agrees(found[2], large, 2)
-    return found, fits, "|slope| at x_t = 1: FL gamma 2, FL* gamma 2 beta 1, CE"
+    fits = all_agree(slopes, [small, small, large], 2)
+    return slopes, fits, "|slope| at x_t = 1: FL gamma 2, FL* gamma 2 beta 1, CE"
 
 
 def slope_limits():
     ends = torch.tensor([-20.0, 20.0], dtype=torch.float64)
-    found = torch.stack([_slope(focal, ends, 1, gamma=2.0), _slope(focal_star, ends, 1, gamma=2.0, beta=1.0),
-                         _slope(cross_entropy, ends, 1)])
-    want = torch.tensor(stated("focal-limits"), dtype=torch.float64).expand_as(found)
-    return found[0].tolist(), torch.allclose(found, want, atol=1e-6), "slopes at x_t = -20 and 20: FL, FL*, CE"
+    of_focal = _slope(focal, ends, 1, gamma=2.0)
+    of_focal_star = _slope(focal_star, ends, 1, gamma=2.0, beta=1.0)
+    slopes = torch.stack([of_focal, of_focal_star, _slope(cross_entropy, ends, 1)])                # (3, 2)
+    limits = torch.tensor(stated("focal-limits"), dtype=torch.float64).expand_as(slopes)
+    fits = torch.allclose(slopes, limits, atol=1e-6)
+    return of_focal.tolist(), fits, "slopes at x_t = -20 and 20: FL, FL*, CE"
 
 
-def _loss_with_negatives(count: int, gamma: float) -> Tensor:
+def _loss_with_negatives(count: int, gamma: float) -> float:
     """Class loss over 10 positives at p = 0.3 and `count` negatives at p = 0.001, summed."""
     p = torch.cat([torch.full((10,), 0.3), torch.full((count,), 0.001)]).double()
     labels = (torch.arange(10 + count) < 10).long()
-    return class_loss(p.logit()[None, :, None], labels[None], ClassLossConfig(gamma=gamma), torch.ones(1)).item()
+    logits = p.logit()[None, :, None]                                         # (1, A, 1)
+    return class_loss(logits, labels[None], ClassLossConfig(gamma=gamma), torch.ones(1)).item()
 
 
 def normaliser():
     few, many = _loss_with_negatives(1000, 2.0), _loss_with_negatives(100000, 2.0)
-    kept, thinned = many / few, (many / 100010) / (few / 1010)
+    per_match, per_anchor = many / few, (many / 100010) / (few / 1010)
     labels = torch.tensor([[1, 2, 0, 0, 0, -1], [3, 0, 0, 0, 0, 0]])
     system = SimpleNamespace(cfg=SimpleNamespace(loss=LossConfig(normaliser="image")))
     shares = RetinaNet.scale(system, labels) * len(labels)
-    fits = kept < 1.01 and thinned < 0.02 and shares.tolist() == [1 / 2, 1.0]
-    return [kept, thinned], fits, "loss with 100,000 easy negatives over that with 1,000: per match, per anchor"
+    fits = per_match < 1.01 and per_anchor < 0.02 and shares.tolist() == [1 / 2, 1.0]
+    formula = "loss with 100,000 easy negatives over that with 1,000: per match, per anchor"
+    return [per_match, per_anchor], fits, formula
 
 
 def sampling_is_a_weight():
+    """Cross entropy on 2 positives and 60 negatives, of which 8 are sampled, is one with class weights."""
     label = (torch.arange(62) < 2).long().expand(4000, 62)
     kept = sample(label, 8, 0.25, torch.Generator().manual_seed(0))
-    negatives = (kept == 0).float().sum(1).mean().item() / 60  # chance of a negative to count; positives always do
-    alpha = 1 / (1 + negatives)
-    x = torch.tensor([0.3, -0.2], dtype=torch.float64)
-    weighted = F.normalize(cross_entropy(x, torch.tensor([1.0, 0.0]), alpha), p=1, dim=0)
-    expected = F.normalize(cross_entropy(x, torch.tensor([1.0, 0.0])) * torch.tensor([1.0, 3 * 2 / 60]), p=1, dim=0)
-    ratio = [int(n) for n in stated("focal-implicit-alpha").split(":")]
-    fits = (kept > 0).sum() * ratio[1] == (kept == 0).sum() * ratio[0] and torch.allclose(weighted, expected, atol=1e-6)
-    return alpha, bool(fits), "alpha = 1 / (1 + 3 P / n): 2 positives and 60 negatives, 8 sampled"
+    chance = (kept == 0).float().sum(1).mean().item() / 60  # of a negative to count; positives always do
+    alpha = 1 / (1 + chance)
+    x, targets = torch.tensor([0.3, -0.2], dtype=torch.float64), torch.tensor([1.0, 0.0])
+    weighted = F.normalize(cross_entropy(x, targets, alpha), p=1, dim=0)
+    sampled = F.normalize(cross_entropy(x, targets) * torch.tensor([1.0, 3 * 2 / 60]), p=1, dim=0)
+    positives, negatives = map(int, stated("focal-implicit-alpha").split(":"))
+    mixed = bool((kept > 0).sum() * negatives == (kept == 0).sum() * positives)
+    fits = mixed and torch.allclose(weighted, sampled, atol=1e-6)
+    return alpha, fits, "alpha = 1 / (1 + 3 P / n): 2 positives and 60 negatives, 8 sampled"
 
 
 FACTS = {

@@ -1,61 +1,75 @@
-"""The exact claims about RetinaNet and its tables, computed: `FACTS[id]()` is (value, whether it agrees, formula).
+"""The exact claims about RetinaNet, computed: `FACTS[id]()` is (computed value, whether it agrees, formula).
 
 The stated values are read from `data/`, never typed here.
 """
-import math
-
 import torch
+from torch import nn
 
+from paperlib.claims import paper_nets
 from paperlib.claims.compare import agrees, printed, stated
 from paperlib.parts.anchors import AnchorConfig, anchors_for, base_anchors
 from paperlib.parts.heads import DenseHead, HeadConfig
 from paperlib.parts.matching import MatchConfig, match
 
 ONE_SHAPE = {"scales": (1.0,), "ratios": (1.0,)}
+P3_TO_P7 = (3, 4, 5, 6, 7)
+NUM_ANCHORS, NUM_CLASSES = 9, 80  # a position; COCO
 
 
 def anchor_range():
     cfg = AnchorConfig()
     wh = torch.cat([base_anchors(cfg, level)[:, 2:] for level in cfg.levels]) * 2
     sides = wh.prod(1).sqrt()
-    found = [sides.min().item(), sides.max().item()]
-    fits = all(map(agrees, found, map(float, stated("focal-anchor-range").split(" - "))))
-    return found, fits, "least and largest root of an anchor's area over P3 to P7"
+    least, largest = sides.min().item(), sides.max().item()
+    low, high = map(float, stated("focal-anchor-range").split(" - "))
+    fits = agrees(least, low) and agrees(largest, high)
+    return [least, largest], fits, "least and largest root of an anchor's area over P3 to P7"
 
 
-def _positions(levels: tuple, height: int, width: int, **shape) -> int:
+def _count(levels: tuple[int, ...], height: int, width: int, **shape) -> int:
+    """The number of anchors of an image."""
     cfg = AnchorConfig(levels=levels, **shape)
-    return len(anchors_for(cfg, {l: (math.ceil(height / 2**l), math.ceil(width / 2**l)) for l in levels}))
+    return len(anchors_for(cfg, paper_nets.level_sizes(levels, height, width)))
 
 
 def positions_of_p2():
-    ratio = _positions((2,), 1024, 1024, **ONE_SHAPE) / _positions((3, 4, 5, 6, 7), 1024, 1024, **ONE_SHAPE)
-    return ratio, agrees(ratio, stated("focal-p2-3x"), 1), "positions of P2 / positions of P3 to P7, 1024 x 1024 px"
+    of_p2, of_the_others = _count((2,), 1024, 1024, **ONE_SHAPE), _count(P3_TO_P7, 1024, 1024, **ONE_SHAPE)
+    ratio = of_p2 / of_the_others
+    fits = agrees(ratio, stated("focal-p2-3x"), 1)
+    return ratio, fits, "positions of P2 / positions of P3 to P7, 1024 x 1024 px"
 
 
 def anchors_of_an_image():
-    found = [_positions((3, 4, 5, 6, 7), 600, width) for width in (800, 1000)]
-    told = stated("focal-100k-anchors")
-    return found, found[0] < told < found[1], "anchors of P3 to P7 for 600 x 800 and 600 x 1000 px"
+    narrow, wide = _count(P3_TO_P7, 600, 800), _count(P3_TO_P7, 600, 1000)
+    fits = narrow < stated("focal-100k-anchors") < wide
+    return [narrow, wide], fits, "anchors of P3 to P7 for 600 x 800 and 600 x 1000 px"
+
+
+def _head(config: HeadConfig) -> DenseHead:
+    """RetinaNet's head for COCO, without memory."""
+    with torch.device("meta"):
+        return DenseHead(256, NUM_ANCHORS, NUM_CLASSES, config)
 
 
 def subnets():
-    with torch.device("meta"):
-        head = DenseHead(256, 9, 80, HeadConfig())
-    convs = [[m for m in net if hasattr(m, "weight")] for net in (head.cls, head.box)]
-    towers = [[tuple(m.weight.shape) for m in net[:-1]] for net in convs]
-    outputs = [net[-1].out_channels for net in convs]
-    apart = not {id(p) for p in head.cls.parameters()} & {id(p) for p in head.box.parameters()}
-    known = {"K": 80, "A": 9, "4": 4}
-    want = [math.prod(known[letter] for letter in word) for word in stated("focal-subnet-shape")]
-    fits = towers == [[(256, 256, 3, 3)] * 4] * 2 and outputs == want and apart
+    head = _head(HeadConfig())
+    outputs, fits = [], set(head.cls.parameters()).isdisjoint(head.box.parameters())
+    for net in (head.cls, head.box):
+        *tower, last = (layer for layer in net if isinstance(layer, nn.Conv2d))
+        shapes = [tuple(layer.weight.shape) for layer in tower]
+        fits = fits and shapes == [(256, 256, 3, 3)] * 4
+        outputs.append(last.out_channels)
+    channels = {"KA": NUM_CLASSES * NUM_ANCHORS, "4A": 4 * NUM_ANCHORS}
+    of_scores, of_boxes = stated("focal-subnet-shape")
+    fits = fits and outputs == [channels[of_scores], channels[of_boxes]]
     return outputs, fits, "output channels K A and 4 A for K = 80, A = 9, after four 3x3 layers of 256 each"
 
 
 def agnostic_outputs():
-    with torch.device("meta"):
-        each, one = (DenseHead(256, 9, 80, HeadConfig(class_agnostic=a)).box[-1].weight.numel() for a in (False, True))
-    return each / one, each / one == stated("focal-class-agnostic-params"), "weights of the last box layer, 4 A K / 4 A"
+    box_of_each_class = _head(HeadConfig(class_agnostic=False)).box[-1].weight.numel()
+    one_box = _head(HeadConfig(class_agnostic=True)).box[-1].weight.numel()
+    ratio = box_of_each_class / one_box
+    return ratio, ratio == stated("focal-class-agnostic-params"), "weights of the last box layer, 4 A K / 4 A"
 
 
 def assignment():
@@ -67,11 +81,20 @@ def assignment():
     return label, fits, "label of IoU 0.39, 0.4, 0.49, 0.5"
 
 
+def _dominates(row: dict, other: dict) -> bool:
+    """Whether a row is faster and more accurate than another."""
+    return row["time"] < other["time"] and row["AP"] > other["AP"]
+
+
 def fast_and_shallow():
-    rows = printed("focal_loss/1e").items()
-    shallow, deep = ([(n, r) for n, r in rows if r["depth"] == d] for d in (50, 101))
-    found = [n for n, r in shallow if any(r["time"] < d["time"] and r["AP"] > d["AP"] for _, d in deep)]
-    return found, found == [stated("focal-r50-500")], "rows of depth 50 that beat a row of depth 101 in time and AP"
+    rows = printed("focal_loss/1e")
+    deep = [row for row in rows.values() if row["depth"] == 101]
+    winners = []
+    for name, row in rows.items():
+        if row["depth"] == 50 and any(_dominates(row, other) for other in deep):
+            winners.append(name)
+    fits = winners == [stated("focal-r50-500")]
+    return winners, fits, "rows of depth 50 that beat a row of depth 101 in time and AP"
 
 
 def frames_a_second():
@@ -80,17 +103,22 @@ def frames_a_second():
 
 
 def differences():
-    a, b, d, e, two = (printed(f"focal_loss/{n}") for n in ("1a", "1b", "1d", "1e", "2"))
-    paper, thesis, tdm = two["RetinaNet-101"], two["RetinaNet-101, thesis"], two["Faster R-CNN w TDM"]
-    pairs = [(a["alpha 0.75"], a["alpha 0.5"]), (b["gamma 2"], b["gamma 0"]), (d["FL"], d["OHEM 128, nms 0.5"]),
-             (paper, two["DSSD513"]), (thesis, two["DSSD513"]), (paper, tdm), (thesis, tdm), (paper, e["101-800"]),
-             (two["RetinaNet-X101"], paper)]
-    found = [round(x["AP"] - y["AP"], 6) for x, y in pairs]
-    return found, found == stated("focal-deltas"), "differences of printed rows"
+    alphas, gammas, losses = printed("focal_loss/1a"), printed("focal_loss/1b"), printed("focal_loss/1d")
+    speeds, systems = printed("focal_loss/1e"), printed("focal_loss/2")
+    paper, thesis = systems["RetinaNet-101"], systems["RetinaNet-101, thesis"]
+    dssd, tdm = systems["DSSD513"], systems["Faster R-CNN w TDM"]
+    pairs = [(alphas["alpha 0.75"], alphas["alpha 0.5"]), (gammas["gamma 2"], gammas["gamma 0"]),
+             (losses["FL"], losses["OHEM 128, nms 0.5"]), (paper, dssd), (thesis, dssd), (paper, tdm),
+             (thesis, tdm), (paper, speeds["101-800"]), (systems["RetinaNet-X101"], paper)]
+    deltas = []
+    for better, worse in pairs:
+        deltas.append(round(better["AP"] - worse["AP"], 6))
+    return deltas, deltas == stated("focal-deltas"), "differences of printed rows"
 
 
 FACTS = {
-    "focal-anchor-range": anchor_range, "focal-p2-3x": positions_of_p2, "focal-100k-anchors": anchors_of_an_image,
-    "focal-subnet-shape": subnets, "focal-class-agnostic-params": agnostic_outputs, "focal-assignment": assignment,
+    "focal-anchor-range": anchor_range, "focal-p2-3x": positions_of_p2,
+    "focal-100k-anchors": anchors_of_an_image, "focal-subnet-shape": subnets,
+    "focal-class-agnostic-params": agnostic_outputs, "focal-assignment": assignment,
     "focal-r50-500": fast_and_shallow, "focal-5fps": frames_a_second, "focal-deltas": differences,
 }

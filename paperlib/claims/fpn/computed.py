@@ -6,10 +6,11 @@ import math
 
 import torch
 import torchvision
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from paperlib.claims.compare import agrees, printed, stated
+from paperlib.claims import paper_nets
+from paperlib.claims.compare import agrees, all_agree, printed, stated
 from paperlib.parts.anchors import AnchorConfig, anchors_for, base_anchors
 from paperlib.parts.pyramids import PyramidConfig, pyramid
 from paperlib.parts.trunks import TrunkConfig, trunk
@@ -26,7 +27,7 @@ def _on_one_map(level: int) -> AnchorConfig:
 
 
 def _count(cfg: AnchorConfig) -> int:
-    return len(anchors_for(cfg, {l: tuple(math.ceil(side / 2**l) for side in IMAGE) for l in cfg.levels}))
+    return len(anchors_for(cfg, paper_nets.level_sizes(cfg.levels, *IMAGE)))
 
 
 def _anchors(claim: str, cfg: AnchorConfig):
@@ -36,10 +37,11 @@ def _anchors(claim: str, cfg: AnchorConfig):
 
 
 def anchor_shapes():
-    found = torch.cat([base_anchors(SPREAD, level) for level in LEVELS])
-    areas = (2 * found[:, 2:]).prod(1).reshape(len(SIDES), -1)
-    want = torch.tensor(SIDES, dtype=torch.float64)[:, None].square().expand_as(areas)
-    return len(found), len(found) == stated("fpn-15-anchors") and torch.allclose(areas, want), "5 levels * 3 ratios"
+    anchors = torch.cat([base_anchors(SPREAD, level) for level in LEVELS])       # (15, 4), around (0, 0)
+    areas = (2 * anchors[:, 2:]).prod(1).reshape(len(SIDES), -1)                 # (5, 3)
+    squares = torch.tensor(SIDES, dtype=torch.float64)[:, None].square().expand_as(areas)
+    fits = len(anchors) == stated("fpn-15-anchors") and torch.allclose(areas, squares)
+    return len(anchors), fits, "5 levels * 3 ratios"
 
 
 def level_of(width: float, height: float) -> int:
@@ -48,22 +50,44 @@ def level_of(width: float, height: float) -> int:
 
 
 def roi_levels():
-    pairs = [tuple(map(int, text.split(" -> "))) for text in stated("fpn-roi-level")]
-    found = [level_of(side, side) for side, _ in pairs]
+    levels, printed_levels = [], []
+    for text in stated("fpn-roi-level"):
+        side, level = map(int, text.split(" -> "))
+        levels.append(level_of(side, side))
+        printed_levels.append(level)
     edges = level_of(223.9, 224) == 3 and level_of(448, 112) == 4 and level_of(447.9, 447.9) == 4
-    return found, found == [level for _, level in pairs] and edges, "floor(4 + log2(sqrt(w h) / 224))"
+    return levels, levels == printed_levels and edges, "floor(4 + log2(sqrt(w h) / 224))"
 
 
 @torch.no_grad()
 def strides():
     torch.manual_seed(0)
     body = trunk(TrunkConfig("resnet18")).eval()
-    features = body(torch.rand(1, 3, 128, 192))
-    out = pyramid(LAYERS, body.channels)(features)
-    steps = [128 // x.shape[2] for x in out.values()]
-    same = [128 // features[level].shape[2] for level in (2, 3, 4, 5)] == steps[:4]
-    fits = same and steps == stated("fpn-strides") and {x.shape[1] for x in out.values()} == {256}
-    return steps, fits and torch.equal(out[6], out[5][..., ::2, ::2]), "image side / map side of P2 to P6"
+    features = body(torch.rand(1, 3, 128, 192))                                  # {l: C_l}
+    maps = pyramid(LAYERS, body.channels)(features)                              # {l: P_l}
+    fits = torch.equal(maps[6], maps[5][..., ::2, ::2])
+    for level in (2, 3, 4, 5):
+        fits = fits and maps[level].shape[2:] == features[level].shape[2:]
+    steps = []
+    for p_l in maps.values():
+        steps.append(128 // p_l.shape[2])
+        fits = fits and p_l.shape[1] == 256
+    return steps, fits and steps == stated("fpn-strides"), "image side / map side of P2 to P6"
+
+
+def _random_maps(channels: dict[int, int]) -> dict[int, Tensor]:
+    maps = {}
+    for level, depth in channels.items():
+        maps[level] = torch.randn(1, depth, 64 >> level, 96 >> level, dtype=torch.float64)
+    return maps
+
+
+def _combined(first: dict[int, Tensor], second: dict[int, Tensor]) -> dict[int, Tensor]:
+    """2 `first` - 3 `second`, level by level."""
+    maps = {}
+    for level in first:
+        maps[level] = 2 * first[level] - 3 * second[level]
+    return maps
 
 
 @torch.no_grad()
@@ -72,76 +96,102 @@ def linear_layers():
     channels = {2: 6, 3: 8, 4: 10, 5: 12}
     layers = pyramid(LAYERS, channels).double()
     for p in layers.parameters():
-        p.copy_(torch.randn_like(p) if p.dim() > 1 else torch.zeros_like(p))
-    a, b = ({l: torch.randn(1, c, 64 >> l, 96 >> l, dtype=torch.float64) for l, c in channels.items()} for _ in "ab")
-    mixed, pa, pb = layers({l: 2 * a[l] - 3 * b[l] for l in channels}), layers(a), layers(b)
-    gap = max((mixed[l] - (2 * pa[l] - 3 * pb[l])).abs().max().item() for l in mixed)
+        if p.dim() > 1:
+            p.copy_(torch.randn_like(p))
+        else:
+            p.zero_()
+    first, second = _random_maps(channels), _random_maps(channels)
+    of_the_sum, sum_of_each = layers(_combined(first, second)), _combined(layers(first), layers(second))
+    gap = max((of_the_sum[level] - sum_of_each[level]).abs().max().item() for level in of_the_sum)
     return gap, gap < 1e-9, "max |P(2 C - 3 C') - (2 P(C) - 3 P(C'))| without biases"
+
+
+def _cost(layers: nn.Module, *shape: int) -> list[int]:
+    """Parameters and multiply-adds of layers on an input of this shape."""
+    with FlopCounterMode(display=False) as counter:
+        layers(torch.empty(shape, device="meta"))
+    return [paper_nets.parameters(layers), counter.get_total_flops() // 2]
 
 
 def head_weight():
     with torch.device("meta"):
-        mlp = nn.Sequential(nn.Flatten(), nn.Linear(256 * 7 * 7, 1024), nn.ReLU(), nn.Linear(1024, 1024), nn.ReLU())
+        two_fc = nn.Sequential(
+            nn.Flatten(), nn.Linear(256 * 7 * 7, 1024), nn.ReLU(), nn.Linear(1024, 1024), nn.ReLU())
         conv5 = torchvision.models.resnet50().layer4
-        inputs = torch.empty(1, 256, 7, 7), torch.empty(1, 1024, 14, 14)
-    found = []
-    for layers, x in zip((mlp, conv5), inputs):
-        with FlopCounterMode(display=False) as counter:
-            layers(x)
-        found.append([sum(p.numel() for p in layers.parameters()), counter.get_total_flops() // 2])
-    lighter = all(small < large for small, large in zip(*found))
-    return found, lighter == (stated("fpn-2fc-head-light") == "lighter"), "parameters, multiply-adds: two fc, conv5"
+    of_two_fc, of_conv5 = _cost(two_fc, 1, 256, 7, 7), _cost(conv5, 1, 1024, 14, 14)
+    lighter = of_two_fc[0] < of_conv5[0] and of_two_fc[1] < of_conv5[1]
+    fits = lighter == (stated("fpn-2fc-head-light") == "lighter")
+    return [of_two_fc, of_conv5], fits, "parameters, multiply-adds: two fc, conv5"
 
 
 def mask_regions():
-    found = [1.25 * side for side in SIDES]
-    fits = found == stated("fpn-mask-regions") and abs(7 / 5 / math.sqrt(2) - 1) < 0.011
-    return found, fits, "1.25 * 32, 64, 128, 256, 512; the 7x7 window is sqrt(2) larger to 1%"
+    regions = [1.25 * side for side in SIDES]
+    fits = regions == stated("fpn-mask-regions") and abs(7 / 5 / math.sqrt(2) - 1) < 0.011
+    return regions, fits, "1.25 * 32, 64, 128, 256, 512; the 7x7 window is sqrt(2) larger to 1%"
 
 
 def mask_rate():
-    models = ("5x5 windows", "7x7 windows", "both windows", "28x28 masks", "longer schedule")
-    found = [1 / printed("fpn/6")[name]["time"] for name in models]
-    low, high = stated("fpn-mask-fps")
-    inside = [low <= rate <= high for rate in found]
-    return found, inside == [True, *[False] * 4], "1 / time of Table 6; only the 5x5 model is in the range"
+    table, (low, high) = printed("fpn/6"), stated("fpn-mask-fps")
+    rates, in_range = [], []
+    for model in ("5x5 windows", "7x7 windows", "both windows", "28x28 masks", "longer schedule"):
+        rate = 1 / table[model]["time"]
+        rates.append(rate)
+        in_range.append(low <= rate <= high)
+    fits = in_range == [True, False, False, False, False]
+    return rates, fits, "1 / time of Table 6; only the 5x5 model is in the range"
 
 
 def centre_rule():
-    found = [[-(2**level) // 2**level, 2**level // 2**level] for level in LEVELS]
-    return found[0], all(cells == stated("fpn-mask-center-rule") for cells in found), "2^k px / stride 2^k px"
+    fits = True
+    for level in LEVELS:
+        stride = 2**level
+        cells = [-stride // stride, stride // stride]
+        fits = fits and cells == stated("fpn-mask-center-rule")
+    return cells, fits, "2^k px / stride 2^k px"
 
 
 def mask_batch():
-    return 128 * 16, stated("fpn-mask-batch") == 128 * 16, "128 samples * 16 images"
+    samples = 128 * 16
+    return samples, samples == stated("fpn-mask-batch"), "128 samples * 16 images"
 
 
 def image_sizes():
-    scales = [2**s for s in torch.arange(-2, 1.01, 0.5).tolist()]
+    scales = (2 ** torch.arange(-2, 1.01, 0.5)).tolist()
     fits = len(scales) == stated("fpn-image-pyramid-scales") and (scales[0], scales[-1]) == (0.25, 2.0)
     return len(scales), fits, "2^s for s from -2 to 1 by 0.5"
 
 
 def frames_a_second():
     text = printed("fpn/text")
-    found = [1 / text[f"time of FPN, ResNet-{depth}"]["value"] for depth in (50, 101)]
-    fits = all(agrees(f, s, 1) for f, s in zip(found, stated("fpn-fps")))
-    return found, fits and agrees(found[1], text["fps of the method, abstract"]["value"]), "1 / 0.148 s, 1 / 0.172 s"
+    with_resnet50 = 1 / text["time of FPN, ResNet-50"]["value"]
+    with_resnet101 = 1 / text["time of FPN, ResNet-101"]["value"]
+    rates = [with_resnet50, with_resnet101]
+    in_the_abstract = text["fps of the method, abstract"]["value"]
+    fits = all_agree(rates, stated("fpn-fps"), 1) and agrees(with_resnet101, in_the_abstract)
+    return rates, fits, "1 / 0.148 s, 1 / 0.172 s"
+
+
+DELTAS = (  # table, the better and the worse row, metric
+    (1, "FPN", "C4 baseline", "AR1k"),
+    (1, "FPN", "C4 baseline", "AR1k_s"),
+    (2, "FPN", "C4 baseline", "AP"),
+    (2, "FPN", "C4 baseline", "APs"),
+    (2, "FPN", "C5 baseline", "AP"),
+    (3, "FPN", "C4 baseline", "AP"),
+    (3, "FPN", "C4 baseline", "AP50"),
+    (3, "FPN", "C4, He et al.", "AP"),
+    (3, "FPN", "C4, He et al.", "AP50"),
+    (4, "FPN", "AttractioNet", "dev AP"),
+    (4, "FPN", "Faster R-CNN+++", "dev AP50"),
+    (6, "longer schedule", "SharpMask", "AR"))
 
 
 def differences():
-    one, two, three, four, six = (printed(f"fpn/{n}") for n in (1, 2, 3, 4, 6))
-
-    def gap(table, better, worse, metric):
-        return round(table[better][metric] - table[worse][metric], 6)
-
-    found = [gap(one, "FPN", "C4 baseline", "AR1k"), gap(one, "FPN", "C4 baseline", "AR1k_s"),
-             gap(two, "FPN", "C4 baseline", "AP"), gap(two, "FPN", "C4 baseline", "APs"),
-             gap(two, "FPN", "C5 baseline", "AP"), gap(three, "FPN", "C4 baseline", "AP"),
-             gap(three, "FPN", "C4 baseline", "AP50"), gap(three, "FPN", "C4, He et al.", "AP"),
-             gap(three, "FPN", "C4, He et al.", "AP50"), gap(four, "FPN", "AttractioNet", "dev AP"),
-             gap(four, "FPN", "Faster R-CNN+++", "dev AP50"), gap(six, "longer schedule", "SharpMask", "AR")]
-    return found, found == stated("fpn-deltas"), "differences of printed rows"
+    deltas = []
+    for table, better, worse, metric in DELTAS:
+        rows = printed(f"fpn/{table}")
+        deltas.append(round(rows[better][metric] - rows[worse][metric], 6))
+    return deltas, deltas == stated("fpn-deltas"), "differences of printed rows"
 
 
 FACTS = {
@@ -149,8 +199,8 @@ FACTS = {
     "fpn-anchors-c5": lambda: _anchors("fpn-anchors-c5", _on_one_map(5)),
     "fpn-anchors-fpn": lambda: _anchors("fpn-anchors-fpn", SPREAD),
     "fpn-anchors-p2": lambda: _anchors("fpn-anchors-p2", _on_one_map(2)),
-    "fpn-roi-level": roi_levels, "fpn-strides": strides, "fpn-mask-regions": mask_regions, "fpn-mask-fps": mask_rate,
-    "fpn-2fc-head-light": head_weight, "fpn-15-anchors": anchor_shapes, "fpn-linear-extra": linear_layers,
-    "fpn-mask-center-rule": centre_rule, "fpn-mask-batch": mask_batch, "fpn-image-pyramid-scales": image_sizes,
-    "fpn-fps": frames_a_second, "fpn-deltas": differences,
+    "fpn-roi-level": roi_levels, "fpn-strides": strides, "fpn-mask-regions": mask_regions,
+    "fpn-mask-fps": mask_rate, "fpn-2fc-head-light": head_weight, "fpn-15-anchors": anchor_shapes,
+    "fpn-linear-extra": linear_layers, "fpn-mask-center-rule": centre_rule, "fpn-mask-batch": mask_batch,
+    "fpn-image-pyramid-scales": image_sizes, "fpn-fps": frames_a_second, "fpn-deltas": differences,
 }

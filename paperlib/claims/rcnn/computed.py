@@ -16,51 +16,60 @@ GB = 2**30
 
 def some_boxes(num: int, seed: int = 0) -> torch.Tensor:
     """Random boxes of 8 to 200 px in float64, (num, 4)."""
-    corner = torch.rand(num, 4, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-    return torch.cat([300 * corner[:, :2], 300 * corner[:, :2] + 8 + 192 * corner[:, 2:]], dim=1)
+    draw = torch.rand(num, 4, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    corner = 300 * draw[:, :2]
+    return torch.cat([corner, corner + 8 + 192 * draw[:, 2:]], dim=1)
 
 
 def pool5_receptive_field():
     field, step = paper_nets.receptive_field(paper_nets.alexnet()["pool5"])
-    return field, (field, step) == (stated("rcnn-pool5-rf"), 32), "field += (kernel - 1) * step; step *= stride"
+    fits = (field, step) == (stated("rcnn-pool5-rf"), 32)
+    return field, fits, "field += (kernel - 1) * step; step *= stride"
 
 
 def _share(part: str) -> float:
-    counts = {name: paper_nets.parameters(module) for name, module in paper_nets.alexnet().items()}
-    return 100 * counts[part] / sum(counts.values())
+    """The percentage of the network's parameters that one part holds."""
+    net = paper_nets.alexnet()
+    return 100 * paper_nets.parameters(net[part]) / paper_nets.parameters(net)
 
 
 def fc7_share():
     share = _share("fc7")
-    return share, agrees(share, stated("rcnn-fc7-share")), "fc7 / (conv1..5 + fc6 + fc7), convolutions not grouped"
+    formula = "fc7 / (conv1..5 + fc6 + fc7), convolutions not grouped"
+    return share, agrees(share, stated("rcnn-fc7-share")), formula
 
 
 def pool5_share():
     share = _share("pool5")
-    return share, agrees(share, stated("rcnn-pool5-share")), "conv1..5 / (conv1..5 + fc6 + fc7), not grouped"
+    formula = "conv1..5 / (conv1..5 + fc6 + fc7), not grouped"
+    return share, agrees(share, stated("rcnn-pool5-share")), formula
 
 
 def predictor_memory():
-    short = paper_nets.alexnet()["fc7"].out_features
-    need = [100_000 * features * 4 / GB for features in (short, 360_000)]
+    """Of 100k linear predictors: on R-CNN's features, and on the 360k features of the system before it."""
+    features = paper_nets.alexnet()["fc7"].out_features
+    on_fc7, on_long_features = 100_000 * features * 4 / GB, 100_000 * 360_000 * 4 / GB
     small, large = stated("rcnn-predictor-memory")
-    return need, agrees(need[0], small, 1) and agrees(need[1], large), "100k classes * features * 4 bytes / 2^30"
+    fits = agrees(on_fc7, small, 1) and agrees(on_long_features, large)
+    return [on_fc7, on_long_features], fits, "100k classes * features * 4 bytes / 2^30"
 
 
 def warp_padding(side: int = 227):
     """Warp a white box on black with its surroundings and count the black border on each side."""
-    context, borders = stated("rcnn-warp-padding-geometry"), []
-    for box in some_boxes(8):
+    context = stated("rcnn-warp-padding-geometry")
+    borders = set()
+    for box in some_boxes(8).long() + 30:
+        x1, y1, x2, y2 = box.tolist()
         image = torch.zeros(1, 1, 560, 560)
-        x1, y1, x2, y2 = (int(v) + 30 for v in box)
         image[..., y1:y2, x1:x2] = 1
-        grow = torch.tensor([x2 - x1, y2 - y1, x1 - x2, y1 - y2]) * -context / (side - 2 * context)
-        window = torch.tensor([x1, y1, x2, y2]) + grow
+        size = torch.tensor([x2 - x1, y2 - y1])
+        grow = torch.cat([size, -size]) * -context / (side - 2 * context)
+        window = box + grow
         crop = ops.roi_align(image, [window[None]], side, aligned=True)[0, 0] > 0.5
         rows, columns = crop.any(1).nonzero(), crop.any(0).nonzero()
-        borders += [int(rows[0]), int(columns[0]), side - 1 - int(rows[-1]), side - 1 - int(columns[-1])]
-    formula = "box enlarged by 227 / (227 - 2 * 16), warped to 227"
-    return sorted(set(borders)), all(abs(b - context) <= 1 for b in borders), formula
+        borders |= {int(rows[0]), int(columns[0]), side - 1 - int(rows[-1]), side - 1 - int(columns[-1])}
+    fits = context - 1 <= min(borders) and max(borders) <= context + 1
+    return sorted(borders), fits, "box enlarged by 227 / (227 - 2 * 16), warped to 227"
 
 
 def box_code():
@@ -68,7 +77,8 @@ def box_code():
     deltas = boxes.encode(source, target)
     back = (boxes.decode(source, deltas) - target).abs().max().item()
     scaled = (boxes.encode(3.7 * source, 3.7 * target) - deltas).abs().max().item()
-    return max(back, scaled), max(back, scaled) < 1e-9, "decode(P, encode(P, G)) = G; encode(sP, sG) = encode(P, G)"
+    error = max(back, scaled)
+    return error, error < 1e-9, "decode(P, encode(P, G)) = G; encode(sP, sG) = encode(P, G)"
 
 
 def pool5_size():
@@ -99,14 +109,18 @@ def relative_gain():
 
 def segmentation_lead():
     table = printed("rcnn/6")
-    *others, ours = table.values()
-    led = [c for c in ours if c != "mean" and all(ours[c] > other[c] for other in others)]
-    return len(led), len(led) == stated("rcnn-seg-11of21"), "categories in which R-CNN full+fg fc6 exceeds both others"
+    regions_and_parts, o2p, rcnn = table.values()
+    led = 0
+    for category, accuracy in rcnn.items():
+        if category != "mean" and accuracy > max(regions_and_parts[category], o2p[category]):
+            led += 1
+    return led, led == stated("rcnn-seg-11of21"), "categories in which R-CNN full+fg fc6 exceeds both others"
 
 
 def segmentation_margin():
-    accuracy = {name: row["mean accuracy"] for name, row in printed("rcnn/5").items() if name != "O2P"}
-    margin = accuracy["full+fg fc6"] - max(v for k, v in accuracy.items() if not k.startswith("full+fg"))
+    table = printed("rcnn/5")
+    best_alone = max(table[name]["mean accuracy"] for name in ("full fc6", "full fc7", "fg fc6", "fg fc7"))
+    margin = table["full+fg fc6"]["mean accuracy"] - best_alone
     return margin, agrees(margin, stated("rcnn-seg-margin"), 1), "full+fg fc6 - best of full and fg"
 
 

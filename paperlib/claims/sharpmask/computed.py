@@ -1,4 +1,4 @@
-"""The exact claims of DeepMask and SharpMask, computed: `FACTS[id]()` is (computed value, whether it agrees, formula).
+"""DeepMask's and SharpMask's exact claims, computed: `FACTS[id]()` is (value, whether it agrees, formula).
 
 The stated values are read from `data/`, never typed here.
 """
@@ -7,17 +7,23 @@ import torch.nn.functional as F
 import torchvision
 from torch import nn
 
+from paperlib.claims import paper_nets
 from paperlib.claims.compare import agrees, printed, stated
 
 TRUNKS = ("DeepMask", "W160-P4-D39-F128", "W112-P4-D39", "W112-P3-D21")  # one of each window and pooling
-OUTPUT = 56 * 56  # pixels of the coarse mask; DeepMask's own paper gives it and the score branch, the chapter does not
+OUTPUT = 56 * 56  # pixels of the coarse mask; given, like the score branch, only in DeepMask's own paper
+
+
+def _cells(row: dict) -> float:
+    """The side of the top layer's map: the window after P poolings."""
+    return row["W"] / 2 ** row["P"]
 
 
 def _window_cells(column: str, claim: str):
     rows = printed("sharpmask/1")
-    found = [rows[name]["W"] / 2 ** rows[name]["P"] for name in TRUNKS]
-    everywhere = all(row["W"] / 2 ** row["P"] == row[column] for row in rows.values())
-    return found, found == stated(claim) and everywhere, f"W / 2^P, equal to column {column} of every row"
+    cells = [_cells(rows[name]) for name in TRUNKS]
+    everywhere = all(_cells(row) == row[column] for row in rows.values())
+    return cells, cells == stated(claim) and everywhere, f"W / 2^P, equal to column {column} of every row"
 
 
 def _random(*shape: int) -> torch.Tensor:
@@ -35,7 +41,8 @@ def refactored():
     whole = _up(F.relu(F.conv2d(torch.cat([mask, skip], 1), weight, bias, padding=1)))
     parts = F.conv2d(mask, weight[:, :5], bias, padding=1) + F.conv2d(skip, weight[:, 5:], padding=1)
     gap = (whole - _up(F.relu(parts))).abs().max().item()
-    return gap, gap < 1e-9, "max |conv(cat(M, S), [A, B]) - conv(M, A) - conv(S, B)|, through ReLU and upsampling"
+    formula = "max |conv(cat(M, S), [A, B]) - conv(M, A) - conv(S, B)|, through ReLU and upsampling"
+    return gap, gap < 1e-9, formula
 
 
 def skip_connection():
@@ -50,63 +57,73 @@ def skip_connection():
 
 
 def _count(*layers: nn.Module) -> int:
-    return sum(p.numel() for layer in layers for p in layer.parameters())
+    return paper_nets.parameters(nn.ModuleList(layers))
 
 
 def network_parameters():
     with torch.device("meta"):
         vgg = torchvision.models.vgg11().features
-        old = _count(vgg, nn.Conv2d(512, 512, 1), nn.Linear(512 * 14 * 14, 512), nn.Linear(512, OUTPUT),
-                     nn.Linear(512 * 7 * 7, 512), nn.Linear(512, 1024), nn.Linear(1024, 1))
-        body = torchvision.models.resnet50()
-        new = _count(body.conv1, body.bn1, body.layer1, body.layer2, body.layer3, nn.Conv2d(1024, 128, 1),
-                     nn.Linear(128 * 10 * 10, 512), nn.Linear(512, OUTPUT), nn.Linear(512, 1024), nn.Linear(1024, 1))
-    found, told = [old / 1e6, new / 1e6], stated("sharp-params-75-17")
-    return found, all(abs(f / s - 1) < 0.03 for f, s in zip(found, told)), "trunk + mask branch + score branch, million"
+        mask = nn.Conv2d(512, 512, 1), nn.Linear(512 * 14 * 14, 512), nn.Linear(512, OUTPUT)
+        score = nn.Linear(512 * 7 * 7, 512), nn.Linear(512, 1024), nn.Linear(1024, 1)
+        of_deepmask = _count(vgg, *mask, *score) / 1e6
+        resnet = torchvision.models.resnet50()
+        trunk = resnet.conv1, resnet.bn1, resnet.layer1, resnet.layer2, resnet.layer3
+        mask = nn.Conv2d(1024, 128, 1), nn.Linear(128 * 10 * 10, 512), nn.Linear(512, OUTPUT)
+        score = nn.Linear(512, 1024), nn.Linear(1024, 1)
+        of_the_chapter = _count(*trunk, *mask, *score) / 1e6
+    before, after = stated("sharp-params-75-17")
+    fits = abs(of_deepmask / before - 1) < 0.03 and abs(of_the_chapter / after - 1) < 0.03
+    return [of_deepmask, of_the_chapter], fits, "trunk + mask branch + score branch, million"
 
 
 def refinement_parameters():
-    channels = (1024, 512, 256, 64)  # of the trunk before each pooling, from the top down: conv4, conv3, conv2, conv1
+    channels = (1024, 512, 256, 64)  # of the trunk before each pooling, from the top: conv4 to conv1
     with torch.device("meta"):
         layers = [nn.Linear(512, 32 * 10 * 10)]  # makes M^1
-        for i, c in enumerate(channels):
-            k = 32 // 2**i
-            layers += [nn.Conv2d(c, 64, 3), nn.Conv2d(64, k, 3), nn.Conv2d(2 * k, max(k // 2, 1), 3)]
-    found = _count(*layers) / 1e6
-    return found, found < stated("sharp-refine-params"), "M^1 + four modules of two skip convs and one conv, million"
+        for module, depth in enumerate(channels):
+            k = 32 // 2**module
+            layers += [nn.Conv2d(depth, 64, 3), nn.Conv2d(64, k, 3), nn.Conv2d(2 * k, max(k // 2, 1), 3)]
+    millions = _count(*layers) / 1e6
+    fits = millions < stated("sharp-refine-params")
+    return millions, fits, "M^1 + four modules of two skip convs and one conv, million"
 
 
 def skips_are_shared():
-    """A patch's skip features can be cut out of the image's; its mask encoding needs the patch's own top layer."""
+    """A patch's skip features can be cut out of the image's; its mask encoding cannot be shared."""
     torch.manual_seed(0)
     image, conv = _random(1, 3, 24, 32), nn.Conv2d(3, 4, 3, padding=1).double()
     whole, patch = conv(image), conv(image[..., 4:16, 8:20])
-    shared = (whole[..., 4:16, 8:20] - patch)[..., 1:-1, 1:-1].abs().max().item()
+    cropped, a_pixel_right = whole[..., 4:16, 8:20], whole[..., 4:16, 9:21]
+    gap = (cropped - patch)[..., 1:-1, 1:-1].abs().max().item()
     encode = nn.Linear(4 * 12 * 12, 5).double()
-    encodings = [encode(whole[..., 4:16, x:x + 12].flatten(1)) for x in (8, 9)]
-    return shared, shared < 1e-9 and not torch.allclose(*encodings), "max |S of the image, cropped, - S of the crop|"
+    encoding_differs = not torch.allclose(encode(cropped.flatten(1)), encode(a_pixel_right.flatten(1)))
+    return gap, gap < 1e-9 and encoding_differs, "max |S of the image, cropped, - S of the crop|"
 
 
 def full_resolution():
-    side = _random(1, 1, 10, 10)
+    mask = _random(1, 1, 10, 10)
     for _ in range(4):
-        side = _up(side)
-    return side.shape[-1], side.shape[-1] == stated("sharp-full-resolution"), "10 * 2^4"
+        mask = _up(mask)
+    side = mask.shape[-1]
+    return side, side == stated("sharp-full-resolution"), "10 * 2^4"
 
 
 def channel_schedule():
-    found = [32 // 2 ** (i - 1) for i in (1, 2, 3, 4)]
-    return found, found == stated("sharp-schedules"), "k / 2^(i - 1), k = 32"
+    channels = [32 // 2 ** (i - 1) for i in (1, 2, 3, 4)]
+    return channels, channels == stated("sharp-schedules"), "k / 2^(i - 1), k = 32"
 
 
 def speed_ratios():
     text, heads = printed("sharpmask/text"), printed("sharpmask/2")
-    slow = heads["DeepMask"]["total time"]
-    found = [slow / heads["head C"]["total time"], slow / text["time of SharpMask"]["value"]]
-    share = text["time of SharpMask"]["value"] / slow
+    deepmask, head_c = heads["DeepMask"]["total time"], heads["head C"]["total time"]
+    sharpmask = text["time of SharpMask"]["value"]
+    of_the_head, of_the_system = deepmask / head_c, deepmask / sharpmask
+    least_of_the_head, least_of_the_system = stated("sharp-time-arithmetic")
     gain = text["gain in speed over DeepMask"]["value"] / 100
-    fits = all(f > s for f, s in zip(found, stated("sharp-time-arithmetic"))) and agrees(1 - share, gain, 1)
-    return found, fits, "1.59 / 0.46, 1.59 / 0.76; the 50% is time saved, 1 - 0.76 / 1.59"
+    faster = of_the_head > least_of_the_head and of_the_system > least_of_the_system
+    fits = faster and agrees(1 - sharpmask / deepmask, gain, 1)
+    formula = "1.59 / 0.46, 1.59 / 0.76; the 50% is time saved, 1 - 0.76 / 1.59"
+    return [of_the_head, of_the_system], fits, formula
 
 
 FACTS = {

@@ -1,15 +1,16 @@
-"""What can be wrong with a file or a record of it, and the readers of whole files that say where they break off.
+"""What can be wrong with a file or a record of it, and readers of files that say where they break off.
 
-A fault either stops the load (`fatal`) or is dealt with and counted: the record is dropped, its box clipped, or it is
-kept and only pointed out. Dropped and clipped are the kinds that real COCO and VOC files contain.
+A fault either stops the load (`fatal`) or is dealt with and counted: the record is dropped, its box clipped,
+or it is kept and only pointed out. Dropped and clipped are the kinds that real COCO and VOC files contain.
 """
 import gc
 import json
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from paperlib.data.record_checks.values import native
 
@@ -35,40 +36,63 @@ def stop_if_fatal(faults: Iterable[Fault]) -> None:
 
     Errors: ValueError naming file, record, what was found and what was expected.
     """
-    fatal = [f for f in faults if f.fatal]
+    fatal = [fault for fault in faults if fault.fatal]
     if fatal:
-        more = f" (and {len(fatal) - 1} more: `paperlib data check` lists all)" if len(fatal) > 1 else ""
+        more = ""
+        if len(fatal) > 1:
+            more = f" (and {len(fatal) - 1} more: `paperlib data check` lists all)"
         raise ValueError(f"{str(fatal[0]).removesuffix(' [error]')}{more}")
 
 
 def summary(faults: list[Fault]) -> str:
-    """One line that counts what was dropped and clipped, with the first case of each kind; "" when nothing was."""
-    kinds = Counter((f.action, f.expected) for f in faults if not f.fatal and f.action != "kept")
-    firsts = {(f.action, f.expected): f for f in reversed(faults)}
-    return "; ".join(f"{n} {action} (expected {expected}; first: {firsts[action, expected].record}, "
-                     f"{firsts[action, expected].found})" for (action, expected), n in kinds.items())
+    """One line that counts what was dropped and clipped, with the first case of each kind."""
+    kinds: dict[tuple[str, str], list[Fault]] = {}
+    for fault in faults:
+        if not fault.fatal and fault.action != "kept":
+            kinds.setdefault((fault.action, fault.expected), []).append(fault)
+    lines = []
+    for (action, expected), alike in kinds.items():
+        lines.append(f"{len(alike)} {action} (expected {expected}; first: {alike[0].record}, "
+                     f"{alike[0].found})")
+    return "; ".join(lines)
+
+
+def parse_json(text: bytes) -> object:
+    """As `json.loads`, and five times as fast where a text has no oddities: NaN, half characters, UTF-16.
+
+    Errors: those of `json.loads`, and RecursionError.
+    """
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        return json.loads(text)
 
 
 def read_json(file: Path) -> tuple[dict | None, list[Fault]]:
     """The parsed file, or None and the fault that says where it breaks off."""
     try:
         text = file.read_bytes()
-        data = json.loads(text)
+        data = parse_json(text)
     except OSError as error:
         return None, [Fault(str(file), "file", str(error.strerror), "a file that can be read", True)]
-    except (ValueError, RecursionError) as error:          # also numbers of 5,000 digits, and lists 10,000 deep
-        line, byte = getattr(error, "lineno", None), getattr(error, "start", None)
-        where = f"line {line}" if line else f"byte {byte}" if byte is not None else "file"
-        found = f"{len(text)} bytes that are not complete JSON ({error})"
-        return None, [Fault(str(file), where, found, "a whole JSON document (was the copy cut short?)", True)]
+    except (ValueError, RecursionError) as error:  # also numbers of 5,000 digits, and lists 10,000 deep
+        where = "file"
+        if isinstance(error, json.JSONDecodeError):
+            where = f"line {error.lineno}"
+        elif isinstance(error, UnicodeDecodeError):
+            where = f"byte {error.start}"
+        problem = f"{len(text)} bytes that are not complete JSON ({error})"
+        return None, [Fault(str(file), where, problem, "a whole JSON document (was the copy cut short?)",
+                            True)]
     if not isinstance(data, dict):
-        return None, [Fault(str(file), "top level", f"a {type(data).__name__}", "a dict with 'images' ...", True)]
+        return None, [Fault(str(file), "top level", f"a {type(data).__name__}", "a dict with 'images' ...",
+                            True)]
     return data, []
 
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Without the garbage collector: records hold no cycles, and it would look through millions of them again."""
+    """Without the garbage collector: it would look for cycles among millions of records, which hold none."""
     enabled = gc.isenabled()
     gc.disable()
     try:

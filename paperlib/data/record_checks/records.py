@@ -6,31 +6,42 @@ import numpy as np
 from pycocotools import mask as rle_tools
 
 from paperlib.data.record_checks.faults import Fault
-from paperlib.data.record_checks.segmentations import PngMask, encode, thin, wrong_mask
-from paperlib.data.record_checks.values import MAX_AREA, brief, finite, flag, native, whole, wrong_path, wrong_size
+from paperlib.data.record_checks.segmentations import PngMask, encode, right_polygons, thin, wrong_mask
+from paperlib.data.record_checks.values import (
+    MAX_AREA,
+    Wrong,
+    brief,
+    finite,
+    flag,
+    native,
+    whole,
+    wrong_path,
+    wrong_size,
+)
 
 KEYS = {"images": ("id", "file_name", "height", "width"), "categories": ("id", "name"),
         "annotations": ("id", "image_id", "category_id", "bbox")}
+KINDS = {"images": "image", "categories": "category", "annotations": "annotation"}
+CHUNK = 10_000                 # annotations whose polygons are looked at together
 SIZE_HINT = "width and height in px, which Pillow's Image.open(picture).size gives"
 
 
 def check_records(data: dict, file: str, labelled: bool = True) -> tuple[dict[str, list], list[Fault]]:
-    """The usable images, categories and annotations of a COCO dict, and everything that is wrong with the rest.
+    """The usable images, categories and annotations of a COCO dict, and what is wrong with the rest.
 
-    In place: boxes that stick out are clipped, numbers such as 3.0 become 3, names become text, `iscrowd` and `area`
-    are filled in where they are absent or null. `labelled=False` (image-info files) allows annotations to be absent.
-    An annotation goes without a fault of its own where its image or category had one.
+    In place: boxes that stick out are clipped, numbers such as 3.0 become 3, names become text, `iscrowd` and
+    `area` are filled in where they are absent or null. `labelled=False` (image-info files) allows annotations
+    to be absent. An annotation goes without a fault of its own where its image or category had one.
     """
     faults: list[Fault] = []
     good = {part: _well_formed(data, part, file, labelled, faults) for part in KEYS}
     sizes = {image["id"]: (image["height"], image["width"]) for image in good["images"]}
     known = {category["id"] for category in good["categories"]}
-    links = (("image_id", sizes, _ids(data, "images"), "image"),
-             ("category_id", known, _ids(data, "categories"), "category"))
+    links = (("image_id", sizes, _ids(data, "images")), ("category_id", known, _ids(data, "categories")))
     linked = [ann for ann in good["annotations"] if _is_linked(ann, links, file, faults)]
-    whole_ones = [ann for ann in linked if _check_numbers(ann, file, faults)]
-    boxed = _check_boxes(whole_ones, sizes, file, faults)
-    good["annotations"] = [a for a in boxed if _check_segmentation(a, sizes[a["image_id"]], file, faults)]
+    numeric = [ann for ann in linked if _check_numbers(ann, file, faults)]
+    boxed = _check_boxes(numeric, sizes, file, faults)
+    good["annotations"] = _check_segmentations(boxed, sizes, file, faults)
     for ann in good["annotations"]:
         if ann["area"] is None:
             ann["area"] = area_of(ann, sizes[ann["image_id"]])
@@ -46,9 +57,14 @@ def area_of(ann: dict, size: tuple[int, int]) -> float:
 
 def refused_pictures(data: dict, good: list[dict]) -> set[str]:
     """The file names, without folders, of the image records that were left out."""
-    records = data.get("images") if isinstance(data.get("images"), list) else []
-    names = {r["file_name"] for r in records if isinstance(r, dict) and isinstance(r.get("file_name"), str)}
-    return {name.replace("\\", "/").rpartition("/")[2] for name in names - {image["file_name"] for image in good}}
+    used, refused = {image["file_name"] for image in good}, set()
+    records = data.get("images")
+    for record in records if isinstance(records, list) else ():
+        if isinstance(record, dict):
+            name = record.get("file_name")
+            if isinstance(name, str) and name not in used:
+                refused.add(name.replace("\\", "/").rpartition("/")[2])
+    return refused
 
 
 def _ids(data: dict, part: str) -> set | None:
@@ -63,32 +79,34 @@ def _well_formed(data: dict, part: str, file: str, labelled: bool, faults: list[
     """Records of one part that have their keys, a fresh id and, for images, a size and the name of a file."""
     if not isinstance(records := data.get(part), list):
         if records is not None or labelled or part != "annotations":
-            found = f"keys {sorted(data)}" if records is None else f"a {type(records).__name__}"
-            faults.append(Fault(file, "top level", found, f"a list under {part!r}", True))
+            arrived = f"keys {sorted(data)}" if records is None else f"a {type(records).__name__}"
+            faults.append(Fault(file, "top level", arrived, f"a list under {part!r}", True))
         return []
-    good, seen, one = [], set(), {"categories": "category"}.get(part, part[:-1])
+    good, ids = [], set()
     for i, record in enumerate(records):
-        name, wrong = f"{one} number {i}", _wrong_record(record, part, one, seen)
-        if isinstance(record, dict) and whole(record.get("id")) is not None:
-            name = f"{one} {record['id']}"
+        wrong = _wrong_record(record, part, ids)
         if wrong:
+            name = f"{KINDS[part]} number {i}"
+            if isinstance(record, dict) and whole(record.get("id")) is not None:
+                name = f"{KINDS[part]} {record['id']}"
             faults.append(Fault(file, name, *wrong, True))
         else:
-            seen.add(record["id"])
+            ids.add(record["id"])
             good.append(record)
     return good
 
 
-def _wrong_record(record: object, part: str, one: str, seen: set) -> tuple[str, str] | None:
-    """(found, expected) for a record that cannot be used; else its numbers and names are made what they must be."""
-    lacks = [k for k in KEYS[part] if k not in record] if isinstance(record, dict) else list(KEYS[part])
+def _wrong_record(record: object, part: str, ids: set) -> Wrong | None:
+    """(found, expected) for a record that cannot be used; others' numbers and names are mended in place."""
+    keys = KEYS[part]
+    lacks = [key for key in keys if key not in record] if isinstance(record, dict) else list(keys)
     if lacks:
         hint = f" ({SIZE_HINT})" if {"height", "width"} & set(lacks) else ""
-        return f"no {', '.join(map(repr, lacks))}", f"the keys {KEYS[part]}{hint}"
+        return f"no {', '.join(map(repr, lacks))}", f"the keys {keys}{hint}"
     if (number := whole(record["id"])) is None:
         return f"id {brief(record['id'])}", "a whole number"
-    if number in seen:
-        return "the same id twice", f"one {one} per id"
+    if number in ids:
+        return "the same id twice", f"one {KINDS[part]} per id"
     record["id"] = number
     if part == "images":
         if wrong := wrong_path(record["file_name"]) or wrong_size(record["height"], record["width"]):
@@ -98,18 +116,19 @@ def _wrong_record(record: object, part: str, one: str, seen: set) -> tuple[str, 
     if part == "categories":
         if not isinstance(record["name"], str | int | float):
             return f"name {brief(record['name'])}", "text"
-        record["name"] = str(record["name"])               # classes "1", "2", ... are often written as numbers
+        record["name"] = str(record["name"])  # classes "1", "2", ... are often written as numbers
     return None
 
 
 def _is_linked(ann: dict, links: tuple, file: str, faults: list[Fault]) -> bool:
-    """Whether the image and the category of an annotation are there; a fault if no record ever had that id."""
-    for key, usable, named, what in links:
+    """Whether an annotation's image and category can be used; a fault if no record has such an id."""
+    for key, usable, ids in links:
         number = whole(ann[key])
         if number not in usable:
-            if named is not None and number not in named:
+            if ids is not None and number not in ids:
                 faults.append(Fault(file, f"annotation {ann['id']}", f"{key} {brief(ann[key])}",
-                                    f"the id of one of the {len(named)} {what} records", True))
+                                    f"the id of one of the {len(ids)} {key.removesuffix('_id')} records",
+                                    True))
             return False
         ann[key] = number
     return True
@@ -123,18 +142,21 @@ def _check_numbers(ann: dict, file: str, faults: list[Fault]) -> bool:
     if area is not None and not finite(area, 0, MAX_AREA):
         wrong.append((f"area {brief(area)}", f"a number from 0 to {MAX_AREA:.0e} px^2"))
     ann.setdefault("iscrowd", None)
-    for key in [key for key in ("iscrowd", "difficult") if key in ann]:
+    for key in ("iscrowd", "difficult"):
+        if key not in ann:
+            continue
         value = flag(ann, key)
         if value is None:
             wrong.append((f"{key} {brief(ann[key])}", "0 or 1"))
         else:
             ann[key] = int(value)
-    faults += [Fault(file, f"annotation {ann['id']}", *pair, True) for pair in wrong]
+    for saw, wanted in wrong:
+        faults.append(Fault(file, f"annotation {ann['id']}", saw, wanted, True))
     return not wrong
 
 
 def _check_boxes(annotations: list[dict], sizes: dict, file: str, faults: list[Fault]) -> list[dict]:
-    """Annotations with a box of some area inside their image; boxes that stick out by less than half are clipped.
+    """Annotations with a box of some area in their image; boxes that stick out by less than half are clipped.
 
     Units: bbox is x, y, width, height in px.
     """
@@ -143,24 +165,39 @@ def _check_boxes(annotations: list[dict], sizes: dict, file: str, faults: list[F
     x, y, w, h = np.array([a["bbox"] for a in annotations], dtype=float).T
     height, width = np.array([sizes[a["image_id"]] for a in annotations], dtype=float).T
     x1, y1, x2, y2 = x.clip(0, width), y.clip(0, height), (x + w).clip(0, width), (y + h).clip(0, height)
-    empty = (np.float32(x + w) <= np.float32(x)) | (np.float32(y + h) <= np.float32(y))  # as tensors hold them
+    # as tensors hold them
+    empty = (np.float32(x + w) <= np.float32(x)) | (np.float32(y + h) <= np.float32(y))
     lost = ~empty & ((x2 - x1) * (y2 - y1) < 0.5 * w * h)
-    out = np.maximum.reduce([-x, -y, x + w - width, y + h - height]) > 1e-3    # below: rounding of stored decimals
+    # below: rounding of stored decimals
+    out = np.maximum.reduce([-x, -y, x + w - width, y + h - height]) > 1e-3
+    inside = np.stack([x1, y1, x2 - x1, y2 - y1], axis=1).tolist()
     for i in np.flatnonzero(empty | lost | out):
-        ann, size = annotations[i], f"image {annotations[i]['image_id']} is {width[i]:g} wide and {height[i]:g} high"
-        note = (f"annotation {ann['id']}", f"bbox {[round(v, 3) for v in ann['bbox']]}")
+        ann = annotations[i]
+        name, box = f"annotation {ann['id']}", f"bbox {[round(v, 3) for v in ann['bbox']]}"
+        size = f"image {ann['image_id']} is {width[i]:g} wide and {height[i]:g} high"
         if empty[i]:
-            faults.append(Fault(file, *note, "a width and height above 0", False, "dropped"))
+            faults.append(Fault(file, name, box, "a width and height above 0", False, "dropped"))
         elif lost[i]:
-            faults.append(Fault(file, *note, f"at least half of the box inside the image ({size})", True))
+            faults.append(Fault(file, name, box, f"at least half of the box inside the image ({size})", True))
         else:
-            faults.append(Fault(file, note[0], f"{note[1]}, {size}", "a box inside the image", False, "clipped"))
-            ann["bbox"] = [float(x1[i]), float(y1[i]), float(x2[i] - x1[i]), float(y2[i] - y1[i])]
-    return [a for a, drop in zip(annotations, empty | lost) if not drop]
+            faults.append(Fault(file, name, f"{box}, {size}", "a box inside the image", False, "clipped"))
+            ann["bbox"] = inside[i]
+    return [annotations[i] for i in np.flatnonzero(~(empty | lost))]
+
+
+def _check_segmentations(annotations: list[dict], sizes: dict, file: str, faults: list[Fault]) -> list[dict]:
+    """Annotations with a mask that can be used, or without one."""
+    kept = []
+    for first in range(0, len(annotations), CHUNK):
+        chunk = annotations[first:first + CHUNK]
+        for ann, is_right in zip(chunk, right_polygons(chunk, sizes).tolist()):
+            if is_right or _check_segmentation(ann, sizes[ann["image_id"]], file, faults):
+                kept.append(ann)
+    return kept
 
 
 def _check_segmentation(ann: dict, size: tuple[int, int], file: str, faults: list[Fault]) -> bool:
-    """Whether the record can stay. Polygons of fewer than three points go; with none left, the mask is None."""
+    """Whether a record can stay. Polygons of one or two points go; with none left, the mask is None."""
     seg, name = ann.get("segmentation"), f"annotation {ann['id']}"
     if not seg or isinstance(seg, PngMask):
         if seg is None:
@@ -171,6 +208,7 @@ def _check_segmentation(ann: dict, size: tuple[int, int], file: str, faults: lis
         return False
     if isinstance(seg, list) and (dropped := thin(seg)):
         ann["segmentation"] = [p for p in seg if len(p) >= 6] or None
-        faults.append(Fault(file, name, f"a polygon of {len(dropped[0]) // 2} points (of {len(seg)} polygons)",
+        faults.append(Fault(file, name,
+                            f"a polygon of {len(dropped[0]) // 2} points (of {len(seg)} polygons)",
                             "polygons of three points or more", False, "dropped"))
     return True

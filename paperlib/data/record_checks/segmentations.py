@@ -1,19 +1,21 @@
 """Masks as files give them, polygons or run lengths, checked before pycocotools' C code reads them.
 
-A polygon with a coordinate far outside, or run lengths of more pixels than the image has, would end the process.
+A polygon with a coordinate far outside, or run lengths of more pixels than the image has, would end the
+process.
 Units: size is (height, width) px of the image.
 """
 import math
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from PIL import Image
 from pycocotools import mask as rle_tools
 
 from paperlib.data.record_checks.values import Wrong, brief
+from paperlib.parts.masks import compress, unpack
 
 OUTLINE = 1e7                  # px; pycocotools takes 80 bytes for each pixel of an outline that it draws
-DIGITS = 7                     # characters of 5 bits that a run length may have: no image has 2**35 pixels
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,40 @@ class PngMask:
 
 def wrong_mask(seg: object, size: tuple[int, int]) -> Wrong | None:
     """(found, expected) if a record's `segmentation` is no mask of its image."""
-    return _wrong_runs(seg, size) if isinstance(seg, dict) else _wrong_polygons(seg, size)
+    if isinstance(seg, dict):
+        return _wrong_runs(seg, size)
+    return _wrong_polygons(seg, size)
+
+
+def right_polygons(annotations: list[dict], sizes: dict[int, tuple[int, int]]) -> np.ndarray:
+    """Which masks are polygons beyond doubt, by one look at all their numbers.
+
+    `wrong_mask` judges the others.
+    Shapes: n annotations -> (n,) bool.
+    """
+    polygons, owners, reaches = [], [], []
+    for i, ann in enumerate(annotations):
+        seg = ann.get("segmentation")
+        reaches.append(max(sizes[ann["image_id"]]))
+        if isinstance(seg, list) and all(map(_is_polygon, seg)):
+            polygons += seg
+            owners += [i] * len(seg)
+    try:
+        numbers = np.array(list(chain.from_iterable(polygons)))
+    except (ValueError, OverflowError):                    # lists of lists; numbers that no float can hold
+        numbers = np.zeros(0)
+    if not numbers.size or numbers.ndim != 1 or numbers.dtype.kind not in "fiu":  # texts, nulls
+        return np.zeros(len(annotations), bool)
+    owner, reach, lengths = np.array(owners), np.array(reaches), np.array(list(map(len, polygons)))
+    starts = lengths.cumsum() - lengths
+    low, high = np.minimum.reduceat(numbers, starts), np.maximum.reduceat(numbers, starts)
+    outside = ~((low >= -reach[owner]) & (high <= 2 * reach[owner]))  # also where a number is NaN
+    outline = 1.5 * reach * np.bincount(owner, lengths, len(reach))  # px at most
+    return (outline > 0) & (outline <= OUTLINE) & (np.bincount(owner, outside, len(reach)) == 0)
+
+
+def _is_polygon(polygon: object) -> bool:
+    return isinstance(polygon, list) and len(polygon) >= 6 and len(polygon) % 2 == 0
 
 
 def thin(polygons: list) -> list:
@@ -37,12 +72,7 @@ def encode(seg: list | dict | PngMask, size: tuple[int, int]) -> dict:
     """A mask that passed `wrong_mask`, in pycocotools' compressed form."""
     if isinstance(seg, PngMask):
         return rle_tools.encode(np.asfortranarray(_painted(seg.file, size) == seg.value))
-    if isinstance(seg, list):
-        return rle_tools.merge(rle_tools.frPyObjects(seg, *size))
-    counts, size = seg["counts"], [int(side) for side in size]
-    if isinstance(counts, list):
-        return rle_tools.frPyObjects({"size": size, "counts": counts}, *size)
-    return {"size": size, "counts": counts.encode() if isinstance(counts, str) else counts}
+    return compress(seg, size)
 
 
 def _wrong_polygons(seg: object, size: tuple[int, int]) -> Wrong | None:
@@ -58,7 +88,9 @@ def _wrong_polygons(seg: object, size: tuple[int, int]) -> Wrong | None:
             return (f"a polygon with coordinates from {low:g} to {high:g}",
                     f"{-reach} to {2 * reach} px, as its image is {size[1]} wide and {size[0]} high")
         drawn += _outline(flat, reach)
-    return None if drawn <= OUTLINE else (f"polygons with {drawn:.3g} px of outline", f"at most {OUTLINE:.0e} px")
+    if drawn > OUTLINE:
+        return f"polygons with {drawn:.3g} px of outline", f"at most {OUTLINE:.0e} px"
+    return None
 
 
 def _flat(polygon: object) -> list[float] | None:
@@ -67,7 +99,7 @@ def _flat(polygon: object) -> list[float] | None:
         return None
     try:                                                   # one pass in C: files hold millions of points
         return polygon if math.isfinite(math.fsum(polygon)) else None
-    except (TypeError, ValueError, OverflowError):         # texts; inf and -inf; numbers that no float can hold
+    except (TypeError, ValueError, OverflowError):  # texts; inf and -inf; numbers that no float can hold
         return None
 
 
@@ -82,40 +114,21 @@ def _outline(flat: list[float], reach: int) -> float:
 
 def _wrong_runs(rle: dict, size: tuple[int, int]) -> Wrong | None:
     height, width = size
+    wanted = f"runs for {height} x {width} = {height * width} pixels"
     if rle.get("size") not in ([height, width], (height, width)):
         return f"RLE of size {brief(rle.get('size'))}", f"the image's [height, width] {[height, width]}"
     try:
         counts = rle["counts"]
         runs = np.array(counts) if isinstance(counts, list) else unpack(counts)
         if runs.ndim == 1 and (runs.dtype.kind in "iu" or not runs.size):
-            total = sum(runs.tolist())
-            if total == height * width and runs.min(initial=0) >= 0:
+            total, negative = sum(runs.tolist()), runs.min(initial=0) < 0
+            if total == height * width and not negative:
                 return None
-            kind = "RLE runs below 0" if runs.min(initial=0) < 0 else "RLE runs"
-            return f"{kind} that add up to {total} pixels", f"runs for {height} x {width} = {height * width} pixels"
+            kind = "RLE runs below 0" if negative else "RLE runs"
+            return f"{kind} that add up to {total} pixels", wanted
     except (KeyError, TypeError, ValueError):
         pass
-    return "RLE counts that cannot be read", f"runs for {height} x {width} = {height * width} pixels"
-
-
-def unpack(text: str | bytes) -> np.ndarray:
-    """Run lengths (n,) from COCO's string form: 5 bits a character, low first; from the fourth run on, differences.
-
-    Errors: ValueError for what is no such string.
-    """
-    raw = text.encode("ascii") if isinstance(text, str) else text
-    chars = np.frombuffer(raw, np.uint8).astype(np.int64) - 48
-    last = np.flatnonzero((chars & 32) == 0)               # a character without bit 5 ends its number
-    if ((chars < 0) | (chars > 63)).any() or (len(chars) and (not len(last) or last[-1] != len(chars) - 1)):
-        raise ValueError("a character outside the alphabet, or an end inside a number")
-    first = np.concatenate([[0], last[:-1] + 1])[:len(last)]
-    if (last - first >= DIGITS).any():
-        raise ValueError("a run longer than any image")
-    place = np.arange(len(chars)) - np.repeat(first, last - first + 1)
-    runs = np.add.reduceat((chars & 31) << 5 * place, first) if len(last) else np.zeros(0, np.int64)
-    runs -= ((chars[last] & 16) > 0) * (32 << 5 * place[last])  # bit 4 of the last character is the sign
-    runs[1::2], runs[2::2] = runs[1::2].cumsum(), runs[2::2].cumsum()
-    return runs
+    return "RLE counts that cannot be read", wanted
 
 
 def _painted(file: str, size: tuple[int, int]) -> np.ndarray:
@@ -124,7 +137,9 @@ def _painted(file: str, size: tuple[int, int]) -> np.ndarray:
         with Image.open(file) as picture:
             values = np.asarray(picture)
     except Exception as error:  # Pillow's readers fail on broken files in many ways
-        raise ValueError(f"{file}: found no whole image ({error}); expected the masks of the objects") from None
+        problem = f"found no whole image ({error}); expected the masks of the objects"
+        raise ValueError(f"{file}: {problem}") from None
     if values.shape != tuple(size):
-        raise ValueError(f"{file}: found values of shape {values.shape}; expected {tuple(size)}, as its picture has")
+        raise ValueError(f"{file}: found values of shape {values.shape}; expected {tuple(size)}, as its "
+                         "picture has")
     return values

@@ -21,7 +21,9 @@ Wrong = tuple[str, str]        # (found, expected)
 def brief(value: object, most: int = 60) -> str:
     """A value in a message: one line, cut where it is long."""
     text = repr(value)
-    return text if len(text) <= most else f"{text[:most]}..."
+    if len(text) <= most:
+        return text
+    return f"{text[:most]}..."
 
 
 def whole(value: object, low: int = -LAST_ID, high: int = LAST_ID) -> int | None:
@@ -56,7 +58,8 @@ def wrong_size(height: object, width: object) -> Wrong | None:
     if None in sides:
         return f"height {brief(height)}, width {brief(width)}", "whole numbers above 0"
     if math.prod(sides) > MAX_PIXELS:
-        return f"height {sides[0]}, width {sides[1]}", f"at most {MAX_PIXELS} pixels, the most that Pillow opens"
+        most = f"at most {MAX_PIXELS} pixels, the most that Pillow opens"
+        return f"height {sides[0]}, width {sides[1]}", most
     return None
 
 
@@ -79,17 +82,18 @@ def wrong_path(name: object) -> Wrong | None:
 
 
 def native(name: str) -> str:
-    """A name out of a file, which is UTF-8, as this system spells its files' names: they differ under LC_ALL=C."""
+    """A UTF-8 name out of a file, as this system spells its files' names; under LC_ALL=C they differ."""
     return os.fsdecode(name.encode("utf-8", "surrogateescape"))
 
 
 def area_bounds(data: dict) -> tuple[tuple[float, float], Wrong | None]:
-    """The sides, px, at which small, medium and large part: as `info.area_bounds` of a COCO dict says, else COCO's."""
+    """The sides, px, that divide small, medium and large: `info.area_bounds` of a COCO dict, else COCO's."""
     info = data.get("info")
     bounds = info.get("area_bounds") if isinstance(info, dict) else None  # many converters put text there
     if bounds is None:
         return AREA_BOUNDS, None
-    if isinstance(bounds, list | tuple) and len(bounds) == 2 and all(finite(side, 1e-9) for side in bounds) \
-            and bounds[0] <= bounds[1]:
-        return tuple(bounds), None
+    if isinstance(bounds, list | tuple) and len(bounds) == 2:
+        small, large = bounds
+        if finite(small, 1e-9) and finite(large, 1e-9) and small <= large:
+            return (small, large), None
     return AREA_BOUNDS, (f"area_bounds {brief(bounds)}", "[small, large], two sides in px above 0")

@@ -10,7 +10,8 @@ from paperlib.systems.fast_rcnn import FastRCNNConfig
 def small(num_classes: int = 20) -> FastRCNNConfig:
     """Model S for 128 px images, conv1 fixed (Fast R-CNN Sec. 4.1, 4.5).
 
-    M and L differ in `trunk.name` alone, "medium" or "large"; L fixes conv1 and conv2 (trunk.frozen_stages 2).
+    M and L differ in `trunk.name` alone, "medium" or "large"; L fixes conv1 and conv2
+    (trunk.frozen_stages 2).
     """
     return FastRCNNConfig(
         num_classes=num_classes,
@@ -37,7 +38,8 @@ def tiny(num_classes: int = 36) -> FastRCNNConfig:
 
 
 def vgg16(num_classes: int = 20, weights: str | None = None) -> FastRCNNConfig:
-    """Model L as published: VGG16 with conv1 and conv2 fixed, 2000 proposals (Fast R-CNN Sec. 2.2, 4.1, 4.5)."""
+    """Model L as published: VGG16 with conv1 and conv2 fixed, 2000 proposals
+    (Fast R-CNN Sec. 2.2, 4.1, 4.5)."""
     return FastRCNNConfig(
         num_classes=num_classes,
         trunk=TrunkConfig("vgg16", weights, frozen_stages=2),

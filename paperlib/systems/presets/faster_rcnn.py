@@ -19,7 +19,8 @@ TENTH = ProposalConfig(pre_nms=600, keep=30)  # of the 6000 and 300 of Faster R-
 
 
 def rpn_tiny(num_classes: int = 36) -> RPNConfig:
-    """For 128 px images on a CPU core: tiny trunk, P2-P6 of 64 channels, one anchor scale a level, 8 to 128 px.
+    """For 128 px images on a CPU core: tiny trunk, P2-P6 of 64 channels, one anchor scale a level, 8 to 128
+    px.
 
     Differs: 128 sampled anchors an image of 4,092, where the papers have 256 of 20,000 or of 200,000.
     """
@@ -33,29 +34,32 @@ def rpn_tiny(num_classes: int = 36) -> RPNConfig:
 
 
 def rpn_small(num_classes: int = 20) -> RPNConfig:
-    """Faster R-CNN's own geometry for 128 px images: model S's last map, 3 scales (24, 48, 96 px) and 3 ratios.
+    """Faster R-CNN's own geometry for 128 px images: model S's last map, 3 scales (24, 48, 96 px) and 3
+    ratios.
 
-    Differs: 2,304 anchors an image where the paper has 20,000, so every count of proposals is a tenth of the paper's,
-             and 64 anchors are sampled.
+    Differs: 2,304 anchors an image where the paper has 20,000, so every count of proposals is a tenth of the
+             paper's, and 64 anchors are sampled.
     """
     anchors = AnchorConfig(levels=(3,), size_per_stride=3.0, scales=(1.0, 2.0, 4.0))
     return RPNConfig(
         num_classes=num_classes,
         trunk=TrunkConfig("small", frozen_stages=1, frozen_norm=True),
         pyramid=PyramidConfig(levels=(3,), kind="single"),
-        rpn=ProposerConfig(anchors, border=0.0, samples=64, box_weight=10.0, locations=2400 / 256, hidden_std=0.03,
-                           train=ProposalConfig(pre_nms=1200, keep=200), test=TENTH),
+        rpn=ProposerConfig(anchors, border=0.0, samples=64, box_weight=10.0, locations=2400 / 256,
+                           hidden_std=0.03, train=ProposalConfig(pre_nms=1200, keep=200), test=TENTH),
     )
 
 
 def rpn_vgg16(num_classes: int = 20, weights: str | None = None) -> RPNConfig:
-    """The proposal network on conv5_3: 3x3 to 512, anchors of 128, 256, 512 px and 3 ratios (Faster R-CNN Sec. 3)."""
+    """The proposal network on conv5_3: 3x3 to 512, anchors of 128, 256, 512 px and 3 ratios
+    (Faster R-CNN Sec. 3)."""
+    anchors = AnchorConfig(levels=(4,), size_per_stride=8.0, scales=(1.0, 2.0, 4.0))
     return RPNConfig(
         num_classes=num_classes,
         trunk=TrunkConfig("vgg16", weights, frozen_stages=2),
         pyramid=PyramidConfig(levels=(4,), kind="single"),
-        rpn=ProposerConfig(AnchorConfig(levels=(4,), size_per_stride=8.0, scales=(1.0, 2.0, 4.0)), dim=512, border=0.0,
-                           box_weight=10.0, locations=2400 / 256, test=ProposalConfig(keep=300)),
+        rpn=ProposerConfig(anchors, dim=512, border=0.0, box_weight=10.0, locations=2400 / 256,
+                           test=ProposalConfig(keep=300)),
     )
 
 
@@ -86,7 +90,8 @@ def tiny(num_classes: int = 36) -> FasterRCNNConfig:
 
 
 def vgg16(num_classes: int = 20, weights: str | None = None) -> FasterRCNNConfig:
-    """VGG16 as published, trained jointly; 2000 proposals in training, 300 at test time (Faster R-CNN Sec. 3.3, 4)."""
+    """VGG16 as published, trained jointly; 2000 proposals in training, 300 at test time
+    (Faster R-CNN Sec. 3.3, 4)."""
     proposer = rpn_vgg16(num_classes, weights)
     return _on(fast.vgg16(num_classes, weights), proposer, proposer.rpn.test)
 
@@ -102,8 +107,8 @@ def resnet50(num_classes: int = 80, weights: str | None = None) -> FasterRCNNCon
 def torchvision_resnet50(num_classes: int = 90, norm_eps: float = 1e-5) -> FasterRCNNConfig:
     """The geometry of torchvision's `fasterrcnn_resnet50_fpn`; norm_eps 0 for its published COCO weights.
 
-    Anchors have whole-pixel corners, are centred on the corners of their cells, and their strides are rounded to the
-    padded image.
+    Anchors have whole-pixel corners, are centred on the corners of their cells, and their strides are rounded
+    to the padded image.
     """
     cfg, count = resnet50(num_classes), ProposalConfig(pre_nms=1000, keep=1000)
     anchors = replace(cfg.rpn.anchors, sizes=((32,), (64,), (128,), (256,), (512,)), rounded=True, offset=0.0,
@@ -127,9 +132,11 @@ RENAMED = (
 
 
 def load_torchvision(model: FasterRCNN, state: dict[str, Tensor]) -> FasterRCNN:
-    """Fill our FasterRCNN(torchvision_resnet50(K)) with torchvision's `fasterrcnn_resnet50_fpn` weights; return it.
+    """Fill our FasterRCNN(torchvision_resnet50(K)) with torchvision's `fasterrcnn_resnet50_fpn` weights;
+    return it.
 
-    torchvision gives background a box of its own that nothing uses, so that goes: with its 91 columns, K is 90.
+    torchvision gives background a box of its own that nothing uses, so that goes: with its 91 columns, K is
+    90.
     Errors: KeyError naming a key that is not of that model.
     """
     ours = renamed(state, RENAMED, "fasterrcnn_resnet50_fpn")

@@ -11,10 +11,11 @@ from paperlib.systems.retinanet import RetinaNet, RetinaNetConfig
 
 
 def tiny(num_classes: int = 36) -> RetinaNetConfig:
-    """For 128 px images on a CPU core: tiny trunk, P2-P6 of 32 channels, one layer a subnet, anchors of 8 to 203 px.
+    """For 128 px images on a CPU core: tiny trunk, P2-P6 of 32 channels, one layer a subnet, anchors of 8 to
+    203 px.
 
-    Differs: anchors half as large for their stride as the paper's, since two objects of five are under 12 px. One
-             layer a subnet learns sooner than the paper's four.
+    Differs: anchors half as large for their stride as the paper's, since two objects of five are under 12 px.
+             One layer a subnet learns sooner than the paper's four.
     """
     return RetinaNetConfig(
         num_classes=num_classes,
@@ -26,22 +27,25 @@ def tiny(num_classes: int = 36) -> RetinaNetConfig:
 
 
 def resnet50(num_classes: int = 80, weights: str | None = None) -> RetinaNetConfig:
-    """The paper's ablation model (RetinaNet Sec. 4); `weights` also fix the norms, the stem and the first stage."""
+    """The paper's ablation model (RetinaNet Sec. 4); `weights` also fix the norms, the stem and the first
+    stage."""
     frozen = weights is not None
-    return RetinaNetConfig(num_classes, TrunkConfig("resnet50", weights, 2 if frozen else 0, frozen_norm=frozen))
+    trunk = TrunkConfig("resnet50", weights, 2 if frozen else 0, frozen_norm=frozen)
+    return RetinaNetConfig(num_classes, trunk)
 
 
 def resnet101(num_classes: int = 80, weights: str | None = None) -> RetinaNetConfig:
     """The paper's best model (RetinaNet Sec. 5.3)."""
     frozen = weights is not None
-    return RetinaNetConfig(num_classes, TrunkConfig("resnet101", weights, 2 if frozen else 0, frozen_norm=frozen))
+    trunk = TrunkConfig("resnet101", weights, 2 if frozen else 0, frozen_norm=frozen)
+    return RetinaNetConfig(num_classes, trunk)
 
 
 def torchvision_resnet50(num_classes: int = 90, norm_eps: float = 1e-5) -> RetinaNetConfig:
     """The geometry of torchvision's `retinanet_resnet50_fpn`; norm_eps 0 for its published COCO weights.
 
-    It differs from the paper in P6, which reads P5 (not C5), and in the anchors: whole-pixel corners, centred on the
-    corners of their cells, strides rounded to the padded image.
+    It differs from the paper in P6, which reads P5 (not C5), and in the anchors: whole-pixel corners, centred
+    on the corners of their cells, strides rounded to the padded image.
     """
     sizes = tuple((s, int(s * 2 ** (1 / 3)), int(s * 2 ** (2 / 3))) for s in (32, 64, 128, 256, 512))
     return RetinaNetConfig(
@@ -65,10 +69,12 @@ RENAMED = (
 
 
 def from_torchvision(state: dict[str, Tensor], num_anchors: int = 9, classes: list[int] | None = None):
-    """torchvision's `retinanet_resnet50_fpn` state dict under our names, for RetinaNet(torchvision_resnet50(K)).
+    """torchvision's `retinanet_resnet50_fpn` state dict under our names, for
+    RetinaNet(torchvision_resnet50(K)).
 
-    torchvision gives background a column of its own that nothing uses; ours starts at class 1, so the column goes:
-    with its 91 columns, K is 90. `classes` keeps these columns only: COCO's category ids, of which 80 are in use.
+    torchvision gives background a column of its own that nothing uses; ours starts at class 1, so the column
+    goes: with its 91 columns, K is 90. `classes` keeps these columns only: COCO's category ids, of which 80
+    are in use.
     Errors: KeyError naming a key that is not of that model.
     """
     ours = renamed(state, RENAMED, "retinanet_resnet50_fpn")
@@ -78,7 +84,8 @@ def from_torchvision(state: dict[str, Tensor], num_anchors: int = 9, classes: li
 
 
 def renamed(state: dict[str, Tensor], rules: tuple, model: str) -> dict[str, Tensor]:
-    """A state dict of torchvision's `model` under our names, by the first of (pattern, name) that fits each key.
+    """A state dict of torchvision's `model` under our names, by the first of (pattern, name) that fits each
+    key.
 
     Errors: KeyError naming a key that no rule fits.
     """
@@ -94,7 +101,8 @@ def renamed(state: dict[str, Tensor], rules: tuple, model: str) -> dict[str, Ten
     return ours
 
 
-def load_torchvision(model: RetinaNet, state: dict[str, Tensor], classes: list[int] | None = None) -> RetinaNet:
+def load_torchvision(model: RetinaNet, state: dict[str, Tensor],
+                     classes: list[int] | None = None) -> RetinaNet:
     """Fill our RetinaNet(torchvision_resnet50(...)) with torchvision's weights, and return it."""
     ours = from_torchvision(state, classes=classes) | {"positives": model.positives}
     model.load_state_dict({k: v for k, v in ours.items() if not k.endswith("num_batches_tracked")})

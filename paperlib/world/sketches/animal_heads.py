@@ -1,4 +1,4 @@
-"""Both ends of an animal: the head with ears, horns and snout, and the tail; and the build that all parts follow."""
+"""An animal's build, which all its parts follow, and both its ends: head with ears and horns, and tail."""
 from dataclasses import dataclass
 from math import cos, sin
 
@@ -25,15 +25,17 @@ class Build:
 
 
 def _ear(pen: Pen, b: Build, x, y, colour, side=-1) -> None:
-    """One ear of a head at (x, y); side -1 is the back of a head in profile, or the left of one seen from the front."""
+    """One ear of a head at (x, y); side -1 is the back of a profile, or the left of a front view."""
     r, inner = b.skull, tint(colour, 0.75)
     if b.ears == "pointed":
-        pen.poly(colour if side < 0 else inner, ((x + side * r * 0.9, y - r * 0.3), (x + side * r * 0.85, y - r * 1.6),
-                                                 (x + side * r * 0.05, y - r * 0.85)))
+        pen.poly(colour if side < 0 else inner,
+                 ((x + side * r * 0.9, y - r * 0.3), (x + side * r * 0.85, y - r * 1.6),
+                  (x + side * r * 0.05, y - r * 0.85)))
     elif b.ears == "flop":
         pen.dot(inner, x + side * r * 0.7, y + r * 0.2, r * 0.4, r * 0.9, -side * 0.25)
     elif b.ears == "small":
-        pen.poly(inner, ((x + side * r * 0.8, y - r * 0.4), (x + side * r * 0.7, y - r * 1.8), (x, y - r * 0.7)))
+        pen.poly(inner, ((x + side * r * 0.8, y - r * 0.4), (x + side * r * 0.7, y - r * 1.8),
+                         (x, y - r * 0.7)))
     elif b.ears == "side":
         pen.dot(inner, x + side * r * 1.1, y - r * 0.15, r * 0.65, r * 0.34, -side * pen.between(-0.2, 0.5))
     else:
@@ -50,7 +52,8 @@ def _horns(pen: Pen, b: Build, x, y, colour, frontal: bool) -> None:
                             (x - side * r * 0.2, y - r * 0.8)))
     if "knobs" in b.extras:
         for dx in (-0.45, 0.45):
-            pen.limb(tint(colour, 0.7), x + r * dx, y - r * 0.6, x + r * dx * 1.3, y - r * 1.9, r * 0.3, r * 0.45)
+            pen.limb(tint(colour, 0.7), x + r * dx, y - r * 0.6, x + r * dx * 1.3, y - r * 1.9, r * 0.3,
+                     r * 0.45)
 
 
 def face(pen: Pen, b: Build, x, y, colour) -> None:
@@ -73,7 +76,8 @@ def face(pen: Pen, b: Build, x, y, colour) -> None:
         pen.dot(pen.dark, x + side * r * 0.45, y - r * 0.08, r * 0.17, r * 0.22)
         if "whiskers" in b.extras:
             high = pen.between(0.2, 0.6)
-            pen.line(tint(colour, 0.55), 0.01, ((x + side * r * 0.4, y + r * 0.4), (x + side * r * 1.5, y + r * high)))
+            pen.line(tint(colour, 0.55), 0.01,
+                     ((x + side * r * 0.4, y + r * 0.4), (x + side * r * 1.5, y + r * high)))
 
 
 def head(pen: Pen, b: Build, x, y, drop, colour) -> None:
@@ -89,11 +93,12 @@ def head(pen: Pen, b: Build, x, y, drop, colour) -> None:
                           (x + r * 1.25 + curl, y + low), (x + r * 0.95 + curl, y + low * 1.02),
                           (x + r * 0.75, y + low * 0.55), (x - r * 0.2, y + r * 0.7)))
         if pen.chance(0.7):
-            pen.poly(pen.light, ((x + r * 0.6, y + r * 0.55), (x + r * 0.9, y + r * 0.45), (x + r * 1.9, y + r * 0.75)))
+            pen.poly(pen.light, ((x + r * 0.6, y + r * 0.55), (x + r * 0.9, y + r * 0.45),
+                                 (x + r * 1.9, y + r * 0.75)))
     pen.limb(colour, x, y, nx, ny, r * 1.9, r * 1.15)
     pen.dot(colour, x, y, r)
     if pen.chance(0.6) and "trunk" not in b.extras:
-        pen.dot(pen.light if pen.chance(0.5) else tint(colour, 0.7), nx, ny, r * 0.6, r * 0.55, drop)
+        pen.dot(pen.choose(0.5, pen.light, tint(colour, 0.7)), nx, ny, r * 0.6, r * 0.55, drop)
     if b.ears in ("flop", "pointed"):
         pen.dot(pen.dark, nx + r * 0.45, ny - r * 0.15, r * 0.25)
     _ear(pen, b, x, y, colour)

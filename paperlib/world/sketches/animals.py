@@ -1,4 +1,4 @@
-"""The animals: one kit of body, legs, neck, head and tail, so that only proportions and arrangement tell them apart."""
+"""The animals, of one kit of body, legs, neck, head and tail: proportions and arrangement tell them apart."""
 from math import cos, pi, sin
 
 from paperlib.world.pen import Pen, joint, tint
@@ -6,13 +6,15 @@ from paperlib.world.sketches.animal_heads import Build, face, head, tail
 
 CAT = Build(0.58, 0.22, 0.2, 0.085, 0.1, 0.7, 0.17, 0.145, 0.02, 0.0, "pointed", "long", ("whiskers",))
 DOG = Build(0.6, 0.23, 0.28, 0.09, 0.16, 0.75, 0.17, 0.115, 0.2, 0.15, "flop", "up")
-HORSE = Build(0.64, 0.27, 0.42, 0.085, 0.34, 0.95, 0.19, 0.085, 0.24, 0.75, "small", "bush", ("mane", "hooves"))
-COW = Build(0.78, 0.36, 0.26, 0.1, 0.1, 0.35, 0.24, 0.12, 0.18, 0.6, "side", "tuft", ("horns", "udder", "hooves"),
-            ("patches", "patches", "plain", "belly"))
+HORSE = Build(0.64, 0.27, 0.42, 0.085, 0.34, 0.95, 0.19, 0.085, 0.24, 0.75, "small", "bush",
+              ("mane", "hooves"))
+COW = Build(0.78, 0.36, 0.26, 0.1, 0.1, 0.35, 0.24, 0.12, 0.18, 0.6, "side", "tuft",
+            ("horns", "udder", "hooves"), ("patches", "patches", "plain", "belly"))
 SHEEP = Build(0.6, 0.36, 0.2, 0.07, 0.1, 0.45, 0.17, 0.095, 0.13, 0.6, "side", "none", ("wool",), ("plain",))
-ELEPHANT = Build(0.78, 0.5, 0.34, 0.17, 0.06, 0.5, 0.3, 0.19, 0.1, 0.6, "fan", "tuft", ("trunk",), ("plain", "belly"))
-GIRAFFE = Build(0.46, 0.24, 0.5, 0.075, 0.62, 1.15, 0.15, 0.07, 0.16, 0.35, "small", "tuft", ("knobs", "hooves"),
-                ("spots", "spots", "patches", "plain"))
+ELEPHANT = Build(0.78, 0.5, 0.34, 0.17, 0.06, 0.5, 0.3, 0.19, 0.1, 0.6, "fan", "tuft", ("trunk",),
+                 ("plain", "belly"))
+GIRAFFE = Build(0.46, 0.24, 0.5, 0.075, 0.62, 1.15, 0.15, 0.07, 0.16, 0.35, "small", "tuft",
+                ("knobs", "hooves"), ("spots", "spots", "patches", "plain"))
 
 
 def _varied(pen: Pen, value: float, spread=0.14) -> float:
@@ -90,13 +92,15 @@ def _neck_and_head(pen: Pen, b: Build, x, y, lift, drop, colour) -> None:
         pen.limb(pen.second, x + nx * 1.2, y + ny * 1.2, hx + nx * 0.7, hy + ny * 0.7, 0.07, 0.06)
     if b.coats[0] == "spots" and pen.chance(0.8):
         for t in (0.25, 0.45, 0.65, 0.82):
-            pen.dot(tint(colour, 0.7), x + (hx - x) * t + pen.between(-0.015, 0.015), y + (hy - y) * t, 0.028, 0.035)
+            pen.dot(tint(colour, 0.7), x + (hx - x) * t + pen.between(-0.015, 0.015), y + (hy - y) * t, 0.028,
+                    0.035)
     head(pen, b, hx, hy, drop, skin)
 
 
 def _frontal(pen: Pen, b: Build, colour, far, limbs) -> None:
     """Seen from the front: the head before the body, the hind legs behind the front legs."""
-    wide, leg, thick = max(b.depth * pen.between(0.46, 0.6), b.thick * 1.35), _varied(pen, b.leg), b.thick * 0.85
+    wide, thick = max(b.depth * pen.between(0.46, 0.6), b.thick * 1.35), b.thick * 0.85
+    leg = _varied(pen, b.leg)
     y, chest = -leg - b.depth * 0.5, tint(colour, 0.86)
     for side in (-1, 1):
         pen.limb(far, side * wide * 0.85, y, side * wide * 0.8, -0.06, thick, thick * 0.9)
@@ -108,7 +112,8 @@ def _frontal(pen: Pen, b: Build, colour, far, limbs) -> None:
             pen.dot(pen.light, 0, y + b.depth * 0.12, wide * 0.6, b.depth * 0.32)
     for side in (-1, 1):
         foot = side * wide * pen.between(0.5, 0.65)
-        pen.limb(tint(limbs, 0.93), side * wide * 0.55, y + b.depth * 0.2, foot, -thick * 0.3, thick * 1.15, thick)
+        pen.limb(tint(limbs, 0.93), side * wide * 0.55, y + b.depth * 0.2, foot, -thick * 0.3, thick * 1.15,
+                 thick)
         pen.dot(pen.dark if "hooves" in b.extras else limbs, foot, -thick * 0.3, thick * 0.62, thick * 0.42)
     x, top = pen.between(-0.4, 0.4) * wide, y - b.depth * 0.2 - sin(b.lift) * (b.neck + b.skull * 0.8)
     pen.limb(chest, 0, y - b.depth * 0.1, x, top, b.nape, b.skull * 1.4)
@@ -120,7 +125,8 @@ def _sitting(pen: Pen, b: Build, colour, far) -> None:
     tall = b.leg + b.depth * 1.15
     tail(pen, b, 0.02, -0.06, colour)
     pen.limb(far, b.depth * 1.5, -tall * 0.65, b.depth * 1.75, -0.02, b.thick * 1.1, b.thick * 0.9)
-    pen.limb(colour, b.depth * 0.6, -b.depth * 0.55, b.depth * 1.35, -tall * 0.85, b.depth * 1.15, b.depth * 0.85)
+    pen.limb(colour, b.depth * 0.6, -b.depth * 0.55, b.depth * 1.35, -tall * 0.85, b.depth * 1.15,
+             b.depth * 0.85)
     pen.dot(tint(colour, 0.92), b.depth * 0.65, -b.depth * 0.42, b.depth * 0.52, b.depth * 0.42)
     pen.limb(colour, b.depth * 1.45, -tall * 0.6, b.depth * 1.5, -0.02, b.thick * 1.2, b.thick * 0.9)
     pen.dot(colour, b.depth * 0.95, -0.03, b.thick, b.thick * 0.4)
@@ -139,7 +145,8 @@ def beast(pen: Pen, pose: str, build: Build) -> None:
     if pose == "front":
         return _frontal(pen, b, colour, far, near_leg)
     length, leg = _varied(pen, b.length, 0.08), _varied(pen, b.leg)
-    stride = {"walking": pen.between(0.2, 0.42), "running": pen.between(0.55, 0.8)}.get(pose, pen.between(0, 0.08))
+    stride = {"walking": pen.between(0.2, 0.42), "running": pen.between(0.55, 0.8)}.get(pose,
+                                                                                        pen.between(0, 0.08))
     if pose == "running":
         leg *= 0.85
     lift, drop = b.lift + pen.between(-0.18, 0.18), b.drop + pen.between(-0.15, 0.15)
@@ -153,7 +160,8 @@ def beast(pen: Pen, pose: str, build: Build) -> None:
         _legs(pen, b, False, far, stride, length, leg)
     _torso(pen, b, length, y, colour)
     if pose == "lying":
-        pen.limb(near_leg, length * 0.8, -b.thick * 0.5, length + b.leg * 0.5, -b.thick * 0.5, b.thick, b.thick * 0.8)
+        pen.limb(near_leg, length * 0.8, -b.thick * 0.5, length + b.leg * 0.5, -b.thick * 0.5, b.thick,
+                 b.thick * 0.8)
         pen.limb(near_leg, length * 0.1, -b.thick * 0.5, length * 0.1 + b.leg, -b.thick * 0.5, b.thick * 1.1,
                  b.thick * 0.8)
     else:
@@ -164,7 +172,7 @@ def beast(pen: Pen, pose: str, build: Build) -> None:
 def bird(pen: Pen, pose: str) -> None:
     if pose == "front":
         return _owl(pen)
-    colour, wing, beak = pen.main, (pen.second if pen.chance(0.6) else tint(pen.main, 0.75)), pen.accent
+    colour, wing, beak = pen.main, pen.choose(0.6, pen.second, tint(pen.main, 0.75)), pen.accent
     fat, long = pen.between(0.8, 1.3), pen.between(0.7, 1.6)
     up = pen.between(-0.35, 0.55)
     if pose == "flying":
@@ -187,14 +195,15 @@ def bird(pen: Pen, pose: str) -> None:
     pen.dot(colour, hx, hy, 0.105)
     pen.dot(pen.dark, hx + 0.03, hy - 0.02, 0.025)
     if pose == "flying":
-        pen.blob(wing, ((0.34, 0.48), (0.2, 0.5 - up * 0.9), (0.12, 0.42 - up), (0.4, 0.4 - up * 0.7), (0.56, 0.46)))
+        pen.blob(wing, ((0.34, 0.48), (0.2, 0.5 - up * 0.9), (0.12, 0.42 - up), (0.4, 0.4 - up * 0.7),
+                        (0.56, 0.46)))
     else:
         pen.blob(wing, ((0.14, 0.52), (0.36, 0.43), (0.54, 0.46), (0.5, 0.58), (0.34, 0.6)))
 
 
 def _owl(pen: Pen) -> None:
     """A bird that looks at you, an owl or a penguin."""
-    wing, tall = pen.second if pen.chance(0.6) else tint(pen.main, 0.75), pen.between(0.35, 0.45)
+    wing, tall = pen.choose(0.6, pen.second, tint(pen.main, 0.75)), pen.between(0.35, 0.45)
     y = 0.95 - tall
     for side in (-1, 1):
         pen.dot(tint(pen.accent, 0.85), 0.5 + side * 0.1, 0.96, 0.08, 0.04)
@@ -202,7 +211,7 @@ def _owl(pen: Pen) -> None:
             pen.poly(pen.main, ((0.5 + side * 0.04, y - tall * 0.85), (0.5 + side * 0.22, y - tall * 1.15),
                                 (0.5 + side * 0.24, y - tall * 0.5)))
     pen.dot(pen.main, 0.5, y, 0.29, tall)
-    pen.dot(pen.light if pen.chance(0.6) else tint(pen.main, 1.3), 0.5, y + tall * 0.3, 0.19, tall * 0.6)
+    pen.dot(pen.choose(0.6, pen.light, tint(pen.main, 1.3)), 0.5, y + tall * 0.3, 0.19, tall * 0.6)
     lift = pen.between(0, 0.7)
     for side in (-1, 1):
         pen.dot(wing, 0.5 + side * (0.27 + 0.1 * lift), y + tall * 0.15, 0.09, tall * 0.55, -side * lift)

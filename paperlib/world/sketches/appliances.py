@@ -4,11 +4,12 @@ from paperlib.world.pen import Pen, tint
 
 def _picture(pen: Pen, x0, y0, x1, y1) -> None:
     """What a screen shows: nothing, a landscape, lines of text, or a gleam."""
-    screen = pen.dark if pen.chance(0.5) else pen.light
+    screen = pen.choose(0.5, pen.dark, pen.light)
     pen.box(screen, x0, y0, x1, y1)
     w, h, kind = x1 - x0, y1 - y0, pen.below(4)
     if kind == 1:
-        pen.poly(pen.accent, ((x0, y1), (x0, y0 + h * 0.7), (x0 + w * 0.35, y0 + h * 0.4), (x0 + w * 0.6, y0 + h * 0.7),
+        pen.poly(pen.accent, ((x0, y1), (x0, y0 + h * 0.7), (x0 + w * 0.35, y0 + h * 0.4),
+                              (x0 + w * 0.6, y0 + h * 0.7),
                               (x0 + w * 0.8, y0 + h * 0.55), (x1, y0 + h * 0.75), (x1, y1)))
     elif kind == 2:
         ink = tint(screen, 1.5 if sum(screen) < 380 else 0.6)
@@ -16,7 +17,8 @@ def _picture(pen: Pen, x0, y0, x1, y1) -> None:
             y = y0 + h * (0.2 + 0.25 * k)
             pen.box(ink, x0 + w * 0.1, y, x0 + w * pen.between(0.4, 0.9), y + h * 0.1)
     elif kind == 3:
-        pen.poly(tint(screen, 1.3), ((x0 + w * 0.6, y0), (x0 + w * 0.8, y0), (x0 + w * 0.4, y1), (x0 + w * 0.2, y1)))
+        pen.poly(tint(screen, 1.3),
+                 ((x0 + w * 0.6, y0), (x0 + w * 0.8, y0), (x0 + w * 0.4, y1), (x0 + w * 0.2, y1)))
 
 
 def tvmonitor(pen: Pen, pose: str) -> None:
@@ -45,7 +47,7 @@ def laptop(pen: Pen, pose: str) -> None:
     if pen.chance(0.2):         # from behind
         pen.box(tint(pen.main, 0.6), 0.02, 0.94, 0.98, 1.0)
         pen.box(pen.main, 0.1, pen.between(0.3, 0.45), 0.9, 0.94, 0.05)
-        return pen.dot(pen.light if pen.chance(0.5) else pen.accent, 0.5, 0.66, 0.07)
+        return pen.dot(pen.choose(0.5, pen.light, pen.accent), 0.5, 0.66, 0.07)
     if pen.chance(0.2):         # from the side
         x = pen.between(0.72, 0.98)
         pen.limb(pen.main, 0.68, 0.95, x, 0.42, 0.05)
@@ -78,7 +80,7 @@ def refrigerator(pen: Pen, pose: str) -> None:
     left, right = 0.5 - pen.between(0.22, 0.28), 0.5 + pen.between(0.22, 0.28)
     pen.box(body, left, 0.0, right, 0.97, 0.04)
     pen.box(tint(body, 0.6), left, split, right, split + 0.02)
-    handle = tint(body, 0.5) if pen.chance(0.5) else pen.dark
+    handle = pen.choose(0.5, tint(body, 0.5), pen.dark)
     for y0, y1 in ((max(0.06, split - 0.2), split - 0.04), (split + 0.06, split + 0.26)):
         pen.limb(handle, left + 0.07, y0, left + 0.07, y1, 0.035)
     for _ in range(pen.below(4)):
@@ -93,7 +95,7 @@ def microwave(pen: Pen, pose: str) -> None:
             pen.box(pen.dark, x, 0.95, x + 0.08, 1.0)
     pen.box(pen.main, 0.0, top, 1.0, 0.97, 0.03)
     pen.box(tint(pen.main, 0.75), 0.05, top + 0.05, door, 0.92, 0.03)
-    pen.box(pen.dark if pen.chance(0.6) else pen.light, 0.1, top + 0.11, door - 0.1, 0.86, 0.03)
+    pen.box(pen.choose(0.6, pen.dark, pen.light), 0.1, top + 0.11, door - 0.1, 0.86, 0.03)
     pen.limb(tint(pen.main, 0.5), door - 0.045, top + 0.1, door - 0.045, 0.87, 0.03)
     middle = (door + 1) / 2
     pen.box(pen.light, middle - 0.09, top + 0.07, middle + 0.09, top + 0.14)

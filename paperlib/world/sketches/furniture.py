@@ -26,7 +26,7 @@ def _back(pen: Pen, x0, x1, top, low, style) -> None:
 def chair(pen: Pen, pose: str) -> None:
     seat, top, style = pen.between(0.54, 0.6), pen.between(0.0, 0.12), pen.below(3)
     wood, far = pen.main, tint(pen.main, 0.7)
-    cushion = pen.second if pen.chance(0.6) else tint(wood, 1.2)
+    cushion = pen.choose(0.6, pen.second, tint(wood, 1.2))
     if pose == "armchair":
         _seats(pen, 1, 0.5)
         return pen.rotate(0, 1.6)
@@ -43,7 +43,8 @@ def chair(pen: Pen, pose: str) -> None:
         _back(pen, 0.23, 0.77, top, seat, style)
         for x, lean in ((0.22, -splay), (0.78, splay)):
             pen.limb(wood, x, seat, x + lean, 0.985, 0.06)
-        pen.poly(cushion, ((0.24, seat - 0.05), (0.76, seat - 0.05), (0.84, seat + 0.06), (0.16, seat + 0.06)))
+        pen.poly(cushion, ((0.24, seat - 0.05), (0.76, seat - 0.05), (0.84, seat + 0.06),
+                           (0.16, seat + 0.06)))
         return
     tilt = pen.between(0.0, 0.1)
     if pen.chance(0.25):        # on wheels
@@ -66,7 +67,7 @@ def chair(pen: Pen, pose: str) -> None:
 def _seats(pen: Pen, seats: int, width: float) -> None:
     """Upholstered: `seats` cushions between two arms, `width` from arm to arm."""
     x0, x1, top, arm = 0.5 - width / 2, 0.5 + width / 2, pen.between(0.42, 0.56), pen.between(0.58, 0.7)
-    body, cushion = pen.main, pen.second if pen.chance(0.4) else tint(pen.main, 1.18)
+    body, cushion = pen.main, pen.choose(0.4, pen.second, tint(pen.main, 1.18))
     side = pen.between(0.08, 0.14)
     for x in (x0 + 0.08, x1 - 0.13):
         pen.box(pen.dark, x, 0.9, x + 0.05, 1.0)
@@ -90,7 +91,7 @@ def sofa(pen: Pen, pose: str) -> None:
 
 def bench(pen: Pen, pose: str) -> None:
     seat, top, wood = pen.between(0.68, 0.74), pen.between(0.42, 0.5), pen.main
-    iron = pen.dark if pen.chance(0.6) else tint(wood, 0.6)
+    iron = pen.choose(0.6, pen.dark, tint(wood, 0.6))
     backed = pen.chance(0.8)
     for x, lean in ((0.14, -0.02), (0.86, 0.02)):
         pen.limb(tint(iron, 0.8), x, seat, x - lean, 0.95, 0.04)
@@ -152,7 +153,7 @@ def _stems(pen: Pen, leaf, dark_leaf, rim, flowers: bool) -> None:
             pen.dot(pen.accent, x, y, 0.085)
             pen.dot(pen.light, x, y, 0.035)
         else:
-            pen.dot(leaf if k % 2 else dark_leaf, x, y, 0.11, 0.08, turn)
+            pen.dot((dark_leaf, leaf)[k % 2], x, y, 0.11, 0.08, turn)
 
 
 def _cactus(pen: Pen, leaf, dark_leaf, rim) -> None:
@@ -172,7 +173,8 @@ def _bush(pen: Pen, leaf, dark_leaf, rim) -> None:
     pen.limb(dark_leaf, 0.5, rim, 0.5, 0.4, 0.05)
     r, y = pen.between(0.2, 0.3), pen.between(0.26, 0.34)
     for k in range(7):
-        pen.dot(dark_leaf if k % 2 else leaf, 0.5 + cos(k * 0.9) * r * 0.75, y + sin(k * 0.9) * r * 0.75, r * 0.5)
+        green = (leaf, dark_leaf)[k % 2]
+        pen.dot(green, 0.5 + cos(k * 0.9) * r * 0.75, y + sin(k * 0.9) * r * 0.75, r * 0.5)
     pen.dot(leaf, 0.5, y, r * 0.8)
 
 
@@ -184,13 +186,17 @@ def pottedplant(pen: Pen, pose: str) -> None:
             turn = (k - 3) * 0.36 + pen.between(-0.1, 0.1)
             x, y = joint(0.5, rim, pi - turn, pen.between(0.4, 0.62))
             mx, my = joint(0.5, rim, pi - turn * 0.7, 0.3)
-            pen.blob(leaf if k % 2 else dark_leaf, ((0.48, rim), (mx - 0.04, my), (x, y), (mx + 0.04, my), (0.52, rim)))
+            blade = ((0.48, rim), (mx - 0.04, my), (x, y), (mx + 0.04, my), (0.52, rim))
+            pen.blob((dark_leaf, leaf)[k % 2], blade)
     elif kind < 3:
         _stems(pen, leaf, dark_leaf, rim, kind == 2)
+    elif kind == 3:
+        _cactus(pen, leaf, dark_leaf, rim)
     else:
-        (_cactus if kind == 3 else _bush)(pen, leaf, dark_leaf, rim)
+        _bush(pen, leaf, dark_leaf, rim)
     if kind != 3 and pen.chance(0.25):          # a round pot
-        return pen.blob(pen.main, ((0.38, rim), (0.62, rim), (0.74, 0.84), (0.6, 1.0), (0.4, 1.0), (0.26, 0.84)))
+        return pen.blob(pen.main, ((0.38, rim), (0.62, rim), (0.74, 0.84), (0.6, 1.0), (0.4, 1.0),
+                                   (0.26, 0.84)))
     wide, foot = pen.between(0.19, 0.24), pen.between(0.12, 0.17)
     pen.poly(pen.main, ((0.5 - wide, rim), (0.5 + wide, rim), (0.5 + foot, 1.0), (0.5 - foot, 1.0)))
     pen.box(tint(pen.main, 0.85), 0.48 - wide, rim - 0.04, 0.52 + wide, rim + 0.05)

@@ -11,17 +11,18 @@ def _sides(pen: Pen, colour, profile) -> None:
 
 def bottle(pen: Pen, pose: str) -> None:
     kind = pen.below(4)         # wine (twice), flask, jar
-    neck, wide, shoulder = ((0.062, 0.15, 0.39), (0.062, 0.15, 0.39), (0.06, 0.26, 0.44), (0.18, 0.25, 0.36))[kind]
+    neck, wide, shoulder = ((0.062, 0.15, 0.39), (0.062, 0.15, 0.39), (0.06, 0.26, 0.44),
+                            (0.18, 0.25, 0.36))[kind]
     neck, wide = neck * pen.between(0.8, 1.2), wide * pen.between(0.87, 1.13)
     shoulder += pen.between(-0.07, 0.07)
     top = pen.between(0.02, 0.1) + 0.12 * (kind > 1)
     glass = pen.main
-    _sides(pen, glass, ((neck, top), (neck, max(top, shoulder - 0.14)), (wide * 0.8, shoulder - 0.05), (wide, shoulder),
-                        (wide, 0.97), (wide * 0.85, 1.0)))
+    _sides(pen, glass, ((neck, top), (neck, max(top, shoulder - 0.14)), (wide * 0.8, shoulder - 0.05),
+                        (wide, shoulder), (wide, 0.97), (wide * 0.85, 1.0)))
     pen.box(pen.accent, 0.49 - neck, top - 0.02, 0.51 + neck, top + 0.07, 0.015)
     if pen.chance(0.75):
         y = pen.between(shoulder + 0.06, 0.6)
-        pen.box(pen.light if pen.chance(0.6) else pen.second, 0.5 - wide, y, 0.5 + wide, y + 0.24)
+        pen.box(pen.choose(0.6, pen.light, pen.second), 0.5 - wide, y, 0.5 + wide, y + 0.24)
         pen.dot(pen.accent, 0.5, y + 0.12, 0.06)
     else:
         pen.box(tint(glass, 1.5), 0.53 - wide, shoulder + 0.04, 0.56 - wide, 0.9)
@@ -45,7 +46,8 @@ def vase(pen: Pen, pose: str) -> None:
     if pen.chance(0.3):         # straight sides
         lip = neck = foot = belly = pen.between(0.17, 0.24)
     pen.blob(pen.main, ((0.5 - lip, top), (0.5 + lip, top), (0.5 + neck, top + 0.15), (0.5 + belly, high),
-                        (0.5 + foot, 0.96), (0.5 - foot, 0.96), (0.5 - belly, high), (0.5 - neck, top + 0.15)))
+                        (0.5 + foot, 0.96), (0.5 - foot, 0.96), (0.5 - belly, high),
+                        (0.5 - neck, top + 0.15)))
     pen.box(tint(pen.main, 0.75), 0.48 - foot, 0.95, 0.52 + foot, 1.0)
     for dy in (-0.08, 0.05)[:1 + pen.below(2)]:
         pen.box(pen.second, 0.52 - belly, high + dy, 0.48 + belly, high + dy + 0.05)
@@ -73,18 +75,20 @@ def cup(pen: Pen, pose: str) -> None:
         pen.limb(pen.accent, 0.45, top, 0.45 + pen.between(-0.12, 0.12), top - 0.2, 0.035)
         return pen.box(pen.second, 0.43 - wide, top - 0.03, 0.47 + wide, top + 0.05, 0.02)
     pen.dot(tint(pen.main, 1.3), 0.45, top, wide, 0.075)
-    pen.dot(pen.dark if pen.chance(0.5) else pen.accent, 0.45, top + 0.01, wide * 0.82, 0.05)
+    pen.dot(pen.choose(0.5, pen.dark, pen.accent), 0.45, top + 0.01, wide * 0.82, 0.05)
     if pen.chance(0.3):
         for x in (0.35, 0.52):
-            pen.line(tint(pen.light, 1.1), 0.03, ((x, top - 0.08), (x + 0.04, top - 0.15), (x - 0.02, top - 0.22),
-                                                  (x + 0.03, top - 0.28)), True)
+            pen.line(tint(pen.light, 1.1), 0.03,
+                     ((x, top - 0.08), (x + 0.04, top - 0.15), (x - 0.02, top - 0.22),
+                      (x + 0.03, top - 0.28)), True)
 
 
 def apple(pen: Pen, pose: str) -> None:
     skin = pen.main
     wide, tall = pen.between(0.38, 0.45), pen.between(0.94, 1.0)
     pen.limb(pen.dark, 0.5, 0.34, 0.5 + pen.between(-0.08, 0.12), 0.1, 0.045)
-    pen.blob(skin, ((0.5, 0.32), (0.5 - wide * 0.6, 0.24), (0.5 - wide, 0.52), (0.5 - wide * 0.6, tall - 0.04),
+    pen.blob(skin, ((0.5, 0.32), (0.5 - wide * 0.6, 0.24), (0.5 - wide, 0.52),
+                    (0.5 - wide * 0.6, tall - 0.04),
                     (0.5 - 0.1, tall), (0.5, tall - 0.03), (0.5 + 0.1, tall), (0.5 + wide * 0.6, tall - 0.04),
                     (0.5 + wide, 0.52), (0.5 + wide * 0.6, 0.24)))
     if pen.chance(0.25):        # cut in half

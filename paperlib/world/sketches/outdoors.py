@@ -8,8 +8,8 @@ def sports_ball(pen: Pen, pose: str) -> None:
     kind, turn = pen.below(5), pen.between(0, 3)
     pen.stretch, pen.lean = 0.05, 0.0
     if kind == 4:               # for rugby
-        pen.blob(pen.main, ((0.0, 0.5), (0.2, 0.29), (0.5, 0.22), (0.8, 0.29), (1.0, 0.5), (0.8, 0.71), (0.5, 0.78),
-                            (0.2, 0.71)))
+        pen.blob(pen.main, ((0.0, 0.5), (0.2, 0.29), (0.5, 0.22), (0.8, 0.29), (1.0, 0.5), (0.8, 0.71),
+                            (0.5, 0.78), (0.2, 0.71)))
         for x in (0.2, 0.8):
             pen.line(pen.light, 0.05, ((x, 0.3), (x + (0.5 - x) * 0.15, 0.5), (x, 0.7)), True)
         pen.line(pen.dark, 0.03, ((0.34, 0.4), (0.66, 0.4)))
@@ -27,7 +27,8 @@ def sports_ball(pen: Pen, pose: str) -> None:
         pen.line(pen.dark, 0.035, ((0.02, 0.5), (0.98, 0.5)))
         pen.line(pen.dark, 0.035, ((0.5, 0.02), (0.5, 0.98)))
         for side in (-1, 1):
-            pen.line(pen.dark, 0.035, ((0.5 + side * 0.34, 0.14), (0.5 + side * 0.17, 0.5), (0.5 + side * 0.34, 0.86)),
+            pen.line(pen.dark, 0.035, ((0.5 + side * 0.34, 0.14), (0.5 + side * 0.17, 0.5),
+                                       (0.5 + side * 0.34, 0.86)),
                      True)
     elif kind == 2:             # beach ball
         for k in range(3):
@@ -36,25 +37,27 @@ def sports_ball(pen: Pen, pose: str) -> None:
         pen.dot(pen.light, 0.5, 0.5, 0.08)
     else:                       # tennis
         for side in (-1, 1):
-            pen.line(pen.light, 0.06, ((0.5 + side * 0.36, 0.16), (0.5 + side * 0.16, 0.36), (0.5 + side * 0.16, 0.64),
-                                       (0.5 + side * 0.36, 0.84)), True)
+            pen.line(pen.light, 0.06, ((0.5 + side * 0.36, 0.16), (0.5 + side * 0.16, 0.36),
+                                       (0.5 + side * 0.16, 0.64), (0.5 + side * 0.36, 0.84)), True)
     pen.dot(tint(pen.main, 1.4), 0.34, 0.24, 0.06, 0.045, -0.6)
     pen.rotate(pen.between(0, 6.28))
 
 
 def backpack(pen: Pen, pose: str) -> None:
-    body, flap = pen.main, pen.second if pen.chance(0.5) else tint(pen.main, 0.8)
+    body, flap = pen.main, pen.choose(0.5, pen.second, tint(pen.main, 0.8))
     wide, top = pen.between(0.26, 0.36), pen.between(0.12, 0.3)
     if pen.chance(0.25):        # from the side: a strap before, a pocket behind
         pen.ring(pen.dark, 0.36, 0.58, 0.14, 0.06, 0.3)
-        pen.blob(body, ((0.36, 0.98), (0.36, 0.3), (0.46, top), (0.64, top + 0.02), (0.72, 0.4), (0.72, 0.98)))
+        pen.blob(body, ((0.36, 0.98), (0.36, 0.3), (0.46, top), (0.64, top + 0.02), (0.72, 0.4),
+                        (0.72, 0.98)))
         pen.blob(flap, ((0.68, 0.95), (0.68, 0.58), (0.84, 0.62), (0.86, 0.95)))
         return pen.poly(flap, ((0.37, 0.3), (0.46, top + 0.02), (0.66, top + 0.04), (0.73, 0.42)))
     pen.ring(pen.dark, 0.5, top, 0.09, 0.04)
     for side in (-1, 1):
         pen.limb(tint(body, 0.6), 0.5 + side * wide, top + 0.2, 0.5 + side * (wide + 0.05), 0.85, 0.07)
         if pen.chance(0.6):
-            pen.box(flap, 0.5 + side * (wide + 0.02) - 0.06, 0.62, 0.5 + side * (wide + 0.02) + 0.06, 0.9, 0.03)
+            pen.box(flap, 0.5 + side * (wide + 0.02) - 0.06, 0.62, 0.5 + side * (wide + 0.02) + 0.06, 0.9,
+                    0.03)
     pen.box(body, 0.5 - wide, top, 0.5 + wide, 1.0, pen.between(0.05, 0.2))
     pen.box(flap, 0.5 - wide * 0.95, top + 0.06, 0.5 + wide * 0.95, top + 0.3, 0.1)
     pen.box(tint(body, 1.2), 0.5 - wide * 0.7, 0.6, 0.5 + wide * 0.7, 0.93, 0.06)
@@ -80,7 +83,8 @@ def traffic_light(pen: Pen, pose: str) -> None:
             pen.dot(tint(pen.accent, 1.15), 0.5, y, wide * 0.58, step * 0.36)
             pen.dot(tint(pen.accent, 1.7), 0.48, y - 0.01, wide * 0.22)
         pen.poly(tint(pen.main, 0.6), ((0.49 - wide, y - step * 0.4), (0.51 + wide, y - step * 0.4),
-                                       (0.5 + wide * 0.6, y - step * 0.22), (0.5 - wide * 0.6, y - step * 0.22)))
+                                       (0.5 + wide * 0.6, y - step * 0.22),
+                                       (0.5 - wide * 0.6, y - step * 0.22)))
     if on_post:
         return
     x, y = 0.5, top             # under an arm, the lamps below each other or side by side
@@ -91,13 +95,16 @@ def traffic_light(pen: Pen, pose: str) -> None:
     pen.limb(pen.dark, x - 0.6, y - 0.08, x + 0.35, y - 0.08, 0.04)
 
 
+BARS = ((0, 0, 1, 0), (0, 1, 1, 1), (0, 2, 1, 2),  # of a figure: three level ones
+        (0, 0, 0, 1), (0, 1, 0, 2), (1, 0, 1, 1), (1, 1, 1, 2))  # and four upright ones
+
+
 def _digits(pen: Pen, top, low) -> None:
     """Four figures of bars, a colon between them."""
     high = (low - top) / 2
     for k in range(4):
         x = 0.16 + 0.165 * k + 0.06 * (k > 1)
-        bars = [(0, k, 1, k) for k in range(3)] + [(side, k, side, k + 1) for side in range(2) for k in range(2)]
-        for x0, y0, x1, y1 in bars:
+        for x0, y0, x1, y1 in BARS:
             if pen.chance(0.75):
                 pen.limb(pen.accent, x + 0.11 * x0, top + high * y0, x + 0.11 * x1, top + high * y1, 0.04)
     for y in (top + high * 0.5, top + high * 1.5):
@@ -106,7 +113,7 @@ def _digits(pen: Pen, top, low) -> None:
 
 def clock(pen: Pen, pose: str) -> None:
     r, y, kind = 0.43, 0.5, pen.below(6)        # round (twice), alarm, square, digital, on a long case
-    face, ink = (pen.light, pen.dark) if pen.chance(0.6) else (pen.main, pen.light)
+    face, ink = pen.choose(0.6, (pen.light, pen.dark), (pen.main, pen.light))
     pen.stretch, pen.lean = 0.06, 0.05
     if kind == 4:
         top = pen.between(0.45, 0.55)

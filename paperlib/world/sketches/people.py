@@ -26,18 +26,19 @@ def _leg(pen: Pen, colour, shoe, x, y, swing, bend, length, width) -> None:
 def _head(pen: Pen, skin, hair, x, y, r) -> None:
     style = pen.below(5)
     if style == 0:
-        pen.blob(hair, ((x - r, y - r * 0.5), (x, y - r * 1.3), (x + r * 0.9, y - r * 0.5), (x + r * 0.4, y + r * 1.6),
-                        (x - r * 1.2, y + r * 1.7)))
+        pen.blob(hair, ((x - r, y - r * 0.5), (x, y - r * 1.3), (x + r * 0.9, y - r * 0.5),
+                        (x + r * 0.4, y + r * 1.6), (x - r * 1.2, y + r * 1.7)))
     elif style == 1:
         pen.dot(hair, x - r * 0.9, y - r * 0.8, r * 0.55)
     pen.limb(skin, x, y + r * 0.6, x, y + r * 1.4, r * 0.8)
     pen.dot(skin, x, y, r * 0.92, r)
     if style < 4:
         pen.blob(hair, ((x - r * 1.02, y + r * 0.35), (x - r * 0.95, y - r * 0.7), (x, y - r * 1.2),
-                        (x + r * 0.95, y - r * 0.55), (x + r * 0.3, y - r * 0.5), (x - r * 0.45, y - r * 0.35)))
+                        (x + r * 0.95, y - r * 0.55), (x + r * 0.3, y - r * 0.5),
+                        (x - r * 0.45, y - r * 0.35)))
     else:
         pen.box(hair, x - r * 0.9, y - r * 1.35, x + r * 0.9, y - r * 0.45, r * 0.4)
-        pen.limb(hair, x - r * (1.5 if pen.chance(0.5) else 0.5), y - r * 0.45, x + r * 1.5, y - r * 0.45, r * 0.28)
+        pen.limb(hair, x - r * pen.choose(0.5, 1.5, 0.5), y - r * 0.45, x + r * 1.5, y - r * 0.45, r * 0.28)
     for side in (0.1, 0.65):
         pen.dot(pen.dark, x + side * r, y + r * 0.1, r * 0.13, r * 0.17)
 
@@ -45,8 +46,10 @@ def _head(pen: Pen, skin, hair, x, y, r) -> None:
 def _torso(pen: Pen, x, top, hip, width, dress) -> None:
     if dress:
         flare = width * pen.between(0.9, 1.3)
-        pen.poly(pen.main, ((x - width * 0.5, top), (x + width * 0.5, top), (x + width * 0.42, (top + hip) / 2),
-                            (x + flare, hip + 0.17), (x - flare, hip + 0.17), (x - width * 0.42, (top + hip) / 2)))
+        pen.poly(pen.main, ((x - width * 0.5, top), (x + width * 0.5, top),
+                            (x + width * 0.42, (top + hip) / 2),
+                            (x + flare, hip + 0.17), (x - flare, hip + 0.17),
+                            (x - width * 0.42, (top + hip) / 2)))
         return
     pen.box(pen.main, x - width * 0.52, top - 0.01, x + width * 0.52, hip + 0.015, 0.04)
     if pen.chance(0.35):
@@ -67,11 +70,12 @@ def _seated(pen: Pen, skin, hair, trousers) -> None:
         pen.limb(pen.dark, foot, 0.965, foot + 0.08, 0.965, 0.065)
     pen.limb(pen.main, x + 0.02, 0.3, x, hip - 0.02, 0.19, 0.17)
     _head(pen, skin, hair, x + 0.05, 0.14, r)
-    _arm(pen, tint(pen.main, 0.85), skin, x + 0.03, 0.3, pen.between(0.1, 0.7), pen.between(0.5, 1.1), 0.34, 0.07)
+    _arm(pen, tint(pen.main, 0.85), skin, x + 0.03, 0.3, pen.between(0.1, 0.7), pen.between(0.5, 1.1), 0.34,
+         0.07)
 
 
 def person(pen: Pen, pose: str) -> None:
-    skin, hair = pen.jitter(pen.pick(SKIN)), pen.dark if pen.chance(0.6) else tint(pen.accent, 0.75)
+    skin, hair = pen.jitter(pen.pick(SKIN)), pen.choose(0.6, pen.dark, tint(pen.accent, 0.75))
     trousers = pen.second
     if pose == "sitting":
         return _seated(pen, skin, hair, trousers)
@@ -80,17 +84,26 @@ def person(pen: Pen, pose: str) -> None:
     top, hip, width = 2.15 * r, pen.between(0.5, 0.58), pen.between(0.17, 0.25)
     dress = pen.chance(0.25)
     stride = {"walking": pen.between(0.25, 0.45), "running": pen.between(0.6, 0.85)}.get(pose, 0.0)
-    far_leg = tint(skin, 0.8) if dress else tint(trousers, 0.75)
-    sleeve = pen.main if not dress and pen.chance(0.7) else skin
+    near_leg, far_leg = trousers, tint(trousers, 0.75)
+    if dress:
+        near_leg, far_leg = skin, tint(skin, 0.8)
+    sleeve = skin
+    if not dress and pen.chance(0.7):
+        sleeve = pen.main
+    near_sleeve = sleeve
+    if sleeve == pen.main:
+        near_sleeve = tint(sleeve, 0.9)
     legs, arms = 0.975 - hip, pen.between(0.34, 0.4)
     spread = 0.0 if stride else width * 0.27
     swing = {"waving": pen.between(2.3, 2.9), "running": 0.9}.get(pose, stride * 0.9 + pen.between(0.05, 0.3))
     bend = {"running": 1.3, "walking": 0.4}.get(pose, pen.between(-0.1, 0.4))
     _arm(pen, tint(sleeve, 0.8), tint(skin, 0.85), 0.5 + width * 0.42, top + 0.05, swing, bend, arms, 0.07)
     _leg(pen, far_leg, pen.dark, 0.5 + spread, hip, -stride + 0.03, 1.1 * sin(stride), legs, 0.1)
-    _leg(pen, skin if dress else trousers, pen.dark, 0.5 - spread, hip, stride - 0.03, 0.3 * stride, legs, 0.1)
+    _leg(pen, near_leg, pen.dark, 0.5 - spread, hip, stride - 0.03, 0.3 * stride, legs, 0.1)
     _torso(pen, 0.5, top, hip, width, dress)
     _head(pen, skin, hair, 0.5, top - r * 1.05, r)
-    swing = -swing if pose != "waving" or pen.chance(0.5) else -pen.between(0.1, 0.4)
-    _arm(pen, tint(sleeve, 0.9) if sleeve == pen.main else sleeve, skin, 0.5 - width * 0.42, top + 0.05, swing,
-         bend if pose in ("running", "walking") else -bend, arms, 0.07)
+    if pose == "waving" and not pen.chance(0.5):
+        swing = pen.between(0.1, 0.4)
+    if pose not in ("running", "walking"):
+        bend = -bend
+    _arm(pen, near_sleeve, skin, 0.5 - width * 0.42, top + 0.05, -swing, bend, arms, 0.07)

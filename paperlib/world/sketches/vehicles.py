@@ -42,7 +42,8 @@ def car(pen: Pen, pose: str) -> None:
     glass = roof + 0.045
     pen.poly(pen.light, ((r0 + 0.02, glass), (mid - 0.015, glass), (mid - 0.015, belt), (a0 + 0.06, belt)))
     pen.poly(pen.light, ((mid + 0.015, glass), (r1 - 0.02, glass), (a1 - 0.06, belt), (mid + 0.015, belt)))
-    pen.poly(body, ((front, belt + 0.06), (0.1, belt), (a1, belt), (back, belt + 0.03), (back, 0.9), (front, 0.9)))
+    pen.poly(body, ((front, belt + 0.06), (0.1, belt), (a1, belt), (back, belt + 0.03), (back, 0.9),
+                    (front, 0.9)))
     if pen.chance(0.4):
         pen.box(pen.second, front, 0.8, back, 0.84)
     pen.box(tint(body, 0.7), front, 0.87, back, 0.92, 0.02)
@@ -64,7 +65,8 @@ def _bus_front(pen: Pen, train: bool) -> None:
     if train:
         pen.box(pen.light, 0.22, top + 0.13, 0.48, glass, 0.04)
         pen.box(pen.light, 0.52, top + 0.13, 0.78, glass, 0.04)
-        pen.poly(pen.second, ((0.16, 0.62), (0.5, 0.8), (0.84, 0.62), (0.84, 0.74), (0.5, 0.93), (0.16, 0.74)))
+        pen.poly(pen.second, ((0.16, 0.62), (0.5, 0.8), (0.84, 0.62), (0.84, 0.74), (0.5, 0.93),
+                              (0.16, 0.74)))
         pen.dot(tint(pen.light, 1.3), 0.5, top + 0.07, 0.04)
     else:
         pen.box(pen.light, 0.21, top + 0.14, 0.79, glass, 0.04)
@@ -79,7 +81,7 @@ def _bus_front(pen: Pen, train: bool) -> None:
 def bus(pen: Pen, pose: str) -> None:
     if pose == "front":
         return _bus_front(pen, False)
-    decks = 2 if pen.chance(0.25) else 1
+    decks = pen.choose(0.25, 2, 1)
     top, body = (0.35 if decks == 2 else pen.between(0.52, 0.58)), pen.main
     pen.box(body, 0.0, top, 1.0, 0.92, 0.05)
     windows, door = 4 + pen.below(3), pen.pick((0.02, 0.42))
@@ -140,7 +142,8 @@ def train(pen: Pen, pose: str) -> None:
     pen.box(pen.dark, 0.04, 0.88, 0.97, 0.96)
     for x in (0.1, 0.2, 0.42, 0.6, 0.8, 0.9):
         pen.dot(pen.dark, x, 0.965, 0.035)
-    pen.poly(pen.main, ((0.0, 0.86), (nose * 0.6, top + 0.06), (nose, top), (1.0, top), (1.0, 0.92), (0.02, 0.92)))
+    pen.poly(pen.main, ((0.0, 0.86), (nose * 0.6, top + 0.06), (nose, top), (1.0, top), (1.0, 0.92),
+                        (0.02, 0.92)))
     pen.poly(pen.light, ((nose * 0.75, top + 0.05), (nose + 0.04, top + 0.05), (nose + 0.04, top + 0.15),
                          (nose * 0.35, top + 0.15)))
     for k in range(7):
@@ -161,17 +164,19 @@ def bicycle(pen: Pen, pose: str) -> None:
     r, tube = pen.between(0.2, 0.235), pen.between(0.022, 0.036)
     y, left, right, mid = 1 - r, 0.22, 0.78, 0.46
     seat, bar = y - pen.between(0.26, 0.32), y - pen.between(0.3, 0.38)
-    tyre = pen.dark if pen.chance(0.6) else tint(pen.second, 0.7)
+    tyre = pen.choose(0.6, pen.dark, tint(pen.second, 0.7))
     for x in (left, right):
-        _spokes(pen, x, y, r, tint(pen.light, 0.75) if pen.chance(0.6) else tyre)
+        _spokes(pen, x, y, r, pen.choose(0.6, tint(pen.light, 0.75), tyre))
         pen.ring(tyre, x, y, r, 0.034)
     joint_y = seat + 0.08
-    for x0, y0, x1, y1 in ((left, y, mid - 0.07, joint_y), (left, y, mid, y + 0.02), (mid, y + 0.02, mid - 0.09, seat),
+    for x0, y0, x1, y1 in ((left, y, mid - 0.07, joint_y), (left, y, mid, y + 0.02),
+                           (mid, y + 0.02, mid - 0.09, seat),
                            (mid - 0.07, joint_y, 0.69, joint_y), (mid, y + 0.02, 0.69, joint_y + 0.03),
                            (right, y, 0.66, bar)):
         pen.limb(pen.main, x0, y0, x1, y1, tube)
     if pen.chance(0.25):        # a basket
-        pen.poly(tint(pen.accent, 0.8), ((0.7, bar + 0.02), (0.92, bar + 0.02), (0.88, bar + 0.16), (0.74, bar + 0.16)))
+        pen.poly(tint(pen.accent, 0.8),
+                 ((0.7, bar + 0.02), (0.92, bar + 0.02), (0.88, bar + 0.16), (0.74, bar + 0.16)))
     pen.limb(pen.accent, mid - 0.17, seat, mid - 0.02, seat - 0.01, 0.06, 0.035)
     pen.limb(pen.dark, 0.62, bar - 0.01, 0.74, bar + pen.between(-0.05, 0.08), 0.035)
     px, py = joint(mid, y + 0.02, pen.between(-1.5, 1.5), 0.1)
@@ -181,7 +186,8 @@ def bicycle(pen: Pen, pose: str) -> None:
 
 
 def _scooter(pen: Pen, y, left, right, bar) -> None:
-    pen.blob(pen.main, ((0.02, y - 0.02), (0.08, y - 0.24), (0.36, y - 0.26), (0.46, y + 0.06), (0.2, y + 0.02)))
+    pen.blob(pen.main, ((0.02, y - 0.02), (0.08, y - 0.24), (0.36, y - 0.26), (0.46, y + 0.06),
+                        (0.2, y + 0.02)))
     pen.limb(pen.main, 0.4, y + 0.08, 0.64, y + 0.1, 0.08)
     pen.limb(pen.main, 0.64, y + 0.1, 0.72, bar, 0.1, 0.06)
     pen.limb(pen.dark, 0.08, y - 0.27, 0.36, y - 0.28, 0.08)
@@ -190,7 +196,8 @@ def _scooter(pen: Pen, y, left, right, bar) -> None:
 
 def motorbike(pen: Pen, pose: str) -> None:
     scooter = pen.chance(0.3)
-    r, steel = pen.between(0.12, 0.15) if scooter else pen.between(0.16, 0.2), tint(pen.second, pen.pick((0.7, 1.3)))
+    r, steel = pen.between(0.12, 0.15) if scooter else pen.between(0.16, 0.2), tint(pen.second,
+                                                                                    pen.pick((0.7, 1.3)))
     y, left, right = 1 - r, 0.2, 0.81
     for x in (left, right):
         pen.dot(pen.dark, x, y, r)
@@ -205,7 +212,9 @@ def motorbike(pen: Pen, pose: str) -> None:
     pen.box(tint(pen.main, 0.55), 0.38, y - 0.14, 0.6, y + 0.08, 0.04)
     pen.dot(steel, 0.49, y - 0.02, 0.07)
     pen.limb(steel, 0.48, y + 0.1, 0.1, y + 0.06, 0.05, 0.07)
-    pen.blob(pen.main, ((0.34, y - 0.16), (0.42, y - 0.28), (0.6, y - 0.3), (0.66, y - 0.18), (0.5, y - 0.12)))
-    pen.blob(pen.accent, ((0.08, y - 0.3), (0.2, y - 0.26), (0.42, y - 0.24), (0.44, y - 0.16), (0.2, y - 0.17)))
+    pen.blob(pen.main, ((0.34, y - 0.16), (0.42, y - 0.28), (0.6, y - 0.3), (0.66, y - 0.18),
+                        (0.5, y - 0.12)))
+    pen.blob(pen.accent, ((0.08, y - 0.3), (0.2, y - 0.26), (0.42, y - 0.24), (0.44, y - 0.16),
+                          (0.2, y - 0.17)))
     pen.poly(pen.main, ((right - 0.16, y - r * 0.9), (right, y - r * 1.25), (right + 0.17, y - r * 0.8),
                         (right, y - r * 1.02)))

@@ -1,0 +1,33 @@
+"""Measured numbers by seed, {seed: number}, as the judges of curves combine them."""
+from collections.abc import Sequence
+
+from paperlib.intervals import Difference, paired
+
+
+def mean_by_seed(rows: Sequence[dict[int, float]]) -> dict[int, float]:
+    """The mean over the rows, of the seeds that every row has."""
+    means = {}
+    for seed in set.intersection(*map(set, rows)):
+        means[seed] = sum(row[seed] for row in rows) / len(rows)
+    return means
+
+
+def least_by_seed(rows: Sequence[dict[int, float]]) -> dict[int, float]:
+    """The least of the rows, of the seeds that every row has."""
+    least = {}
+    for seed in set.intersection(*map(set, rows)):
+        least[seed] = min(row[seed] for row in rows)
+    return least
+
+
+def difference_by_seed(minuend: dict[int, float], subtrahend: dict[int, float]) -> dict[int, float]:
+    """The difference of two, of the seeds that both have."""
+    differences = {}
+    for seed in minuend.keys() & subtrahend.keys():
+        differences[seed] = minuend[seed] - subtrahend[seed]
+    return differences
+
+
+def above_zero(values: dict[int, float]) -> Difference | None:
+    """How far the numbers lie above zero, with their interval; None without any."""
+    return paired(values, dict.fromkeys(values, 0.0))

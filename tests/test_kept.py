@@ -1,0 +1,79 @@
+"""Judged claims are kept while nothing that they follow from changes."""
+import json
+import subprocess
+import sys
+import warnings
+
+import pytest
+
+from paperlib.claims import kept, verdicts
+from paperlib.paths import REPOSITORY
+
+
+@pytest.fixture
+def calls(tmp_path, monkeypatch):
+    monkeypatch.setenv("PAPERLIB_RESULTS", str(tmp_path))
+    asked = []
+    monkeypatch.setattr(verdicts, "judged", lambda plan: asked.append(plan) or [{"id": "a", "interval": [0.1, None]}])
+    return asked
+
+
+def test_what_is_kept_is_judged_once(calls, tmp_path):
+    first = kept.judged("mini")
+    assert kept.judged("mini") == first and calls == ["mini"]
+    (tmp_path / "mini").mkdir()
+    (tmp_path / "mini" / "fpn_1.jsonl").write_text("{}\n")                  # a new record
+    assert kept.judged("mini") == first and calls == ["mini"] * 2
+    kept.judged("smoke")
+    assert calls == ["mini", "mini", "smoke"]
+    for _ in range(2):
+        kept.judged("gpu")                                                 # its photographs may change
+    assert calls[3:] == ["gpu", "gpu"] and not list(tmp_path.glob("*.part"))
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"key": "other", "lines": []}', "\0"])
+def test_what_is_not_as_it_was_written_is_judged_anew(calls, tmp_path, text):
+    (tmp_path / ".judged-mini.json").write_text(text)
+    assert kept.judged("mini")[0]["id"] == "a" and calls == ["mini"]
+    assert json.loads((tmp_path / ".judged-mini.json").read_text())["lines"][0]["id"] == "a"
+
+
+def test_code_registers_settings_and_weights_count(tmp_path, monkeypatch):
+    for folder in ("paperlib", "data/claims", "data/published", "data/weights", "data/results"):
+        (tmp_path / folder).mkdir(parents=True)
+    monkeypatch.setattr(kept, "REPOSITORY", tmp_path)
+    monkeypatch.setattr(kept, "DATA", tmp_path / "data")
+    monkeypatch.setenv("PAPERLIB_WEIGHTS", str(tmp_path / "data/weights"))
+    monkeypatch.setenv("PAPERLIB_RESULTS", str(tmp_path / "data/results"))
+    keys = [kept.everything()]
+    for name in ("paperlib/a.py", "data/claims/fpn.toml", "data/published/fpn.toml", "data/dials.toml",
+                 "data/results/identities.json", "data/weights/tiny.safetensors"):
+        for text in ("one", "two"):
+            (tmp_path / name).write_text(text)
+            keys.append(kept.everything())
+    monkeypatch.setenv("PAPERLIB_OTHER", "1")
+    keys.append(kept.everything())
+    monkeypatch.setattr(kept.metadata, "version", lambda name: "9")
+    keys.append(kept.everything())
+    assert len(set(keys)) == len(keys) == 15
+
+
+def test_a_warning_is_said_each_time(calls, monkeypatch):
+    def judge(plan):
+        calls.append(plan)
+        warnings.warn("a line breaks off", stacklevel=1)
+        return []
+
+    monkeypatch.setattr(verdicts, "judged", judge)
+    for _ in range(2):
+        with pytest.warns(UserWarning, match="a line breaks off"):
+            kept.judged("mini")
+    assert calls == ["mini", "mini"]
+
+
+def test_reading_what_is_kept_imports_no_torch(calls):
+    kept.judged("mini")
+    code = ("import sys\nfrom paperlib.claims import kept\nfrom paperlib.claims.tally import counts\n"
+            "print(kept.judged('mini')[0]['id'], 'torch' in sys.modules)")
+    run = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["a", "False"]
