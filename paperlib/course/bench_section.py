@@ -1,4 +1,4 @@
-"""`paperlib bench`, and the README's section on speed: its table and its picture, both from the bench's records."""
+"""`paperlib bench`, and the README's section on speed: its table and its picture, from the records."""
 import re
 from base64 import b64decode
 from pathlib import Path
@@ -14,7 +14,8 @@ from paperlib.teach.draw import color, style
 from paperlib.teach.png import render
 
 SECTION = re.compile(r"(<!-- bench -->\n).*?(<!-- /bench -->)", re.DOTALL)
-NAMES = {"retinanet_resnet50": "RetinaNet, ResNet-50", "faster_rcnn_resnet50": "Faster R-CNN, ResNet-50, pyramid",
+NAMES = {"retinanet_resnet50": "RetinaNet, ResNet-50",
+         "faster_rcnn_resnet50": "Faster R-CNN, ResNet-50, pyramid",
          "retinanet_tiny": "RetinaNet, tiny", "scorer": "COCO's twelve numbers",
          "scorer full": "COCO's twelve numbers, 5,000 images"}
 HEAVY = ("scorer full",)  # timed when it is asked for
@@ -100,7 +101,8 @@ def section() -> str:
                      f"| {record['note']} |\n")
     all_rows = measured()
     if "world" in all_rows:
-        lines.append(f"\nMiniCOCO is drawn at {all_rows['world']['metrics']['value']:.0f} images a core-second.\n")
+        rate = all_rows["world"]["metrics"]["value"]
+        lines.append(f"\nMiniCOCO is drawn at {rate:.0f} images a core-second.\n")
     lines.append(_bill(all_rows.get("before")))
     return "".join(lines)
 
@@ -137,7 +139,9 @@ def _recorded(done: int, older: int) -> str:
 def _older(plan: str) -> list[float]:
     """How many times as long the runs of dials/precision took in float32, pair by pair."""
     done, dial = records.latest(records.read("dials/precision", plan)), dials.dials()["dials/precision"]
-    half_of = {dials.row_of(dial, True, side): dials.row_of(dial, False, side) for side in ("better", "worse")}
+    half_of = {}
+    for side in ("better", "worse"):
+        half_of[dials.row_of(dial, True, side)] = dials.row_of(dial, False, side)
     times = []
     for (row, seed), record in done.items():
         half = done.get((half_of.get(row), seed))
@@ -178,7 +182,7 @@ def _draw_quotients(ax) -> None:
 
 
 def _draw_growth(axes) -> None:
-    """How a training step's seconds (left) and memory (right) grow with images, anchors, classes, proposals."""
+    """How seconds (left) and memory (right) grow with images, anchors, classes and proposals."""
     rows = measured()
     for name, marker in GROWS.items():
         record = rows.get(f"growth {name}")

@@ -1,4 +1,4 @@
-"""What a stored notebook must satisfy: agrees with its twin, executed, quiet, portable, readable without sight."""
+"""What a stored notebook must be: like its twin, executed, quiet, portable, readable without sight."""
 import ast
 import re
 from pathlib import Path
@@ -30,7 +30,8 @@ def lint(name: str, folder: Path = twins.NOTEBOOKS) -> list[str]:
         for fault in [*_code(cell, count), *_outputs(cell)]:
             faults.append(f"cell {i}: {fault}")
         if "exercise" in twins.tags(cell) and not twins.solution_of(notebook, i).strip():
-            faults.append(f"cell {i}: an exercise without a solution; expected <details> with a python block after")
+            faults.append(f"cell {i}: an exercise without a solution; "
+                          "expected <details> with a python block after")
     return [f"{path.name}, {fault}" for fault in faults]
 
 

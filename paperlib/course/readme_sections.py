@@ -14,7 +14,7 @@ README_CLAIMS = re.compile(r"(<!-- claims -->\n).*?(<!-- /claims -->)", re.DOTAL
 
 def filled_readme(text: str, folder: Path = twins.NOTEBOOKS) -> str:
     """README text with its marked sections made anew: notebooks, counts of claims, numbers on speed."""
-    from paperlib.course import bench_section  # imported here: it brings torch, and the other commands stay quick
+    from paperlib.course import bench_section  # imported here: it brings torch, which the others need not
 
     notebooks, claims = _notebooks(folder), _claims()
     text = README_LIST.sub(lambda mark: mark[1] + notebooks + mark[2], text)
@@ -58,8 +58,8 @@ def picture(path: Path) -> None:
     from paperlib.data.named_sets import load
     dataset = load("minicoco", "val")
     fig, axes = plt.subplots(1, 4, figsize=(11, 2.8), layout="constrained")
-    crowded = sorted(range(100), key=lambda i: -len(dataset.target(i)["boxes"]))  # the fullest of the first hundred
-    for ax, i in zip(axes, crowded):
+    fullest = sorted(range(100), key=lambda i: -len(dataset.target(i)["boxes"]))
+    for ax, i in zip(axes, fullest):
         target = dataset.target(i)
         boxes_on(ax, dataset.image(i), target["boxes"], target["labels"], classes=dataset.classes)
     path.write_bytes(b64decode(render(fig, "Scenes with annotations").base64))

@@ -12,7 +12,7 @@ from paperlib.course import twins
 from paperlib.paths import REPOSITORY
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
-CELL_SECONDS = 900  # a cell that takes longer is stopped, except at the budgets that are meant to run for hours
+CELL_SECONDS = 900  # a cell that takes longer is stopped; not at the budgets gpu and paper, which take hours
 
 
 @dataclass(frozen=True)
@@ -24,11 +24,13 @@ class Outcome:
     printed: str
 
 
-def run_all(commands: dict[str, list[str]], jobs: int, budget: str, known: dict | None = None) -> dict[str, Outcome]:
+def run_all(
+    commands: dict[str, list[str]], jobs: int, budget: str, known: dict | None = None
+) -> dict[str, Outcome]:
     """Run each command as a process, `jobs` at a time, printing a line as each one ends.
 
-    Those that took longest, by the measured minutes in `known`, start first. After Ctrl-C the running ones are ended
-    and no other is started.
+    Those that took longest, by the measured minutes in `known`, start first. After Ctrl-C the running ones
+    are ended and no other is started.
     """
     env = _environment(budget)
     running: set[subprocess.Popen] = set()

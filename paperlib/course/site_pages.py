@@ -19,7 +19,7 @@ INDEX = """<!doctype html>
 
 
 def site(names: list[str], folder: Path, executed: Path, out: Path) -> Path:
-    """Render the executed notebooks (the stored one where there is none) to HTML; the path of the index page."""
+    """Render notebooks, executed ones where there are, to HTML; the path of the index page."""
     from nbconvert import HTMLExporter  # imported here: slow, and only this command needs it
     exporter, items = HTMLExporter(language_code="en"), []
     out.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Notebook files: the text twin is the source, the ipynb is made from it and keeps only what a reader needs."""
+"""Notebook files: the text twin is the source; the ipynb is made from it and keeps what a reader needs."""
 import copy
 import hashlib
 import json
@@ -23,7 +23,7 @@ SOLUTION = re.compile(r"<details>.*?```python\n(.*?)```.*?</details>", re.DOTALL
 
 
 def names(wanted: list[str] | None = None, folder: Path = NOTEBOOKS) -> list[str]:
-    """The notebooks' names, in order; `wanted` are whole names, files or numbers ("10"), all if there are none.
+    """The notebooks' names, in order; `wanted` are whole names, files or numbers ("10"); default: all.
 
     Errors: ValueError naming what does not exist.
     """
@@ -73,7 +73,7 @@ def write(notebook: NotebookNode, path: Path) -> bool:
 
 
 def clean(notebook: NotebookNode) -> NotebookNode:
-    """A copy with fixed metadata and cell ids, and without widget views, timings, paths and injected cells."""
+    """A copy with fixed metadata and cell ids, without widget views, timings, paths and injected cells."""
     kept, times = [], defaultdict(int)  # how often each source has come
     for old in notebook.cells:
         if "injected-parameters" in tags(old):
@@ -94,7 +94,7 @@ def clean(notebook: NotebookNode) -> NotebookNode:
 
 
 def sync(name: str, folder: Path = NOTEBOOKS) -> bool:
-    """Fill the twin's banner and make the ipynb from it, keeping the outputs of unchanged cells; true if changed."""
+    """Fill the twin's banner and make the ipynb, with the outputs of unchanged cells; true if changed."""
     twin = twin_path(name, folder)
     text = twin.read_text(encoding="utf-8")
     filled = BANNER.sub(lambda mark: mark[1] + minutes(name, folder) + mark[2], text)
@@ -145,7 +145,7 @@ def title(name: str, folder: Path = NOTEBOOKS) -> str:
 
 
 def solved(notebook: NotebookNode) -> NotebookNode | None:
-    """A copy in which each exercise is followed by its folded solution, and which ends by asserting every check.
+    """A copy with each exercise followed by its folded solution, which ends by asserting every check.
 
     None when the notebook has no exercise.
     """
@@ -162,7 +162,7 @@ def solved(notebook: NotebookNode) -> NotebookNode | None:
 
 
 def solution_of(notebook: NotebookNode, exercise: int) -> str:
-    """The code of the first folded solution after an exercise cell and before the next exercise; "" without one."""
+    """The code of the first folded solution between an exercise cell and the next exercise; "" without one."""
     for cell in notebook.cells[exercise + 1:]:
         if "exercise" in tags(cell):
             break

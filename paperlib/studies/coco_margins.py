@@ -25,15 +25,19 @@ def union(_, seeds: int, share: float) -> dict[str, list[float]]:
 
 def pasted(_, seeds: int, share: float) -> dict[str, list[float]]:
     """Mean IoU of correct boxes minus that of the average shapes pasted into them."""
-    found = [average_shapes.shape_mask_overlap(_set("train", share), _set("val", share), seed) for seed in range(seeds)]
-    return {"margin": [float(each.box_iou.mean() - each.mask_iou.mean()) for each in found]}
+    margins = []
+    for seed in range(seeds):
+        overlap = average_shapes.shape_mask_overlap(_set("train", share), _set("val", share), seed)
+        margins.append(float(overlap.box_iou.mean() - overlap.mask_iou.mean()))
+    return {"margin": margins}
 
 
 def fill(_, seeds: int, share: float) -> dict[str, list[float]]:
     """One half minus the share of box pixels on the object, for each class with limbs."""
     dataset = _set("train", share)
-    found = average_shapes.box_fill(average_shapes.cut_out(dataset), dataset.classes)
-    return {"margin": [0.5 - found[name][0] for name in average_shapes.articulated(dataset) if name in found]}
+    fills = average_shapes.box_fill(average_shapes.cut_out(dataset), dataset.classes)
+    limbed = [name for name in average_shapes.articulated(dataset) if name in fills]
+    return {"margin": [0.5 - fills[name][0] for name in limbed]}
 
 
 PROBES = {"coco-union-saturates": union, "coco-shape-mask-poor": pasted, "coco-box-crude": fill}

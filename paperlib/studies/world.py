@@ -51,19 +51,22 @@ def only(crop: np.ndarray, wide: float, high: float) -> np.ndarray:
 
 def small_in(drawing: Drawing, out: int = 36) -> list[tuple]:
     """(tight crop, the same with three times its side in view, label) of every small thing of a scene."""
-    found = []
-    for thing in drawing.instances:
-        if not thing["crowd"] and thing["area"] < drawn_sets.AREA_BOUNDS[0] ** 2:
-            w, h = thing["bbox"][2:]
-            wide = window(drawing.image, thing["bbox"], 3 * max(w, h), out)
-            tight = only(wide, *(out / 3 * side / max(w, h) for side in (w, h)))
-            found.append((tight, wide, thing["category"] - 1))
-    return found
+    crops = []
+    for instance in drawing.instances:
+        if not instance["crowd"] and instance["area"] < drawn_sets.AREA_BOUNDS[0] ** 2:
+            w, h = instance["bbox"][2:]
+            wide = window(drawing.image, instance["bbox"], 3 * max(w, h), out)
+            tight = only(wide, out / 3 * w / max(w, h), out / 3 * h / max(w, h))
+            crops.append((tight, wide, instance["category"] - 1))
+    return crops
 
 
 def small_things(world: World, split: str, share: float) -> list[tuple]:
     """What `small_in` finds in fresh scenes."""
-    return [found for drawing in scenes(world, split, share) for found in small_in(drawing)]
+    crops = []
+    for drawing in scenes(world, split, share):
+        crops += small_in(drawing)
+    return crops
 
 
 def things_and_marks(world: World, split: str, share: float, near: int = 24, far: int = 64) -> list[tuple]:
@@ -197,10 +200,11 @@ def bench(names: Iterable[str] | None = None, seeds: int = 3, share: float = 1.0
     for name in names or known:
         if name not in known:
             raise KeyError(f"no probe {name!r} of the world; there are {', '.join(known)}")
-        start, found = busy(device), known[name](World(), seeds, share=share)
+        start, values = busy(device), known[name](World(), seeds, share=share)
+        means = {key: float(np.mean(numbers)) for key, numbers in values.items()}
         table = proposals.TABLE if name in proposals.PROBES else TABLE
         new.append({"table": table, "row": name, "seed": 0, "budget": BUDGET, "hash": identity(name), "status": "ok",
-                    "metrics": {key: float(np.mean(values)) for key, values in found.items()}, "values": found,
+                    "metrics": means, "values": values,
                     "seconds": round(busy(device) - start, 1), "provenance": records.provenance(device)})
         if share == 1:
             records.append(new[-1])
@@ -209,4 +213,8 @@ def bench(names: Iterable[str] | None = None, seeds: int = 3, share: float = 1.0
 
 def measured(table: str = TABLE) -> dict[str, dict]:
     """{probe: its newest record}, with "stale" where the drawings or the probe have changed since."""
-    return {r["row"]: r | {"stale": r["hash"] != identity(r["row"])} for r in records.read(table, BUDGET)}
+    newest = {}
+    for record in records.read(table, BUDGET):
+        row = record["row"]
+        newest[row] = record | {"stale": record["hash"] != identity(row)}
+    return newest

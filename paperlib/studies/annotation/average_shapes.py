@@ -63,12 +63,13 @@ def box_fill(shapes: Shapes, classes: list[str]) -> dict[str, tuple[float, float
 
     This is what the claim coco-box-crude is judged on; `articulated` says which classes it is about.
     """
-    found = {}
+    fills = {}
     for label, name in enumerate(classes, 1):
         fill = shapes.fill[shapes.label == label]
         if len(fill) > 1:
-            found[name] = float(fill.mean()), float(1.96 * fill.std(ddof=1) / len(fill) ** 0.5), len(fill)
-    return dict(sorted(found.items(), key=lambda item: -item[1][0]))
+            half = 1.96 * fill.std(ddof=1) / len(fill) ** 0.5
+            fills[name] = float(fill.mean()), float(half), len(fill)
+    return dict(sorted(fills.items(), key=lambda item: -item[1][0]))
 
 
 def articulated(dataset: DetectionSet) -> list[str]:
@@ -85,12 +86,14 @@ def average_shapes(shapes: Shapes, classes: int, mixtures: int = 3) -> Mixtures:
     mean = np.ones((classes, mixtures, SIDE, SIDE), np.float32)
     edges = np.zeros((classes, mixtures - 1))
     for k in range(classes):
-        own = shapes.label == k + 1
-        if own.any():
-            edges[k] = np.quantile(shapes.aspect[own], np.arange(1, mixtures) / mixtures)
-            which = np.searchsorted(edges[k], shapes.aspect[own], side="right")
+        of_class = shapes.label == k + 1
+        if of_class.any():
+            masks, aspects = shapes.masks[of_class], shapes.aspect[of_class]
+            edges[k] = np.quantile(aspects, np.arange(1, mixtures) / mixtures)
+            groups = np.searchsorted(edges[k], aspects, side="right")
             for m in range(mixtures):
-                part = shapes.masks[own][which == m] if (which == m).any() else shapes.masks[own]
+                in_group = groups == m
+                part = masks[in_group] if in_group.any() else masks
                 mean[k, m] = part.mean(0) / 255
     return Mixtures(mean, edges)
 

@@ -18,26 +18,26 @@ class Hit:
 def prominence(dataset: DetectionSet, i: int) -> dict[str, float]:
     """{category: share of image i that its largest object's box covers}; crowds do not count."""
     image, names = dataset.images[i], {c["id"]: c["name"] for c in dataset.categories}
-    found: dict[str, float] = {}
+    shares: dict[str, float] = {}
     for ann in dataset.annotations.get(image["id"], []):
         if not ann["iscrowd"]:
             share = min(1.0, ann["bbox"][2] * ann["bbox"][3] / (image["width"] * image["height"]))
             name = names[ann["category_id"]]
-            found[name] = max(found.get(name, 0.0), share)
-    return found
+            shares[name] = max(shares.get(name, 0.0), share)
+    return shares
 
 
 def search(pool: list[DetectionSet], names: list[str], most: int = 50) -> list[Hit]:
-    """The images that a photo site would show first for these categories: all of them there, the most prominent first.
+    """The images that a photo site would show first for these categories: with all of them, most prominent first.
 
     A stated assumption: rank is the geometric mean of the share of the image that each named category covers.
     """
     hits = []
     for dataset in pool:
         for i in range(len(dataset)):
-            seen = prominence(dataset, i)
-            if all(name in seen for name in names):
-                score = float(np.prod([seen[name] for name in names]) ** (1 / len(names)))
+            shares = prominence(dataset, i)
+            if shares.keys() >= set(names):
+                score = float(np.prod([shares[name] for name in names]) ** (1 / len(names)))
                 hits.append(Hit(dataset, i, score))
     return sorted(hits, key=lambda hit: -hit.score)[:most]
 
@@ -52,8 +52,9 @@ def iconic(dataset: DetectionSet, i: int, alone: bool = True) -> bool:
     if not anns or (alone and len({a["category_id"] for a in anns}) > 1):
         return False
     x, y, w, h = max(anns, key=lambda a: a["bbox"][2] * a["bbox"][3])["bbox"]
-    middle = (x + w / 2) / image["width"], (y + h / 2) / image["height"]
-    return w * h >= 0.2 * image["width"] * image["height"] and all(0.25 <= m <= 0.75 for m in middle)
+    across, down = (x + w / 2) / image["width"], (y + h / 2) / image["height"]
+    in_the_middle = 0.25 <= across <= 0.75 and 0.25 <= down <= 0.75
+    return in_the_middle and w * h >= 0.2 * image["width"] * image["height"]
 
 
 def perceptual_hash(image) -> np.ndarray:
@@ -76,8 +77,8 @@ def hash_distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def near_duplicates(hashes: np.ndarray, bar: int) -> list[tuple[int, int]]:
     """Pairs (i, j), i < j, whose hashes differ in at most `bar` bits."""
-    far = hash_distance(hashes, hashes)
-    return [(int(i), int(j)) for i, j in zip(*np.nonzero(np.triu(far <= bar, 1)))]
+    near = hash_distance(hashes, hashes) <= bar
+    return [(i, j) for i, j in np.argwhere(np.triu(near, 1)).tolist()]
 
 
 def split_by_group(groups: list, shares: dict[str, float], rng: np.random.Generator) -> dict[str, list[int]]:

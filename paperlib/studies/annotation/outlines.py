@@ -21,7 +21,8 @@ class Hand:
 def hands(count: int, rng: np.random.Generator) -> list[Hand]:
     """Workers as they come: from 4 to 40 points, an unsteadiness around 4% of the size; our assumption."""
     points = np.exp(rng.uniform(np.log(4), np.log(40), count)).round().astype(int)
-    return [Hand(int(p), float(s)) for p, s in zip(points, 0.04 * np.exp(0.7 * rng.standard_normal(count)))]
+    shakes = 0.04 * np.exp(0.7 * rng.standard_normal(count))
+    return [Hand(number, shake) for number, shake in zip(points.tolist(), shakes.tolist())]
 
 
 def outline(mask: np.ndarray, points: int) -> list[np.ndarray]:
@@ -29,8 +30,8 @@ def outline(mask: np.ndarray, points: int) -> list[np.ndarray]:
 
     Errors: ValueError for an empty mask.
     """
-    rings, _ = cv2.findContours(np.pad(np.ascontiguousarray(mask).view(np.uint8).repeat(2, 0).repeat(2, 1), 1),
-                                cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    doubled = np.ascontiguousarray(mask).view(np.uint8).repeat(2, 0).repeat(2, 1)
+    rings, _ = cv2.findContours(np.pad(doubled, 1), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     if not rings:
         raise ValueError("an empty mask has no outline")
     rings = sorted(rings, key=cv2.contourArea, reverse=True)
@@ -53,7 +54,9 @@ def _corners(ring: np.ndarray, points: int) -> np.ndarray:
             best, high = tried, middle
         else:
             high = middle
-    return best[:, 0] if len(best) <= points else cv2.boxPoints(cv2.minAreaRect(ring))
+    if len(best) > points:
+        return cv2.boxPoints(cv2.minAreaRect(ring))
+    return best[:, 0]
 
 
 def draw_by_hand(mask: np.ndarray, hand: Hand, rng: np.random.Generator) -> np.ndarray:
@@ -65,10 +68,11 @@ def draw_by_hand(mask: np.ndarray, hand: Hand, rng: np.random.Generator) -> np.n
 
 def filled_rings(rings: list[np.ndarray], height: int, width: int) -> np.ndarray:
     """The pixels whose middle lies in one of the polygons (n, 2) px; (H, W) bool."""
-    canvas = np.zeros((height * 4, width * 4), np.uint8)     # quarter pixels: OpenCV also fills what an edge touches
+    canvas = np.zeros((height * 4, width * 4), np.uint8)  # quarter pixels: OpenCV also fills what an edge touches
     for ring in rings:
         if len(ring) >= 3:
-            cv2.fillPoly(canvas, [np.rint((np.asarray(ring) * 4 - 0.5) * FINE).astype(np.int32)], 1, cv2.LINE_8, SHIFT)
+            corners = np.rint((np.asarray(ring) * 4 - 0.5) * FINE).astype(np.int32)
+            cv2.fillPoly(canvas, [corners], 1, cv2.LINE_8, SHIFT)
     return canvas.reshape(height, 4, width, 4).mean((1, 3)) >= 0.5
 
 

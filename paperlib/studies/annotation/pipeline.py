@@ -47,17 +47,17 @@ def approval(iou, rules: Rules = RULES):
 def annotate(dataset: DetectionSet, rng: np.random.Generator, model: Workers = WORKERS,
              rules: Rules = RULES) -> Annotated:
     """Name, spot, draw and verify every image of a set. Crowd regions and their painting are left out."""
-    found, crew = presence(dataset), hire(model, rules.workers, rng)
-    named = name_categories(found, model, crew, rng).any(-1)
+    present, crew = presence(dataset), hire(model, rules.workers, rng)
+    named, truth = name_categories(present, model, crew, rng).any(-1), present.there
     spotted = spot(dataset, model, crew, rng)
     reached = named[spotted.image, spotted.label - 1]
     todo = reached & spotted.by.any(1)
     segments, left, work = _segment(_masks(dataset, spotted, todo), _trained(dataset, rules, rng), rules, rng)
-    wrong = int((named & ~found.there).sum())
+    wrong = int((named & ~truth).sum())
     invented = int((rng.random(wrong) >= rules.dismissed).sum())
     slipped, cast = verify(np.full(invented, float(approval(0.0, rules))), rng)
     stages = {
-        "categories there": found.there.sum(), "categories named rightly": (named & found.there).sum(),
+        "categories there": truth.sum(), "categories named rightly": (named & truth).sum(),
         "categories named wrongly": wrong, "objects there": len(todo), "in a named category": reached.sum(),
         "spotted": todo.sum(), "segments kept": len(segments), "segments of nothing kept": slipped.sum(),
         "given up": left, "segments drawn": work[0] + invented, "votes cast": work[1] + cast.sum()}
@@ -77,11 +77,19 @@ def _segment(waiting: list, crew: list[Hand], rules: Rules, rng) -> tuple[list, 
     """Draw and judge, round after round: kept segments, objects given up, (segments drawn, votes cast)."""
     segments, drawn, votes = [], 0, 0
     for _ in range(rules.rounds):
-        done = [draw_by_hand(mask, crew[rng.integers(len(crew))], rng) for _, _, mask in waiting]
-        quality = [mask_iou(mask, one) for (_, _, mask), one in zip(waiting, done)]
+        done, quality = [], []
+        for _, _, mask in waiting:
+            hand = crew[rng.integers(len(crew))]
+            done.append(draw_by_hand(mask, hand, rng))
+            quality.append(mask_iou(mask, done[-1]))
         kept, cast = verify(approval(quality, rules), rng)
-        segments += [(i, k, q, one) for (i, k, _), q, one, ok in zip(waiting, quality, done, kept) if ok]
-        waiting = [item for item, ok in zip(waiting, kept) if not ok]
+        again = []
+        for k, (image, label, mask) in enumerate(waiting):
+            if kept[k]:
+                segments.append((image, label, quality[k], done[k]))
+            else:
+                again.append((image, label, mask))
+        waiting = again
         drawn, votes = drawn + len(done), votes + int(cast.sum())
     return segments, len(waiting), (drawn, votes)
 
@@ -93,7 +101,9 @@ def _masks(dataset: DetectionSet, spotted: Spotted, wanted: np.ndarray) -> list[
         here = wanted[start:start + count]
         if here.any():
             target = dataset.target(i, masks=True)
-            single = np.flatnonzero(~target["crowd"].numpy())[here]
-            out += [(i, int(target["labels"][k]), target["masks"][k].numpy()) for k in single]
+            for k in np.flatnonzero(~target["crowd"].numpy())[here]:
+                mask = target["masks"][k].numpy()
+                if mask.any():
+                    out.append((i, int(target["labels"][k]), mask))
         start += count
-    return [item for item in out if item[2].any()]
+    return out

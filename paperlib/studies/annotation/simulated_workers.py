@@ -58,7 +58,9 @@ class Spotted:
 
 def hire(model: Workers, count: int, rng: np.random.Generator) -> Crew:
     """`count` workers drawn from a model."""
-    return Crew(*(mean + spread * rng.standard_normal(count) for mean, spread in (model.skill, model.slip)))
+    skill, spread = model.skill
+    slip, slip_spread = model.slip
+    return Crew(skill + spread * rng.standard_normal(count), slip + slip_spread * rng.standard_normal(count))
 
 
 def groups(dataset: DetectionSet) -> list[str]:
@@ -84,26 +86,29 @@ def _octaves(dataset: DetectionSet, ann: dict) -> float:
     return math.log2(max(ann["area"], 1) / dataset.area_ranges["small"][1]) / 2
 
 
-def name_categories(found: Presence, model: Workers, crew: Crew, rng, doubt: np.ndarray | None = None) -> np.ndarray:
+def name_categories(
+    present: Presence, model: Workers, crew: Crew, rng, doubt: np.ndarray | None = None
+) -> np.ndarray:
     """Each worker opens groups (super-categories) and names categories in them; (I, C, W) bool.
 
     `doubt` (I, C) is what all share; give the same to workers and experts who look at the same pictures.
     """
-    (images, kinds), workers = found.there.shape, len(crew.skill)
-    doubt = shared_doubt(found, rng) if doubt is None else doubt
-    member = np.eye(found.group.max() + 1, dtype=bool)[found.group]                       # (C, groups)
-    something = (found.there[:, :, None] & member).any(1)[:, :, None]                     # (I, groups, 1)
-    chance = np.where(something, 1 - model.skipped, model.strayed)
+    (images, kinds), workers = present.there.shape, len(crew.skill)
+    if doubt is None:
+        doubt = shared_doubt(present, rng)
+    member = np.eye(present.group.max() + 1, dtype=bool)[present.group]                       # (C, groups)
+    occupied = (present.there[:, :, None] & member).any(1)[:, :, None]                     # (I, groups, 1)
+    chance = np.where(occupied, 1 - model.skipped, model.strayed)
     opened = rng.random((images, member.shape[1], workers)) < chance
     lean = model.doubt * doubt[:, :, None]
-    seen = crew.skill + model.octave * np.maximum(found.octaves, -9)[:, :, None] + lean
-    chance = _sigmoid(np.where(found.there[:, :, None], seen, crew.slip + lean))
-    return (rng.random((images, kinds, workers)) < chance) & opened[:, found.group]
+    sight = crew.skill + model.octave * np.maximum(present.octaves, -9)[:, :, None] + lean
+    chance = _sigmoid(np.where(present.there[:, :, None], sight, crew.slip + lean))
+    return (rng.random((images, kinds, workers)) < chance) & opened[:, present.group]
 
 
-def shared_doubt(found: Presence, rng) -> np.ndarray:
+def shared_doubt(present: Presence, rng) -> np.ndarray:
     """How hard each (image, category) is for everybody: standard normal, (I, C)."""
-    return rng.standard_normal(found.there.shape)
+    return rng.standard_normal(present.there.shape)
 
 
 def majority(named: np.ndarray) -> np.ndarray:
@@ -128,22 +133,23 @@ def union_study(dataset: DetectionSet, model: Workers = WORKERS, most: int = 10,
 
     This is what the claim coco-union-saturates is judged on.
     """
-    found, curves = presence(dataset), []
+    present, curves = presence(dataset), []
     for seed in range(seeds):
         rng = np.random.default_rng((11, seed))
-        curves.append(union_curve(name_categories(found, model, hire(model, most, rng), rng), found.there))
+        named = name_categories(present, model, hire(model, most, rng), rng)
+        curves.append(union_curve(named, present.there))
     return np.array(curves)
 
 
-def leave_one_out(found: Presence, model: Workers, pool: int, each: int, rng) -> np.ndarray:
+def leave_one_out(present: Presence, model: Workers, pool: int, each: int, rng) -> np.ndarray:
     """Each image goes to `each` of `pool` workers; a worker's truth is what any other said. (pool, 3): recall,
     precision, images done. Figure 2.4b; busy workers are drawn more often, whatever their quality.
     """
     crew, busy = hire(model, pool, rng), np.exp(rng.standard_normal(pool))
     right, said, true, done = np.zeros((4, pool))
-    for i in range(len(found.there)):
+    for i in range(len(present.there)):
         who = rng.choice(pool, each, replace=False, p=busy / busy.sum())
-        one = Presence(found.there[i:i + 1], found.octaves[i:i + 1], found.group)
+        one = Presence(present.there[i:i + 1], present.octaves[i:i + 1], present.group)
         named = name_categories(one, model, Crew(crew.skill[who], crew.slip[who]), rng)[0]   # (C, each)
         others = (named.sum(1, keepdims=True) - named) > 0
         right[who] += (named & others).sum(0)
@@ -167,8 +173,9 @@ def spot(dataset: DetectionSet, model: Workers, crew: Crew, rng, limit: int | No
     """
     index, rows = {c["id"]: k for k, c in enumerate(dataset.categories, 1)}, []
     for i, image in enumerate(dataset.images):
-        rows += [(i, index[a["category_id"]], _octaves(dataset, a))
-                 for a in dataset.annotations.get(image["id"], []) if not a["iscrowd"]]
+        for ann in dataset.annotations.get(image["id"], []):
+            if not ann["iscrowd"]:
+                rows.append((i, index[ann["category_id"]], _octaves(dataset, ann)))
     where, label, octaves = np.array(rows, float).reshape(-1, 3).T
     lean = model.doubt * rng.standard_normal((len(rows), 1))
     by = rng.random((len(rows), len(crew.skill))) < _sigmoid(crew.skill + model.octave * octaves[:, None] + lean)
