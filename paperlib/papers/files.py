@@ -1,4 +1,5 @@
-"""Reading the typed files of `data/published`, `data/claims` and `data/dials.toml`: every wrong key is named."""
+"""Reading the typed files of `data/published`, `data/claims` and `data/dials.toml`: a wrong key is named."""
+
 import re
 import tomllib
 import typing
@@ -22,7 +23,8 @@ def citations(line: str) -> list[tuple[str, int, int]]:
     for part in line.split(";"):
         match = CITE.fullmatch(part.strip())
         if not match:
-            raise ValueError(f'line {line!r}: expected "<text>:<line>" parts joined by "; ", found {part.strip()!r}')
+            raise ValueError(
+                f'line {line!r}: expected "<text>:<line>" parts joined by "; ", found {part.strip()!r}')
         text, first, last = match[1], int(match[2]), int(match[3] or match[2])
         if last < first:
             raise ValueError(f"line {line!r}: the range ends before it starts")
@@ -52,21 +54,29 @@ def typed(kind: type[Kind], record: dict, where: str) -> Kind:
 
 
 def _explained(message: str, record: dict, kind: type[msgspec.Struct]) -> str:
-    """A message of msgspec, such as "Expected `str`, got `int` - at `$.label`", with the value that was found."""
+    """A message of msgspec, such as "Expected `str`, got `int` - at `$.label`", with the file's value."""
     reason, _, place = message.replace("`", "").partition(" - at ")
     path = place.removeprefix("$").removeprefix(".")
     if missing := re.fullmatch(r"Object missing required field (.*)", reason):
-        required = [field.name for field in msgspec.structs.fields(kind) if field.required]
-        return "lacks " + (f"{path}.{missing[1]}" if path else ", ".join(k for k in required if k not in record))
+        if path:
+            return f"lacks {path}.{missing[1]}"
+        return f"lacks {', '.join(_lacking(record, kind))}"
     if unknown := re.fullmatch(r"Object contains unknown field (.*)", reason):
-        known = f"{path} holds it" if path else f"known are {', '.join(kind.__struct_fields__)}"
-        return f"unknown key {unknown[1]!r}; {known}"
+        if path:
+            return f"unknown key {unknown[1]!r}; {path} holds it"
+        return f"unknown key {unknown[1]!r}; known are {', '.join(kind.__struct_fields__)}"
     if path not in record:
         return f"{path}: {reason}".removeprefix(": ")
     choices = typing.get_args(typing.get_type_hints(kind)[path])
     if reason.startswith("Invalid enum value"):
         reason = f"expected one of {', '.join(map(repr, choices))}"
     return f"{path} = {record[path]!r} has the wrong type or value: {reason}"
+
+
+def _lacking(record: dict, kind: type[msgspec.Struct]) -> list[str]:
+    """The keys that a record of the kind must have and this one has not."""
+    required = [field.name for field in msgspec.structs.fields(kind) if field.required]
+    return [name for name in required if name not in record]
 
 
 def paper_files(folder: Path) -> list[Path]:

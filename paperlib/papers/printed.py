@@ -10,6 +10,7 @@ from paperlib.paths import DATA
 
 NOT_PRINTED, UNREADABLE = "-", "?"
 
+
 class PrintedFile(Struct, forbid_unknown_fields=True, frozen=True):
     """A file of `data/published`."""
 
@@ -68,41 +69,54 @@ def published(folder: Path | str | None = None) -> dict[str, dict]:
     """Every published table by id, in the papers' order.
 
     Source: `data/published/<paper>.toml`.
-    Units:  a table is its TOML record plus "paper" and "title"; its "rows" hold "values" {column: number or None} and
-            "unreadable" (the columns that our copy of the paper lacks). Treat the records as read-only.
+    Units:  a table is its TOML record plus "paper" and "title". Its "rows" hold "values",
+            {column: number or None}, and "unreadable", the columns that our copy of the paper lacks.
+            Treat the records as read-only.
     Errors: ValueError naming file, table and row.
     """
     return _published(Path(folder or DATA / "published"))
 
 
 def published_json() -> dict[str, dict]:
-    """What `paperlib published --json` prints: per table the column names, their units and directions, and the rows."""
+    """What `paperlib published --json` prints: each table's columns, their units and directions, its rows."""
     return {name: _table_json(table) for name, table in published().items()}
 
 
 def _table_json(table: dict) -> dict:
-    columns = table["columns"]
-    return {
-        **{k: v for k, v in table.items() if k not in ("id", "columns", "rows")},
-        "columns": [c["name"] for c in columns],
-        "units": {c["name"]: c["unit"] for c in columns},
-        "better": {c["name"]: c["better"] for c in columns},
-        "rows": table["rows"],
-    }
+    as_json = dict(table)
+    for key in ("id", "columns", "rows"):
+        del as_json[key]
+    units, better = {}, {}
+    for column in table["columns"]:
+        units[column["name"]] = column["unit"]
+        better[column["name"]] = column["better"]
+    return {**as_json, "columns": list(units), "units": units, "better": better, "rows": table["rows"]}
 
 
 def by_variant(table: dict) -> dict:
     """The table with one row per variant: as it is, or turned where the paper prints variants as columns."""
     if table.get("variants") != "columns":
         return table
-    metrics = [{"name": r["label"], "unit": r["unit"], "better": r["better"]} for r in table["rows"]]
-    rows = [{"label": c["name"], **{k: c[k] for k in ("ours", "set") if k in c},
-             "values": {r["label"]: r["values"][c["name"]] for r in table["rows"]}} for c in table["columns"]]
+    metrics = []
+    for row in table["rows"]:
+        metrics.append({"name": row["label"], "unit": row["unit"], "better": row["better"]})
+    rows = [_column_as_row(column, table["rows"]) for column in table["columns"]]
     return {**table, "variants": "rows", "columns": metrics, "rows": rows}
 
 
+def _column_as_row(column: dict, printed_rows: list[dict]) -> dict:
+    row = {"label": column["name"]}
+    for key in ("ours", "set"):
+        if key in column:
+            row[key] = column[key]
+    row["values"] = {printed["label"]: printed["values"][column["name"]] for printed in printed_rows}
+    return row
+
+
 def _names(columns: list[dict], where: str) -> list[str]:
-    names = [typed(Column, column, f"{where}, column {column.get('name')!r}").name for column in columns]
+    names = []
+    for column in columns:
+        names.append(typed(Column, column, f"{where}, column {column.get('name')!r}").name)
     if len(set(names)) < len(names):
         raise ValueError(f"{where}: two columns share a name in {names}")
     return names
@@ -115,10 +129,13 @@ def _row(record: dict, names: list[str], where: str) -> dict:
         raise ValueError(f"{where}: {len(row.values)} values, expected {len(names)} ({', '.join(names)})")
     values, unreadable = {}, []
     for name, value in zip(names, row.values):
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not number and value not in (NOT_PRINTED, UNREADABLE):
-            raise ValueError(f'{where}: {name} = {value!r}, expected a number, "-" (not printed) or "?" (unreadable)')
-        values[name] = value if number else None
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            values[name] = value
+            continue
+        if value not in (NOT_PRINTED, UNREADABLE):
+            raise ValueError(
+                f'{where}: {name} = {value!r}, expected a number, "-" (not printed) or "?" (unreadable)')
+        values[name] = None
         if value == UNREADABLE:
             unreadable.append(name)
     return {**record, "values": values, "unreadable": unreadable}
@@ -132,13 +149,17 @@ def _table(record: dict, file: Path, head: PrintedFile) -> dict:
     names = _names(table.columns, where)
     rows = [_row(row, names, where) for row in table.row]
     labels = [row["label"] for row in rows]
-    if twice := [label for label in labels if labels.count(label) > 1]:
-        raise ValueError(f"{where}: two rows are called {twice[0]!r}")
-    variants = names if table.variants == "columns" else labels
+    for label in labels:
+        if labels.count(label) > 1:
+            raise ValueError(f"{where}: two rows are called {label!r}")
+    variants = labels
+    if table.variants == "columns":
+        variants = names
     if table.baseline is not None and table.baseline not in variants:
         raise ValueError(f"{where}: baseline {table.baseline!r} is none of the rows {variants}")
-    kept = {key: value for key, value in record.items() if key != "row"}
-    return {"paper": head.paper, "title": head.title, **kept, "rows": rows}
+    checked = {"paper": head.paper, "title": head.title, **record, "rows": rows}
+    del checked["row"]
+    return checked
 
 
 @cache

@@ -46,7 +46,10 @@ class Test(Judge, frozen=True):
 
 
 class Measure(Judge, frozen=True, kw_only=True):
-    """Timed, by claims/<paper>/timed.py; `value` is a bound, `low` and `high` what the paper's figure leaves open."""
+    """Timed, by claims/<paper>/timed.py.
+
+    `value` is a bound; `low` and `high` are what the paper's figure leaves open.
+    """
 
     direction: Literal["<", ">"]
     value: int | float | None = None
@@ -101,7 +104,8 @@ def claims(folder: Path | str | None = None) -> list[dict]:
 def _check_judge(claim: Claim, where: str) -> None:
     by, ways = claim.judge.get("by"), JUDGES[claim.kind]
     if by not in ways:
-        raise ValueError(f"{where}: kind {claim.kind!r} judged by {by!r}; expected {' or '.join(map(repr, ways))}")
+        expected = " or ".join(map(repr, ways))
+        raise ValueError(f"{where}: kind {claim.kind!r} judged by {by!r}; expected {expected}")
     judge = typed(ways[by], claim.judge, f"{where}, judge")
     name = claim.judge.get("table")
     if name is None:
@@ -121,7 +125,8 @@ def _check_rows(judge: Rows, table: dict, where: str) -> None:
     known = names | {row["label"] for row in table["rows"]}
     for key in ("better", "worse", "metric"):
         if getattr(judge, key) not in known:
-            raise ValueError(f"{where}: {key} {getattr(judge, key)!r} is not in {judge.table}; describe it in note")
+            raise ValueError(
+                f"{where}: {key} {getattr(judge, key)!r} is not in {judge.table}; describe it in note")
 
 
 @cache
