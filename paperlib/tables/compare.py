@@ -12,7 +12,7 @@ from paperlib.training.recipes import Budget, budget
 if TYPE_CHECKING:
     import pandas as pd
 
-MAIN = ("AP", "mAP", "AR1k", "R50 AP", "avg")  # the column by which a table's rows are compared, if there
+MAIN = ("AP", "mAP", "AR1k", "R50 AP", "avg")  # rows are compared by the first of these that the table has
 
 
 def main_metric(table: str) -> str:
@@ -30,15 +30,17 @@ def main_metric(table: str) -> str:
 
 def measured(table: str, plan: str | Budget | None = None) -> dict[str, dict]:
     """{row: {"metrics": {metric: {seed: value}}, "seconds": [...], "stale": n, "diverged": n,
-    "changed": runs whose code has changed since, "products": {seed: how exact they were}}} of what is recorded.
+    "changed": runs whose code has changed since, "products": {seed: how exact they were}}} of the records.
 
     A run that diverged has 0 in every score that a run of the table has (records.is_score).
     """
-    plan = plan if isinstance(plan, Budget) else budget(plan)
+    plan = _budget(plan)
     rows: dict[str, dict] = {}
     lost: list[tuple[str, int]] = []
     recorded = records.latest(records.read(table, plan.name))
-    keys = {job.row: identity(job) for job in row_jobs.jobs_of(table, plan, seeds=1)}  # the same for every seed
+    keys = {}  # an identity is the same for every seed
+    for job in row_jobs.jobs_of(table, plan, seeds=1):
+        keys[job.row] = identity(job)
     for (row, seed), record in recorded.items():
         entry = rows.setdefault(row, {"metrics": {}, "seconds": [], "stale": 0, "diverged": 0, "copied": 0.0,
                                       "older": [], "products": {}, "changed": 0})
@@ -58,19 +60,26 @@ def measured(table: str, plan: str | Budget | None = None) -> dict[str, dict]:
         for metric, value in record["metrics"].items():
             entry["metrics"].setdefault(metric, {})[seed] = value
     _add_zeros(rows, lost)
-    for printed, ours in row_jobs.runnable(table).get("measures", {}).items():
+    for printed, measure in row_jobs.runnable(table).get("measures", {}).items():
         for entry in rows.values():
-            if ours in entry["metrics"]:
-                entry["metrics"][printed] = entry["metrics"][ours]
+            if measure in entry["metrics"]:
+                entry["metrics"][printed] = entry["metrics"][measure]
     return rows
+
+
+def _budget(plan: str | Budget | None) -> Budget:
+    if isinstance(plan, Budget):
+        return plan
+    return budget(plan)
 
 
 def _add_zeros(rows: dict[str, dict], lost: list[tuple[str, int]]) -> None:
     """Give the runs that diverged, (row, seed), a zero in every score that they lack and others have."""
-    measured_of_any = set().union(*(entry["metrics"] for entry in rows.values()))
-    scores = list(filter(records.is_score, measured_of_any))
+    measured_of_any = set()
+    for entry in rows.values():
+        measured_of_any |= entry["metrics"].keys()
     for row, seed in lost:
-        for name in scores:
+        for name in filter(records.is_score, measured_of_any):
             rows[row]["metrics"].setdefault(name, {}).setdefault(seed, 0.0)
 
 
@@ -82,37 +91,33 @@ def points(rows: dict[str, dict], row: str, metric: str) -> dict[int, float]:
 
 
 def frame(table: str, plan: str | Budget | None = None, metric: str | None = None) -> "pd.DataFrame":
-    """The table as the paper prints it beside ours: means, deltas to the baseline row, intervals, verdict, cost.
+    """The table as the paper prints it beside ours: means, deltas to the baseline row, verdict, cost.
 
-    Units: published as printed; ours in points (x 100); intervals are 95%. A delta is a row minus the table's baseline,
-    ours paired over seeds; a single seed has no interval. `metric` None: the table's main one. A last column counts
-    the runs that were made before the code changed, if there are any (source.changed_since).
+    Units: published as printed; ours in points (x 100); intervals are 95%. A delta is a row minus the
+           table's baseline, ours paired over seeds; a single seed has no interval.
+    `metric` None: the table's main one. A last column counts the runs that were made before the code
+    changed, if there are any (source.changed_since).
     """
     import pandas as pd  # here: claims are judged without it
 
-    body, ours, base = row_jobs.runnable(table), measured(table, plan), row_jobs.runnable(table).get("baseline")
+    body, measured_rows = row_jobs.runnable(table), measured(table, plan)
     metric = metric or main_metric(table)
     printed = {row["label"]: row["values"].get(metric) for row in body["rows"]}
     printed |= dict.fromkeys(row_jobs.variants(table))
-    scores = {label: points(ours, label, metric) for label in ours}
-    lines = {label: _line(label, base, printed, scores, ours.get(label, {})) for label in printed}
+    scores = {label: points(measured_rows, label, metric) for label in measured_rows}
+    lines, changed = {}, []
+    for label in printed:
+        entry = measured_rows.get(label, {})
+        lines[label] = _line(label, body.get("baseline"), printed, scores, entry)
+        changed.append(entry.get("changed", 0))
     columns = pd.MultiIndex.from_tuples(
         [
-            ("paper", metric),
-            ("paper", "delta"),
-            ("ours", metric),
-            ("ours", "±"),
-            ("ours", "delta"),
-            ("ours", "interval"),
-            ("", "verdict"),
-            ("cost", "seeds"),
-            ("cost", "minutes"),
-            ("cost", "diverged"),
-            ("cost", "stale"),
+            ("paper", metric), ("paper", "delta"),
+            ("ours", metric), ("ours", "±"), ("ours", "delta"), ("ours", "interval"),
+            ("", "verdict"), ("cost", "seeds"), ("cost", "minutes"), ("cost", "diverged"), ("cost", "stale"),
         ]
     )
     shown = pd.DataFrame.from_dict(lines, "index", columns=columns).rename_axis(index=None)
-    changed = [ours.get(label, {}).get("changed", 0) for label in printed]
     if any(changed):
         shown["cost", "code changed since"] = changed
     return shown
@@ -130,8 +135,8 @@ def _line(label: str, base: str, printed: dict, scores: dict, entry: dict) -> li
             delta = paper - printed[base]
         difference = paired(values, scores.get(base, {}))
         says = verdict(difference, delta)
-    return [paper, delta, mean, spread, difference and difference.mean, _bounds(difference), says, len(values), minutes,
-            entry.get("diverged", 0), entry.get("stale", 0)]
+    return [paper, delta, mean, spread, difference and difference.mean, _bounds(difference), says,
+            len(values), minutes, entry.get("diverged", 0), entry.get("stale", 0)]
 
 
 def _mean_and_spread(values: dict[int, float]) -> tuple[float | None, float | None]:
@@ -153,7 +158,7 @@ def _bounds(difference: Difference | None) -> tuple[float, float] | None:
 
 def cost(plan: str | Budget | None = None) -> dict[str, tuple[int, float]]:
     """{table: (runs, minutes on one core)} of what is recorded under a budget and not stale."""
-    plan = plan if isinstance(plan, Budget) else budget(plan)
+    plan = _budget(plan)
     costs = {}
     for name, body in published().items():
         if "run" not in body or not records.path_of(name, plan.name).exists():
@@ -167,45 +172,49 @@ def cost(plan: str | Budget | None = None) -> dict[str, tuple[int, float]]:
 
 
 def dial_curve(table: str, plan: str | Budget | None = None) -> "pd.DataFrame":
-    """A dial's curve: at each value the metric of both sides, their difference, its 95% interval, and pairs of seeds.
+    """A dial's curve: at each value both sides' metric, their difference, its 95% interval, pairs of seeds.
 
     Units: points. A value without a fresh pair of runs has n 0; one pair has no interval.
     """
     import pandas as pd  # here: claims are judged without it
 
-    dial, ours = dials.dials()[table], measured(table, plan)
-
+    dial, rows = dials.dials()[table], measured(table, plan)
     lines = {}
     for value in dial["values"]:
-        better, worse = (points(ours, dials.row_of(dial, value, side), dial["metric"]) for side in ("better", "worse"))
-        means = [_mean_and_spread(scores)[0] for scores in (better, worse)]
+        better = points(rows, dials.row_of(dial, value, "better"), dial["metric"])
+        worse = points(rows, dials.row_of(dial, value, "worse"), dial["metric"])
+        better_mean, worse_mean = _mean_and_spread(better)[0], _mean_and_spread(worse)[0]
         delta = paired(better, worse)
         pairs = len(better.keys() & worse.keys())
-        lines[dials.say(value)] = [*means, delta and delta.mean, _bounds(delta), pairs]
-    labels = [dial[side]["label"] for side in ("better", "worse")]
-    return pd.DataFrame.from_dict(lines, "index", columns=[*labels, "delta", "interval", "n"]).rename_axis(dial["dial"])
+        lines[dials.say(value)] = [better_mean, worse_mean, delta and delta.mean, _bounds(delta), pairs]
+    columns = [dial["better"]["label"], dial["worse"]["label"], "delta", "interval", "n"]
+    return pd.DataFrame.from_dict(lines, "index", columns=columns).rename_axis(dial["dial"])
 
 
 def outlook(plan: str | Budget | None = None) -> dict[str, dict]:
-    """{table: {"done", "left", "older": runs, "minutes", "older_minutes", "to_go", "all": core-minutes}} of each table.
+    """{table: {"done", "left", "older": runs, "minutes", "older_minutes", "to_go", "all": core-minutes}}.
 
-    What is left is estimated by the median of the table's recorded runs, else of its system's; None without any. A run
-    that another row shares counts once. "older" are the runs that were made on a CPU without units for bfloat16, and
-    "all" is what the table would have cost in all without them, by that median.
+    What is left is estimated by the median of the table's recorded runs, else of its system's; None without
+    any. A run that another row shares counts once. "older" are the runs that were made on a CPU without
+    units for bfloat16. "all" is what the whole table would have cost without them, by that median.
     """
     from paperlib.tables import runner  # here, as it imports all that training needs
 
-    plan = plan if isinstance(plan, Budget) else budget(plan)
+    plan = _budget(plan)
     systems = {name: body["run"]["system"] for name, body in published().items() if "run" in body}
-    spent, usual, seen, found = cost(plan), records.typical(systems, plan.name), set(), {}
+    spent, usual, counted, expected = cost(plan), records.typical(systems, plan.name), set(), {}
     for name, system in systems.items():
-        left = {(key, job.seed) for job, key in runner.missing(name, plan)} - seen
-        seen |= left
-        typical = usual.get(name, usual.get(system))
+        left = {(key, job.seed) for job, key in runner.missing(name, plan)} - counted
+        counted |= left
         done, minutes = spent.get(name, (0, 0.0))
-        to_go = None if typical is None else len(left) * typical / 60
-        older = [seconds for row in measured(name, plan).values() for seconds in row["older"]] if done else []
-        whole = None if typical is None else minutes - sum(older) / 60 + len(older) * typical / 60 + to_go
-        found[name] = {"done": done, "minutes": minutes, "left": len(left), "to_go": to_go,
-                       "older": len(older), "older_minutes": sum(older) / 60, "all": whole}
-    return found
+        older = []
+        if done:
+            for row in measured(name, plan).values():
+                older += row["older"]
+        typical, to_go, whole = usual.get(name, usual.get(system)), None, None
+        if typical is not None:
+            to_go = len(left) * typical / 60
+            whole = minutes - sum(older) / 60 + len(older) * typical / 60 + to_go
+        expected[name] = {"done": done, "minutes": minutes, "left": len(left), "to_go": to_go,
+                          "older": len(older), "older_minutes": sum(older) / 60, "all": whole}
+    return expected
