@@ -6,6 +6,7 @@ import platform
 import re
 import subprocess
 import warnings
+from collections import defaultdict
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -40,15 +41,15 @@ class Record(Struct, frozen=True):
     sha256: str  # of all the rest
 
 
-
 def path_of(table: str, budget: str) -> Path:
     """The file of one table's records: <results>/<budget>/<paper>_<table>.jsonl."""
     return results_folder() / budget / f"{table.replace('/', '_')}.jsonl"
 
 
 def append(record: dict) -> None:
-    """Seal one record with its checksum and add it to its table's file, whole or not at all, safe between processes.
+    """Seal one record with its checksum and add it to its table's file, whole or not at all.
 
+    Safe between processes.
     After a line that breaks off, as a kill or a power cut leaves one, it starts a line of its own.
     Errors: OSError where the disk takes only part of it; the file is then as it was.
     """
@@ -62,8 +63,10 @@ def append(record: dict) -> None:
         if file.read(1) not in (b"", b"\n"):
             line = b"\n" + line
         try:
-            if (written := file.write(line)) < len(line):
-                raise OSError(f"{path}: only {written} of {len(line)} bytes could be written; is the disk full?")
+            written = file.write(line)
+            if written < len(line):
+                raise OSError(
+                    f"{path}: only {written} of {len(line)} bytes could be written; is the disk full?")
             os.fsync(file.fileno())
         except OSError:  # an interrupt while it is synced leaves a whole line, which stays
             file.truncate(end)
@@ -79,9 +82,14 @@ def read(table: str, budget: str) -> list[dict]:
     path = path_of(table, budget)
     if not path.exists():
         return []
-    lines = enumerate(path.read_text(encoding="utf-8", errors="replace").split("\n"), 1)
-    found = [_checked(line, f"{path}, line {number}") for number, line in lines if line.strip()]
-    return [record for record in found if record is not None]
+    records = []
+    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").split("\n"), 1):
+        if not line.strip():
+            continue
+        record = _checked(line, f"{path}, line {number}")
+        if record is not None:
+            records.append(record)
+    return records
 
 
 @cache
@@ -92,10 +100,10 @@ def _warn(text: str) -> None:
 
 def _parsed(line: str) -> dict | None:
     try:
-        found = json.loads(line)
+        record = json.loads(line)
     except json.JSONDecodeError:
         return None
-    return found if isinstance(found, dict) else None
+    return record if isinstance(record, dict) else None
 
 
 def _checked(line: str, where: str) -> dict | None:
@@ -109,39 +117,42 @@ def _checked(line: str, where: str) -> dict | None:
         return None
     named = f"{where}: row {record.get('row')!r}, seed {record.get('seed')}"
     typed(Record, record, named)
-    body = {k: v for k, v in record.items() if k != "sha256"}
-    if digest(body) != record["sha256"]:
-        raise ValueError(
-            f"{named}: the record does not match its checksum, "
-            "so it was changed after it was measured; delete the line and run the row again"
-        )
+    sealed = dict(record)
+    checksum = sealed.pop("sha256")
+    if digest(sealed) != checksum:
+        raise ValueError(f"{named}: the record does not match its checksum, "
+                         "so it was changed after it was measured; delete the line and run the row again")
     return record
 
 
 def latest(records: Iterable[dict]) -> dict[tuple[str, int], dict]:
     """The newest record of each (row, seed)."""
-    return {(r["row"], r["seed"]): r for r in records}
+    return {(record["row"], record["seed"]): record for record in records}
 
 
 @cache
 def _proven(path: Path) -> dict[str, str]:
-    """{commit: products} where every run made again that tells them apart came out as recorded, and with the same."""
-    told: dict[str, set[str]] = {}
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+    """{commit: products} where all repeated runs that tell them apart match their records, with the same."""
+    if not path.exists():
+        return {}
+    kinds: dict[str, set[str]] = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
         probe = json.loads(line)
         same = {name for name in ("bfloat16", "float32") if probe[name] == probe["recorded"]}
         if len(same) < 2:
-            told.setdefault(probe["commit"], set()).update(same or {"unknown"})
-    return {commit: found.pop() for commit, found in told.items() if len(found) == 1}
+            kinds.setdefault(probe["commit"], set()).update(same or {"unknown"})
+    return {commit: names.pop() for commit, names in kinds.items() if len(names) == 1}
 
 
 def products(record: dict) -> str:
     """How exact the products of a trained run were: "bfloat16" or "float32"; "unknown" where nothing tells.
 
-    Early records do not say it; products.jsonl, among the results, shows it of the commits whose runs were made again.
+    Early records do not say it; products.jsonl shows it of the commits whose runs were made again.
     """
-    where = record["provenance"]
-    return where.get("products") or _proven(results_folder() / "products.jsonl").get(where.get("commit"), "unknown")
+    made_by = record["provenance"]
+    if made_by.get("products"):
+        return made_by["products"]
+    return _proven(results_folder() / "products.jsonl").get(made_by.get("commit"), "unknown")
 
 
 def is_score(metric: str) -> bool:
@@ -153,33 +164,36 @@ def is_score(metric: str) -> bool:
 
 
 def typical(systems: dict[str, str], budget: str) -> dict[str, float]:
-    """{table or system: median core-seconds of its runs under a budget}, from {table: system}; absent without any.
+    """{table or system: median core-seconds of its runs}, where there are any, of these {table: system}.
 
     Runs with float32 products, on chips that have no faster ones, count only where a system has no others.
     """
-    every: dict[str, list[float]] = {}
-    usual: dict[str, list[float]] = {}
+    every, usual = defaultdict(list), defaultdict(list)
     for table, system in systems.items():
-        own = [r for r in read(table, budget) if "measured_as" not in r]
-        for key in (table, system):
-            every.setdefault(key, []).extend(r["seconds"] for r in own)
-            usual.setdefault(key, []).extend(
-                r["seconds"] for r in own if r["provenance"].get("products") != "float32")
-    chosen = {key: usual[key] or usual[systems.get(key, key)] or seconds for key, seconds in every.items()}
-    return {key: median(seconds) for key, seconds in chosen.items() if every[key]}
+        for record in read(table, budget):
+            if "measured_as" in record:
+                continue
+            for key in (table, system):
+                every[key].append(record["seconds"])
+                if record["provenance"].get("products") != "float32":
+                    usual[key].append(record["seconds"])
+    medians = {}
+    for key, seconds in every.items():
+        medians[key] = median(usual[key] or usual[systems.get(key, key)] or seconds)
+    return medians
 
 
 @cache
 def commit() -> str:
-    """The commit of the code that runs, with "+" if the package differs from it; "unknown" outside a checkout."""
+    """The commit of the code that runs, "+" if the package differs from it; "unknown" outside a checkout."""
 
     def git(*words):
-        return subprocess.run(
-            ["git", *words], cwd=REPOSITORY, capture_output=True, text=True, check=True
-        ).stdout.strip()
+        done = subprocess.run(["git", *words], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
 
     try:
-        return git("rev-parse", "--short=10", "HEAD") + ("+" if git("status", "--porcelain", "paperlib") else "")
+        differs = git("status", "--porcelain", "paperlib")
+        return git("rev-parse", "--short=10", "HEAD") + ("+" if differs else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
 
