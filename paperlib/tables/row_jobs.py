@@ -27,7 +27,10 @@ class Job:
 
 
 def runnable(table: str) -> dict:
-    """The published table, if this project has a system for it. Errors: KeyError listing the tables that can be run."""
+    """The published table, if this project has a system for it.
+
+    Errors: KeyError listing the tables that can be run.
+    """
     tables = published() | dials.tables()
     if table not in tables:
         raise KeyError(f"unknown table {table!r}; expected one of {', '.join(tables)}")
@@ -50,14 +53,17 @@ def jobs_of(table: str, plan: Budget, rows: list[str] | None = None, seeds: int 
         skipped |= {"data", "train", "test", "preset"}
     recipe = override(recipe, {key: value for key, value in run.items() if key not in skipped})
     ready = _ready(table, body, system, recipe)
-    if unknown := sorted(set(rows or ()) - ready.keys()):
-        raise KeyError(f"table {table!r} has no runnable row {unknown[0]!r}; it has {', '.join(map(repr, ready))}")
+    unknown = sorted(set(rows or ()) - ready.keys())
+    if unknown:
+        known = ", ".join(map(repr, ready))
+        raise KeyError(f"table {table!r} has no runnable row {unknown[0]!r}; it has {known}")
     looked_at = {judge["row"] for judge in _judges(table) if "row" in judge}
     jobs = []
     for seed in range(seeds or plan.seeds):
         for label, (row_recipe, changes) in ready.items():
             if not rows or label in rows:
-                jobs.append(Job(table, label, seed, plan.name, system, row_recipe, changes, label in looked_at))
+                shares = label in looked_at
+                jobs.append(Job(table, label, seed, plan.name, system, row_recipe, changes, shares))
     return jobs
 
 
@@ -74,23 +80,28 @@ def _ready(table: str, body: dict, system: str, recipe: Recipe) -> dict[str, tup
 
 def _judges(table: str) -> list[dict]:
     """How the claims on a table are judged."""
-    judges = [claim["judge"] for claim in claims()]
-    return [judge for judge in judges if judge.get("table") == table]
+    return [claim["judge"] for claim in claims() if claim["judge"].get("table") == table]
 
 
 def _changes(changes: dict, system: str, recipe: Recipe) -> tuple[Recipe, dict] | None:
-    """A row's recipe and its changes of the system, from its `set`; None if it has none for the recipe's preset.
+    """A row's recipe and its changes of the system, from its `set`; None without any for the recipe's preset.
 
     `set` is one table, or one for each preset. Its keys `recipe.scale` (a factor of the images' sides),
-    `recipe.stretch` (of the steps), `recipe.images` (of the training images) and `recipe.jitter` are what the papers
-    ablate of the training itself.
+    `recipe.stretch` (of the steps), `recipe.images` (of the training images) and `recipe.jitter` are what the
+    papers ablate of the training itself.
     """
     if changes.keys() & PRESETS[system].keys():
         if recipe.preset not in changes:
             return None
         changes = changes[recipe.preset]
-    training = {key.removeprefix("recipe."): value for key, value in changes.items() if key.startswith("recipe.")}
-    if (scale := training.pop("scale", 1)) != 1:
+    training, of_system = {}, {}
+    for key, value in changes.items():
+        if key.startswith("recipe."):
+            training[key.removeprefix("recipe.")] = value
+        else:
+            of_system[key] = value
+    scale = training.pop("scale", 1)
+    if scale != 1:
         sides = recipe.size or ()
         if not sides and is_drawn(recipe.data):
             sides = 2 * [drawn_sets.world_of(recipe.data).size]
@@ -98,12 +109,11 @@ def _changes(changes: dict, system: str, recipe: Recipe) -> tuple[Recipe, dict] 
     share, images = training.pop("images", 1), training.get("train_images", recipe.train_images)
     training["train_images"] = images and round(images * share)
     training["steps"] = round(training.get("steps", recipe.steps) * training.pop("stretch", 1))
-    of_system = {key: value for key, value in changes.items() if not key.startswith("recipe.")}
     return override(recipe, training), of_system
 
 
 def variants(table: str) -> dict[str, dict]:
-    """{label: what it changes} of the rows that a claim compares although the paper's table does not print them."""
+    """{label: what it changes} of the rows that a claim compares and the paper's table does not print."""
     rows = {}
     for judge in _judges(table):
         for side in ("better", "worse"):
