@@ -1,4 +1,5 @@
-"""The tables of notebook 13: one dial of the drawn world or of a system turned at a time, and two systems compared."""
+"""The tables of notebook 13: one dial of the drawn world or of a system is turned, two systems compared."""
+
 from functools import cache
 
 from msgspec import Struct, field, to_builtins
@@ -41,21 +42,27 @@ class DialsFile(Struct, forbid_unknown_fields=True, frozen=True):
 
 @cache
 def dials() -> dict[str, dict]:
-    """The experiments of `data/dials.toml` by id. Errors: ValueError naming the one with a wrong or missing key."""
+    """The experiments of `data/dials.toml` by id.
+
+    Errors: ValueError naming the one with a wrong or missing key.
+    """
     file, experiments = DATA / "dials.toml", {}
     for record in typed(DialsFile, read_toml(file), str(file)).dial:
         where = f"{file}: dial {record.get('id')!r}"
         dial = typed(Dial, record, where)
         also = dial.also or [{}] * len(dial.values)
         if len(also) != len(dial.values):
-            raise ValueError(f"{where}: {len(also)} entries of also, expected one a value, {len(dial.values)}")
+            expected = f"expected one a value, {len(dial.values)}"
+            raise ValueError(f"{where}: {len(also)} entries of also, {expected}")
         experiments[dial.id] = to_builtins(dial) | {"also": also}
     return experiments
 
 
 def set_name(dial: dict, value) -> str:
-    """The drawn set in which the dial stands at `value`; the usual one for a dial of the system ("part.field")."""
-    return dial["run"]["data"] if "." in dial["dial"] else f"minicoco?{dial['dial']}={value}".replace(" ", "")
+    """The drawn set with the dial at `value`; the usual one for a dial of the system ("part.field")."""
+    if "." in dial["dial"]:
+        return dial["run"]["data"]
+    return f"minicoco?{dial['dial']}={value}".replace(" ", "")
 
 
 def row_of(dial: dict, value, side: str) -> str:
@@ -65,7 +72,9 @@ def row_of(dial: dict, value, side: str) -> str:
 
 def say(value) -> str:
     """A dial's value in a label: a pair as from-to."""
-    return "-".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+    if isinstance(value, (list, tuple)):
+        return "-".join(map(str, value))
+    return str(value)
 
 
 @cache
@@ -77,12 +86,13 @@ def tables() -> dict[str, dict]:
 def _table(dial: dict) -> dict:
     rows = []
     for value, also in zip(dial["values"], dial["also"]):
-        turned = {dial["dial"]: value} if "." in dial["dial"] else {}
+        common = {"recipe.data": set_name(dial, value), "recipe.stretch": STRETCH}
+        if "." in dial["dial"]:
+            common[dial["dial"]] = value
         for side in ("better", "worse"):
-            changes = {"recipe.data": set_name(dial, value), "recipe.stretch": STRETCH, **turned, **also,
-                       **dial[side]["set"]}
+            changes = {**common, **also, **dial[side]["set"]}
             rows.append({"label": row_of(dial, value, side), "values": {dial["metric"]: None}, "ours": True,
                          "set": {dial["preset"]: changes}})
     columns = [{"name": dial["metric"], "unit": "%", "better": "higher"}]
-    return {"id": dial["id"], "caption": dial["title"], "columns": columns, "rows": rows, "baseline": rows[0]["label"],
-            "run": {"system": dial["system"], **dial["run"]}}
+    return {"id": dial["id"], "caption": dial["title"], "columns": columns, "rows": rows,
+            "baseline": rows[0]["label"], "run": {"system": dial["system"], **dial["run"]}}
