@@ -1,7 +1,8 @@
-"""What a run is known by: a hash of all that decides its numbers. A record of another hash than today's is stale.
+"""What a run is known by: a hash of all that decides its numbers.
 
-Hashed is what differs from the defaults, so a new field with a default makes no record stale. A default that is
-changed does not show here: raise the `revision` of the systems that it reaches.
+A record of another hash than today's is stale. Hashed is what differs from the defaults, so a new field with
+a default makes no record stale. A default that is changed does not show here: raise the `revision` of the
+systems that it reaches.
 """
 
 import hashlib
@@ -25,7 +26,8 @@ from paperlib.training.svms import SVMConfig
 from paperlib.world import drawn_sets
 from paperlib.world.set_names import SetName
 
-ELSEWHERE = ("set", "preset", "checks", "check_images")  # of a recipe: two are in the configuration, two decide nothing
+# Fields of a recipe: the configuration holds the first two, the others decide nothing.
+ELSEWHERE = ("set", "preset", "checks", "check_images")
 STAGED = ("alternating", "separate")  # FasterRCNNConfig.training in stages
 
 
@@ -57,9 +59,11 @@ def identity_of(record: dict) -> str:
 
 @cache
 def renamed() -> dict[str, str]:
-    """{hash of the whole configuration: identity} of the runs that were recorded and current at the change."""
+    """{hash of the whole configuration: identity} of the recorded runs that were current at the change."""
     path = DATA / "results" / "identities.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    if not path.is_file():
+        return {}
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def revisions(system: type[nn.Module]) -> dict[str, int]:
@@ -73,7 +77,7 @@ def revisions(system: type[nn.Module]) -> dict[str, int]:
 
 
 def constants(cfg) -> dict:
-    """What decides the numbers of a run and stands in no configuration: of SVMs, of stages, of given proposals."""
+    """What decides a run's numbers and stands in no configuration: of SVMs, of stages, of given proposals."""
     numbers = {}
     if isinstance(cfg, FastRCNNConfig) and cfg.after.svm:
         numbers["svm"] = asdict(SVMConfig())
@@ -93,7 +97,8 @@ def _are_given(cfg) -> bool:
 
 def _proposal_constants(source) -> dict:
     numbers = {}
-    grids = {"dense": "dense", "nearest_dense": "dense", "dense_rich": "dense_rich", "nearest_rich": "dense_rich"}
+    grids = {"dense": "dense", "nearest_dense": "dense",
+             "dense_rich": "dense_rich", "nearest_rich": "dense_rich"}
     if source.kind in grids:
         numbers["grid"] = asdict(given_proposals.GRIDS[grids[source.kind]])
     if source.dense:
@@ -109,7 +114,10 @@ def _proposal_constants(source) -> dict:
 
 @cache
 def data_version(name: str, split: str) -> tuple[str, int]:
-    """(version, number of classes) of a split. A drawn set's version is its generator's, so it need not be drawn."""
+    """(version, number of classes) of a split.
+
+    A drawn set's version is its generator's, so it need not be drawn.
+    """
     if is_drawn(name):
         parts = [part.top for part in SetName.parse(name).chain]
         return "@".join(map(drawn_sets.version, parts)), drawn_sets.world_of(parts[-1]).categories
