@@ -1,4 +1,4 @@
-"""The hash of runs before what differs from the defaults was hashed, and the table from it to today's identities.
+"""The hash of whole configurations, by which runs were known first, and the map to today's identities.
 
 Used once, at the change; `data/results/identities.json` is what it wrote. Old records are never sealed anew.
 """
@@ -30,9 +30,12 @@ def new_names(plan: Budget) -> dict[str, str]:
     """{old hash: identity} of every run that is recorded under a budget and was current by its old hash."""
     names = {}
     for table, body in (published() | dials.tables()).items():
-        recorded = records.read(table, plan.name) if "run" in body else []
-        hashes = {record["hash"] for record in recorded}
-        for job in jobs_of(table, plan, seeds=1) if hashes else ():  # the seed is in neither hash
+        if "run" not in body:
+            continue
+        hashes = {record["hash"] for record in records.read(table, plan.name)}
+        if not hashes:
+            continue
+        for job in jobs_of(table, plan, seeds=1):  # the seed is in neither hash
             old = legacy_identity(job)
             if old in hashes:
                 names[old] = identity(job)
