@@ -1,4 +1,5 @@
-"""Many runs on many processes, or on the machines of a cluster: results as they come, killed workers survived."""
+"""Many runs on many processes or a cluster's machines: results as they come, killed workers survived."""
+
 from collections.abc import Callable, Hashable, Iterator
 
 import joblib
@@ -8,9 +9,10 @@ from paperlib.children import end_with_parent
 
 
 def results(call: Callable, tasks: dict[Hashable, tuple], jobs: int) -> Iterator:
-    """call(*arguments) of every task, in the order in which they finish; `jobs` at a time, by joblib's backend.
+    """call(*arguments) of every task, `jobs` at a time by joblib's backend, in the order of finishing.
 
-    Tasks that a killed worker leaves undone are started again. Workers end with this process, even where it is killed.
+    Tasks that a killed worker leaves undone are started again.
+    Workers end with this process, even where it is killed.
     Errors: TerminatedWorkerError when workers die three times without a result between.
     """
     left, killed = dict(tasks), 0
