@@ -1,4 +1,4 @@
-"""Whether the code that decides numbers has changed since a record was made: shown beside it, never a verdict."""
+"""Whether the code that decides numbers has changed since a record was made: a note, never a verdict."""
 
 import ast
 import hashlib
@@ -32,8 +32,9 @@ def _code(file: Path) -> str:
 
 
 def changed_since(record: dict) -> bool:
-    """Whether a record was made by other source than today's; early records do not say, and count as not changed.
+    """Whether a record was made by other source than today's.
 
+    Early records do not say which, and count as not changed.
     Another release of Python may write the same code in another way, so its digests are not compared.
     """
     made_by = record["provenance"]
