@@ -1,4 +1,4 @@
-"""What is measured of a run beside its scores: AP on its way, and how the trained model's loss is shared out."""
+"""What is measured of a run beside its scores: AP on its way, how the trained model's loss is shared out."""
 
 from collections.abc import Iterator
 
@@ -25,7 +25,7 @@ class ApCurve:
         self.sides, self.device = sides(recipe), device
 
     def __call__(self, system: nn.Module, record: dict) -> None:
-        if record["step"] + 1 in self.steps and "AP" not in record:  # a resumed run brings what it had measured
+        if record["step"] + 1 in self.steps and "AP" not in record:  # a resumed run brings earlier ones
             record["AP"] = float(evaluate(system, self.dataset, self.device, **self.sides)["AP"])
             system.train()
 
@@ -37,18 +37,27 @@ def thin(values: list[float], points: int = 20) -> list[float]:
 
 
 def facts(system: nn.Module, history: list[dict], dataset, device: torch.device, **sides) -> dict[str, float]:
-    """What a claim wants to know of a trained system beside its scores; `loss_fall` is a share of the first loss."""
-    look, curve = proposal_facts if system.proposes else loss_shares, thin([h["loss"] for h in history])
-    return look(system, dataset, device, **sides) | {"loss_fall": 1 - curve[-1] / curve[0]}
+    """What a claim needs of a trained system beside its scores; `loss_fall` is a share of the first loss."""
+    measure = loss_shares
+    if system.proposes:
+        measure = proposal_facts
+    curve = thin([record["loss"] for record in history])
+    return measure(system, dataset, device, **sides) | {"loss_fall": 1 - curve[-1] / curve[0]}
 
 
 @torch.no_grad()
-def anchor_logits(system: nn.Module, dataset, device: torch.device, short: int | None = None, long: int | None = None,
-                  negatives: int = NEGATIVES, batch: int = 8) -> Iterator[tuple[Tensor, Tensor]]:
-    """Until `negatives` anchors were seen, by batch: logits of the positives' classes (P,) and of background (M, K)."""
+def anchor_logits(system: nn.Module, dataset, device: torch.device, short: int | None = None,
+                  long: int | None = None, negatives: int = NEGATIVES,
+                  batch: int = 8) -> Iterator[tuple[Tensor, Tensor]]:
+    """By batch: logits of the positives' classes (P,) and of background (M, K).
+
+    It ends after `negatives` background anchors.
+    """
     system.to(device).eval()
     for images in image_batches(dataset, device, batch, short, long):
-        targets = [_resized(dataset.target(i), size) for i, size in zip(images.places, images.sizes.tolist())]
+        targets = []
+        for i, size in zip(images.places, images.sizes.tolist()):
+            targets.append(_resized(dataset.target(i), size))
         logits, _, anchors = system.predict(images.images)
         labels, _ = system.assign(anchors, targets)
         image, anchor = (labels > 0).nonzero(as_tuple=True)
@@ -67,35 +76,45 @@ def _resized(target: dict, size: list[int]) -> dict:
 
 def loss_shares(system: nn.Module, dataset, device: torch.device, short: int | None = None,
                 long: int | None = None) -> dict[str, float]:
-    """How a trained detector's focal loss is shared out among its anchors, for each of GAMMAS, without class weights.
+    """How a trained detector's focal loss is shared out among its anchors at each of GAMMAS.
 
-    Source: RetinaNet Sec. 3 and Fig. 4. A positive counts by the logit of its class, a background anchor by the sum
-            over classes.
-    Units:  fractions. `top20_pos_<gamma>`: of the positives' loss, in the hardest fifth of them; `top1_neg_`: of the
-            background's, in its hardest hundredth; `cdf_gap_`: between both cumulative curves at their widest;
+    Source: RetinaNet Sec. 3 and Fig. 4, without class weights. A positive counts by the logit of its class, a
+            background anchor by the sum over classes.
+    Units:  fractions. `top20_pos_<gamma>`: of the positives' loss, in the hardest fifth of them.
+            `top1_neg_`: of the background's, in its hardest hundredth.
+            `cdf_gap_`: between both cumulative curves at their widest.
             `easy_loss_`, `easy_slope_`: of all loss and of all slopes, in background logits below 0.
     """
-    pairs = [_per_anchor(*both) for both in anchor_logits(system, dataset, device, short, long)]
-    positive, negative = (torch.cat(side, 1).double() for side in list(zip(*pairs))[:2])  # (gammas, anchors, 2)
-    easy, out = sum(pair[2] for pair in pairs) / (positive.sum(1) + negative.sum(1)), {}  # (gammas, 2)
-    grid = torch.linspace(0, 1, 101, dtype=torch.float64)
+    positives, negatives, easy_sums = [], [], 0
+    for yes, no in anchor_logits(system, dataset, device, short, long):
+        positive, negative, easy_sum = _per_anchor(yes, no)
+        positives.append(positive)
+        negatives.append(negative)
+        easy_sums = easy_sums + easy_sum
+    positive = torch.cat(positives, 1).double()  # (gammas, anchors, 2)
+    negative = torch.cat(negatives, 1).double()
+    easy = easy_sums / (positive.sum(1) + negative.sum(1))  # (gammas, 2)
+    shares, grid = {}, torch.linspace(0, 1, 101, dtype=torch.float64)
     for g, gamma in enumerate(GAMMAS):
-        yes, no = (cumulative(side[g, :, 0], grid) for side in (positive, negative))
-        values = {"top20_pos": 1 - yes[80], "top1_neg": 1 - no[99], "cdf_gap": (yes - no).abs().max(),
-                  "easy_loss": easy[g, 0], "easy_slope": easy[g, 1]}
-        out |= {f"{name}_{gamma:g}": float(value) for name, value in values.items()}
-    return out
+        yes, no = cumulative(positive[g, :, 0], grid), cumulative(negative[g, :, 0], grid)
+        shares[f"top20_pos_{gamma:g}"] = float(1 - yes[80])
+        shares[f"top1_neg_{gamma:g}"] = float(1 - no[99])
+        shares[f"cdf_gap_{gamma:g}"] = float((yes - no).abs().max())
+        shares[f"easy_loss_{gamma:g}"] = float(easy[g, 0])
+        shares[f"easy_slope_{gamma:g}"] = float(easy[g, 1])
+    return shares
 
 
 def _per_anchor(yes: Tensor, no: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Loss and slope of positives (gammas, P, 2), of background (gammas, M, 2), and their easy sums (gammas, 2)."""
-    out, below = [], no < 0
+    """Loss and slope of positives (gammas, P, 2), of background (gammas, M, 2); its easy sums (gammas, 2)."""
+    positive, negative, easy, below = [], [], [], no < 0
     for gamma in GAMMAS:
         kind = ClassLossConfig(gamma=gamma)
-        found = value_and_slope(no, kind)  # a background logit is its own wrongness
-        out.append((torch.stack(value_and_slope(-yes, kind), 1), torch.stack([x.sum(1) for x in found], 1),
-                    torch.stack([(x * below).sum().double() for x in found])))
-    return tuple(torch.stack(part).cpu() for part in zip(*out))
+        positive.append(torch.stack(value_and_slope(-yes, kind), 1))
+        loss, slope = value_and_slope(no, kind)  # a background logit is its own wrongness
+        negative.append(torch.stack([loss.sum(1), slope.sum(1)], 1))
+        easy.append(torch.stack([(loss * below).sum().double(), (slope * below).sum().double()]))
+    return torch.stack(positive).cpu(), torch.stack(negative).cpu(), torch.stack(easy).cpu()
 
 
 def cumulative(loss: Tensor, at: Tensor) -> Tensor:
