@@ -89,7 +89,7 @@ def test_epochs_are_shuffled_and_about_half_of_the_images_flipped():
         flips.append(tuple(flipped.tolist()))
     assert 40 < sum(map(sum, flips)) < 104 and len(set(flips)) > 15
     whole = [pretrain.CropBatches(images[:8], labels[:8], 8, seed)[0][0] for seed in (1, 2)]
-    assert len({tuple(sorted(pictures[:, 0, 0, 0].tolist())) for pictures in whole}) == 2  # flips follow the seed too
+    assert len({tuple((pictures[:, 0, 0, 0] >= 100).tolist()) for pictures in whole}) == 2  # flips follow the seed too
     assert (images == kept).all()
 
 
