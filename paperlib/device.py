@@ -18,7 +18,7 @@ def pick_device(name: str | None = None) -> torch.device:
     """
     name = name or os.environ.get("PAPERLIB_DEVICE") or None
     if name is None:
-        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        name = _best_kind()
     if name == "cuda" and "LOCAL_RANK" in os.environ:  # under torchrun
         name = f"cuda:{os.environ['LOCAL_RANK']}"
     try:
@@ -27,6 +27,14 @@ def pick_device(name: str | None = None) -> torch.device:
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ValueError(f"device {name!r} is not usable here; expected 'cpu', 'cuda[:N]' or 'mps' ({error})") from None
     return device
+
+
+def _best_kind() -> str:
+    if torch.cuda.is_available():
+        return "cuda"
+    if torch.backends.mps.is_available():
+        return "mps"
+    return "cpu"
 
 
 @cache
