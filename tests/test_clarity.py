@@ -19,19 +19,17 @@ RATES = ("comprehensions", "conditionals")
 # better than its entry (by more than SLACK) must have the entry tightened, and one that meets LIMITS has none.
 SLACK = {"comprehensions": 0.3, "conditionals": 0.3}  # and 0 for plain counts
 ROOM_LIMITS: dict[str, dict[str, float]] = {
-    "top": {"conditionals": 2.9, "nested_conditionals": 1, "vague_arguments": 2, "wide_lines": 33},
+    "top": {"wide_lines": 17},
     "bench": {"comprehensions": 7.2, "conditionals": 2.3, "nested_comprehensions": 5,
               "vague_arguments": 4, "wide_lines": 27},
     "claims": {"nested_comprehensions": 1, "vague_arguments": 1, "wide_lines": 43},
     "course": {"wide_lines": 13},
     "doctor": {"comprehensions": 8.0, "conditionals": 9.2, "nested_comprehensions": 4,
                "nested_conditionals": 3, "vague_arguments": 1, "wide_lines": 48},
-    "papers": {"comprehensions": 6.5, "nested_comprehensions": 1, "wide_lines": 10},
     "parts": {"conditionals": 3.6},
     "scoring": {"comprehensions": 8.0, "conditionals": 3.7, "nested_comprehensions": 5,
                 "vague_arguments": 9, "wide_lines": 90},
     "studies": {"comprehensions": 5.6, "nested_comprehensions": 2, "wide_lines": 63},
-    "tables": {"comprehensions": 7.0, "conditionals": 2.4, "nested_comprehensions": 1, "wide_lines": 73},
     "teach": {"wide_lines": 3},
 }
 
