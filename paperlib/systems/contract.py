@@ -10,6 +10,7 @@ D detections.
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
+import torch
 from torch import Tensor
 
 from paperlib.parts.anchors import AnchorConfig
@@ -124,6 +125,11 @@ class ProposalMaker(DetectionSystem, Protocol):
                 [(A_l, 4)].
         """
         ...
+
+
+def image_sizes(images: Tensor) -> Tensor:
+    """(N, 2) h, w px of a batch without padding."""
+    return torch.tensor([images.shape[-2:]] * len(images), device=images.device)
 
 
 def refuse_proposals(proposals: list[Tensor] | None, system: str) -> None:

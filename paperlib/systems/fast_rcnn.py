@@ -18,7 +18,7 @@ from paperlib.parts.pyramids import PyramidConfig, pyramid
 from paperlib.parts.roi_pooling import RoIConfig, to_rois
 from paperlib.parts.roi_training import DeltaConfig, RoISampleConfig, sample_rois
 from paperlib.parts.trunks import TrunkConfig, trunk
-from paperlib.systems.contract import AfterConfig, DetectionSystem, SystemConfig
+from paperlib.systems.contract import AfterConfig, DetectionSystem, SystemConfig, image_sizes
 
 
 @dataclass(frozen=True)
@@ -120,8 +120,7 @@ class FastRCNN(nn.Module, DetectionSystem):
         Errors: ValueError unless there are proposals for every image.
         """
         rois = _rois_of(images, proposals)  # (R, 5)
-        if sizes is None:
-            sizes = torch.tensor([images.shape[-2:]] * len(images))
+        sizes = image_sizes(images) if sizes is None else sizes
         x = self.head.features(self.windows(images, rois))  # (R, width of fc7)
         deltas = self.head.box(x).unflatten(1, (-1, 4))  # (R, K, 4)
         return select_rois(self._scores(x), deltas, rois, sizes, self.cfg.deltas, self.cfg.detect)

@@ -16,9 +16,9 @@ from paperlib.parts.matching import check_targets
 from paperlib.parts.pyramids import PyramidConfig
 from paperlib.parts.roi_pooling import to_rois
 from paperlib.parts.roi_training import sample_rois
-from paperlib.systems.contract import ProposalMaker, TrainedAnchors
+from paperlib.systems.contract import ProposalMaker, TrainedAnchors, image_sizes
 from paperlib.systems.fast_rcnn import FastRCNN, FastRCNNConfig
-from paperlib.systems.rpn import RPN, Proposer, ProposerConfig, RPNConfig, image_sizes, target_sizes
+from paperlib.systems.rpn import RPN, Proposer, ProposerConfig, RPNConfig, target_sizes
 
 TRAINING = ("joint", "exact", "alternating", "separate")
 

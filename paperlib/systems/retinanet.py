@@ -19,6 +19,7 @@ from paperlib.parts.losses import KINDS, ClassLossConfig, ohem, smooth_l1, value
 from paperlib.parts.matching import MatchConfig, assign, check_targets
 from paperlib.parts.pyramids import PyramidConfig, pyramid
 from paperlib.parts.trunks import TrunkConfig, trunk
+from paperlib.systems import contract
 from paperlib.systems.contract import DetectionSystem, SystemConfig, TrainedAnchors, refuse_proposals
 
 
@@ -207,8 +208,7 @@ class RetinaNet(nn.Module, DetectionSystem):
         Errors: ValueError for `proposals`.
         """
         refuse_proposals(proposals, "a RetinaNet")
-        if sizes is None:
-            sizes = torch.tensor([images.shape[-2:]] * len(images))
+        sizes = contract.image_sizes(images) if sizes is None else sizes
         return select(*self.predict_levels(images), sizes, self.cfg.detect)
 
 

@@ -17,7 +17,13 @@ from paperlib.parts.proposals import ProposalConfig, propose
 from paperlib.parts.pyramids import PyramidConfig, pyramid
 from paperlib.parts.sampling import sample
 from paperlib.parts.trunks import TrunkConfig, trunk
-from paperlib.systems.contract import ProposalMaker, SystemConfig, TrainedAnchors, refuse_proposals
+from paperlib.systems.contract import (
+    ProposalMaker,
+    SystemConfig,
+    TrainedAnchors,
+    image_sizes,
+    refuse_proposals,
+)
 
 
 @dataclass(frozen=True)
@@ -195,11 +201,6 @@ class RPN(nn.Module, ProposalMaker):
         for image in detections:
             image["labels"] = torch.ones_like(image["scores"], dtype=torch.int64)
         return detections
-
-
-def image_sizes(images: Tensor) -> Tensor:
-    """(N, 2) h, w px of a batch without padding."""
-    return torch.tensor([images.shape[-2:]] * len(images), device=images.device)
 
 
 def target_sizes(images: Tensor, targets: list[dict]) -> Tensor:
