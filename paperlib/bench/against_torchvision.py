@@ -132,7 +132,7 @@ def _three_sides(first: float) -> tuple[float, float, float]:
 
 @torch.no_grad()
 def _copy_weights(source: nn.Module, target: nn.Module) -> None:
-    """The weights of its tiny RetinaNet into ours, in the same order, without the rows of background."""
+    """torchvision's tiny RetinaNet copied into ours, in the same order, without the rows of background."""
     for (name, parameter), other in zip(target.named_parameters(), source.parameters()):
         if name.startswith("head.cls.2."):
             other = other.unflatten(0, (9, 37))[:, 1:].flatten(0, 1)
