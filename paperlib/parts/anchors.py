@@ -53,10 +53,20 @@ def base_anchors(cfg: AnchorConfig, level: int) -> Tensor:
     return corners.round() if cfg.rounded else corners
 
 
-def map_shapes(image_size: tuple[int, int], levels: tuple[int, ...]) -> dict[int, tuple[int, int]]:
-    """{level: (H, W)} of the feature maps of an image of `image_size` (h, w) px: each halving rounds up."""
+def map_shapes(image_size: tuple[int, int], levels: tuple[int, ...],
+               floored: tuple[int, ...] = ()) -> dict[int, tuple[int, int]]:
+    """{level: (H, W)} of the feature maps of an image of `image_size` (h, w) px.
+
+    Each halving rounds up, but for those that make the levels `floored` (`Trunk.floored`).
+    """
     h, w = image_size
-    return {level: (-(-h // 2**level), -(-w // 2**level)) for level in levels}
+    shapes = {}
+    for level in range(1, max(levels, default=0) + 1):
+        if level not in floored:
+            h, w = h + 1, w + 1
+        h, w = h // 2, w // 2
+        shapes[level] = (h, w)
+    return {level: shapes[level] for level in levels}
 
 
 def anchors_for(cfg: AnchorConfig, shapes: dict, device="cpu", image_size: tuple | None = None) -> Tensor:
