@@ -45,14 +45,15 @@ class Block(nn.Module):
 
 
 class Trunk(nn.Module):
-    """Shared by all trunks: normalises the images, runs the stages in turn, keeps what each level gave last."""
+    """Shared by all trunks: normalises the images, runs the stages, keeps what each level gave last."""
 
     floored: tuple[int, ...] = ()  # levels made by 2x2 pooling, whose side is half of an odd one rounded down
 
     def __init__(self, cfg: TrunkConfig, channels: dict[int, int], levels: tuple[int, ...] = ()):
         super().__init__()
         self.cfg, self.channels = cfg, channels
-        self.levels = levels or tuple(level for level in channels if level > 1)  # of each stage after the stem
+        # of each stage after the stem
+        self.levels = levels or tuple(level for level in channels if level > 1)
         self.trained = None  # as of a system: a trunk that is stored by itself names no classes
         self.fc = None  # fc6 and fc7, of trunks that are trained with them; a box head takes them over
         self.register_buffer("mean", torch.tensor(cfg.mean).view(3, 1, 1), persistent=False)
