@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torchvision import ops
 
-from paperlib.parts.crops import KINDS, CropConfig, crops, sources
+from paperlib.parts.crops.warp import KINDS, CropConfig, crops, sources
 
 MEAN = torch.tensor([0.4, 0.5, 0.6])
 REGIONS = torch.tensor([[5.0, 8.0, 40.0, 20.0], [-6.0, 2.0, 12.0, 60.0], [30.0, 30.0, 90.0, 71.0], [3.0, 3.0, 3.5, 9.0]])
