@@ -1,4 +1,4 @@
-"""R-CNN: every region warped to one size, a classifier's features of it, a linear SVM a class, ridge for boxes.
+"""R-CNN: each region warped to one size, a classifier's features of it, an SVM a class, ridge for boxes.
 
 Legend: N images of H x W px, P proposals of an image, R windows of a batch, K classes, S px a crop's side,
 C channels, D numbers in a layer.
@@ -27,7 +27,8 @@ class RCNN(nn.Module, DetectionSystem):
     """A classifier on warped regions, fine-tuned; its features are scored by SVMs and move boxes by ridge.
 
     Source: R-CNN (arXiv 1311.2524v5) Sec. 2 and 3, App. A and C.
-    `losses` are those of fine-tuning. The SVMs and the ridge weights are filled by `training.rcnn_stages`; until
+    `losses` are those of fine-tuning. The SVMs and the ridge weights are filled by
+    `training.rcnn_stages`; until
     then the softmax scores, and boxes stay. `targets` hold "proposals" (P, 4) px besides boxes and labels.
     Differs: windows of a step come from the images of its batch, not from all; features are rounded to half
              precision, as they are kept on disk.
@@ -67,7 +68,8 @@ class RCNN(nn.Module, DetectionSystem):
         sizes = image_sizes(images) if sizes is None else sizes
         read = [images.new_zeros(0, 3, self.cfg.crop.size, self.cfg.crop.size, dtype=self.trunk.mean.dtype)]
         for i, (image, size) in enumerate(zip(images, sizes.tolist())):
-            read.append(crops(self._real(image, size), rois[rois[:, 0] == i, 1:], self.cfg.crop, self.trunk.mean))
+            regions = rois[rois[:, 0] == i, 1:]
+            read.append(crops(self._real(image, size), regions, self.cfg.crop, self.trunk.mean))
         return torch.cat(read)
 
     def _real(self, image: Tensor, size: list[int]) -> Tensor:
@@ -77,16 +79,18 @@ class RCNN(nn.Module, DetectionSystem):
 
     @torch.no_grad()
     def features(self, image: Tensor, regions: Tensor, size: Tensor | None = None) -> dict[str, Tensor]:
-        """As `layers`, rounded to half precision: of regions (P, 4) px of one image (3, H, W), by the store if
+        """As `layers`, rounded to half precision: of regions (P, 4) px of one image (3, H, W), by the
+        store if
         there is one."""
         image = self._real(image, list(image.shape[-2:] if size is None else size.tolist()))
         return (self.store or _at_once)(image, regions, self._computed)
 
     def _computed(self, image: Tensor, regions: Tensor) -> dict[str, Tensor]:
-        parts = []
+        parts = {name: [] for name in LAYERS}
         for some in regions.split(CHUNK):
-            parts.append(self.layers(crops(image, some, self.cfg.crop, self.trunk.mean)))
-        return {name: torch.cat([part[name] for part in parts]).half() for name in LAYERS}
+            for name, value in self.layers(crops(image, some, self.cfg.crop, self.trunk.mean)).items():
+                parts[name].append(value.half())
+        return {name: torch.cat(values) for name, values in parts.items()}
 
     def losses(self, images: Tensor, targets: list[dict]) -> dict[str, Tensor]:
         """{"cls"}: mean log loss of the softmax over K + 1 classes on the windows of a fine-tuning step.
@@ -139,7 +143,8 @@ class RCNN(nn.Module, DetectionSystem):
         scores = self.scores(features).masked_fill(~column, -1)
         return self._selected(scores, self.moves(features), regions, size)
 
-    def _selected(self, scores: Tensor, deltas: Tensor | None, regions: Tensor, size: Tensor) -> dict[str, Tensor]:
+    def _selected(self, scores: Tensor, deltas: Tensor | None, regions: Tensor,
+                  size: Tensor) -> dict[str, Tensor]:
         if deltas is None:
             deltas = regions.new_zeros(len(regions), 1, 4)
         return select_rois(scores, deltas, to_rois([regions]), size[None], PLAIN, self.cfg.detect)[0]
@@ -173,5 +178,6 @@ def _checked(images: Tensor, proposals: list[Tensor] | None) -> list[Tensor]:
     """Errors: ValueError unless there are proposals for every image."""
     proposals = proposals or []
     if len(proposals) != len(images):
-        raise ValueError(f"{len(images)} images and {len(proposals)} lists of proposals: expected one an image")
+        raise ValueError(f"{len(images)} images and {len(proposals)} lists of proposals: "
+                         "expected one an image")
     return proposals

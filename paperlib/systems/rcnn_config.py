@@ -26,12 +26,14 @@ class SVMStageConfig:
     norm: float = 20.0  # mean length that features are scaled to (the published code)
     add: float = -1.0  # negatives with a higher margin are hard, and join the others (the published code)
     evict: float = -1.2  # those with a lower one leave after a training (the published code)
+    tolerance: float = 0.1  # at which liblinear stops (its default for this loss, as the published code)
     retrain: int = 2000  # new negatives of a class between two trainings (the published code)
 
 
 @dataclass(frozen=True)
 class RidgeStageConfig:
-    times: int = 0  # that a detection is moved: 0 never, 1 as in Table 2 "BB", 2 scored and moved again (App. C)
+    # that a detection is moved: 0 never, 1 as in Table 2 "BB", 2 scored and moved again (App. C)
+    times: int = 0
     weight: float = 1000.0  # lambda (App. C), for features of `norm` and all pairs of a class
     overlap: float = 0.6  # IoU with an object above which a region learns to move to it (App. C)
     whiten: bool = True  # targets of zero mean and unit covariance (the published code)
@@ -45,7 +47,8 @@ class RCNNConfig(SystemConfig):
     level: int = 4  # of the trunk's maps, the one that is pooled to pool5
     side: int = 6  # cells along pool5 (Sec. 3.1: 6 x 6 x 256)
     widths: tuple[int, ...] = (4096, 4096)  # outputs of fc6 and fc7 (Sec. 3.2)
-    dropout: float = 0.0  # share of fc6's and fc7's outputs that fine-tuning zeroes (.5 in the paper's network)
+    # share of fc6's and fc7's outputs that fine-tuning zeroes (.5 in the paper's network)
+    dropout: float = 0.0
     cls_std: float = 0.01  # of the initial weights of the class layer
     crop: CropConfig = field(default_factory=CropConfig)
     sample: WindowSampleConfig = field(default_factory=WindowSampleConfig)

@@ -143,7 +143,8 @@ def stage_identity(system, batches, recipe: Recipe, seed: int, after: str) -> st
     return digest(json.loads(json.dumps(facts)))
 
 
-def kept_stage(system, data, recipe: Recipe, device, seed: int, folder: Path | None, key: str) -> Iterator[dict]:
+def kept_stage(system, data, recipe: Recipe, device, seed: int, folder: Path | None,
+               key: str) -> Iterator[dict]:
     """`fit` with a checkpoint in `folder` that outlives the run; a second run waits for the first.
 
     Under `torchrun` one of its processes holds the lock for all.

@@ -1,7 +1,7 @@
 """Features of regions on disk: a file an image, in a folder named by all that decides them.
 
-A system asks its store for the features of an image's regions (`RCNN.features`); what the store lacks is computed and
-kept, so that an interrupted pass goes on, and that all that share a network share its features.
+A system asks its store for the features of an image's regions (`RCNN.features`); what the store lacks is
+computed and kept, so that an interrupted pass goes on, and that all that share a network share its features.
 """
 import hashlib
 import os
@@ -29,7 +29,8 @@ def network_key(system: nn.Module) -> str:
 
 
 class FeatureStore:
-    """`store(image, regions, compute)`: the features that compute(image, regions) gives, from disk where it has them.
+    """`store(image, regions, compute)`: the features that compute(image, regions) gives, from disk where
+    it has them.
 
     `seconds`: core-seconds that the features read from disk have cost when they were computed.
     """

@@ -11,7 +11,6 @@ from paperlib.systems.rcnn_config import SVMStageConfig
 
 SCALED_ON = 200  # images whose regions give the mean length of a feature
 MOST_REGIONS = 2**20  # of an image, so that image and region make one number
-EXACT = {"tol": 1e-6, "max_iter": 100_000, "random_state": 0}  # of liblinear
 
 
 class Examples:
@@ -38,7 +37,7 @@ class Examples:
 
     def gather(self) -> None:
         """What waits joins the negatives."""
-        for keys, features in self.waiting:
+        for keys, _ in self.waiting:
             self.keys += keys
         self.negative = np.concatenate([self.negative, *(features for _, features in self.waiting)])
         self.waiting, self.num_waiting = [], 0
@@ -61,14 +60,19 @@ def scale_of(pages: Sequence, norm: float) -> float:
 
 def mine_svms(pages: Sequence, num_classes: int, cfg: SVMStageConfig = SVMStageConfig(), seed: int = 0,
               watch=lambda number, counts: None) -> tuple[np.ndarray, np.ndarray, float]:
-    """Weights (K, D), biases (K,) of one-against-rest SVMs on unscaled features; their mean hinge loss at the end.
+    """Weights (K, D), biases (K,) of one-against-rest SVMs on unscaled features; their mean hinge loss
+    at the end.
 
-    Source: R-CNN (arXiv 1311.2524v5) Sec. 2.3 and the published code's schedule: all negatives of the first image;
-            then those with a margin above `add`; an SVM is trained again when its class has `retrain` new ones, and
+    Source: R-CNN (arXiv 1311.2524v5) Sec. 2.3 and the published code's schedule: all negatives of the
+            first image;
+            then those with a margin above `add`; an SVM is trained again when its class has `retrain`
+            new ones, and
             forgets the negatives below `evict`; all are trained again at the end.
-    `pages[i]`, image i, has features (P, D), labels (P,) (1..K for an object's own box, else 0) and overlaps (P, K),
+    `pages[i]`, image i, has features (P, D), labels (P,) (1..K for an object's own box, else 0) and
+    overlaps (P, K),
     the highest IoU with an object of each class. `seed` decides the order of the images. After each image
-    `watch(number, counts)` is told the new negatives of each class (K,). A class without objects gets weights of
+    `watch(number, counts)` is told the new negatives of each class (K,). A class without objects gets
+    weights of
     0, bias -1.
     """
     scale = scale_of(pages, cfg.norm)
@@ -133,7 +137,8 @@ def svm(positive: np.ndarray, negative: np.ndarray, cfg: SVMStageConfig) -> tupl
     from sklearn.svm import LinearSVC  # here, as it takes a second to import
 
     machine = LinearSVC(C=cfg.c, loss=cfg.loss, dual=cfg.loss == "hinge", intercept_scaling=cfg.bias,
-                        class_weight={1: cfg.positive_weight, 0: 1.0}, **EXACT)
+                        class_weight={1: cfg.positive_weight, 0: 1.0}, tol=cfg.tolerance, max_iter=100_000,
+                        random_state=0)
     machine.fit(np.concatenate([positive, negative]),
                 np.r_[np.ones(len(positive)), np.zeros(len(negative))])
     return machine.coef_[0], float(machine.intercept_[0])

@@ -1,7 +1,7 @@
-"""R-CNN's training, stage by stage: fine-tuning, features on disk, SVMs with hard negatives, ridge regression.
+"""R-CNN's training by stages: fine-tuning, features on disk, SVMs with hard negatives, ridge regression.
 
-Each stage is a function that can be called by itself. What it made is kept in a folder under a hash of all that
-decides it, and taken from there the next time. Legend: P regions of an image, G objects, K classes.
+Each stage is a function that can be called by itself. What it made is kept in a folder under a hash of all
+that decides it, and taken from there the next time. Legend: P regions of an image, G objects, K classes.
 """
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -57,7 +57,7 @@ class Page:
 
 
 class Pages:
-    """`pages[i]`: a training image of `batches`, in an order of their own, with a layer's features of its regions."""
+    """`pages[i]`: a training image of `batches`, in their order, with a layer's features of its regions."""
 
     def __init__(self, system: RCNN, batches: Batches, layer: str, device: torch.device):
         self.system, self.layer, self.device = system.to(device).eval(), layer, device
@@ -79,7 +79,8 @@ class Pages:
 
 def fit_rcnn(system: RCNN, batches: Batches, recipe: Recipe, device: torch.device, seed: int = 0,
              checkpoint: Path | None = None) -> Iterator[dict]:
-    """Train in place: fine-tuning (none where recipe.steps is 0), SVMs, ridge regression; yields their records.
+    """Train in place: fine-tuning (none where recipe.steps is 0), SVMs, ridge regression; yields their
+    records.
 
     Source: R-CNN (arXiv 1311.2524v5) Sec. 2.3, App. C.
     With `checkpoint`, what stages make is kept in runs/rcnn, for all runs that share them.
@@ -123,8 +124,8 @@ def fine_tune(system: RCNN, batches: Batches, recipe: Recipe, device: torch.devi
 def _plain(cfg: RCNNConfig) -> RCNNConfig:
     """The same network, all that fine-tuning does not read at its defaults."""
     default = RCNNConfig()
-    return replace(cfg, layer=default.layer, scorer=default.scorer, svm=SVMStageConfig(), ridge=RidgeStageConfig(),
-                   detect=RoIDetectConfig())
+    return replace(cfg, layer=default.layer, scorer=default.scorer, svm=SVMStageConfig(),
+                   ridge=RidgeStageConfig(), detect=RoIDetectConfig())
 
 
 def svm_stage(system: RCNN, batches: Batches, device: torch.device, seed: int = 0,
@@ -135,7 +136,8 @@ def svm_stage(system: RCNN, batches: Batches, device: torch.device, seed: int = 
         return {"stage": "svm", "loss": 0.0, "seconds": 0.0}
 
     def work():
-        weight, bias, error = mine_svms(Pages(system, batches, cfg.layer, device), cfg.num_classes, cfg.svm, seed)
+        pages = Pages(system, batches, cfg.layer, device)
+        weight, bias, error = mine_svms(pages, cfg.num_classes, cfg.svm, seed)
         return {"weight": weight, "bias": bias, "loss": error}
 
     made = _once(folder, "svm", [cfg.layer, to_dict(cfg.svm), seed], system, batches, device, work)
@@ -145,7 +147,7 @@ def svm_stage(system: RCNN, batches: Batches, device: torch.device, seed: int = 
 
 
 def ridge_stage(system: RCNN, batches: Batches, device: torch.device, folder: Path | None = None) -> dict:
-    """Train the box regression in place; {"stage", "loss", "seconds", "pairs"}. Nothing to do for ridge.times 0."""
+    """Train the box regression in place, if ridge.times asks for it; {"stage", "loss", "seconds"}, "pairs"."""
     cfg = system.cfg
     if not cfg.ridge.times:
         return {"stage": "ridge", "loss": 0.0, "seconds": 0.0}
@@ -166,8 +168,8 @@ def _fill(layer: torch.nn.Linear, weight: np.ndarray, bias: np.ndarray) -> None:
     layer.bias.data.copy_(torch.from_numpy(bias))
 
 
-def _once(folder: Path | None, stage: str, choices: list, system: RCNN, batches: Batches, device: torch.device,
-          work) -> dict:
+def _once(folder: Path | None, stage: str, choices: list, system: RCNN, batches: Batches,
+          device: torch.device, work) -> dict:
     """What work() gives, and its core-seconds with those of the features that it read; kept in `folder`."""
     facts = [stage, choices, network_key(system), batches.dataset.version, len(batches.dataset),
              to_dict(system.cfg.proposals), system.cfg.num_classes, batches.size]

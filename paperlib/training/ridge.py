@@ -1,4 +1,4 @@
-"""R-CNN's box regression: for each class a ridge regression from pool5 to the move of a region onto its object.
+"""R-CNN's box regression: for each class a ridge regression from pool5 to a region's move onto its object.
 
 Legend: n pairs of a region and an object, D numbers of a feature, K classes.
 """
@@ -56,9 +56,11 @@ def moves_of(pairs: Pairs, cfg: RidgeStageConfig) -> tuple[np.ndarray, np.ndarra
 
 
 def fit_ridge(pages: Sequence, num_classes: int, cfg: RidgeStageConfig) -> dict[str, np.ndarray]:
-    """"weight" (K, 4, D) and "constant" (K, 4) on unscaled features; "pairs" (K,), "error" of each class's moves.
+    """"weight" (K, 4, D) and "constant" (K, 4) on unscaled features; "pairs" (K,), "error" of each
+    class's moves.
 
-    Source: R-CNN App. C: a region learns to move to the object that it overlaps most, if by more than `overlap`.
+    Source: R-CNN App. C: a region learns to move to the object that it overlaps most, if by more than
+            `overlap`.
     A class without pairs moves nothing.
     """
     scale = scale_of(pages, cfg.norm)
@@ -76,7 +78,8 @@ def fit_ridge(pages: Sequence, num_classes: int, cfg: RidgeStageConfig) -> dict[
             "error": np.array(errors)}
 
 
-def pairs_by_class(pages: Sequence, num_classes: int, cfg: RidgeStageConfig, scale: float = 1.0) -> list[Pairs]:
+def pairs_by_class(pages: Sequence, num_classes: int, cfg: RidgeStageConfig,
+                   scale: float = 1.0) -> list[Pairs]:
     """The pairs of every class, features times `scale`; objects' own boxes are no regions here."""
     features, moves, labels = [], [], []
     for i in progress(range(len(pages)), desc="pairs", unit="image"):

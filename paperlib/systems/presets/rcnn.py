@@ -35,7 +35,7 @@ def tiny(num_classes: int = 20) -> RCNNConfig:
 
 
 def vgg16(num_classes: int = 20, weights: str | None = None) -> RCNNConfig:
-    """O-Net as published, on crops of 224 px with torchvision's weights (Sec. 3.3); 2000 proposals (Sec. 2.2)."""
+    """O-Net as published, on crops of 224 px, of 2000 proposals (Sec. 2.2, 3.3); torchvision has weights."""
     return RCNNConfig(
         num_classes=num_classes,
         trunk=TrunkConfig("vgg16", weights),
