@@ -9,7 +9,8 @@ from torchvision import ops
 from paperlib.parts.crops.warp import KINDS, CropConfig, crops, sources
 
 MEAN = torch.tensor([0.4, 0.5, 0.6])
-REGIONS = torch.tensor([[5.0, 8.0, 40.0, 20.0], [-6.0, 2.0, 12.0, 60.0], [30.0, 30.0, 90.0, 71.0], [3.0, 3.0, 3.5, 9.0]])
+REGIONS = torch.tensor([[5.0, 8.0, 40.0, 20.0], [-6.0, 2.0, 12.0, 60.0], [30.0, 30.0, 90.0, 71.0],
+                        [3.0, 3.0, 3.5, 9.0]])
 
 
 def picture(seed=0, size=(48, 64)):
@@ -104,7 +105,7 @@ def test_a_mask_leaves_the_mean_around_what_it_covers():
 
 def test_no_region_and_wrong_configurations():
     assert crops(picture(), torch.zeros(0, 4), CropConfig(8, 1.0)).shape == (0, 3, 8, 8)
-    with pytest.raises(ValueError, match="crop.kind 'round': expected one of warp, square, square_alone"):
+    with pytest.raises(ValueError, match=r"crop.kind 'round': expected one of warp, square, square_alone"):
         CropConfig(kind="round")
-    with pytest.raises(ValueError, match="crop.context 24 px on each side of 48 px: expected 0 to less than 24.0"):
+    with pytest.raises(ValueError, match=r"crop.context 24 px on each side of 48 px: expected 0 to less than 24.0"):
         CropConfig(48, 24)

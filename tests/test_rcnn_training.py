@@ -105,7 +105,7 @@ def test_mining_takes_what_the_schedule_says():
     assert abs(log[1][0] - hard.sum()) <= 1 and len(log) == 40
     part = []
     mine_svms(pages, 2, replace(cfg, images=0.5, passes=2), watch=lambda number, counts: part.append(counts))
-    assert len(part) == 40 and part[20].sum() < part[0].sum()  # the first image again: what is known does not come twice
+    assert len(part) == 40 and part[20].sum() < part[0].sum()  # known ones do not come twice
 
 
 def test_easy_negatives_leave_and_known_ones_do_not_come_twice():
@@ -126,7 +126,7 @@ def test_easy_negatives_leave_and_known_ones_do_not_come_twice():
 def test_a_class_without_objects_is_never_detected_and_other_negatives_are_only_those_of_iou_0():
     pages = drawn_pages(6, classes=2)
     pages = [dataclasses.replace(page, num_classes=3) for page in pages]
-    weights, biases, _ = mine_svms(pages, 3)
+    weights, biases, _ = mine_svms(pages, 3, SVMStageConfig())
     assert not weights[2].any() and biases[2] == -1
     log = []
     mine_svms(pages, 3, SVMStageConfig(overlap=0.0, retrain=10**9), watch=lambda n, counts: log.append(counts))
@@ -222,7 +222,8 @@ def test_without_fine_tuning_the_network_stays_and_the_softmax_trains_no_svm(fol
     recipe = replace(RECIPE, steps=0)
     start = prepare("rcnn", recipe, 0)[0].state_dict()
     system, history = train("rcnn", recipe, 0, {}, CPU)
-    assert all(value.equal(start[name]) for name, value in system.state_dict().items() if name.startswith(("trunk", "fc")))
+    for name, value in system.state_dict().items():
+        assert value.equal(start[name]) or not name.startswith(("trunk", "fc"))
     assert [record["stage"] for record in history] == ["svm", "ridge"] and system.stages_done.tolist() == [True, False]
     soft, _ = train("rcnn", RECIPE, 0, {"scorer": "softmax"}, CPU)
     assert soft.stages_done.tolist() == [False, False]

@@ -28,8 +28,8 @@ class RCNN(nn.Module, DetectionSystem):
 
     Source: R-CNN (arXiv 1311.2524v5) Sec. 2 and 3, App. A and C.
     `losses` are those of fine-tuning. The SVMs and the ridge weights are filled by
-    `training.rcnn_stages`; until
-    then the softmax scores, and boxes stay. `targets` hold "proposals" (P, 4) px besides boxes and labels.
+    `training.rcnn_stages`; until then the softmax scores, and boxes stay. `targets` hold "proposals" (P, 4)
+    px besides boxes and labels.
     Differs: windows of a step come from the images of its batch, not from all; features are rounded to half
              precision, as they are kept on disk.
     """
@@ -79,9 +79,7 @@ class RCNN(nn.Module, DetectionSystem):
 
     @torch.no_grad()
     def features(self, image: Tensor, regions: Tensor, size: Tensor | None = None) -> dict[str, Tensor]:
-        """As `layers`, rounded to half precision: of regions (P, 4) px of one image (3, H, W), by the
-        store if
-        there is one."""
+        """As `layers`, in half precision, of regions (P, 4) px of one image (3, H, W); kept by a store."""
         image = self._real(image, list(image.shape[-2:] if size is None else size.tolist()))
         return (self.store or _at_once)(image, regions, self._computed)
 

@@ -58,22 +58,17 @@ def scale_of(pages: Sequence, norm: float) -> float:
     return norm / max(float(mean), 1e-9)
 
 
-def mine_svms(pages: Sequence, num_classes: int, cfg: SVMStageConfig = SVMStageConfig(), seed: int = 0,
+def mine_svms(pages: Sequence, num_classes: int, cfg: SVMStageConfig, seed: int = 0,
               watch=lambda number, counts: None) -> tuple[np.ndarray, np.ndarray, float]:
-    """Weights (K, D), biases (K,) of one-against-rest SVMs on unscaled features; their mean hinge loss
-    at the end.
+    """Weights (K, D), biases (K,) of one-against-rest SVMs on unscaled features; mean hinge loss at the end.
 
-    Source: R-CNN (arXiv 1311.2524v5) Sec. 2.3 and the published code's schedule: all negatives of the
-            first image;
-            then those with a margin above `add`; an SVM is trained again when its class has `retrain`
-            new ones, and
-            forgets the negatives below `evict`; all are trained again at the end.
-    `pages[i]`, image i, has features (P, D), labels (P,) (1..K for an object's own box, else 0) and
-    overlaps (P, K),
-    the highest IoU with an object of each class. `seed` decides the order of the images. After each image
-    `watch(number, counts)` is told the new negatives of each class (K,). A class without objects gets
-    weights of
-    0, bias -1.
+    Source: R-CNN (arXiv 1311.2524v5) Sec. 2.3 and the published code's schedule: all negatives of the first
+            image; then those with a margin above `add`; an SVM is trained again when its class has `retrain`
+            new ones, and forgets the negatives below `evict`; all are trained again at the end.
+    `pages[i]`, image i, has features (P, D), labels (P,) (1..K for an object's own box, else 0) and overlaps
+    (P, K), the highest IoU with an object of each class. `seed` decides the order of the images. After each
+    image `watch(number, counts)` is told the new negatives of each class (K,). A class without objects gets
+    weights of 0, bias -1.
     """
     scale = scale_of(pages, cfg.norm)
     examples = _positives(pages, num_classes, scale)

@@ -147,7 +147,7 @@ def svm_stage(system: RCNN, batches: Batches, device: torch.device, seed: int = 
 
 
 def ridge_stage(system: RCNN, batches: Batches, device: torch.device, folder: Path | None = None) -> dict:
-    """Train the box regression in place, if ridge.times asks for it; {"stage", "loss", "seconds"}, "pairs"."""
+    """Train the box regression in place, if ridge.times asks for it; {"stage", "loss", "seconds"}."""
     cfg = system.cfg
     if not cfg.ridge.times:
         return {"stage": "ridge", "loss": 0.0, "seconds": 0.0}

@@ -24,9 +24,8 @@ def sample_windows(targets: list[dict],
                    cfg: WindowSampleConfig = WindowSampleConfig()) -> tuple[Tensor, Tensor]:
     """The windows of a fine-tuning step, from all regions of its images: RoIs (R, 5), labels (R,) in 0..K.
 
-    Source: R-CNN Sec. 2.3: 32 windows with an IoU of .5 or more over all classes, 96 of all others,
-            those that
-            touch no object among them; objects' own boxes are windows too. Fewer positives: more of the
+    Source: R-CNN Sec. 2.3: 32 windows with an IoU of .5 or more over all classes, 96 of all others, those
+            that touch no object among them; objects' own boxes are windows too. Fewer positives: more of the
             others.
     """
     rois, labels, _ = sample_rois([target["proposals"] for target in targets], targets, ALL_WINDOWS)
