@@ -26,9 +26,6 @@ ROOM_LIMITS: dict[str, dict[str, float]] = {
     "course": {"wide_lines": 13},
     "doctor": {"comprehensions": 8.0, "conditionals": 9.2, "nested_comprehensions": 4,
                "nested_conditionals": 3, "vague_arguments": 1, "wide_lines": 48},
-    "parts": {"conditionals": 3.6},
-    "scoring": {"comprehensions": 8.0, "conditionals": 3.7, "nested_comprehensions": 5,
-                "vague_arguments": 9, "wide_lines": 90},
     "studies": {"comprehensions": 5.6, "nested_comprehensions": 2, "wide_lines": 63},
     "teach": {"wide_lines": 3},
 }
