@@ -64,7 +64,7 @@ class Coverage:
 
 
 def anchor_coverage(dataset: DetectionSet, cfg: AnchorConfig, size=None, limit: int = 1000,
-                    border: float | None = None) -> Coverage:
+                    border: float | None = None, scale: float = 1.0) -> Coverage:
     """Best IoU of each object (no crowds, no difficult ones) with the anchors at the training size; opens no image.
 
     `size` is as in `Batches`. Of a larger set, `limit` images at even distances are taken. With `border` only anchors
@@ -72,11 +72,12 @@ def anchor_coverage(dataset: DetectionSet, cfg: AnchorConfig, size=None, limit: 
     Units: px of the resized image.
     """
     def anchors(i: int, h: int, w: int) -> Tensor:
-        laid = anchors_for(cfg, map_shapes(_canvas(h, w), cfg.levels), image_size=_canvas(h, w))
+        shapes = map_shapes(_canvas(h, w), cfg.levels, scale)
+        laid = anchors_for(cfg, shapes, image_size=_canvas(h, w), scale=scale)
         return laid if border is None else laid[inside(laid, (h, w), border)]
 
     step = max(1, math.ceil(len(dataset) / limit))
-    sides = box_parts.area(torch.cat([base_anchors(cfg, level) for level in cfg.levels])).sqrt()
+    sides = box_parts.area(torch.cat([base_anchors(cfg, level, scale) for level in cfg.levels])).sqrt()
     return _coverage(dataset, range(0, len(dataset), step), size, anchors, (float(sides.min()), float(sides.max())))
 
 

@@ -67,7 +67,8 @@ def doctor(dataset: DetectionSet, system_cfg=None, size=None, system: str = "ret
     cfg = replace(cfg, num_classes=len(dataset.classes))
     trained, covers = cfg.trained_anchors(), []
     if trained:
-        cover, rule = anchor_coverage(dataset, trained.anchors, size, border=trained.border), trained.match
+        cover, rule = anchor_coverage(dataset, trained.anchors, size, border=trained.border,
+                                      scale=trained.scale), trained.match
         covers.append(cover)
         _show(report, cover, f"an anchor of IoU >= {rule.hi:g}", rule.hi)
         tell(examine_anchors(cover, rule, dataset.classes))

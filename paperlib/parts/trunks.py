@@ -1,24 +1,25 @@
-"""Trunks: networks that turn images into feature maps {level: (N, C_l, H / 2**l, W / 2**l)}.
+"""Trunks: networks that turn images into feature maps {level: (N, C_l, H / stride, W / stride)}.
 
-Legend: N images of H x W px, C_l channels of level l.
+Legend: N images of H x W px, C_l channels of level l, whose stride is 2**l px times the trunk's `scale`.
 """
 from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
-import torch.nn.functional as F
 import torchvision
 from torch import Tensor, nn
 
-from paperlib.parts.convs import pointwise
+from paperlib.parts.convs import Block, ConvNorm, pointwise
 from paperlib.parts.trunk_weights import load_weights
 
+SLIM_WIDTHS = {2: 16, 3: 32, 4: 64, 5: 128}  # channels of level l
+SLIM_DEPTHS = {2: 1, 3: 1, 4: 2, 5: 2}  # blocks of two 3x3 layers at level l
 TINY_WIDTHS = {1: 16, 2: 32, 3: 48, 4: 64, 5: 96}  # channels of level l; multiples of 16 fill a vector
 
 
 @dataclass(frozen=True)
 class TrunkConfig:
-    # tiny | tiny_deep | small | medium | large | vgg16 | resnet18, 50, 101 | resnext101_32x8d
+    # slim, tiny[_deep] | small | medium | large | vgg16 | resnet18, 50, 101 | resnext101_32x8d
     name: str = "resnet50"
     weights: str | None = None  # None: random | "imagenet" | "mininet" | path of a .safetensors or .pth file
     # leading stages that do not learn: 1 the stem, 2 also level 2 (Fast R-CNN Sec. 4.5)
@@ -27,39 +28,8 @@ class TrunkConfig:
     norm_eps: float = 1e-5  # added to the variance (0 for torchvision's published RetinaNet weights)
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)  # RGB in [0, 1], subtracted from the images (ImageNet's)
     std: tuple[float, ...] = (0.229, 0.224, 0.225)  # RGB in [0, 1], divides the images (ImageNet's)
-
-
-class ConvNorm(nn.Module):
-    """Convolution and batch norm; with `frozen` the stored statistics are folded into the convolution."""
-
-    def __init__(self, c_in: int, c_out: int, size: int, stride: int, frozen: bool, eps: float):
-        super().__init__()
-        self.conv = nn.Conv2d(c_in, c_out, size, stride, padding=size // 2, bias=False)
-        self.norm = nn.BatchNorm2d(c_out, eps=eps).requires_grad_(not frozen)
-        self.frozen = frozen
-        nn.init.kaiming_normal_(self.conv.weight, mode="fan_out", nonlinearity="relu")
-
-    def forward(self, x: Tensor) -> Tensor:
-        if not self.frozen:
-            return self.norm(self.conv(x))
-        gain = self.norm.weight * (self.norm.running_var + self.norm.eps).rsqrt()
-        shift = self.norm.bias - self.norm.running_mean * gain
-        weight = self.conv.weight * gain[:, None, None, None]
-        return F.conv2d(x, weight, shift, self.conv.stride, self.conv.padding)
-
-
-class Block(nn.Module):
-    """Two 3x3 convolutions and a shortcut (He et al., arXiv 1512.03385, Fig. 2)."""
-
-    def __init__(self, c_in: int, c_out: int, stride: int, frozen: bool, eps: float):
-        super().__init__()
-        self.first = ConvNorm(c_in, c_out, 3, stride, frozen, eps)
-        self.second = ConvNorm(c_out, c_out, 3, 1, frozen, eps)
-        self.shortcut = ConvNorm(c_in, c_out, 1, stride, frozen, eps) if stride > 1 or c_in != c_out else None
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = self.second(F.relu(self.first(x), inplace=True))
-        return F.relu(y + (x if self.shortcut is None else self.shortcut(x)), inplace=True)
+    # a level's stride over the papers' 2**l, for the whole model (convs.stride_of); .25, .5, 1: slim; else 1
+    scale: float = 1.0
 
 
 class Trunk(nn.Module):
@@ -88,7 +58,7 @@ class Trunk(nn.Module):
         x = stem(x)
         features = {1: x} if 1 in self.channels else {}
         for level, stage in zip(self.levels, levels):
-            features[level] = x = stage(x)  # (N, C_l, H / 2**l, W / 2**l)
+            features[level] = x = stage(x)  # (N, C_l, H / stride, W / stride)
         return features
 
     def train(self, mode: bool = True):
@@ -120,6 +90,31 @@ class Tiny(Trunk):
         if cfg.name == "tiny_deep":
             self.blocks = nn.ModuleList(nn.Sequential(first, Block(c, c, 1, *norm))
                                         for first, c in zip(self.blocks, list(TINY_WIDTHS.values())[1:]))
+
+    def stages(self) -> list[nn.Module]:
+        return [self.stem, *self.blocks]
+
+
+class Slim(Trunk):
+    """A ResNet in the small: levels 2 to 5 are 3, 5, 9 and 13 layers deep; 0.7 M parameters.
+
+    The stem alone decides cfg.scale, so that one file of weights serves all scales: 3x3 of stride 1 or 2, and
+    at scale 1 a pooling, as ResNet's. "slim_deep" has three times the blocks at level 4: it stands to "slim"
+    as ResNet-101 to ResNet-50.
+    """
+
+    def __init__(self, cfg: TrunkConfig):
+        super().__init__(cfg, dict(SLIM_WIDTHS))
+        norm = cfg.frozen_norm, cfg.norm_eps
+        layers = [ConvNorm(3, SLIM_WIDTHS[2], 3, 1 if cfg.scale < 0.5 else 2, *norm), nn.ReLU(inplace=True)]
+        self.stem = nn.Sequential(*layers, *[nn.MaxPool2d(2)] * (cfg.scale == 1))
+        self.blocks, c_in = nn.ModuleList(), SLIM_WIDTHS[2]
+        for level, width in SLIM_WIDTHS.items():
+            depth = SLIM_DEPTHS[level] * (3 if cfg.name == "slim_deep" and level == 4 else 1)
+            first = Block(c_in, width, 1 if level == 2 else 2, *norm)
+            more = [Block(width, width, 1, *norm) for _ in range(depth - 1)]
+            self.blocks.append(nn.Sequential(first, *more))
+            c_in = width
 
     def stages(self) -> list[nn.Module]:
         return [self.stem, *self.blocks]
@@ -203,8 +198,9 @@ class VGG16(Trunk):
         return [layers[first:last] for first, last in pairwise([0, *ends, len(layers)])]
 
 
-TRUNKS = {"tiny": Tiny, "tiny_deep": Tiny, **dict.fromkeys(PLANS, Plain), "vgg16": VGG16, "resnet18": ResNet,
-          "resnet50": ResNet, "resnet101": ResNet, "resnext101_32x8d": ResNet}
+TRUNKS = {"slim": Slim, "slim_deep": Slim, "tiny": Tiny, "tiny_deep": Tiny, **dict.fromkeys(PLANS, Plain),
+          "vgg16": VGG16, "resnet18": ResNet, "resnet50": ResNet, "resnet101": ResNet,
+          "resnext101_32x8d": ResNet}
 
 
 def trunk(cfg: TrunkConfig) -> Trunk:
@@ -215,6 +211,9 @@ def trunk(cfg: TrunkConfig) -> Trunk:
     """
     if cfg.name not in TRUNKS:
         raise ValueError(f"trunk {cfg.name!r}: expected one of {sorted(TRUNKS)}")
+    scales = (0.25, 0.5, 1.0) if TRUNKS[cfg.name] is Slim else (1.0,)
+    if cfg.scale not in scales:
+        raise ValueError(f"trunk.scale {cfg.scale} of {cfg.name!r}: expected one of {scales}")
     if not 0 <= cfg.frozen_stages <= 5:
         raise ValueError(f"trunk.frozen_stages {cfg.frozen_stages}: expected 0 (none) to 5 (all)")
     return TRUNKS[cfg.name](cfg).finish()

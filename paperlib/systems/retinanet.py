@@ -1,8 +1,7 @@
 """RetinaNet: a one-stage detector whose loss copes with a thousand background anchors for each object.
 
 Legend: N images of H x W px, G objects of an image, A anchors (A_l of level l), P positive anchors, K
-        classes,
-D detections of an image.
+classes, D detections of an image.
 """
 from dataclasses import dataclass, field
 
@@ -44,7 +43,7 @@ class RetinaNetConfig(SystemConfig):
 
     def trained_anchors(self) -> TrainedAnchors:
         """All of them, also across the image's edge."""
-        return TrainedAnchors(self.anchors, self.match)
+        return TrainedAnchors(self.anchors, self.match, scale=self.trunk.scale)
 
 
 class RetinaNet(nn.Module, DetectionSystem):
@@ -74,7 +73,8 @@ class RetinaNet(nn.Module, DetectionSystem):
         features = {level: features[level] for level in self.cfg.anchors.levels}
         logits, deltas = self.head(features)
         shapes = {level: tuple(x.shape[-2:]) for level, x in features.items()}
-        anchors = anchors_for(self.cfg.anchors, shapes, images.device, tuple(images.shape[-2:]))
+        size, scale = tuple(images.shape[-2:]), self.cfg.trunk.scale
+        anchors = anchors_for(self.cfg.anchors, shapes, images.device, size, scale)
         return logits, deltas, anchors.split([x.shape[1] for x in logits])
 
     def predict(self, images: Tensor, proposals: list[Tensor] | None = None) -> tuple[Tensor, Tensor, Tensor]:
@@ -117,8 +117,8 @@ class RetinaNet(nn.Module, DetectionSystem):
             return targets
         check_targets(targets, len(images), ("boxes", "labels"), self.cfg.num_classes)
         size = tuple(images.shape[-2:])
-        shapes = map_shapes(size, self.cfg.anchors.levels)
-        anchors = anchors_for(self.cfg.anchors, shapes, images.device, size)
+        shapes = map_shapes(size, self.cfg.anchors.levels, self.cfg.trunk.scale)
+        anchors = anchors_for(self.cfg.anchors, shapes, images.device, size, self.cfg.trunk.scale)
         observed, total = [], torch.zeros((), device=images.device)
         for target in targets:
             labels, matched = self._assign_image(anchors, target)
