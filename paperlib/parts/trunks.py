@@ -13,7 +13,7 @@ from paperlib.parts.convs import Block, ConvNorm, pointwise
 from paperlib.parts.trunk_weights import load_weights
 
 SLIM_WIDTHS = {2: 16, 3: 32, 4: 64, 5: 128}  # channels of level l
-SLIM_DEPTHS = {2: 1, 3: 1, 4: 2, 5: 2}  # blocks of two 3x3 layers at level l
+SLIM_DEPTHS = {"slim": (1, 1, 2, 2), "slim_deep": (1, 1, 6, 2)}  # blocks of two 3x3 layers at levels 2 to 5
 TINY_WIDTHS = {1: 16, 2: 32, 3: 48, 4: 64, 5: 96}  # channels of level l; multiples of 16 fill a vector
 
 
@@ -33,8 +33,9 @@ class TrunkConfig:
 
 
 class Trunk(nn.Module):
-    """Shared by all trunks: normalises the images, runs the stages in turn,
-    keeps what each level gave last."""
+    """Shared by all trunks: normalises the images, runs the stages in turn, keeps what each level gave."""
+
+    scales: tuple[float, ...] = (1.0,)  # that TrunkConfig.scale may ask for
 
     def __init__(self, cfg: TrunkConfig, channels: dict[int, int], levels: tuple[int, ...] = ()):
         super().__init__()
@@ -78,8 +79,7 @@ class Trunk(nn.Module):
 class Tiny(Trunk):
     """A residual net of nine 3x3 layers, 0.2 M parameters, levels 1 to 5; ours, for the embedded sets.
 
-    "tiny_deep" has a second block at each level, 17 layers in all:
-    it stands to "tiny" as ResNet-101 to ResNet-50.
+    "tiny_deep" has a second block at each level, 17 layers; it stands to "tiny" as ResNet-101 to ResNet-50.
     """
 
     def __init__(self, cfg: TrunkConfig):
@@ -103,15 +103,18 @@ class Slim(Trunk):
     as ResNet-101 to ResNet-50.
     """
 
+    scales = (0.25, 0.5, 1.0)
+
     def __init__(self, cfg: TrunkConfig):
         super().__init__(cfg, dict(SLIM_WIDTHS))
         norm = cfg.frozen_norm, cfg.norm_eps
-        layers = [ConvNorm(3, SLIM_WIDTHS[2], 3, 1 if cfg.scale < 0.5 else 2, *norm), nn.ReLU(inplace=True)]
-        self.stem = nn.Sequential(*layers, *[nn.MaxPool2d(2)] * (cfg.scale == 1))
-        self.blocks, c_in = nn.ModuleList(), SLIM_WIDTHS[2]
-        for level, width in SLIM_WIDTHS.items():
-            depth = SLIM_DEPTHS[level] * (3 if cfg.name == "slim_deep" and level == 4 else 1)
-            first = Block(c_in, width, 1 if level == 2 else 2, *norm)
+        c_in, stride = SLIM_WIDTHS[2], int(4 * cfg.scale)  # of level 2, as the stem's
+        self.stem = nn.Sequential(ConvNorm(3, c_in, 3, min(stride, 2), *norm), nn.ReLU(inplace=True))
+        if stride == 4:
+            self.stem.append(nn.MaxPool2d(2))
+        self.blocks = nn.ModuleList()
+        for (level, width), depth in zip(SLIM_WIDTHS.items(), SLIM_DEPTHS[cfg.name]):
+            first = Block(c_in, width, min(level - 1, 2), *norm)
             more = [Block(width, width, 1, *norm) for _ in range(depth - 1)]
             self.blocks.append(nn.Sequential(first, *more))
             c_in = width
@@ -211,9 +214,8 @@ def trunk(cfg: TrunkConfig) -> Trunk:
     """
     if cfg.name not in TRUNKS:
         raise ValueError(f"trunk {cfg.name!r}: expected one of {sorted(TRUNKS)}")
-    scales = (0.25, 0.5, 1.0) if TRUNKS[cfg.name] is Slim else (1.0,)
-    if cfg.scale not in scales:
-        raise ValueError(f"trunk.scale {cfg.scale} of {cfg.name!r}: expected one of {scales}")
+    if cfg.scale not in (known := TRUNKS[cfg.name].scales):
+        raise ValueError(f"trunk.scale {cfg.scale} of {cfg.name!r}: expected one of {known}")
     if not 0 <= cfg.frozen_stages <= 5:
         raise ValueError(f"trunk.frozen_stages {cfg.frozen_stages}: expected 0 (none) to 5 (all)")
     return TRUNKS[cfg.name](cfg).finish()
