@@ -72,7 +72,7 @@ def anchor_coverage(dataset: DetectionSet, cfg: AnchorConfig, size=None, limit: 
     Units: px of the resized image.
     """
     def anchors(i: int, h: int, w: int) -> Tensor:
-        shapes = map_shapes(_canvas(h, w), cfg.levels, scale)
+        shapes = map_shapes(_canvas(h, w), cfg.levels, scale=scale)
         laid = anchors_for(cfg, shapes, image_size=_canvas(h, w), scale=scale)
         return laid if border is None else laid[inside(laid, (h, w), border)]
 

@@ -97,7 +97,7 @@ def _best_anchors(trained: TrainedAnchors, gt: Tensor, h: int, w: int) -> tuple[
 def _laid_out(cfg: AnchorConfig, scale: float, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
     """All anchors (A, 4) px of an image of (h, w) px, and the stride (A,) px of the map that each lies on."""
     h, w = (-(-side // PAD_TO) * PAD_TO for side in size)
-    shapes, strides = map_shapes((h, w), cfg.levels, scale), []
+    shapes, strides = map_shapes((h, w), cfg.levels, scale=scale), []
     for level in cfg.levels:
         count = math.prod(shapes[level]) * cfg.shapes_per_position
         strides.append(torch.full((count,), float(stride_of(level, scale))))

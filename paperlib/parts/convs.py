@@ -8,28 +8,6 @@ def stride_of(level: int, scale: float = 1.0) -> float:
     return 2**level * scale
 
 
-class Pointwise(nn.Conv2d):
-    """A 1x1 convolution; the same as nn.Conv2d(c_in, c_out, 1), and faster on one CPU thread.
-
-    There torch sends undilated 1x1 convolutions to a general matrix product and only the others to oneDNN,
-    which is twice as fast. Dilation has no meaning for one tap, so on a CPU this layer claims to be dilated.
-    """
-
-    def __init__(self, c_in: int, c_out: int):
-        super().__init__(c_in, c_out, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.conv2d(x, self.weight, self.bias, dilation=2 if x.device.type == "cpu" else 1)
-
-
-def pointwise(net: nn.Module) -> None:
-    """Make the undilated 1x1 convolutions of somebody else's network `Pointwise`, in place;
-    weights and names stay."""
-    for layer in net.modules():
-        if type(layer) is nn.Conv2d and layer.kernel_size == layer.stride == (1, 1) and layer.groups == 1:
-            layer.__class__ = Pointwise
-
-
 class ConvNorm(nn.Module):
     """Convolution and batch norm; with `frozen` the stored statistics are folded into the convolution."""
 
@@ -49,6 +27,30 @@ class ConvNorm(nn.Module):
         return F.conv2d(x, weight, shift, self.conv.stride, self.conv.padding)
 
 
+class Pointwise(nn.Conv2d):
+    """A 1x1 convolution; the same as nn.Conv2d(c_in, c_out, 1), and faster on one CPU thread.
+
+    There torch sends undilated 1x1 convolutions to a general matrix product and only the others to oneDNN,
+    which is twice as fast. Dilation has no meaning for one tap, so on a CPU this layer claims to be dilated.
+    """
+
+    def __init__(self, c_in: int, c_out: int):
+        super().__init__(c_in, c_out, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.device.type == "cpu":
+            return F.conv2d(x, self.weight, self.bias, dilation=2)
+        return F.conv2d(x, self.weight, self.bias)
+
+
+def pointwise(net: nn.Module) -> None:
+    """Make the undilated 1x1 convolutions of somebody else's network `Pointwise`, in place;
+    weights and names stay."""
+    for layer in net.modules():
+        if type(layer) is nn.Conv2d and layer.kernel_size == layer.stride == (1, 1) and layer.groups == 1:
+            layer.__class__ = Pointwise
+
+
 class Block(nn.Module):
     """Two 3x3 convolutions and a shortcut (He et al., arXiv 1512.03385, Fig. 2)."""
 
@@ -60,4 +62,6 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.second(F.relu(self.first(x), inplace=True))
-        return F.relu(y + (x if self.shortcut is None else self.shortcut(x)), inplace=True)
+        if self.shortcut is not None:
+            x = self.shortcut(x)
+        return F.relu(y + x, inplace=True)

@@ -22,8 +22,7 @@ class TrunkConfig:
     # slim, tiny[_deep] | small | medium | large | vgg16 | resnet18, 50, 101 | resnext101_32x8d
     name: str = "resnet50"
     weights: str | None = None  # None: random | "imagenet" | "mininet" | path of a .safetensors or .pth file
-    # leading stages that do not learn: 1 the stem, 2 also level 2 (Fast R-CNN Sec. 4.5)
-    frozen_stages: int = 0
+    frozen_stages: int = 0  # leading ones that do not learn: 1 the stem, 2 also level 2 (Fast R-CNN Sec. 4.5)
     frozen_norm: bool = False  # batch norm as a fixed affine map of its statistics (RetinaNet starts so)
     norm_eps: float = 1e-5  # added to the variance (0 for torchvision's published RetinaNet weights)
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)  # RGB in [0, 1], subtracted from the images (ImageNet's)
@@ -33,15 +32,15 @@ class TrunkConfig:
 
 
 class Trunk(nn.Module):
-    """Shared by all trunks: normalises the images, runs the stages in turn, keeps what each level gave."""
+    """Shared by all trunks: normalises the images, runs the stages, keeps what each level gave last."""
 
+    floored: tuple[int, ...] = ()  # levels made by 2x2 pooling, whose side is half of an odd one rounded down
     scales: tuple[float, ...] = (1.0,)  # that TrunkConfig.scale may ask for
 
     def __init__(self, cfg: TrunkConfig, channels: dict[int, int], levels: tuple[int, ...] = ()):
         super().__init__()
         self.cfg, self.channels = cfg, channels
-        # of each stage after the stem
-        self.levels = levels or tuple(level for level in channels if level > 1)
+        self.levels = levels or tuple(level for level in channels if level > 1)  # of stages after the stem
         self.trained = None  # as of a system: a trunk that is stored by itself names no classes
         self.fc = None  # fc6 and fc7, of trunks that are trained with them; a box head takes them over
         self.register_buffer("mean", torch.tensor(cfg.mean).view(3, 1, 1), persistent=False)
@@ -49,7 +48,7 @@ class Trunk(nn.Module):
 
     def stages(self) -> list[nn.Module]:
         """The stem (to stride 4 or 2), then the stage of each level, finest first."""
-        raise NotImplementedError
+        return [self.stem, *self.blocks]
 
     def forward(self, images: Tensor) -> dict[int, Tensor]:
         scale = 255 if images.dtype == torch.uint8 else 1
@@ -57,7 +56,9 @@ class Trunk(nn.Module):
         x = x.contiguous(memory_format=torch.channels_last)
         stem, *levels = self.stages()
         x = stem(x)
-        features = {1: x} if 1 in self.channels else {}
+        features = {}
+        if 1 in self.channels:
+            features[1] = x
         for level, stage in zip(self.levels, levels):
             features[level] = x = stage(x)  # (N, C_l, H / stride, W / stride)
         return features
@@ -77,10 +78,7 @@ class Trunk(nn.Module):
 
 
 class Tiny(Trunk):
-    """A residual net of nine 3x3 layers, 0.2 M parameters, levels 1 to 5; ours, for the embedded sets.
-
-    "tiny_deep" has a second block at each level, 17 layers; it stands to "tiny" as ResNet-101 to ResNet-50.
-    """
+    """A residual net of nine 3x3 layers, 0.2 M parameters, levels 1 to 5; "tiny_deep": two blocks a level."""
 
     def __init__(self, cfg: TrunkConfig):
         super().__init__(cfg, dict(TINY_WIDTHS))
@@ -91,16 +89,12 @@ class Tiny(Trunk):
             self.blocks = nn.ModuleList(nn.Sequential(first, Block(c, c, 1, *norm))
                                         for first, c in zip(self.blocks, list(TINY_WIDTHS.values())[1:]))
 
-    def stages(self) -> list[nn.Module]:
-        return [self.stem, *self.blocks]
-
 
 class Slim(Trunk):
     """A ResNet in the small: levels 2 to 5 are 3, 5, 9 and 13 layers deep; 0.7 M parameters.
 
-    The stem alone decides cfg.scale, so that one file of weights serves all scales: 3x3 of stride 1 or 2, and
-    at scale 1 a pooling, as ResNet's. "slim_deep" has three times the blocks at level 4: it stands to "slim"
-    as ResNet-101 to ResNet-50.
+    The stem alone sets the scale, so that one file of weights serves all: stride 1 or 2, a pooling at 1.
+    "slim_deep" has three times the blocks at level 4: it stands to "slim" as ResNet-101 to ResNet-50.
     """
 
     scales = (0.25, 0.5, 1.0)
@@ -118,9 +112,6 @@ class Slim(Trunk):
             more = [Block(width, width, 1, *norm) for _ in range(depth - 1)]
             self.blocks.append(nn.Sequential(first, *more))
             c_in = width
-
-    def stages(self) -> list[nn.Module]:
-        return [self.stem, *self.blocks]
 
 
 class ResNet(Trunk):
@@ -159,14 +150,20 @@ class Plain(Trunk):
              response normalisation; half a million weights each.
     """
 
+    floored = (2, 3)
+
     def __init__(self, cfg: TrunkConfig):
         widths, depths, sides = PLANS[cfg.name]
         super().__init__(cfg, {2: widths[1], 3: widths[-1]}, (2, 3, 3, 3))
         self.groups, c_in = nn.ModuleList(), 3
         for group, (width, depth, side) in enumerate(zip(widths, depths, sides)):
-            layers = [nn.MaxPool2d(2)] if group in (1, 2) else []
+            layers = []
+            if group in (1, 2):
+                layers.append(nn.MaxPool2d(2))
             for i in range(depth):
-                stride = 2 if group == i == 0 else 1
+                stride = 1
+                if group == i == 0:
+                    stride = 2
                 layers.append(ConvNorm(c_in, width, side, stride, cfg.frozen_norm, cfg.norm_eps))
                 layers.append(nn.ReLU(inplace=True))
                 c_in = width
@@ -183,6 +180,8 @@ class VGG16(Trunk):
 
     Source: Simonyan and Zisserman (arXiv 1409.1556) Table 1, D; no last pooling: Fast R-CNN Sec. 2.2.
     """
+
+    floored = (1, 2, 3, 4)
 
     def __init__(self, cfg: TrunkConfig):
         layers = torchvision.models.vgg.make_layers(torchvision.models.vgg.cfgs["D"], batch_norm=False)[:-1]
