@@ -105,7 +105,7 @@ class Slim(Trunk):
         c_in, stride = SLIM_WIDTHS[2], int(4 * cfg.scale)  # of level 2, as the stem's
         self.stem = nn.Sequential(ConvNorm(3, c_in, 3, min(stride, 2), *norm), nn.ReLU(inplace=True))
         if stride == 4:
-            self.stem.append(nn.MaxPool2d(2))
+            self.stem.append(nn.MaxPool2d(2, ceil_mode=True))
         self.blocks = nn.ModuleList()
         for (level, width), depth in zip(SLIM_WIDTHS.items(), SLIM_DEPTHS[cfg.name]):
             first = Block(c_in, width, min(level - 1, 2), *norm)
