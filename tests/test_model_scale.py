@@ -8,7 +8,7 @@ import pytest
 from paperlib.config import override
 from paperlib.data import named_sets
 from paperlib.data.read_coco import read_coco
-from paperlib.doctor.model_scale import least, model_scale, on_photographs, table, too_coarse
+from paperlib.doctor.model_scale import examine_scale, least, model_scale, on_photographs, table
 from paperlib.systems.registry import PRESETS
 from paperlib.world import build
 
@@ -70,10 +70,12 @@ def test_rois_are_counted_on_the_map_that_they_are_read_from(squares):
 
 @pytest.mark.parametrize("system", list(SIZES))
 def test_the_scale_models_are_inside_the_bounds_and_the_old_ones_are_not(drawn, system):
-    assert too_coarse(model_scale(drawn, PRESETS[system]["scale"](36)), system) == []
-    old = too_coarse(model_scale(drawn, PRESETS[system]["tiny"](36)), system)
-    assert old and all("photographs" in text or "paper" in text for text, _ in old)
-    assert too_coarse(on_photographs()[system], system) == [] and least(system)
+    fine = examine_scale(model_scale(drawn, PRESETS[system]["scale"](36)), system)
+    assert [finding.level for finding in fine] == ["ok"] and "cells wide" in fine[0].text
+    old = examine_scale(model_scale(drawn, PRESETS[system]["tiny"](36)), system)
+    assert {finding.level for finding in old} == {"look"} and all(finding.advice for finding in old)
+    assert examine_scale(on_photographs()[system], system)[0].level == "ok" and least(system)
+    assert examine_scale(on_photographs()[system], "rcnn") == []
 
 
 def test_the_issue_of_coarse_grids_is_seen(drawn):

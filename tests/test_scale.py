@@ -51,7 +51,7 @@ def test_the_finest_level_is_shallow_and_the_coarsest_deep():
 @pytest.mark.parametrize("name, scale, words", [("tiny", 0.5, r"'tiny': expected one of \(1.0,\)"),
                                                 ("slim", 2.0, "expected one of .0.25, 0.5, 1.0.")])
 def test_a_scale_that_a_trunk_does_not_have_is_refused(name, scale, words):
-    with pytest.raises(ValueError, match=f"trunk.scale {scale} of .*{words}"):
+    with pytest.raises(ValueError, match=rf"trunk\.scale {scale} of .*{words}"):
         trunk(TrunkConfig(name, scale=scale))
 
 
@@ -93,7 +93,8 @@ def test_the_systems_train_and_detect_at_a_scale(system, scale):
     assert len(net.eval().detect(images)) == 2
 
 
-@pytest.mark.parametrize("table", ["fpn/1", "fpn/2", "fpn/3", "fpn/5", "focal_loss/1d", "focal_loss/1e", "focal_loss/2"])
+@pytest.mark.parametrize("table", ["fpn/1", "fpn/2", "fpn/3", "fpn/5", "focal_loss/1d", "focal_loss/1e",
+                                   "focal_loss/2"])
 def test_the_tables_rows_can_be_built_from_the_scale_model(table):
     body, built = published()[table], 0
     system = body["run"]["system"]
@@ -112,5 +113,5 @@ def test_linear_decay_goes_from_the_warm_up_straight_to_nothing():
     recipe = Recipe(steps=110, lr=1.0, warmup=10, decay="linear")
     rates = [learning_rate(step, recipe) for step in (0, 5, 10, 60, 109)]
     assert rates == pytest.approx([0.1, 0.55, 1.0, 0.5, 0.01])
-    with pytest.raises(ValueError, match="recipe.decay is 'cosine', expected 'steps' or 'linear'"):
+    with pytest.raises(ValueError, match=r"recipe\.decay is 'cosine', expected 'steps' or 'linear'"):
         learning_rate(0, replace(recipe, decay="cosine"))

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from paperlib.data.batches import fit_size
 from paperlib.data.detection_set import DetectionSet
+from paperlib.doctor.finding import Finding
 from paperlib.parts import boxes as box_parts
 from paperlib.parts.anchors import AnchorConfig, anchors_for, inside, map_shapes
 from paperlib.parts.convs import stride_of
@@ -137,15 +138,27 @@ def _stored() -> dict:
         return tomllib.load(file)
 
 
-def too_coarse(measured: ModelScale, system: str) -> list[tuple[str, str]]:
-    """(what is too little, what helps) of a model that is coarser for its objects than `least` asks."""
-    photographs, lines = on_photographs().get(system), []
+def examine_scale(measured: ModelScale, system: str) -> list[Finding]:
+    """Whether a model is as fine for its objects as `least` asks; [] for a system that `least` leaves out."""
+    photographs = on_photographs().get(system)
+    if photographs is None or not measured.objects:
+        return []
+    findings = []
     for name, bound in least(system).items():
         value = getattr(measured, name)
         if value < bound:  # never for nan: the model has no such number
-            text, advice = SHORT[name]
-            lines.append((text.format(value, bound, getattr(photographs, name)), advice))
-    return lines
+            form, advice = SHORT[name]
+            text = form.format(value, bound, getattr(photographs, name))
+            findings.append(Finding("scale", "look", text, advice))
+    if findings:
+        return findings
+    places = [(measured.cells, photographs.cells, "on the map of its best anchor"),
+               (measured.roi_cells, photographs.roi_cells, "on the map of its RoI")]
+    lines = []
+    for cells, reference, place in places:
+        if not math.isnan(cells):
+            lines.append(f"{cells:.1f} cells wide {place} ({reference:.1f} on photographs)")
+    return [Finding("scale", "ok", f"the median object is {' and '.join(lines)}")]
 
 
 def table(rows: dict[str, ModelScale]) -> str:

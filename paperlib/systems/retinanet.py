@@ -74,7 +74,7 @@ class RetinaNet(nn.Module, DetectionSystem):
         return logits, deltas, self._anchors(images).split([x.shape[1] for x in logits])
 
     def _anchors(self, images: Tensor) -> Tensor:
-        """Those of all levels (A, 4) px, which the images' size alone decides: no network has to run."""
+        """Those of all levels (A, 4) px, which the images' size alone decides: no network runs first."""
         size, scale = tuple(images.shape[-2:]), self.cfg.trunk.scale
         shapes = map_shapes(size, self.cfg.anchors.levels, self.trunk.floored, scale)
         return anchors_for(self.cfg.anchors, shapes, images.device, size, scale)
