@@ -5,7 +5,7 @@
 # segmentation* (arXiv 1311.2524v5), Sections 2 and 3, Appendices A and C.
 # **Before this:** boxes and average precision (notebook 02).
 #
-# <!-- minutes --><!-- /minutes -->
+# <!-- minutes -->CPU: not measured yet; older CPU: not measured yet; GPU: not measured yet<!-- /minutes -->
 # Everything here runs on a CPU.
 
 # %% tags=["parameters"]
@@ -59,12 +59,14 @@ from paperlib.parts.crops.windows import sample_windows
 from paperlib.parts.proposals import ProposalSource
 from paperlib.progress import progress
 from paperlib.systems.rcnn import RCNN
-from paperlib.teach import draw
-from paperlib.teach.exercises import check, predict, reveal, score
-from paperlib.teach.widgets import explore, frames
 from paperlib.training import hard_negatives, rcnn_stages
 from paperlib.training import ridge as ridge_room
 from paperlib.training.recipes import budget, system_config
+
+# %%
+from paperlib.teach import draw
+from paperlib.teach.exercises import check, predict, reveal, score
+from paperlib.teach.widgets import explore, frames
 
 draw.style()
 device, plan = pick_device(DEVICE), budget(BUDGET)

@@ -16,7 +16,7 @@ TOP = 16  # regions of a unit (Fig. 4)
 
 @dataclass(frozen=True)
 class Regions:
-    """The regions of a set's images, and how strongly each channel of pool5 fires on them at its middle cell."""
+    """The regions of a set's images, and how much each channel of pool5 fires on them at its middle cell."""
 
     image: Tensor  # (R,) place of the image in the set
     boxes: Tensor  # (R, 4) px
@@ -58,7 +58,7 @@ def top_regions(regions: Regions, unit: int, count: int = TOP, nms: float = 0.3)
 
 
 def purity(regions: Regions, unit: int, count: int = TOP) -> float:
-    """The share of the commonest class among a unit's top regions; those that show no object count as none."""
+    """The share of the commonest class among a unit's top regions; a region without an object has none."""
     labels = regions.labels[top_regions(regions, unit, count)]
     objects = labels[labels > 0]
     if not len(objects):
