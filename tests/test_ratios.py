@@ -102,7 +102,7 @@ def record(claim: str, values: list[float], device: str = "cpu (x86_64)", shrink
 
 
 def of(claim: str) -> dict:
-    return next(line for line in judged() if line["id"] == claim)
+    return next(line for line in judged() if line.id == claim)
 
 
 def test_timings_are_judged_and_go_stale(timings, monkeypatch):
@@ -110,17 +110,17 @@ def test_timings_are_judged_and_go_stale(timings, monkeypatch):
     record("focal-scale-cost", [2.0, 2.1, 2.2, 2.3, 2.4, 2.5, 2.6, 2.7, 2.8])       # the newest counts
     record("focal-scale-cost", [3.0] * 9, "cuda (a card)", shrink=1)
     line = of("focal-scale-cost")
-    assert (line["measured"], line["interval"], line["n"], line["verdict"]) == (2.4, [2.1, 2.7], 9, "holds")
-    assert line["cost"] == 0.5 and line["budget"] == "bench"
-    assert "Sides 1/2, regions 1/4" in line["note"] and "On cuda: 3." in line["note"]
+    assert (line.measured, line.interval, line.n, line.verdict) == (2.4, (2.1, 2.7), 9, "holds")
+    assert line.cost == 0.5 and line.budget == "bench"
+    assert "Sides 1/2, regions 1/4" in line.note and "On cuda: 3." in line.note
     monkeypatch.setattr(timing, "REVISION", timing.REVISION + 1)
     line = of("focal-scale-cost")
-    assert line["verdict"] == "stale" and line["measured"] is None
+    assert line.verdict == "stale" and line.measured is None
 
 
 def test_a_timing_on_a_gpu_alone_is_judged_too(timings):
     record("focal-scale-cost", [3.0] * 9, "cuda (a card)", shrink=1)
-    assert of("focal-scale-cost")["verdict"] == "holds" and "Sides" not in of("focal-scale-cost")["note"]
+    assert of("focal-scale-cost").verdict == "holds" and "Sides" not in of("focal-scale-cost").note
 
 
 def test_the_command_records(timings, capsys):
@@ -132,4 +132,4 @@ def test_the_command_records(timings, capsys):
     assert main(["bench", "claims", "--ids", "fpn-extra-cost-marginal", "--repeats", "1", "--device", "cpu"]) == 0
     assert capsys.readouterr().out.startswith("fpn-extra-cost-marginal: ")
     assert len(records.read("ratios", "bench")) == 1 and torch.get_num_threads() == threads
-    assert of("fpn-extra-cost-marginal")["verdict"] == "unresolved"                 # one repeat bounds nothing
+    assert of("fpn-extra-cost-marginal").verdict == "unresolved"                 # one repeat bounds nothing
