@@ -609,7 +609,7 @@ draw.table(frame, f"{len(train_set)} training and {len(test)} test images; {stor
 # %%
 from paperlib.claims import verdicts
 
-mine = [c for c in verdicts.judged(shown_at, "rcnn") if c["notebook"] == "03_rcnn"]
+mine = [c for c in verdicts.judged(shown_at, "rcnn") if c.notebook == "03_rcnn"]
 draw.table(verdicts.frame(mine, "trend"), "Claims of R-CNN about trained systems and our verdicts; intervals are 95%, in points")
 
 # %%
