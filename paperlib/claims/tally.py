@@ -2,7 +2,8 @@
 from collections import Counter
 from collections.abc import Iterable
 
-VERDICTS = ("holds", "contradicted", "unresolved", "stale", "not run", "external")
+VERDICTS = ("follows", "follows under a reading", "conforms", "does not follow", "holds", "holds, smaller",
+            "holds, larger", "contradicted", "unresolved", "stale", "not run", "external")
 
 
 def counts(lines: Iterable[dict]) -> dict[str, dict[str, int]]:

@@ -105,10 +105,13 @@ def _interval(found: Difference | None) -> dict:
 
 
 def _exact(claim: dict) -> dict:
+    judge = claim["judge"]
     if claim["id"] not in COMPUTED:
-        return {}
+        return {"remark": judge.get("awaits", "")}
     value, agrees, formula = COMPUTED[claim["id"]]()
-    return {"measured": _plain(value), "verdict": "holds" if agrees else "contradicted", "formula": formula}
+    says = judge["says"] if agrees else "does not follow"
+    remark = f"Read so: {judge['reading']}." if "reading" in judge else ""
+    return {"measured": _plain(value), "verdict": says, "formula": formula, "remark": remark}
 
 
 def _plain(value):

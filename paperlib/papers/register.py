@@ -41,8 +41,15 @@ class Judge(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     by: str
 
 
-class Test(Judge, frozen=True):
-    """Computed, by claims/<paper>/computed.py."""
+class Test(Judge, frozen=True, kw_only=True):
+    """Computed, by claims/<paper>/computed.py.
+
+    `says` is the verdict if the computed value agrees with the paper's, else it is "does not follow".
+    """
+
+    says: Literal["follows", "follows under a reading", "conforms"]
+    reading: str | None = None  # with "follows under a reading", and with no other
+    awaits: str | None = None  # what must be built before it can be computed
 
 
 class Measure(Judge, frozen=True, kw_only=True):
@@ -107,6 +114,8 @@ def _check_judge(claim: Claim, where: str) -> None:
         expected = " or ".join(map(repr, ways))
         raise ValueError(f"{where}: kind {claim.kind!r} judged by {by!r}; expected {expected}")
     judge = typed(ways[by], claim.judge, f"{where}, judge")
+    if by == "test":
+        _check_reading(judge, where)
     name = claim.judge.get("table")
     if name is None:
         return
@@ -115,6 +124,13 @@ def _check_judge(claim: Claim, where: str) -> None:
         raise ValueError(f"{where}: no published table {name!r}")
     if by == "rows" and not claim.note:
         _check_rows(judge, by_variant(table), where)
+
+
+def _check_reading(judge: Test, where: str) -> None:
+    """Refuse a reading that is not named, and one that no verdict speaks of."""
+    if (judge.says == "follows under a reading") != (judge.reading is not None):
+        raise ValueError(f"{where}: says {judge.says!r} with reading {judge.reading!r}; "
+                         "expected a reading with 'follows under a reading', and with no other")
 
 
 def _check_rows(judge: Rows, table: dict, where: str) -> None:

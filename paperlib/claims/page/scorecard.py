@@ -16,7 +16,13 @@ from paperlib.tables import compare, records
 from paperlib.training.recipes import Budget, budget
 
 SIGNS = {
+    "follows": "✓",
+    "follows under a reading": "✓",
+    "conforms": "=",
+    "does not follow": "✗",
     "holds": "✓",
+    "holds, smaller": "✓",
+    "holds, larger": "✓",
     "contradicted": "✗",
     "unresolved": "?",
     "stale": "!",
@@ -24,10 +30,16 @@ SIGNS = {
     "external": "↗",
 }
 MEANINGS = {
-    "holds": "the 95% interval lies on the side that the paper claims, "
-    "or the computed value is the printed one",
+    "follows": "the paper's number follows from its own data or from arithmetic",
+    "follows under a reading": "it does if the sentence is read in one of several ways, "
+    "which the claim names",
+    "conforms": "our code or configuration does what the paper states; nothing is tested about the world",
+    "does not follow": "the computed value is not the printed one",
+    "holds": "the 95% interval lies on the side that the paper claims",
+    "holds, smaller": "so it does, but our effect is smaller than the printed one",
+    "holds, larger": "so it does, but our effect is larger than the printed one",
     "contradicted": "the interval lies on the other side",
-    "unresolved": "the interval includes no difference, or a timing has the direction but not the size",
+    "unresolved": "the interval includes no difference",
     "stale": "measured by code or on data that have changed since",
     "not run": "nothing is recorded yet",
     "external": "needs what this project does not have, such as a leaderboard",
