@@ -5,7 +5,8 @@ from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 from paperlib.bench import timing
-from paperlib.claims.registry import COMPUTED, CURVES, TIMED
+from paperlib.claims import timed
+from paperlib.claims.registry import COMPUTED, CURVES, REDUCED, TIMED
 from paperlib.claims.tally import VERDICTS as VERDICTS
 from paperlib.claims.tally import counts as counts
 from paperlib.intervals import Difference, paired, pairs_to_see, verdict
@@ -36,10 +37,10 @@ def judged(plan: str | Budget | None = "mini", paper: str | None = None) -> list
     """
     plan = plan if isinstance(plan, Budget) else budget(plan)
     trained = _Trained(plan)
-    timed = timing.measured(timing.TABLE)
+    timings = timing.measured(timing.TABLE)
     judges = {
         "test": lambda claim: _exact(claim),
-        "measure": lambda claim: _ratio(claim, timed),
+        "measure": lambda claim: _ratio(claim, timings),
         "rows": lambda claim: _rows(claim, trained),
         "curve": lambda claim: _curve(claim, trained),
         "external": lambda claim: {"verdict": "external", "remark": claim["judge"]["why"]},
@@ -123,10 +124,10 @@ def _plain(value):
     return float(f"{value:.4g}") if isinstance(value, float) and not value.is_integer() else value
 
 
-def _ratio(claim: dict, timed: dict) -> dict:
-    by_device = timed.get(claim["id"])
+def _ratio(claim: dict, timings: dict) -> dict:
+    by_device = timings.get(claim["id"])
     if not by_device:
-        return {}
+        return {"remark": claim["judge"].get("awaits", "")}
     main, *others = sorted(by_device, key=lambda device: device != "cpu")
     outcome = _timing(claim, by_device[main])
     also = [f" On {device}: {timing.interval(by_device[device]).mean:.3g}." for device in others]
@@ -135,10 +136,12 @@ def _ratio(claim: dict, timed: dict) -> dict:
 
 def _timing(claim: dict, record: dict) -> dict:
     found = timing.interval(record)
-    says, remark = timing.judge(claim, found)
+    says, remark = timed.judge(claim, found)
     if record["hash"] != timing.identity(claim["id"], TIMED):
         return {"verdict": "stale"}
-    size = f" Sides 1/{record['shrink']}, regions 1/{record['shrink']**2} of the paper's." * (record["shrink"] > 1)
+    size = timed.circumstances(record, REDUCED[claim["id"]])
+    ours = claim["judge"].get("why")
+    remark += f" The bound is ours: {ours}." if ours else ""
     remark += " The code has changed since." * changed_since(record)
     return _interval(found) | {"verdict": says, "cost": round(record["seconds"] / 60, 2),
                                "remark": f"Timed: {record['note']}{size} {remark.strip()}".strip()}

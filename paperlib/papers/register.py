@@ -53,15 +53,18 @@ class Test(Judge, frozen=True, kw_only=True):
 
 
 class Measure(Judge, frozen=True, kw_only=True):
-    """Timed, by claims/<paper>/timed.py.
+    """Timed, by claims/<paper>/timed.py, and compared by rule 7 of `data/claims/RULES.md`.
 
-    `value` is a bound; `low` and `high` are what the paper's figure leaves open.
+    size: int | float | list | None = None  # what the paper prints; a list is from the least to the largest
     """
 
-    direction: Literal["<", ">"]
-    value: int | float | None = None
-    low: int | float | None = None
-    high: int | float | None = None
+    direction: Literal["<", ">", "="]
+    size: int | float | list | None = None  # what the paper prints; a list: from the least to the largest
+    bound: int | float | None = None  # what the direction starts from; None: a quotient of 1
+    within: int | float | None = None  # the factor that counts as equal, where the printed size is 1
+    why: str | None = None  # with a bound or factor that is ours
+    of: Literal["share", "saved"] | None = None  # %: one part's time over the rest | before over after
+    awaits: str | None = None  # what must be built before it can be timed
 
 
 class Rows(Judge, frozen=True, kw_only=True):

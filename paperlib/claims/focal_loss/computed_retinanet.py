@@ -69,8 +69,9 @@ def _serves_every_level(head: DenseHead) -> bool:
     """Whether one head takes maps of two levels, with sides of 4 and 2, and answers for every anchor."""
     maps = {level: torch.empty(1, 256, 32 >> level, 32 >> level, device="meta") for level in (3, 4)}
     scores, deltas = head(maps)
-    counts = [[x.shape[1] for x in outputs] for outputs in (scores, deltas)]
-    return counts == [[16 * NUM_ANCHORS, 4 * NUM_ANCHORS]] * 2
+    of_scores = [x.shape[1] for x in scores]
+    of_deltas = [x.shape[1] for x in deltas]
+    return of_scores == of_deltas == [16 * NUM_ANCHORS, 4 * NUM_ANCHORS]
 
 
 def agnostic_outputs():

@@ -46,3 +46,4 @@ def image_pyramid(device, shrink):
 
 TIMED = {"fpn-extra-cost-marginal": fpn_extra, "fpn-faster-than-c4": fpn_against_c4, "fpn-r101-cost": fpn_depth,
          "fpn-image-pyramid-cost": image_pyramid}
+REDUCED = dict.fromkeys(TIMED, ("sides", "regions")) | {"fpn-extra-cost-marginal": ("sides",)}
