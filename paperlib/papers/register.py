@@ -55,7 +55,7 @@ class Test(Judge, frozen=True, kw_only=True):
 class Measure(Judge, frozen=True, kw_only=True):
     """Timed, by claims/<paper>/timed.py, and compared by rule 7 of `data/claims/RULES.md`.
 
-    size: int | float | list | None = None  # what the paper prints; a list is from the least to the largest
+    Numbers are quotients of times, seconds, or percentages of time.
     """
 
     direction: Literal["<", ">", "="]
@@ -63,7 +63,8 @@ class Measure(Judge, frozen=True, kw_only=True):
     bound: int | float | None = None  # what the direction starts from; None: a quotient of 1
     within: int | float | None = None  # the factor that counts as equal, where the printed size is 1
     why: str | None = None  # with a bound or factor that is ours
-    of: Literal["share", "saved"] | None = None  # %: one part's time over the rest | before over after
+    # how a percentage becomes a quotient: one part's time over the rest | the time before over that after
+    of: Literal["share", "saved"] | None = None
     awaits: str | None = None  # what must be built before it can be timed
 
 
