@@ -170,7 +170,7 @@ def scorecard(args) -> None:
 
 
 def bench(args) -> None:
-    """Time ours beside the peers or the papers' claims about time, or probe the drawn world, and record it."""
+    """Time ours beside the peers, or the papers' claims about time, or probe the drawn world; record it."""
     ids = args.ids.split(",") if args.ids else None
     if args.what == "peers":
         from paperlib.course import bench_section

@@ -8,7 +8,8 @@ from paperlib.course import twins
 from paperlib.teach.png import Picture
 
 INDEX = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>paperlib</title>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>paperlib</title>
 <style>body {{ font: 1.1rem/1.6 sans-serif; max-width: 45rem; margin: 2rem auto; padding: 0 1rem }}</style>
 <h1>paperlib</h1>
 <ul>

@@ -29,7 +29,9 @@ class AnchorConfig:
     @property
     def shapes_per_position(self) -> int:
         """Anchors at each position of a map (the papers' A or k)."""
-        return len(self.ratios) * (len(self.sizes[0]) if self.sizes else len(self.scales))
+        if self.sizes:
+            return len(self.ratios) * len(self.sizes[0])
+        return len(self.ratios) * len(self.scales)
 
 
 def check_levels(cfg: AnchorConfig, levels: tuple[int, ...]) -> None:
@@ -50,13 +52,25 @@ def base_anchors(cfg: AnchorConfig, level: int) -> Tensor:
         wh += [(side / root, side * root) for side in sides]
     wh = torch.tensor(wh, dtype=torch.float64)  # (shapes, 2)
     corners = torch.cat([-wh, wh], dim=1) / 2
-    return corners.round() if cfg.rounded else corners
+    if cfg.rounded:
+        return corners.round()
+    return corners
 
 
-def map_shapes(image_size: tuple[int, int], levels: tuple[int, ...]) -> dict[int, tuple[int, int]]:
-    """{level: (H, W)} of the feature maps of an image of `image_size` (h, w) px: each halving rounds up."""
+def map_shapes(image_size: tuple[int, int], levels: tuple[int, ...],
+               floored: tuple[int, ...] = ()) -> dict[int, tuple[int, int]]:
+    """{level: (H, W)} of the feature maps of an image of `image_size` (h, w) px.
+
+    Each halving rounds up, but for those that make the levels `floored` (`Trunk.floored`).
+    """
     h, w = image_size
-    return {level: (-(-h // 2**level), -(-w // 2**level)) for level in levels}
+    shapes = {}
+    for level in range(1, max(levels, default=0) + 1):
+        if level not in floored:
+            h, w = h + 1, w + 1
+        h, w = h // 2, w // 2
+        shapes[level] = (h, w)
+    return {level: shapes[level] for level in levels}
 
 
 def anchors_for(cfg: AnchorConfig, shapes: dict, device="cpu", image_size: tuple | None = None) -> Tensor:
@@ -76,12 +90,14 @@ def anchors_for(cfg: AnchorConfig, shapes: dict, device="cpu", image_size: tuple
     if cfg.fit_image and image_size is None:
         raise ValueError("anchors with fit_image=True need the image_size (h, w)")
     grids = tuple((level, *map(int, shapes[level])) for level in cfg.levels)
-    return _laid_out(cfg, grids, str(device), tuple(image_size) if cfg.fit_image else None)
+    if not cfg.fit_image:
+        return _laid_out(cfg, grids, str(device), None)
+    return _laid_out(cfg, grids, str(device), tuple(image_size))
 
 
 @lru_cache(maxsize=32)
 def _laid_out(cfg: AnchorConfig, grids: tuple, device: str, image_size: tuple | None) -> Tensor:
-    parts = []
+    parts = [torch.zeros(0, 4, dtype=torch.float64)]  # what no level at all makes
     for level, h, w in grids:
         step_y = step_x = 2**level
         if image_size:
@@ -92,7 +108,7 @@ def _laid_out(cfg: AnchorConfig, grids: tuple, device: str, image_size: tuple | 
         centres = torch.stack([x, y, x, y], dim=-1)  # (H, W, 4)
         parts.append((centres.unsqueeze(2) + base_anchors(cfg, level)).reshape(-1, 4))
     with torch.inference_mode(False):  # a cached tensor must be usable in training even if detection made it
-        laid = torch.cat(parts).float().to(device) if parts else torch.zeros(0, 4, device=device)
+        laid = torch.cat(parts).float().to(device)
         # (A, 4) whose four columns each lie together in memory: overlaps cost a third
         return laid.T.contiguous().T
 

@@ -67,7 +67,7 @@ def pool(features: dict[int, Tensor], rois: Tensor, cfg: RoIConfig = RoIConfig()
 
 
 def _pool_level(x: Tensor, rois: Tensor, level: int, cfg: RoIConfig) -> Tensor:
-    x = x if x.dtype == torch.float64 else x.float()  # bf16 would round the coordinates too
+    x = boxes.widened(x)  # bf16 would round the coordinates too
     return KINDS[cfg.kind](x, rois.to(x.dtype), 0.5**level, cfg)
 
 

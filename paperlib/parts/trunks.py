@@ -10,7 +10,7 @@ import torch.nn.functional as F
 import torchvision
 from torch import Tensor, nn
 
-from paperlib.parts.convs import pointwise
+from paperlib.parts.convs import ConvNorm, pointwise
 from paperlib.parts.trunk_weights import load_weights
 
 TINY_WIDTHS = {1: 16, 2: 32, 3: 48, 4: 64, 5: 96}  # channels of level l; multiples of 16 fill a vector
@@ -21,31 +21,11 @@ class TrunkConfig:
     # tiny | tiny_deep | small | medium | large | vgg16 | resnet18, 50, 101 | resnext101_32x8d
     name: str = "resnet50"
     weights: str | None = None  # None: random | "imagenet" | "mininet" | path of a .safetensors or .pth file
-    # leading stages that do not learn: 1 the stem, 2 also level 2 (Fast R-CNN Sec. 4.5)
-    frozen_stages: int = 0
+    frozen_stages: int = 0  # leading ones that do not learn: 1 the stem, 2 also level 2 (Fast R-CNN Sec. 4.5)
     frozen_norm: bool = False  # batch norm as a fixed affine map of its statistics (RetinaNet starts so)
     norm_eps: float = 1e-5  # added to the variance (0 for torchvision's published RetinaNet weights)
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)  # RGB in [0, 1], subtracted from the images (ImageNet's)
     std: tuple[float, ...] = (0.229, 0.224, 0.225)  # RGB in [0, 1], divides the images (ImageNet's)
-
-
-class ConvNorm(nn.Module):
-    """Convolution and batch norm; with `frozen` the stored statistics are folded into the convolution."""
-
-    def __init__(self, c_in: int, c_out: int, size: int, stride: int, frozen: bool, eps: float):
-        super().__init__()
-        self.conv = nn.Conv2d(c_in, c_out, size, stride, padding=size // 2, bias=False)
-        self.norm = nn.BatchNorm2d(c_out, eps=eps).requires_grad_(not frozen)
-        self.frozen = frozen
-        nn.init.kaiming_normal_(self.conv.weight, mode="fan_out", nonlinearity="relu")
-
-    def forward(self, x: Tensor) -> Tensor:
-        if not self.frozen:
-            return self.norm(self.conv(x))
-        gain = self.norm.weight * (self.norm.running_var + self.norm.eps).rsqrt()
-        shift = self.norm.bias - self.norm.running_mean * gain
-        weight = self.conv.weight * gain[:, None, None, None]
-        return F.conv2d(x, weight, shift, self.conv.stride, self.conv.padding)
 
 
 class Block(nn.Module):
@@ -59,12 +39,15 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.second(F.relu(self.first(x), inplace=True))
-        return F.relu(y + (x if self.shortcut is None else self.shortcut(x)), inplace=True)
+        if self.shortcut is not None:
+            x = self.shortcut(x)
+        return F.relu(y + x, inplace=True)
 
 
 class Trunk(nn.Module):
-    """Shared by all trunks: normalises the images, runs the stages in turn,
-    keeps what each level gave last."""
+    """Shared by all trunks: normalises the images, runs the stages, keeps what each level gave last."""
+
+    floored: tuple[int, ...] = ()  # levels made by 2x2 pooling, whose side is half of an odd one rounded down
 
     def __init__(self, cfg: TrunkConfig, channels: dict[int, int], levels: tuple[int, ...] = ()):
         super().__init__()
@@ -86,7 +69,9 @@ class Trunk(nn.Module):
         x = x.contiguous(memory_format=torch.channels_last)
         stem, *levels = self.stages()
         x = stem(x)
-        features = {1: x} if 1 in self.channels else {}
+        features = {}
+        if 1 in self.channels:
+            features[1] = x
         for level, stage in zip(self.levels, levels):
             features[level] = x = stage(x)  # (N, C_l, H / 2**l, W / 2**l)
         return features
@@ -108,8 +93,7 @@ class Trunk(nn.Module):
 class Tiny(Trunk):
     """A residual net of nine 3x3 layers, 0.2 M parameters, levels 1 to 5; ours, for the embedded sets.
 
-    "tiny_deep" has a second block at each level, 17 layers in all:
-    it stands to "tiny" as ResNet-101 to ResNet-50.
+    "tiny_deep" has a second block at each level, 17 layers in all, as ResNet-101 has more than ResNet-50.
     """
 
     def __init__(self, cfg: TrunkConfig):
@@ -161,14 +145,20 @@ class Plain(Trunk):
              response normalisation; half a million weights each.
     """
 
+    floored = (2, 3)
+
     def __init__(self, cfg: TrunkConfig):
         widths, depths, sides = PLANS[cfg.name]
         super().__init__(cfg, {2: widths[1], 3: widths[-1]}, (2, 3, 3, 3))
         self.groups, c_in = nn.ModuleList(), 3
         for group, (width, depth, side) in enumerate(zip(widths, depths, sides)):
-            layers = [nn.MaxPool2d(2)] if group in (1, 2) else []
+            layers = []
+            if group in (1, 2):
+                layers.append(nn.MaxPool2d(2))
             for i in range(depth):
-                stride = 2 if group == i == 0 else 1
+                stride = 1
+                if group == i == 0:
+                    stride = 2
                 layers.append(ConvNorm(c_in, width, side, stride, cfg.frozen_norm, cfg.norm_eps))
                 layers.append(nn.ReLU(inplace=True))
                 c_in = width
@@ -185,6 +175,8 @@ class VGG16(Trunk):
 
     Source: Simonyan and Zisserman (arXiv 1409.1556) Table 1, D; no last pooling: Fast R-CNN Sec. 2.2.
     """
+
+    floored = (1, 2, 3, 4)
 
     def __init__(self, cfg: TrunkConfig):
         layers = torchvision.models.vgg.make_layers(torchvision.models.vgg.cfgs["D"], batch_norm=False)[:-1]

@@ -71,11 +71,14 @@ class RetinaNet(nn.Module, DetectionSystem):
     def predict_levels(self, images: Tensor):
         """Per level, fine to coarse: logits [(N, A_l, K)], deltas [(N, A_l, 4)], anchors [(A_l, 4)] px."""
         features = self.pyramid(self.trunk(images))
-        features = {level: features[level] for level in self.cfg.anchors.levels}
-        logits, deltas = self.head(features)
-        shapes = {level: tuple(x.shape[-2:]) for level, x in features.items()}
-        anchors = anchors_for(self.cfg.anchors, shapes, images.device, tuple(images.shape[-2:]))
-        return logits, deltas, anchors.split([x.shape[1] for x in logits])
+        logits, deltas = self.head({level: features[level] for level in self.cfg.anchors.levels})
+        return logits, deltas, self._anchors(images).split([x.shape[1] for x in logits])
+
+    def _anchors(self, images: Tensor) -> Tensor:
+        """Those of all levels (A, 4) px, which the images' size alone decides: no network has to run first."""
+        size = tuple(images.shape[-2:])
+        shapes = map_shapes(size, self.cfg.anchors.levels, self.trunk.floored)
+        return anchors_for(self.cfg.anchors, shapes, images.device, size)
 
     def predict(self, images: Tensor, proposals: list[Tensor] | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Raw outputs: logits (N, A, K), deltas (N, A, 4), anchors (A, 4) px.
@@ -116,9 +119,7 @@ class RetinaNet(nn.Module, DetectionSystem):
         if self.cfg.loss.normaliser != "running":
             return targets
         check_targets(targets, len(images), ("boxes", "labels"), self.cfg.num_classes)
-        size = tuple(images.shape[-2:])
-        shapes = map_shapes(size, self.cfg.anchors.levels)
-        anchors = anchors_for(self.cfg.anchors, shapes, images.device, size)
+        anchors = self._anchors(images)
         observed, total = [], torch.zeros((), device=images.device)
         for target in targets:
             labels, matched = self._assign_image(anchors, target)
@@ -129,10 +130,7 @@ class RetinaNet(nn.Module, DetectionSystem):
         return observed
 
     def _assigned(self, anchors: Tensor, targets: list[dict]) -> tuple[Tensor, Tensor]:
-        """What `observe` has stored, else `assign`.
-
-        `observe` reckons the maps' sizes; a trunk that rounds down (VGG16) has others on images of odd size.
-        """
+        """What `observe` has stored, else `assign`."""
         if all(len(target.get("anchor_labels", ())) == len(anchors) for target in targets):
             return (torch.stack([target["anchor_labels"] for target in targets]),
                     torch.cat([target["anchor_boxes"] for target in targets]))
