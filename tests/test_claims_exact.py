@@ -19,6 +19,7 @@ from paperlib.claims.sharpmask import computed as sharpmask_computed
 from paperlib.papers.register import claims
 from paperlib.parts import boxes, losses, matching, sampling
 from paperlib.parts.anchors import AnchorConfig, base_anchors
+from paperlib.parts.crops.warp import CropConfig
 from paperlib.parts.heads import HeadConfig
 from paperlib.parts.pyramids import PyramidConfig, pyramid
 
@@ -68,6 +69,7 @@ BREAKS = {
     "rcnn-fc7-share": (paper_nets, "alexnet", lambda groups=1: GROUPED),
     "rcnn-pool5-share": (paper_nets, "alexnet", lambda groups=1: GROUPED),
     "rcnn-predictor-memory": (rcnn_computed, "GB", 10**9),
+    "rcnn-warp-padding-geometry": (rcnn_computed, "CropConfig", lambda side, context: CropConfig(side, 20.0)),
     "rcnn-bbox-param": (boxes, "encode", lambda a, b: ENCODE(a, b) * torch.tensor([1, 1, 0.5, 0.5])),
     "rcnn-minibatch-mix": (sampling, "sample", lambda label, num, share, g: label),
     "rcnn-rel-61": (rcnn_computed, "printed", tampered("rcnn/2", "DPM v5", "mAP", 34.3)),

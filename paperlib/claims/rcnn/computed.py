@@ -5,11 +5,11 @@ The stated values are read from `data/`, never typed here.
 import math
 
 import torch
-from torchvision import ops
 
 from paperlib.claims import paper_nets
 from paperlib.claims.compare import agrees, printed, stated
 from paperlib.parts import boxes, sampling
+from paperlib.parts.crops.warp import CropConfig, crops
 
 GB = 2**30
 
@@ -57,15 +57,12 @@ def predictor_memory():
 def warp_padding(side: int = 227):
     """Warp a white box on black with its surroundings and count the black border on each side."""
     context = stated("rcnn-warp-padding-geometry")
-    borders = set()
+    cfg, borders = CropConfig(side, context), set()
     for box in some_boxes(8).long() + 30:
         x1, y1, x2, y2 = box.tolist()
-        image = torch.zeros(1, 1, 560, 560)
-        image[..., y1:y2, x1:x2] = 1
-        size = torch.tensor([x2 - x1, y2 - y1])
-        grow = torch.cat([size, -size]) * -context / (side - 2 * context)
-        window = box + grow
-        crop = ops.roi_align(image, [window[None]], side, aligned=True)[0, 0] > 0.5
+        image = torch.zeros(3, 560, 560)
+        image[:, y1:y2, x1:x2] = 1
+        crop = crops(image, box[None].float(), cfg)[0, 0] > 0.5
         rows, columns = crop.any(1).nonzero(), crop.any(0).nonzero()
         borders |= {int(rows[0]), int(columns[0]), side - 1 - int(rows[-1]), side - 1 - int(columns[-1])}
     fits = context - 1 <= min(borders) and max(borders) <= context + 1
