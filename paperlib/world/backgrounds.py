@@ -193,7 +193,7 @@ def sprite(drawing, size: int, rng, keep=1.0) -> tuple[np.ndarray, np.ndarray]:
 def prints(image, rng, drawing, box, size: int, step: float, fog: float, air, whole=0.875) -> list[Box]:
     """Fill `box` (xyxy px) with a grid of one drawing, `step` px apart, faded by `fog` to the colour `air`.
 
-    One in three lies on a cloth: the ground, lighter or darker. All but a share `whole` show parts of a drawing.
+    One in three lies on a cloth: the ground, lighter or darker. All but a share `whole` show parts only.
     Returns the marks: xywh px, each around the pixels that it covers."""
     x0, y0, x1, y1 = box
     if rng.random() < 1 / 3:

@@ -116,7 +116,7 @@ def _foot(world, zone: Zone, scale: float, high: float, zoom: float, rng) -> flo
     return (zone.top + (zone.bottom - zone.top) * min(max(near, 0), 1)) * world.size
 
 
-def put(k: int | None, parts, side, aspect, x, y, depth) -> Placed:
+def _put(k: int | None, parts, side, aspect, x, y, depth) -> Placed:
     return Placed(k, parts, x, y, side, depth, side * min(1, aspect), side * min(1, 1 / aspect))
 
 
@@ -156,7 +156,7 @@ def _member(world, k, zone, lead, zoom, done, number, rng) -> Placed:
         wide = category.span * scale * min(1, category.aspect)
         spread = wide * number ** 0.7 + 0.12 * world.size * (number > 1)
         x = _inside(world, lead[0] + rng.normal(0, spread), wide, rng)
-        item = put(k, parts, category.span * scale, category.aspect, x, y, y - 4 * world.size * zone.floats)
+        item = _put(k, parts, category.span * scale, category.aspect, x, y, y - 4 * world.size * zone.floats)
         covered = _covered(item, done)
         if best is None or covered < best[0]:
             best = covered, item
@@ -207,14 +207,14 @@ def _clutter(world, scene: Scene, zoom: float, rng) -> Placed:
     scale = min(_scale(world, zone, span, zoom, rng), 0.3 * world.size / span)
     y = _foot(world, zone, scale, span * scale, zoom, rng)
     x, depth = rng.random() * world.size, y - 4 * world.size * zone.floats
-    return put(None, pen.done(), span * scale, 1.0, x, y, depth)
+    return _put(None, pen.done(), span * scale, 1.0, x, y, depth)
 
 
 def portrait(world, k: int, rng) -> Placed:
     """One thing, large and in the middle: the iconic view."""
     category = CATEGORIES[k]
     side = world.size * rng.uniform(*world.portrait)
-    item = put(k, category.draw(rng), side, category.aspect, 0, 0, 4.0 * world.size)
+    item = _put(k, category.draw(rng), side, category.aspect, 0, 0, 4.0 * world.size)
     x, y = world.size * (0.5 + rng.normal(0, 0.05)), world.size * (0.5 + rng.normal(0, 0.05))
     item.move(x, y + item.high / 2)
     return item

@@ -15,6 +15,7 @@ from paperlib.world.instances import instances_of, twin, with_crowds
 from paperlib.world.layout import Entry, Placed, arrange, choose_scene, plan, portrait
 from paperlib.world.painting.backdrop import backdrop_of, hang_frames
 from paperlib.world.painting.distance import plane_of
+from paperlib.world.painting.lumps import back
 from paperlib.world.painting.things import paint, surfaces_of
 from paperlib.world.scenes import Scene
 
@@ -62,8 +63,9 @@ class World:
     version: int = VERSION                          # with another, a seed is another picture
     apart: tuple[float, float] = (17, 22)           # px, between the middles of a print's rows and columns
     broken: float = 0.125                           # prints that show parts of a drawing only
-    frames: float = 0.0                             # mean number of posters, screens and shop windows an image
+    frames: float = 0.0                             # mean number of posters and screens an image
     lumps: float = 0.0                              # mean number of large regions of no category an image
+    backed: float = 0.0                             # small things with such a region right behind them
     worn: float = 0.0                               # large things with a print on them
     likeness: float = 0.0                           # large things whose parts look like small things
     rough: float = 0.0                              # grey levels, spread of the grain on large things
@@ -80,7 +82,7 @@ class Drawing:
     scene: Scene
     marks: np.ndarray                               # (M, 4) xywh px: printed marks in full view (no objects)
     placed: list[Placed] = field(default_factory=list)  # all that was drawn, far first, and clutter with it
-    owner: np.ndarray | None = None                 # (size, size): whose each pixel is, a place in `placed`, from 1
+    owner: np.ndarray | None = None                 # (size, size): the place in `placed`, from 1; 0
 
 
 def draw_scene(world: World, seed: int, category: int | None = None) -> tuple[np.ndarray, list[dict]]:
@@ -109,6 +111,8 @@ def compose(world: World, seed: int, category: int | None = None) -> Drawing:
     if iconic and (entries or home is not None):
         hero, entries = _portrayed(world, entries, home, rng)
     placed = _in_order(arrange(world, scene, rng, entries), hero)
+    if world.backed:
+        back(world, backdrop, rng, placed)
     surfaces = surfaces_of(world, scene, placed, rng)
     while True:
         image = backdrop.copy()

@@ -1,1 +1,1 @@
-"""From a scene's plan to pixels: what lies behind, the things, their surfaces, and what only looks like a thing."""
+"""From a plan to pixels: what lies behind, the things, their surfaces, and what only looks like one."""

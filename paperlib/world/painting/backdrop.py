@@ -1,4 +1,4 @@
-"""What lies behind a scene's things: its layers, large stuff, prints, and frames with pieces of other views."""
+"""What lies behind a scene's things: layers, large stuff, prints, frames with pieces of other views."""
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +11,7 @@ from paperlib.world.instances import instances_of
 from paperlib.world.layout import INDEX, Placed, arrange, choose_scene, pick, plan
 from paperlib.world.painting import frames
 from paperlib.world.painting.distance import air_and_lens
-from paperlib.world.painting.lumps import lump
+from paperlib.world.painting.lumps import back, lump
 from paperlib.world.painting.things import paint
 from paperlib.world.scenes import Scene
 
@@ -48,7 +48,7 @@ def backdrop_of(world, scene: Scene, rng, plane: float) -> tuple[np.ndarray, lis
 
 
 def hang_frames(world, scene: Scene, rng, image: np.ndarray, marks: list, plane: float) -> list:
-    """Frames on the backdrop, in place, all with pieces of one other view; the marks that are then in view."""
+    """Frames on the backdrop, in place, all with pieces of one other view; the marks then in view."""
     number = rng.poisson(world.frames)
     if not number:
         return marks
@@ -58,6 +58,8 @@ def hang_frames(world, scene: Scene, rng, image: np.ndarray, marks: list, plane:
     scenery, _, air = backdrop_of(plain, view, rng, plane)
     placed = arrange(plain, view, rng, plan(plain, view, rng))
     placed.append(frames.motif(plain, view, rng))
+    if world.backed:
+        back(plain, scenery, rng, placed)
     owner, full, _ = paint(plain, scenery, placed, [None] * len(placed), air, plane)
     small = _small_things(plain, placed, owner, full)
     for _ in range(number):

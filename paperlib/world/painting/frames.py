@@ -1,7 +1,7 @@
-"""Pictures within the picture: posters, screens, billboards and shop windows, and walls of small photographs.
+"""Pictures within the picture: posters, screens, billboards and shop windows, and walls of photographs.
 
-Each shows a piece of another scene, drawn by the same pen, through the same air and lens and at the same size as
-the scene's own things. What is drawn in it looks like an object from near; only the frame around it tells.
+Each shows a piece of another scene, drawn by the same pen, through the same air and lens and at the same size
+as the scene's own things. What is drawn in it looks like an object from near; only the frame around it tells.
 """
 import numpy as np
 from cv2 import line, rectangle
@@ -9,7 +9,7 @@ from cv2 import line, rectangle
 from paperlib.world.backgrounds import Box, vary
 from paperlib.world.catalogue import CATEGORIES
 from paperlib.world.exact import exp
-from paperlib.world.layout import INDEX, Placed, pick, put
+from paperlib.world.layout import INDEX, Placed, pick
 from paperlib.world.scenes import Scene
 
 EDGES = ((44, 42, 46), (236, 232, 222), (120, 86, 58), (150, 150, 156), (182, 60, 52), (52, 78, 122))
@@ -19,10 +19,11 @@ MOTIF = (6, 16)  # px of a 128 px image, longest side
 MARGIN = 12  # px, from the middle of a mark to what may lie around it: a window of 24 px shows none of it
 
 
-def hang(image: np.ndarray, rng, scenery: np.ndarray, small: np.ndarray, marks: list[Box]) -> list[Box]:
-    """Put a frame with a piece of `scenery` onto the image, in place; the marks that are then in view: xywh px.
+def hang(image: np.ndarray, rng, scenery: np.ndarray, small: np.ndarray,
+         marks: list[Box]) -> list[Box]:
+    """Put a frame with a piece of `scenery` onto the image, in place; the marks then in view, xywh px.
 
-    Shapes: image and scenery (size, size, 3) uint8; small (S, 4) xywh px, the small things of the scenery in view.
+    Shapes: image and scenery (size, size, 3) uint8; small (S, 4) xywh px, small things of the scenery.
     Units:  marks, xywh px, are those that were in view before.
     """
     unit = len(image) / 128
@@ -66,8 +67,9 @@ def motif(world, scene: Scene, rng) -> Placed:
     name = names[pick(rng, [scene.things[name][0] for name in names])]
     category, zone = CATEGORIES[INDEX[name]], scene.zones[scene.things[name][1]]
     side = exp(rng.uniform(np.log(MOTIF[0]), np.log(MOTIF[1]))) * world.size / 128
-    x, y = rng.uniform(0.15, 0.85), min(rng.uniform(zone.top, zone.bottom), 0.85)
-    return put(INDEX[name], category.draw(rng), side, category.aspect, x * world.size, y * world.size, 8 * world.size)
+    x, y = rng.uniform(0.15, 0.85) * world.size, min(rng.uniform(zone.top, zone.bottom), 0.85) * world.size
+    wide, high = side * min(1, category.aspect), side * min(1, 1 / category.aspect)
+    return Placed(INDEX[name], category.draw(rng), x, y, side, 8 * world.size, wide, high)
 
 
 def _cut(shown, rng, size: int, unit: float) -> tuple[int, int, int, int]:

@@ -1,24 +1,48 @@
-"""Large stuff of no category: rocks, bushes, tents, crates, rugs. Behind a small thing it may be taken for a body."""
+"""Large stuff of no category: rocks, bushes, tents, crates, rugs.
+
+Behind a small thing it may be taken for a body, of which the thing is a part.
+"""
 import numpy as np
 from cv2 import boundingRect
 
 from paperlib.world.catalogue import render
 from paperlib.world.exact import exp
+from paperlib.world.layout import Placed
 from paperlib.world.painting.surfaces import roughen, surface
 from paperlib.world.pen import Pen, around, tint
 from paperlib.world.scenes import Scene
 
 SIDES = (24, 80)  # px of a 128 px image, longest side
+SMALL, BACKS = 22, (26, 38)  # px of a 128 px image: longest side of what is backed, of what backs it
 
 
 def lump(image: np.ndarray, rng, scene: Scene, rough: float) -> None:
     """Paint one lump onto a scene's backdrop, in place, where its things stand."""
-    pen, size = Pen(rng), len(image)
-    _shape(pen)
+    size = len(image)
     zone = list(scene.zones.values())[rng.integers(len(scene.zones))]
     side = exp(rng.uniform(np.log(SIDES[0]), np.log(SIDES[1]))) * size / 128
     x = rng.random() * size
     y = rng.uniform(zone.top, zone.bottom + 0.1) * size + 0.3 * side
+    _heap(image, rng, x, y, side, rough)
+
+
+def back(world, image: np.ndarray, rng, placed: list[Placed]) -> None:
+    """Paint rugs, signs and bushes behind small things, in place, onto the backdrop; none over another."""
+    unit, taken = world.size / 128, []
+    for item in placed:
+        if item.category is None or max(item.wide, item.high) > SMALL * unit or rng.random() > world.backed:
+            continue
+        side = rng.uniform(*BACKS) * unit
+        x, y = rng.normal((item.x, item.y - item.high / 2), 2.5 * unit).tolist()
+        if all(max(abs(x - u), abs(y - v)) > (side + other) / 2 for u, v, other in taken):
+            taken.append((x, y, side))
+            _heap(image, rng, x, y + side / 2, side, world.rough)
+
+
+def _heap(image: np.ndarray, rng, x: float, y: float, side: float, rough: float) -> None:
+    """Paint a lump of `side` px that stands on (x, y)."""
+    pen = Pen(rng)
+    _shape(pen)
     matrix = np.array(((side, 0, x - side / 2), (0, side, y - side)), np.float32)
     mask = render(image, pen.done(), matrix)
     u, v, w, h = boundingRect(mask.view(np.uint8))

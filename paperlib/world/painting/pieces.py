@@ -1,7 +1,7 @@
-"""Parts of large things that look like small things: wheels, heads, windows, cushions. Asked for by a probe.
+"""Parts of large things that look like small things: wheels, heads, windows, cushions.
 
-A part is one filled shape of a drawing. What a viewer takes for a thing is compact, in full view, and of another
-colour than what lies around it.
+A part is one filled shape of a drawing. What a viewer takes for a thing is compact, in full view, and of
+another colour than what lies around it.
 """
 import numpy as np
 from cv2 import fillPoly
@@ -11,6 +11,7 @@ from paperlib.world.pen import Part
 
 SIZES = (6, 20)  # px, longest side of a part
 LARGE = 48  # px, longest side of the thing, at least: a window of 24 px shows some of it only
+LIMB = 6  # corners that the pen gives a limb: legs, arms and stems are not taken for things
 SLIM = 0.5  # a part's short side, as a share of its long one, at least
 SHOWN = 0.6  # share of a part that lies in view, at least; the rest is under other parts
 APART = 45  # grey levels, over three channels, between a part and what lies around it
@@ -31,8 +32,8 @@ def pieces(placed: list[Placed], owner: np.ndarray) -> np.ndarray:
 def plain_pieces(item: Placed, size: int) -> tuple[list[Part], np.ndarray]:
     """A large thing's drawing without its plain parts, and where they were: (P, 4) xywh px.
 
-    A part is plain if at most one other lies on it (a wheel and its hub), unlike a head with its face. It keeps its
-    shape in the drawing, in the colour of what is around it; what lies on it is left out.
+    A part is plain if at most one other lies on it (a wheel and its hub), unlike a head with its face. It
+    keeps its shape in the drawing, in the colour of what is around it; what lies on it is left out.
     Units: size is the image's, px.
     """
     outlines, parts, gone, boxes = _outlines(item), list(item.parts), set(), []
@@ -82,9 +83,11 @@ def _painted(item: Placed, outlines: list[np.ndarray], shape) -> tuple[np.ndarra
 
 
 def _candidates(item: Placed, mask: np.ndarray, outlines, labels, colours) -> list[tuple[int, list[int]]]:
-    """(number, box) of the parts that could be taken for a thing, largest first, none around another's middle."""
+    """(number, box) of the parts that look like things, largest first, none around another's middle."""
     candidates = []
     for number, outline in enumerate(outlines, 1):
+        if len(outline) == LIMB:
+            continue
         low, high = outline.min(0), outline.max(0) + 1
         box = [*low.tolist(), *(high - low).tolist()]
         if _compact(box, mask) and _in_view(number, outline, box, labels, colours, mask):

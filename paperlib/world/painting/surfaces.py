@@ -1,4 +1,4 @@
-"""What large things wear: grain and shading all over, parts that look like small things, now and then a print.
+"""What large things wear: grain and shading, parts that look like small things, now and then a print.
 
 Such a part and a print are drawn as a thing of their size is: by the same pen, through the same air and lens.
 """
@@ -65,7 +65,7 @@ def likenesses(rng, labels: list[int], weights: list[float], boxes: np.ndarray) 
 
 
 def detail(image: np.ndarray, details: list, seen_through: Callable, air) -> None:
-    """Paint a thing's details onto it, in place; `seen_through` gives (fog, blur) of what is so many px large."""
+    """Paint a thing's details onto it, in place; `seen_through` gives (fog, blur) of what is so large."""
     for parts, box in details:
         _draw(image, parts, fitted(parts, box), max(box[2] - box[0], box[3] - box[1]), seen_through, air)
 
@@ -95,14 +95,16 @@ def roughen(spot: np.ndarray, mask: np.ndarray, bumps, amount: float) -> None:
     np.copyto(spot, rough, where=mask[..., None])
 
 
-def wear(image: np.ndarray, window, mask: np.ndarray, prints: list, seen_through: Callable, air) -> list[Box]:
+def wear(image: np.ndarray, window, mask: np.ndarray, prints: list, seen_through: Callable,
+         air) -> list[Box]:
     """Paint a thing's prints onto it, in place, where there is room for them; their marks, xywh px.
 
     Shapes: mask (h, w) bool is the thing in `window` (rows, columns) of the image.
     """
     marks = []
     for parts, size, spot in prints:
-        depth = distanceTransform(copyMakeBorder(mask.view(np.uint8), 1, 1, 1, 1, BORDER_CONSTANT), DIST_L2, 3)
+        padded = copyMakeBorder(mask.view(np.uint8), 1, 1, 1, 1, BORDER_CONSTANT)
+        depth = distanceTransform(padded, DIST_L2, 3)
         rows, columns = np.nonzero(depth[1:-1, 1:-1] > 0.75 * size)
         if not len(rows):
             continue
@@ -113,7 +115,7 @@ def wear(image: np.ndarray, window, mask: np.ndarray, prints: list, seen_through
     return marks
 
 def defocus(image: np.ndarray, before: np.ndarray, mask: np.ndarray, box, sigma: float) -> None:
-    """Blur, in place, a thing painted over `before`, and its edge with it: what lies behind is not seen through it.
+    """Blur, in place, a thing painted over `before`, and its edge: what lies behind is not seen through it.
 
     Shapes: mask (H, W) bool, where the thing is; box xywh px is around it.
     """
@@ -121,5 +123,6 @@ def defocus(image: np.ndarray, before: np.ndarray, mask: np.ndarray, box, sigma:
     pad = int(3 * sigma) + 1
     spot = slice(max(0, y - pad), y + h + pad), slice(max(0, x - pad), x + w + pad)
     cover = mask[spot].astype(np.float32)[..., None]
-    layer = GaussianBlur(np.concatenate([image[spot] * cover, cover], 2), (0, 0), sigma, borderType=BORDER_REPLICATE)
+    layer = np.concatenate([image[spot] * cover, cover], 2)
+    layer = GaussianBlur(layer, (0, 0), sigma, borderType=BORDER_REPLICATE)
     image[spot] = (before[spot] * (1 - layer[..., 3:]) + layer[..., :3]).astype(np.uint8)

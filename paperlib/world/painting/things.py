@@ -10,12 +10,21 @@ from paperlib.world.exact import exp
 from paperlib.world.layout import INDEX, Placed
 from paperlib.world.painting.distance import air_and_lens
 from paperlib.world.painting.pieces import LARGE, plain_pieces
-from paperlib.world.painting.surfaces import Surface, defocus, detail, likenesses, printed, roughen, surface, wear
+from paperlib.world.painting.surfaces import (
+    Surface,
+    defocus,
+    detail,
+    likenesses,
+    printed,
+    roughen,
+    surface,
+    wear,
+)
 from paperlib.world.scenes import Scene
 
 
 def surfaces_of(world, scene: Scene, placed: list[Placed], rng) -> list[Surface | None]:
-    """What each thing's surface is like, which prints it bears and what its parts look like; None for small things."""
+    """Each thing's surface, with its prints and what its parts look like; None for small things."""
     if not (world.rough or world.worn or world.likeness):
         return [None] * len(placed)
     names = [name for name in scene.things if INDEX[name] < world.categories]
@@ -38,7 +47,10 @@ def surfaces_of(world, scene: Scene, placed: list[Placed], rng) -> list[Surface 
 
 
 def paint(world, image: np.ndarray, placed: list[Placed], surfaces: list, air, plane: float):
-    """Draw everything, far first; whose each pixel is (index + 1; 0: nobody's), how many each covered, prints."""
+    """Draw everything, far first; whose each pixel is (index + 1; 0: none), how many each covered, prints.
+
+    Units: the prints are (index + 1 of what wears it, its mark: xywh px).
+    """
     owner = np.zeros(image.shape[:2], np.uint16)
     full, worn = [], []
     for k, (item, dress) in enumerate(zip(placed, surfaces), 1):
