@@ -14,6 +14,7 @@ from paperlib.world.catalogue import CATEGORIES
 from paperlib.world.layout import Placed
 from paperlib.world.painting import frames, lumps, surfaces
 from paperlib.world.painting.pieces import LARGE, SIZES, pieces, plain_pieces
+from paperlib.world.painting.things import LARGE as DRESSED
 from paperlib.world.world import World, compose, draw_scene
 
 NEXT = drawn_sets.WORLDS["minicoco3"]
@@ -81,7 +82,7 @@ def test_marks_are_in_view_and_no_objects(drawings):
             assert len(covered) == 1                # nobody's, or of the one large thing that wears the mark
             if covered[0]:
                 item = drawing.placed[covered[0] - 1]
-                assert max(item.wide, item.high) >= LARGE > max(w, h)
+                assert max(item.wide, item.high) >= DRESSED > max(w, h)
             number += 1
     assert number > 60
 

@@ -14,6 +14,7 @@ from paperlib.world.scenes import Scene
 
 SIDES = (24, 80)  # px of a 128 px image, longest side
 SMALL, BACKS = 22, (26, 38)  # px of a 128 px image: longest side of what is backed, of what backs it
+MOST, APART = 8, 0.6  # backs in an image; between their middles, in their mean side
 
 
 def lump(image: np.ndarray, rng, scene: Scene, rough: float) -> None:
@@ -27,14 +28,16 @@ def lump(image: np.ndarray, rng, scene: Scene, rough: float) -> None:
 
 
 def back(world, image: np.ndarray, rng, placed: list[Placed]) -> None:
-    """Paint rugs, signs and bushes behind small things, in place, onto the backdrop; none over another."""
+    """Paint rugs, signs and bushes behind small things, in place, onto the backdrop; MOST at most, apart."""
     unit, taken = world.size / 128, []
     for item in placed:
+        if len(taken) == MOST:
+            break
         if item.category is None or max(item.wide, item.high) > SMALL * unit or rng.random() > world.backed:
             continue
         side = rng.uniform(*BACKS) * unit
         x, y = rng.normal((item.x, item.y - item.high / 2), 2.5 * unit).tolist()
-        if all(max(abs(x - u), abs(y - v)) > (side + other) / 2 for u, v, other in taken):
+        if all(max(abs(x - u), abs(y - v)) > APART * (side + other) / 2 for u, v, other in taken):
             taken.append((x, y, side))
             _heap(image, rng, x, y + side / 2, side, world.rough)
 

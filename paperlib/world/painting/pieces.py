@@ -10,7 +10,7 @@ from paperlib.world.layout import Placed
 from paperlib.world.pen import Part
 
 SIZES = (6, 20)  # px, longest side of a part
-LARGE = 48  # px, longest side of the thing, at least: a window of 24 px shows some of it only
+LARGE = 64  # px, longest side of the thing, at least: a window of 24 px shows little of it
 LIMB = 6  # corners that the pen gives a limb: legs, arms and stems are not taken for things
 SLIM = 0.5  # a part's short side, as a share of its long one, at least
 SHOWN = 0.6  # share of a part that lies in view, at least; the rest is under other parts

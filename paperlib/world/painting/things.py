@@ -9,7 +9,7 @@ from paperlib.world.catalogue import render
 from paperlib.world.exact import exp
 from paperlib.world.layout import INDEX, Placed
 from paperlib.world.painting.distance import air_and_lens
-from paperlib.world.painting.pieces import LARGE, plain_pieces
+from paperlib.world.painting.pieces import plain_pieces
 from paperlib.world.painting.surfaces import (
     Surface,
     defocus,
@@ -21,6 +21,8 @@ from paperlib.world.painting.surfaces import (
     wear,
 )
 from paperlib.world.scenes import Scene
+
+LARGE = 48  # px of a 128 px image, longest side of a thing with a surface of its own
 
 
 def surfaces_of(world, scene: Scene, placed: list[Placed], rng) -> list[Surface | None]:
