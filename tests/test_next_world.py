@@ -1,5 +1,6 @@
 """Version 3 of the drawings: today's sets stay as they are; marks and parts look like things from near."""
 import dataclasses
+import hashlib
 
 import numpy as np
 import pytest
@@ -20,6 +21,20 @@ from paperlib.world.world import World, compose, draw_scene
 NEXT = drawn_sets.WORLDS["minicoco3"]
 TODAYS = {"minicoco": "f7cce5a8fb5d", "minivoc": "d26bfa160680", "mininet": "a43c9c8f1217",
           "minicoco?stuff=0": "859aecade7d5"}
+FIXED = "91e5c699c686c595"  # annotations and masks of twenty scenes
+SUMS = (6_772_629, 7_770_196, 6_275_257, 6_328_964, 8_418_831, 7_181_933, 7_169_808, 7_042_652, 6_958_167,
+        4_758_593, 6_476_075, 6_698_087, 6_483_900, 5_784_235, 7_505_581, 6_650_263, 4_712_336, 6_153_218,
+        6_694_632, 6_563_290)  # of all values of each picture
+
+
+def annotations_of(scenes) -> str:
+    """A digest of everything but the pictures."""
+    sha = hashlib.sha256()
+    for _, instances in scenes:
+        for t in instances:
+            sha.update(repr((t["category"], t["bbox"], t["area"], t["crowd"])).encode())
+            sha.update(t["mask"].tobytes())
+    return sha.hexdigest()[:16]
 
 
 @pytest.fixture(scope="module")
@@ -206,3 +221,22 @@ def test_rows_run_are_recorded_and_go_stale(monkeypatch, tmp_path):
     assert len(records.read("world3", "bench")) == 5
     with pytest.raises(KeyError, match="no row 'taste'"):
         next_world.bench(["taste"])
+
+
+def test_version_3_is_frozen():
+    """Records of the next sets hang on these pictures: another drawing is another version."""
+    scenes = [draw_scene(NEXT, seed) for seed in range(20)]
+    sums = [int(image.sum(dtype=int)) for image, _ in scenes]
+    assert annotations_of(scenes) == FIXED
+    assert np.abs(np.subtract(sums, SUMS)).max() <= 200
+
+
+def test_the_next_set_is_calibrated_on_cocos_statistics():
+    """300 scenes; the margins are the targets' plus two standard errors of so small a sample."""
+    scenes = [draw_scene(NEXT, seed)[1] for seed in range(7_000_000, 7_000_300)]
+    kinds = np.array([len({t["category"] for t in instances}) for instances in scenes])
+    sides = [t["area"] ** 0.5 for instances in scenes for t in instances if not t["crowd"]]
+    assert 7.7 - 1.0 < np.mean([len(instances) for instances in scenes]) < 7.7 + 1.0
+    assert 3.5 - 0.4 < kinds.mean() < 3.5 + 0.4 and 0.05 < (kinds == 1).mean() < 0.16
+    shares = np.histogram(sides, [0, 12, 36, 129])[0] / len(sides)
+    assert np.abs(shares - (0.41, 0.34, 0.24)).max() < 0.08
