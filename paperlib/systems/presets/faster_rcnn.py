@@ -45,7 +45,7 @@ def rpn_scale(num_classes: int = 36) -> RPNConfig:
         trunk=TrunkConfig("slim", scale=0.5),
         pyramid=PyramidConfig(levels=LEVELS, dim=32, extra="pool"),
         rpn=ProposerConfig(anchors, samples=128, hidden_std=0.03,
-                           train=ProposalConfig(pre_nms=400, keep=200)),
+                           train=ProposalConfig(pre_nms=200, keep=100)),
     )
 
 
