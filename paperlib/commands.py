@@ -110,10 +110,9 @@ def table(args) -> None:
     names = [args.id]
     if args.id == "all":
         names = [name for name, body in published().items() if "run" in body]
-    rows = args.rows.split(",") if args.rows else None
     try:
         if not args.show:
-            runner.run(names, args.budget, rows, args.seeds, args.jobs, args.device)
+            runner.run(names, args.budget, args.rows, args.seeds, args.jobs, args.device)
     except KeyboardInterrupt:
         kept = "the runs that were done are recorded; run the same command to go on"
         raise KeyboardInterrupt(kept) from None

@@ -21,10 +21,10 @@ SLACK = {"comprehensions": 0.3, "conditionals": 0.3}  # and 0 for plain counts
 ROOM_LIMITS: dict[str, dict[str, float]] = {
     "bench": {"nested_comprehensions": 1, "vague_arguments": 1, "wide_lines": 7},
     "claims": {"nested_comprehensions": 1, "vague_arguments": 1, "wide_lines": 36},
-    "doctor": {"comprehensions": 8.0, "conditionals": 9.2, "nested_comprehensions": 4,
-               "nested_conditionals": 3, "vague_arguments": 1, "wide_lines": 48},
-    "scoring": {"comprehensions": 8.0, "conditionals": 3.7, "nested_comprehensions": 5,
-                "vague_arguments": 9, "wide_lines": 90},
+    "doctor": {"comprehensions": 6.3, "conditionals": 7.0, "nested_comprehensions": 2,
+               "nested_conditionals": 3, "wide_lines": 32},
+    # So do probes that are recorded: `world._pair`, `depth`, `examples`, `proposals.left_by_nms`,
+    # `coco_margins.union`.
     "studies": {"nested_comprehensions": 2, "wide_lines": 6},
     "systems": {"wide_lines": 1},
 }

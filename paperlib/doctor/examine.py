@@ -16,7 +16,7 @@ from paperlib.training.trained import compare, nothing_in
 
 OPENED = 1000                  # images that are opened at most
 SMALL = 4                      # px at the training size: less than a cell of the finest feature map
-ENOUGH = 0.9                   # share of objects that anchors should reach, and AP50 of one batch learnt by heart
+ENOUGH = 0.9                   # share of objects that anchors should reach; AP50 of a batch learnt by heart
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,8 @@ class Finding:
         return self.level == "bad"
 
     def __str__(self) -> str:
-        return f"[{self.level:>4}] {self.topic}: {self.text}" + (f"\n       -> {self.advice}" if self.advice else "")
+        advice = f"\n       -> {self.advice}" if self.advice else ""
+        return f"[{self.level:>4}] {self.topic}: {self.text}{advice}"
 
 
 def doctor(dataset: DetectionSet, system_cfg=None, size=None, system: str = "retinanet", steps: int = 120,
@@ -82,9 +83,10 @@ def doctor(dataset: DetectionSet, system_cfg=None, size=None, system: str = "ret
     return findings
 
 
-def _show(report: Callable[[str], None] | None, cover: Coverage, what: str, threshold: float) -> None:
+def _show(report: Callable[[str], None] | None, cover: Coverage, region: str, threshold: float) -> None:
     if report and len(cover.best):
-        report(f"objects with {what}, percent, by side at the training size and by shape:\n" + cover.table(threshold))
+        report(f"objects with {region}, percent, by side at the training size and by shape:\n"
+               + cover.table(threshold))
 
 
 def examine_records(dataset: DetectionSet) -> list[Finding]:
@@ -113,7 +115,8 @@ def examine_classes(dataset: DetectionSet, num_classes: int) -> list[Finding]:
     """Label range against the configuration, classes without objects, imbalance."""
     names = {c["id"]: c["name"] for c in dataset.categories}
     counts = Counter(dict.fromkeys(names.values(), 0))
-    counts.update(names[a["category_id"]] for anns in dataset.annotations.values() for a in anns if not a["iscrowd"])
+    for annotations in dataset.annotations.values():
+        counts.update([names[a["category_id"]] for a in annotations if not a["iscrowd"]])
     found = []
     if num_classes != len(names):
         found.append(Finding("classes", "bad", f"labels run 1..{len(names)}, the configuration has num_classes "

@@ -75,7 +75,7 @@ class RetinaNet(nn.Module, DetectionSystem):
         return logits, deltas, self._anchors(images).split([x.shape[1] for x in logits])
 
     def _anchors(self, images: Tensor) -> Tensor:
-        """Those of all levels (A, 4) px, which the images' size alone decides: no network has to run first."""
+        """Those of all levels (A, 4) px. The images' size alone decides them: no network runs first."""
         size = tuple(images.shape[-2:])
         shapes = map_shapes(size, self.cfg.anchors.levels, self.trunk.floored)
         return anchors_for(self.cfg.anchors, shapes, images.device, size)
