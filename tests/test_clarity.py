@@ -22,7 +22,7 @@ ROOM_LIMITS: dict[str, dict[str, float]] = {
     # Recorded timings are known by the text of what was timed (`timing.identity`): `against_torchvision.beside`,
     # `against_pycocotools.scorer`, `drawing.world_on_all_cores`, `scaling.growth` stay as they were measured.
     "bench": {"nested_comprehensions": 1, "vague_arguments": 1, "wide_lines": 7},
-    "claims": {"nested_comprehensions": 1, "vague_arguments": 1, "wide_lines": 37},
+    "claims": {"nested_comprehensions": 1, "vague_arguments": 1, "wide_lines": 34},
     "doctor": {"comprehensions": 8.0, "conditionals": 9.2, "nested_comprehensions": 4,
                "nested_conditionals": 3, "vague_arguments": 1, "wide_lines": 48},
     "parts": {"conditionals": 3.6},
