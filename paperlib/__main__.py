@@ -135,7 +135,7 @@ def _parser() -> argparse.ArgumentParser:
         run.table,
         arg("id", help="e.g. focal_loss/1b, or all"),
         plan,
-        arg("--rows", help="labels, comma-separated"),
+        arg("--rows", nargs="+", metavar="LABEL", help="only these rows, after the table's id"),
         arg("--seeds", type=int),
         arg("--jobs", type=int, default=1),
         arg("--show", action="store_true", help="only print"),

@@ -109,10 +109,9 @@ def table(args) -> None:
     names = [args.id]
     if args.id == "all":
         names = [name for name, body in published().items() if "run" in body]
-    rows = args.rows.split(",") if args.rows else None
     try:
         if not args.show:
-            runner.run(names, args.budget, rows, args.seeds, args.jobs, args.device)
+            runner.run(names, args.budget, args.rows, args.seeds, args.jobs, args.device)
     except KeyboardInterrupt:
         kept = "the runs that were done are recorded; run the same command to go on"
         raise KeyboardInterrupt(kept) from None
@@ -133,32 +132,32 @@ def published(args) -> None:
 def claims(args) -> None:
     """Every claim of the papers with what was measured here and the verdict."""
     from paperlib.claims.kept import judged
-    from paperlib.claims.tally import VERDICTS, counts
+    from paperlib.claims.tally import VERDICTS, counts, export
 
     if args.verdict not in (None, *VERDICTS):
         raise ValueError(f"unknown verdict {args.verdict!r}; expected one of {', '.join(VERDICTS)}")
     lines = []
     for line in judged(args.budget or "mini"):
-        if args.paper in (None, line["paper"]) and args.verdict in (None, line["verdict"]):
+        if args.paper in (None, line.paper) and args.verdict in (None, line.verdict):
             lines.append(line)
     if args.json:
-        print(json.dumps(lines))
+        print(json.dumps(export(lines)))
         return
     for line in lines:
-        print(f"{line['verdict']:12} {line['id']:28} {line['say']}"
-              f"  Paper: {line['published']} {line['unit']}.{_measured(line)}")
+        print(f"{line.verdict:15} {line.id:28} {line.say}"
+              f"  Paper: {line.published} {line.unit}.{_measured(line)}")
     for paper, tally in counts(lines).items():
         print(f"{paper:12} " + ", ".join(f"{n} {verdict}" for verdict, n in tally.items() if n))
 
 
-def _measured(line: dict) -> str:
-    """What was measured for a claim, in words; "" if nothing was."""
+def _measured(line) -> str:
+    """What was measured for a claim, a tally.Verdict, in words; "" if nothing was."""
     text = ""
-    if line["measured"] is not None:
-        bounds = " [{:g}, {:g}]".format(*line["interval"]) if line["interval"] is not None else ""
-        text = f"  ours {line['measured']}{bounds}, n {line['n']}"
-    if line["mixed"]:
-        text += f", {line['mixed']} pairs with different products"
+    if line.measured is not None:
+        bounds = " [{:g}, {:g}]".format(*line.interval) if line.interval is not None else ""
+        text = f"  ours {line.measured}{bounds}, n {line.n}"
+    if line.mixed:
+        text += f", {line.mixed} pairs with different products"
     return text
 
 

@@ -152,7 +152,7 @@ def record(claim: str, values: list[float], device: str = "cpu (x86_64)", shrink
 
 
 def of(claim: str) -> dict:
-    return next(line for line in judged() if line["id"] == claim)
+    return next(line for line in judged() if line.id == claim)
 
 
 def test_timings_are_judged_and_go_stale(timings, monkeypatch):
@@ -160,22 +160,22 @@ def test_timings_are_judged_and_go_stale(timings, monkeypatch):
     record("focal-scale-cost", [2.0, 2.1, 2.2, 2.3, 2.4, 2.5, 2.6, 2.7, 2.8])       # the newest counts
     record("focal-scale-cost", [3.0] * 9, "cuda (a card)", shrink=1)
     line = of("focal-scale-cost")
-    assert (line["measured"], line["interval"], line["n"], line["verdict"]) == (2.4, [2.1, 2.7], 9, "holds")
-    assert line["cost"] == 0.5 and line["budget"] == "bench"
-    assert "Sides 1/2 of the paper's. One CPU core." in line["note"] and "On cuda: 3." in line["note"]
+    assert (line.measured, line.interval, line.n, line.verdict) == (2.4, (2.1, 2.7), 9, "holds")
+    assert line.cost == 0.5 and line.budget == "bench"
+    assert "Sides 1/2 of the paper's. One CPU core." in line.note and "On cuda: 3." in line.note
     record("rcnn-overfeat-9x", [28.0] * 9)
     line = of("rcnn-overfeat-9x")                                                   # its sides are in full
-    assert line["verdict"] == "holds, larger" and "1/2" not in line["note"] and "One CPU core." in line["note"]
+    assert line.verdict == "holds, larger" and "1/2" not in line.note and "One CPU core." in line.note
     record("rcnn-class-cost-small", [16.0] * 9)
-    assert "The bound is ours: twice the printed seconds" in of("rcnn-class-cost-small")["note"]
+    assert "The bound is ours: twice the printed seconds" in of("rcnn-class-cost-small").note
     monkeypatch.setattr(timing, "REVISION", timing.REVISION + 1)
     line = of("focal-scale-cost")
-    assert line["verdict"] == "stale" and line["measured"] is None
+    assert line.verdict == "stale" and line.measured is None
 
 
 def test_a_timing_on_a_gpu_alone_is_judged_too(timings):
     record("focal-scale-cost", [3.0] * 9, "cuda (a card)", shrink=1)
-    assert of("focal-scale-cost")["verdict"] == "holds" and "Sides" not in of("focal-scale-cost")["note"]
+    assert of("focal-scale-cost").verdict == "holds" and "Sides" not in of("focal-scale-cost").note
 
 
 def test_the_command_records(timings, capsys):
@@ -187,4 +187,4 @@ def test_the_command_records(timings, capsys):
     assert main(["bench", "claims", "--ids", "fpn-extra-cost-marginal", "--repeats", "1", "--device", "cpu"]) == 0
     assert capsys.readouterr().out.startswith("fpn-extra-cost-marginal: ")
     assert len(records.read("ratios", "bench")) == 1 and torch.get_num_threads() == threads
-    assert of("fpn-extra-cost-marginal")["verdict"] == "unresolved"                 # one repeat bounds nothing
+    assert of("fpn-extra-cost-marginal").verdict == "unresolved"                 # one repeat bounds nothing

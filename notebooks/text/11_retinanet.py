@@ -783,7 +783,7 @@ else:
 # %%
 from paperlib.claims import verdicts
 
-mine = [claim for claim in verdicts.judged(shown, "focal_loss") if claim["notebook"] == "11_retinanet"]
+mine = [claim for claim in verdicts.judged(shown, "focal_loss") if claim.notebook == "11_retinanet"]
 draw.table(verdicts.frame(mine, "trend"), "Claims about trained detectors; 95% intervals, in points of AP")
 
 # %%

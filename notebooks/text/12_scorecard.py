@@ -44,6 +44,7 @@ import pandas as pd
 from paperlib import intervals
 from paperlib.bench import timing
 from paperlib.claims.registry import TIMED
+from paperlib.claims.timed import quotient, sizes
 from paperlib.claims.verdicts import VERDICTS, counts, judged
 from paperlib.papers.names import NAMES
 from paperlib.papers.register import claims
@@ -261,7 +262,7 @@ draw.show(fig, f"{len(open_)} unresolved claims with the pairs of seeds they hav
 # zero on the left, agrees.
 
 # %%
-MARKS = {"holds": ("o", "green"), "contradicted": ("X", "vermillion"), "unresolved": ("D", "black")}
+MARKS = {"holds": ("o", "green"), "holds, smaller": ("v", "green"), "holds, larger": ("^", "green"), "contradicted": ("X", "vermillion"), "unresolved": ("D", "black")}
 pairs = frame[frame.delta.notna() & frame.measured.notna() & frame.verdict.isin(MARKS)]
 named = pairs if len(pairs) <= 12 else pairs[pairs.verdict == "contradicted"]
 
@@ -317,22 +318,24 @@ draw.table(pd.DataFrame(columns).astype({"printed delta": float, "our delta": fl
 # Claims on speed need no training: a forward pass takes as long with random weights. Both ways of doing a thing run in one
 # process, in turns, several times. What is compared is a quotient, so that the machine cancels out, as far as it does: a
 # CPU core and the graphics card of ten years ago do not slow down by the same factor everywhere. So we ask for less:
-# **the direction, and the size within a factor of two** (the grey band).
+# **the direction first**, and then the size: it may miss the printed quotient by a factor of two (the grey band), or by that
+# quotient's square root if this is less, so that 1.3 times cannot mean no difference. Percentages are made into quotients.
 
 # %%
 register = {claim["id"]: claim for claim in claims()}
-timed = frame[(frame.kind == "ratio") & frame.measured.notna() & frame.verdict.isin(MARKS)]
-ranges = {name: timing.sizes(register[name]) for name in timed.index}
+timed = frame[(frame.kind == "ratio") & frame.interval.notna() & frame.verdict.isin(MARKS)]
+ranges = {name: sizes(register[name]) for name in timed.index}
 sized = [name for name in timed.index if ranges[name]]
 fig, ax = plt.subplots(figsize=(8, 1.4 + 0.28 * len(sized)))
 ax.axvspan(0.5, 2, color="#e6e6e6")
 for y, name in enumerate(sized):
-    row, near = timed.loc[name], min(ranges[name], key=lambda v: abs(np.log(v / timed.loc[name].measured)))
+    row, of = timed.loc[name], register[name]["judge"].get("of")
+    low, middle, high = (quotient(v, of) for v in (row.interval[0], row.measured, row.interval[1]))
+    near = min(ranges[name], key=lambda v: abs(np.log(v / middle)))
     marker, color = MARKS[row.verdict]
-    low, high = row.interval or (row.measured, row.measured)
     ax.plot([low / near, high / near], [y, y], color=draw.PALETTE[color], lw=2)
-    ax.plot(row.measured / near, y, marker, color=draw.PALETTE[color])
-    ax.text(1.02, y, f"{near:g} → {row.measured:.3g}", transform=ax.get_yaxis_transform(), va="center", fontsize=8)
+    ax.plot(middle / near, y, marker, color=draw.PALETTE[color])
+    ax.text(1.02, y, f"{near:.3g} → {middle:.3g}", transform=ax.get_yaxis_transform(), va="center", fontsize=8)
 ax.set(yticks=range(len(sized)), yticklabels=sized, xlabel="measured / published (numbers: paper → here)", xscale="log",
        ylim=(-0.6, len(sized) - 0.4))
 ax.set_xticks([0.25, 0.5, 1, 2, 4], ["1/4", "1/2", "1", "2", "4"], minor=False)

@@ -21,6 +21,7 @@ from paperlib.config import digest
 from paperlib.device import chip, has_bf16
 from paperlib.papers.files import typed
 from paperlib.paths import REPOSITORY, results_folder
+from paperlib.tables.rules import rules_digest
 from paperlib.tables.source import source_digest
 
 START = '{"table"'  # of every record's line
@@ -208,6 +209,7 @@ def provenance(device: torch.device, bf16: bool = False) -> dict:
     return {
         "commit": commit(),
         "source": source_digest(),
+        "rules": rules_digest(),
         "paperlib": __version__,
         "torch": torch.__version__,
         "torchvision": torchvision.__version__,
