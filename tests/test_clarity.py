@@ -19,6 +19,8 @@ RATES = ("comprehensions", "conditionals")
 # better than its entry (by more than SLACK) must have the entry tightened, and one that meets LIMITS has none.
 SLACK = {"comprehensions": 0.3, "conditionals": 0.3}  # and 0 for plain counts
 ROOM_LIMITS: dict[str, dict[str, float]] = {
+    # Recorded timings are known by the text of what was timed (`timing.identity`): `against_torchvision.beside`,
+    # `against_pycocotools.scorer`, `drawing.world_on_all_cores`, `scaling.growth` stay as they were measured.
     "bench": {"nested_comprehensions": 1, "vague_arguments": 1, "wide_lines": 7},
     "claims": {"nested_comprehensions": 1, "vague_arguments": 1, "wide_lines": 36},
     "doctor": {"comprehensions": 6.3, "conditionals": 7.0, "nested_comprehensions": 2,
@@ -26,7 +28,6 @@ ROOM_LIMITS: dict[str, dict[str, float]] = {
     # So do probes that are recorded: `world._pair`, `depth`, `examples`, `proposals.left_by_nms`,
     # `coco_margins.union`.
     "studies": {"nested_comprehensions": 2, "wide_lines": 6},
-    "systems": {"wide_lines": 1},
 }
 
 

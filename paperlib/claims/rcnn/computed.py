@@ -9,6 +9,7 @@ import torch
 from paperlib.claims import paper_nets
 from paperlib.claims.compare import agrees, printed, stated
 from paperlib.parts import boxes, sampling
+from paperlib.parts.crops import warp
 
 GB = 2**30
 
@@ -52,6 +53,21 @@ def predictor_memory():
     small, large = stated("rcnn-predictor-memory")
     fits = agrees(on_fc7, small, 1) and agrees(on_long_features, large)
     return [on_fc7, on_long_features], fits, "100k classes * features * 4 bytes / 2^30"
+
+
+def warp_padding():
+    """Crop white boxes on black with their surroundings and count the black border on each side."""
+    borders = set()
+    for box in some_boxes(8).long() + 30:
+        x1, y1, x2, y2 = box.tolist()
+        image = torch.zeros(3, 560, 560)
+        image[:, y1:y2, x1:x2] = 1
+        (crop,) = warp.crops(image, box[None].float(), warp.CropConfig())[:, 0] > 0.5
+        rows, columns = crop.any(1).nonzero(), crop.any(0).nonzero()
+        last = len(crop) - 1
+        borders |= {int(rows[0]), int(columns[0]), last - int(rows[-1]), last - int(columns[-1])}
+    formula = "black px on the four sides of crops of eight boxes"
+    return sorted(borders), borders == {stated("rcnn-warp-padding-geometry")}, formula
 
 
 def box_code():
@@ -116,6 +132,7 @@ FACTS = {
     "rcnn-fc7-share": fc7_share,
     "rcnn-pool5-share": pool5_share,
     "rcnn-predictor-memory": predictor_memory,
+    "rcnn-warp-padding-geometry": warp_padding,
     "rcnn-bbox-param": box_code,
     "rcnn-pool5-dim": pool5_size,
     "rcnn-feature-dim": feature_length,
