@@ -1,12 +1,12 @@
 """Every claim of the papers beside what was measured here: value, interval, verdict, and what it cost."""
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from functools import partial
-from typing import TYPE_CHECKING
 
 from paperlib.bench import timing
 from paperlib.claims import rows, timed
 from paperlib.claims.comparisons import Comparison
+from paperlib.claims.frames import frame as frame
 from paperlib.claims.joining import TWO_LOOKS, joined
 from paperlib.claims.many_claims import with_q
 from paperlib.claims.registry import COMPUTED, CURVES, REDUCED, TIMED
@@ -20,15 +20,13 @@ from paperlib.papers.register import claims
 from paperlib.tables.source import changed_since
 from paperlib.training.recipes import Budget, budget
 
-if TYPE_CHECKING:
-    import pandas as pd
 
-
-def judged(plan: str | Budget | None = "mini", paper: str | None = None) -> list[Verdict]:
+def judged(plan: str | Budget | None = "mini", paper: str | None = None,
+           kind: str | None = None) -> list[Verdict]:
     """A verdict for each claim, in the papers' order.
 
-    `plan` is the trained rows' budget; without `paper` the claims of all papers are given. (All trained ones
-    are judged in any case, since each one's q depends on the others' p.)
+    `plan` is the trained rows' budget; without `paper` the claims of all papers are given, without `kind`
+    those of every kind. (All trained ones are judged in any case: each one's q depends on the others' p.)
     Errors: ValueError naming file and line of a record that was edited by hand, or the claim whose rows
             cannot be set side by side.
     """
@@ -43,34 +41,14 @@ def judged(plan: str | Budget | None = "mini", paper: str | None = None) -> list
     }
     lines = []
     for claim in claims():
-        if paper in (None, claim["paper"]) or claim["kind"] == "trend":
+        wanted = paper in (None, claim["paper"]) and kind in (None, claim["kind"])
+        if wanted or claim["kind"] == "trend":
             lines.append(_line(claim, judges[claim["judge"]["by"]](claim), plan))
-    return [line for line in with_q(lines) if paper in (None, line.paper)]
-
-
-def frame(lines: Iterable[dict], kind: str) -> "pd.DataFrame":
-    """Judged claims of one kind ("trend", "ratio", "exact") as a table, a row a claim, without what nobody filled.
-
-    "enough" is the number of pairs of seeds that `judged` calls "pairs". Trends say what is compared.
-    """
-    import pandas as pd  # here: claims are judged without it
-
-    def words(value, number="g"):
-        if isinstance(value, dict):
-            value = [f"{key} {words(part)}" for key, part in value.items()]
-        if isinstance(value, list):
-            return ", ".join(words(part, number) for part in value)
-        return format(value, number) if isinstance(value, float) else str(value)
-
-    table = {}
-    for line in (line for line in lines if line.kind == kind):
-        ours = line.measured
-        ours = words(ours) if kind == "exact" and ours is not None else ours
-        table[line.say] = [line.compared if kind == "trend" else None, line.place, words(line.published, ""),
-                           ours, line.interval, line.n or None, line.pairs, line.verdict]
-    columns = ["what is compared", "place", "paper", "ours", "95% interval", "n", "enough", "verdict"]
-    found = pd.DataFrame.from_dict(table, "index", columns=columns, dtype=object)
-    return found.dropna(axis=1, how="all").rename_axis("claim")
+    chosen = []
+    for line in with_q(lines):
+        if paper in (None, line.paper) and kind in (None, line.kind):
+            chosen.append(line)
+    return chosen
 
 
 def _line(claim: dict, outcome: dict, plan: Budget) -> Verdict:
