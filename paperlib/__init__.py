@@ -15,15 +15,18 @@ def _check_torchvision() -> None:
     try:
         torch, vision = metadata.version("torch"), metadata.version("torchvision")
     except metadata.PackageNotFoundError as error:
-        raise ImportError(f"paperlib needs torch and torchvision, and {error.name} is missing; {remedy}") from None
-    found = re.search(r"^torch\s*\(?==\s*([\d.]+)", "\n".join(metadata.requires("torchvision") or []), re.MULTILINE)
+        missing = f"paperlib needs torch and torchvision, and {error.name} is missing; {remedy}"
+        raise ImportError(missing) from None
+    requirements = "\n".join(metadata.requires("torchvision") or [])
+    pinned = re.search(r"^torch\s*\(?==\s*([\d.]+)", requirements, re.MULTILINE)
     (release, _, build), vision_build = torch.partition("+"), vision.partition("+")[2]
-    if build == vision_build and (found is None or found[1] == release):
+    if build == vision_build and (pinned is None or pinned[1] == release):
         return
     try:
         import torchvision  # noqa: F401
     except (RuntimeError, ImportError, OSError) as error:
-        raise ImportError(f"torch {torch} and torchvision {vision} do not fit each other ({error}); {remedy}") from None
+        unfit = f"torch {torch} and torchvision {vision} do not fit each other ({error}); {remedy}"
+        raise ImportError(unfit) from None
 
 
 _check_torchvision()

@@ -135,7 +135,7 @@ def _parser() -> argparse.ArgumentParser:
         run.table,
         arg("id", help="e.g. focal_loss/1b, or all"),
         plan,
-        arg("--rows", help="labels, comma-separated"),
+        arg("--rows", nargs="+", metavar="LABEL", help="only these rows, after the table's id"),
         arg("--seeds", type=int),
         arg("--jobs", type=int, default=1),
         arg("--show", action="store_true", help="only print"),
@@ -144,10 +144,12 @@ def _parser() -> argparse.ArgumentParser:
     command(run.published, as_json)
     command(
         run.claims,
+        arg("what", nargs="?", choices=["check"], help="check: examine runs of yours, a file of records"),
+        arg("file", nargs="?", metavar="RECORDS.jsonl"),
         as_json,
         plan,
         arg("--paper", choices=PAPERS),
-        arg("--verdict", help="holds, contradicted, unresolved, stale, not run or external"),
+        arg("--verdict", help="such as 'holds, larger', contradicted or 'not run'"),
     )
     command(run.scorecard, plan, arg("--out", default="build/scorecard.html"))
     command(

@@ -14,7 +14,7 @@ EVERY = 0.5  # seconds between two looks at the parent
 def end_with_parent() -> None:
     """In a worker of joblib's own pool: end soon after the process that started it, even if that was killed.
 
-    Elsewhere it does nothing: in the main process, on a cluster, whose workers have other parents, on Windows.
+    Elsewhere nothing happens: in the main process, on Windows, on a cluster (its workers have other parents).
     """
     parent = multiprocessing.parent_process()
     if os.name == "posix" and parent and multiprocessing.current_process().name.startswith("Loky"):

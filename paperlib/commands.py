@@ -5,6 +5,7 @@ Every import of a room is inside the command that needs it: `paperlib --help` mu
 
 import json
 import math
+from pathlib import Path
 
 
 def message_of(error: Exception) -> object:
@@ -87,7 +88,7 @@ def print_scores(scores: dict, as_json: bool, name: str) -> None:
 
 def score(args) -> None:
     """The twelve COCO numbers of a results file."""
-    from paperlib.scoring.coco_metrics import score_files
+    from paperlib.scoring.result_files import score_files
 
     scores = score_files(args.truth, args.results, args.type)
     if args.json:
@@ -109,10 +110,9 @@ def table(args) -> None:
     names = [args.id]
     if args.id == "all":
         names = [name for name, body in published().items() if "run" in body]
-    rows = args.rows.split(",") if args.rows else None
     try:
         if not args.show:
-            runner.run(names, args.budget, rows, args.seeds, args.jobs, args.device)
+            runner.run(names, args.budget, args.rows, args.seeds, args.jobs, args.device)
     except KeyboardInterrupt:
         kept = "the runs that were done are recorded; run the same command to go on"
         raise KeyboardInterrupt(kept) from None
@@ -130,35 +130,48 @@ def published(args) -> None:
     print(json.dumps(published_json(), indent=None if args.json else 1))
 
 
-def claims(args) -> None:
-    """Every claim of the papers with what was measured here and the verdict."""
+def claims(args) -> int | None:
+    """Every claim of the papers with what was measured here and the verdict; or `check` of runs of yours."""
+    if args.what == "check":
+        return _check_runs(args)
     from paperlib.claims.kept import judged
-    from paperlib.claims.tally import VERDICTS, counts
+    from paperlib.claims.tally import VERDICTS, counts, export
 
     if args.verdict not in (None, *VERDICTS):
         raise ValueError(f"unknown verdict {args.verdict!r}; expected one of {', '.join(VERDICTS)}")
     lines = []
     for line in judged(args.budget or "mini"):
-        if args.paper in (None, line["paper"]) and args.verdict in (None, line["verdict"]):
+        if args.paper in (None, line.paper) and args.verdict in (None, line.verdict):
             lines.append(line)
     if args.json:
-        print(json.dumps(lines))
+        print(json.dumps(export(lines)))
         return
     for line in lines:
-        print(f"{line['verdict']:12} {line['id']:28} {line['say']}"
-              f"  Paper: {line['published']} {line['unit']}.{_measured(line)}")
+        print(f"{line.verdict:15} {line.id:28} {line.say}"
+              f"  Paper: {line.published} {line.unit}.{_measured(line)}")
     for paper, tally in counts(lines).items():
         print(f"{paper:12} " + ", ".join(f"{n} {verdict}" for verdict, n in tally.items() if n))
 
 
-def _measured(line: dict) -> str:
-    """What was measured for a claim, in words; "" if nothing was."""
+def _check_runs(args) -> int:
+    """Whether records that somebody else made can be used, and what the verdicts would be with them."""
+    from paperlib.claims import sent_in
+
+    if args.file is None:
+        raise ValueError("claims check: lacks the file of records, one JSON line for each run")
+    said, usable = sent_in.report(Path(args.file), args.budget or "mini")
+    print("\n".join(said))
+    return 0 if usable else 1
+
+
+def _measured(line) -> str:
+    """What was measured for a claim, a tally.Verdict, in words; "" if nothing was."""
     text = ""
-    if line["measured"] is not None:
-        bounds = " [{:g}, {:g}]".format(*line["interval"]) if line["interval"] is not None else ""
-        text = f"  ours {line['measured']}{bounds}, n {line['n']}"
-    if line["mixed"]:
-        text += f", {line['mixed']} pairs with different products"
+    if line.measured is not None:
+        bounds = " [{:g}, {:g}]".format(*line.interval) if line.interval is not None else ""
+        text = f"  ours {line.measured}{bounds}, n {line.n}"
+    if line.mixed:
+        text += f", {line.mixed} pairs with different products"
     return text
 
 
@@ -170,7 +183,7 @@ def scorecard(args) -> None:
 
 
 def bench(args) -> None:
-    """Time ours beside the peers or the papers' claims about time, or probe the drawn world, and record it."""
+    """Time ours beside the peers, or the papers' claims about time, or probe the drawn world; record it."""
     ids = args.ids.split(",") if args.ids else None
     if args.what == "peers":
         from paperlib.course import bench_section

@@ -45,13 +45,13 @@ def _replace(cfg, key: str, whole: str, value):
     head, _, rest = key.partition(".")
     names = [f.name for f in dataclasses.fields(cfg)]
     if head not in names:
-        raise KeyError(
-            f"unknown override {whole!r}: {type(cfg).__name__} has no field {head!r}; it has {', '.join(names)}"
-        )
+        raise KeyError(f"unknown override {whole!r}: {type(cfg).__name__} has no field {head!r}; "
+                       f"it has {', '.join(names)}")
     old = getattr(cfg, head)
     if rest:
         if not dataclasses.is_dataclass(old):
-            raise KeyError(f"unknown override {whole!r}: {type(cfg).__name__}.{head} is a value, it has no {rest!r}")
+            raise KeyError(f"unknown override {whole!r}: {type(cfg).__name__}.{head} is a value, "
+                           f"it has no {rest!r}")
         return dataclasses.replace(cfg, **{head: _replace(old, rest, whole, value)})
     hint = typing.get_type_hints(type(cfg))[head]
     return dataclasses.replace(cfg, **{head: _fit_type(value, hint, whole)})
@@ -80,9 +80,9 @@ def _fit_type(value, hint, key: str):
 
 
 def departures(cfg) -> dict:
-    """The fields of a nested dataclass that differ from their defaults, by name; a part's from the part's defaults.
+    """The fields of a nested dataclass that differ from their defaults, by name.
 
-    A field without a default is always there.
+    A part's fields are compared with the part's defaults. A field without a default is always in it.
     """
     changed = {}
     for field in dataclasses.fields(cfg):

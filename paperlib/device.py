@@ -25,7 +25,8 @@ def pick_device(name: str | None = None) -> torch.device:
         device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise ValueError(f"device {name!r} is not usable here; expected 'cpu', 'cuda[:N]' or 'mps' ({error})") from None
+        unusable = f"device {name!r} is not usable here; expected 'cpu', 'cuda[:N]' or 'mps' ({error})"
+        raise ValueError(unusable) from None
     return device
 
 
@@ -39,7 +40,10 @@ def _best_kind() -> str:
 
 @cache
 def has_bf16(kind: str) -> bool:
-    """Whether bfloat16 products are fast on a "cuda" or "cpu" device here: GPUs of 2020 on, CPUs with AVX-512 BF16."""
+    """Whether bfloat16 products are fast here on a "cuda" or "cpu" device.
+
+    They are on GPUs of 2020 and later, and on CPUs with AVX-512 BF16 or AMX.
+    """
     if kind == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     known = getattr(torch.cpu, "get_capabilities", dict)()
@@ -47,7 +51,7 @@ def has_bf16(kind: str) -> bool:
 
 
 def half(device: torch.device, wanted: bool = True) -> torch.autocast:
-    """Run matrix products in bfloat16 inside this context, where `device` is fast at them; weights stay float32."""
+    """A context that runs matrix products in bfloat16 if `device` is fast at them; weights stay float32."""
     return torch.autocast(device.type, torch.bfloat16, enabled=wanted and has_bf16(device.type))
 
 
@@ -62,10 +66,10 @@ def chip(device: torch.device) -> str:
 
 @cache
 def keep_memory() -> None:
-    """Let the C library keep freed blocks instead of giving them back to the system (Linux; elsewhere nothing).
+    """Let the C library keep freed blocks instead of giving them back to the system. On Linux only.
 
-    A training step frees and takes the same large blocks again; asking the system for fresh ones, page by page, costs
-    a tenth of the time of a small network's step.
+    A training step frees and takes the same large blocks again. Asking the system for fresh ones, page by
+    page, costs a tenth of the time of a small network's step.
     """
     if platform.libc_ver()[0] == "glibc":
         libc, trim_threshold, mmap_threshold = ctypes.CDLL(None), -1, -3
@@ -74,7 +78,7 @@ def keep_memory() -> None:
 
 
 def seed_all(seed: int) -> None:
-    """Seed Python, NumPy and torch (every device), so that one process with one thread repeats itself exactly."""
+    """Seed Python, NumPy and torch on every device, so that one thread repeats itself exactly."""
     random.seed(seed)
     np.random.seed(seed % 2**32)
     torch.manual_seed(seed)

@@ -1,19 +1,21 @@
 """Verdicts: paired differences over seeds, their intervals, and what they say of a published claim."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 from scipy import special
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Mean of `n` paired differences with its 95% interval; of one pair the bounds are infinite."""
+    """Mean of `n` paired differences with its interval of `level`; of one pair the bounds are infinite."""
 
     mean: float
     low: float
     high: float
     n: int
+    level: float = 0.95
 
 
 def mean_interval(values: list[float], level: float = 0.95) -> Difference:
@@ -22,10 +24,10 @@ def mean_interval(values: list[float], level: float = 0.95) -> Difference:
     _check_numbers(values)
     mean = sum(values) / n
     if n == 1:
-        return Difference(mean, -math.inf, math.inf, 1)
+        return Difference(mean, -math.inf, math.inf, 1, level)
     standard_error = math.sqrt(sum((v - mean) ** 2 for v in values) / (n - 1) / n)
     half = _student_factor(n, level) * standard_error
-    return Difference(mean, mean - half, mean + half, n)
+    return Difference(mean, mean - half, mean + half, n, level)
 
 
 def _check_numbers(values: list[float]) -> None:
@@ -79,20 +81,61 @@ def _said(right: bool, wrong: bool) -> str:
     return "unresolved"
 
 
-def pairs_to_see(effect: float, difference: Difference, level: float = 0.95, most: int = 999) -> int | None:
-    """How many pairs that spread as those of `difference` have an interval of +-`effect` or narrower.
+def standard_error(difference: Difference) -> float:
+    """The standard error of a mean, read off its t interval; infinite for one value."""
+    if difference.n < 2:
+        return math.inf
+    return (difference.high - difference.low) / 2 / _student_factor(difference.n, difference.level)
 
-    That many pairs would tell a true difference of `effect` from none half of the time.
+
+def at_level(difference: Difference, level: float) -> Difference:
+    """The same mean with its t interval of another level."""
+    if difference.n < 2:
+        return replace(difference, level=level)
+    half = _student_factor(difference.n, level) * standard_error(difference)
+    return Difference(difference.mean, difference.mean - half, difference.mean + half, difference.n, level)
+
+
+def p_above(difference: Difference, bound: float = 0.0) -> float:
+    """p of Student's t test that the mean lies above `bound`: one side's, doubled, at most 1.
+
+    It is at most 1 - level just where the interval of that level lies wholly above the bound.
+    """
+    if difference.n < 2 or bound == math.inf:
+        return 1.0
+    if bound == -math.inf:
+        return 0.0
+    error = standard_error(difference)
+    if error == 0:
+        return float(difference.mean <= bound)
+    t = (difference.mean - bound) / error
+    return min(1.0, 2 * float(special.stdtr(difference.n - 1, -t)))
+
+
+def p_below(difference: Difference, bound: float = 0.0) -> float:
+    """As `p_above`, that the mean lies below `bound`."""
+    mirrored = replace(difference, mean=-difference.mean, low=-difference.high, high=-difference.low)
+    return p_above(mirrored, -bound)
+
+
+def pairs_to_see(effect: float, difference: Difference, power: float = 0.8, most: int = 999) -> int | None:
+    """How many pairs that spread as those of `difference` show a true difference of `effect` so often.
+
+    Shown: the interval of the difference's level leaves out zero, on the right side. `power` is how often.
     None for more than `most`, or where one pair leaves the spread unknown.
     """
     if difference.n < 2 or effect == 0:
         return None
-    half = (difference.high - difference.low) / 2
-    spread = half * math.sqrt(difference.n) / _student_factor(difference.n, level)
-    for n in range(2, most + 1):
-        if _student_factor(n, level) * spread / math.sqrt(n) <= abs(effect):
-            return n
-    return None
+    spread = standard_error(difference) * math.sqrt(difference.n)
+    if spread == 0:
+        return 2
+    n = np.arange(2, most + 1)
+    factor = special.stdtrit(n - 1, 0.5 + difference.level / 2)
+    missed = special.nctdtr(n - 1, np.sqrt(n) * abs(effect) / spread, factor)
+    enough = n[np.nan_to_num(missed) <= 1 - power]
+    if len(enough) == 0:
+        return None
+    return int(enough[0])
 
 
 def median_interval(values: list[float], level: float = 0.95) -> Difference:
@@ -110,29 +153,3 @@ def median_interval(values: list[float], level: float = 0.95) -> Difference:
     if below == 0:
         return Difference(middle, -math.inf, math.inf, n)
     return Difference(middle, ordered[below - 1], ordered[n - below], n)
-
-
-def timing_verdict(timing: Difference, direction: str, bound: float | None, sizes: list[float],
-                   absolute: bool) -> str:
-    """What a timing on another machine says of a published one: direction, and size within a factor of two.
-
-    A quotient claimed to be large (">") must lie above 1, and its median within a factor of two of the
-    published `sizes`, if there are any. One claimed to be small ("<") must lie below `bound` (1 if there is
-    none). An absolute number (seconds, per cent) must lie on the claimed side of `bound`, give or take a
-    factor of two.
-    "holds" if the whole interval is on the right side and the size fits, "contradicted" if all of it is on
-    the wrong side, else "unresolved".
-    """
-    if direction == "<":
-        limit = 1.0
-        if absolute:
-            limit = 2 * bound
-        elif bound is not None:
-            limit = bound
-        return _said(timing.high < limit, timing.low > limit)
-    limit, fits = 1.0, True
-    if absolute:
-        limit = bound / 2
-    elif sizes:
-        fits = min(sizes) / 2 <= timing.mean <= 2 * max(sizes)
-    return _said(timing.low > limit and fits, timing.high < limit)

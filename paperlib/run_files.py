@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def writable(folder: str | Path, name: str) -> Path:
-    """`folder`, made if it does not exist, after a trial that `name` can be written in it. Errors: ValueError."""
+    """`folder`, made if missing, after a trial that `name` can be written in it. Errors: ValueError."""
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -56,7 +56,7 @@ def _size(args) -> tuple[int, ...] | None:
 
 
 def train(args) -> None:
-    """One run: weights in <out>/<system>.safetensors, beside them a checkpoint until it is done; then scores."""
+    """One run and its scores: <out>/<system>.safetensors, and a checkpoint beside it until it is done."""
     from paperlib.data.named_sets import load
     from paperlib.device import pick_device
     from paperlib.distributed import ranks

@@ -8,6 +8,7 @@ import torch
 from sklearn.svm import LinearSVC
 
 from paperlib.claims.fast_rcnn import curves
+from paperlib.claims.joining import joined
 from paperlib.config import override
 from paperlib.data.batches import Batches
 from paperlib.data.given_proposals import with_proposals
@@ -117,12 +118,16 @@ class Runs:
     def points(self, table, row, metric):
         return dict(enumerate({"mAP": self.mAP, "given_AR": self.recall}[metric].get(row, ())))
 
-    def rows(self, table):
-        return {row: {"diverged": n, "seconds": [1.0] * 5} for row, n in self.diverged.items()}
+    def row(self, table, row):
+        return {"diverged": self.diverged.get(row, 0), "seconds": [1.0] * 5 * (row in self.diverged)}
 
 
 def of(name):
     return next(c for c in claims() if c["id"] == name)
+
+
+def verdict(outcome) -> str:
+    return joined(outcome.comparisons).verdict
 
 
 def test_curves_are_judged():
@@ -133,16 +138,21 @@ def test_curves_are_judged():
     recall = {label: [m] * 3 for label, m in zip(labels, (40, 50, 55, 58, 60))}
     rise, misleads = curves.rise_then_fall, curves.recall_misleads
     claim = of("frcn-more-proposals")
-    assert rise(claim, Runs(hill, recall))[1] == "holds" and rise(claim, Runs(climb, recall))[1] == "contradicted"
+    assert verdict(rise(claim, Runs(hill, recall))) == "holds"
+    assert verdict(rise(claim, Runs(climb, recall))) == "contradicted"
     assert rise(claim, Runs({}, {})) is None
-    assert misleads(claim, Runs(hill, recall))[1] == "holds"
-    assert misleads(claim, Runs(climb, recall))[1] == "contradicted"
+    assert verdict(misleads(claim, Runs(hill, recall))) == "holds"
+    assert verdict(misleads(claim, Runs(climb, recall))) == "contradicted"
+    flat = {label: [40.0, 40.1, 39.9] for label in recall}
+    assert verdict(misleads(claim, Runs(hill, flat))) == "unresolved"
     l2 = of("frcn-smooth-l1-stable")
     none = dict.fromkeys(l2["judge"]["rows"], 0)
     bad = none | {row: 5 for row in none if row.startswith("L2") and row.endswith("0.16")}
-    found, says, _ = curves.only_l2_diverges(l2, Runs({}, diverged=none))
-    assert (found.mean, found.n, says) == (0, 5, "contradicted")
-    assert curves.only_l2_diverges(l2, Runs({}, diverged=bad))[1] == "holds"
+    (rate,) = curves.only_l2_diverges(l2, Runs({}, diverged=none)).comparisons
+    assert (rate.difference.mean, rate.difference.n, joined([rate]).verdict) == (0, 5, "unresolved")
+    assert verdict(curves.only_l2_diverges(l2, Runs({}, diverged=bad))) == "holds"
+    smooth = none | {row: 5 for row in none if row.startswith("smooth")}
+    assert verdict(curves.only_l2_diverges(l2, Runs({}, diverged=smooth))) == "contradicted"
     assert curves.only_l2_diverges(l2, Runs({})) is None
 
 

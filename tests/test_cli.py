@@ -56,6 +56,8 @@ def test_published_is_json(capsys):
     ([*TRAIN, "--data", "set", "--preset", "huge"], "no preset 'huge'"),
     (["table", "nope/1", "--budget", "smoke"], "unknown table 'nope/1'"),
     (["table", "focal_loss/1b", "--budget", "smoke", "--rows", "gamma 99"], "no runnable row 'gamma 99'"),
+    (["table", "faster_rcnn/11", "--budget", "smoke", "--rows", "Fast R-CNN here, train", "none"],  # a comma in a label
+     "no runnable row 'none'"),
     (["eval", "retinanet", "--weights", "none.safetensors", "--data", "set"], "no weights at none.safetensors"),
     (["score", "set/none.json", "set/instances.json"], "none.json"),
     (["score", "set/instances.json", "set/instances.json"], "instances.json"),

@@ -45,11 +45,11 @@ def test_facts_are_declared(name):
     net = system(name)
     assert net.trained is None and net.revision >= 1 and net.scored_by in ("coco", "recall")
     cfg = net.cfg
-    assert cfg.num_classes == 3 and cfg.trunk_names() == ("tiny",) and cfg.in_stages is False
+    assert cfg.num_classes == 3 and cfg.trunk_names() == ("tiny",) and cfg.in_stages == (name == "rcnn")
     assert isinstance(cfg.after, AfterConfig) == (name in ("fast_rcnn", "faster_rcnn")) == cfg.pools_rois
-    assert [cfg.needs_proposals(training) for training in (True, False)] == [name == "fast_rcnn"] * 2
+    assert [cfg.needs_proposals(training) for training in (True, False)] == [name in ("fast_rcnn", "rcnn")] * 2
     anchors = cfg.trained_anchors()
-    assert (anchors is None) == (name == "fast_rcnn")
+    assert (anchors is None) == (name in ("fast_rcnn", "rcnn"))
     if anchors is not None:
         assert isinstance(anchors.anchors, AnchorConfig) and isinstance(anchors.match, MatchConfig)
 
@@ -84,7 +84,7 @@ def test_predictions_and_detections_have_the_shapes_of_the_contract(name):
     _, proposals = given(net, targets)
     logits, deltas, regions = net.predict(images, proposals)
     on_rois = regions.shape == (len(logits), 5)
-    assert on_rois == net.cfg.pools_rois and (on_rois or regions.shape == (logits.shape[1], 4))
+    assert on_rois == (net.cfg.pools_rois or name == "rcnn") and (on_rois or regions.shape == (logits.shape[1], 4))
     assert deltas.shape[-1] == 4 and logits.isfinite().all()
     for detected in net.detect(images, torch.tensor([[128, 128], [100, 90]]), proposals):
         assert set(detected) == {"boxes", "scores", "labels"} and (detected["scores"].diff() <= 0).all()
@@ -96,7 +96,8 @@ def test_predictions_and_detections_have_the_shapes_of_the_contract(name):
 
 
 @pytest.mark.parametrize(("name", "message"), [("retinanet", "expected none"), ("rpn", "expected none"),
-                                               ("fast_rcnn", "2 images and 1 lists of proposals")])
+                                               ("fast_rcnn", "2 images and 1 lists of proposals"),
+                                               ("rcnn", "2 images and 1 lists of proposals")])
 def test_proposals_that_a_system_cannot_use_are_refused(name, message):
     net, (images, targets) = system(name).eval(), scenes(2)
     for call in (net.predict, net.detect):

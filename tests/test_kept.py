@@ -7,19 +7,27 @@ import warnings
 import pytest
 
 from paperlib.claims import kept, verdicts
+from paperlib.claims.joining import Part
+from paperlib.claims.tally import Verdict
 from paperlib.paths import REPOSITORY
+
+PART = Part("A minus B", "holds", 0.5, (0.1, 0.9), 5, p=0.02)
+LINE = Verdict(id="a", paper="fpn", place="Table 1", line="000:1", kind="trend", tier=1, say="s", published=[1, 2.5],
+               unit="AP", how="rows", verdict="holds", measured=0.5, interval=(0.1, 0.9), n=5, parts=(PART,),
+               looks=("single look",))
 
 
 @pytest.fixture
 def calls(tmp_path, monkeypatch):
     monkeypatch.setenv("PAPERLIB_RESULTS", str(tmp_path))
     asked = []
-    monkeypatch.setattr(verdicts, "judged", lambda plan: asked.append(plan) or [{"id": "a", "interval": [0.1, None]}])
+    monkeypatch.setattr(verdicts, "judged", lambda plan: asked.append(plan) or [LINE])
     return asked
 
 
 def test_what_is_kept_is_judged_once(calls, tmp_path):
     first = kept.judged("mini")
+    assert first == [LINE]
     assert kept.judged("mini") == first and calls == ["mini"]
     (tmp_path / "mini").mkdir()
     (tmp_path / "mini" / "fpn_1.jsonl").write_text("{}\n")                  # a new record
@@ -34,7 +42,7 @@ def test_what_is_kept_is_judged_once(calls, tmp_path):
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"key": "other", "lines": []}', "\0"])
 def test_what_is_not_as_it_was_written_is_judged_anew(calls, tmp_path, text):
     (tmp_path / ".judged-mini.json").write_text(text)
-    assert kept.judged("mini")[0]["id"] == "a" and calls == ["mini"]
+    assert kept.judged("mini")[0].id == "a" and calls == ["mini"]
     assert json.loads((tmp_path / ".judged-mini.json").read_text())["lines"][0]["id"] == "a"
 
 
@@ -74,6 +82,6 @@ def test_a_warning_is_said_each_time(calls, monkeypatch):
 def test_reading_what_is_kept_imports_no_torch(calls):
     kept.judged("mini")
     code = ("import sys\nfrom paperlib.claims import kept\nfrom paperlib.claims.tally import counts\n"
-            "print(kept.judged('mini')[0]['id'], 'torch' in sys.modules)")
+            "print(kept.judged('mini')[0].id, 'torch' in sys.modules)")
     run = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
     assert run.stdout.split() == ["a", "False"]

@@ -26,6 +26,8 @@ CASES = {  # name: (system, preset, changes)
     "fast_rcnn, pyramid": ("fast_rcnn", "tiny", {}),
     "faster_rcnn, one map": ("faster_rcnn", "small", {}),
     "faster_rcnn, pyramid": ("faster_rcnn", "tiny", {}),
+    "rcnn": ("rcnn", "small", {"crop.context": 4.0}),
+    "rcnn, all windows alike": ("rcnn", "tiny", {"sample.biased": False, "crop.kind": "square"}),
     "faster_rcnn, exact": ("faster_rcnn", "small", {"training": "exact", "roi.kind": "warp"}),
 }
 STEPS, CLASSES = 3, 20
@@ -66,7 +68,7 @@ def measured(name: str, preset: str, changes: dict) -> dict:
         optimiser.step()
     system.eval()
     images, targets = images[:2], targets[:2]
-    given = ([target["proposals"] for target in targets],) if name == "fast_rcnn" else ()
+    given = ([target["proposals"] for target in targets],) if name in ("fast_rcnn", "rcnn") else ()
     sizes = torch.stack([target["size"] for target in targets])
     found = system.detect(images, sizes, *given)
     return {"losses": losses, "detections": [summary(each) for each in found]}

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from paperlib.claims.faster_rcnn import curves
+from paperlib.claims.joining import joined
 from paperlib.claims.verdicts import judged
 from paperlib.data.named_sets import load
 from paperlib.parts import boxes
@@ -86,11 +87,11 @@ def test_probes_of_the_stored_detector_are_recorded_and_judged(tmp_path, monkeyp
     assert len(nms["values"]["number"]) == 5 and nms["metrics"]["number"] == pytest.approx(sum(flat) / 5, rel=0.1)
     assert nms["metrics"]["share"] == pytest.approx(nms["metrics"]["number"] / len(anchors))
     assert len(proxy["values"]) == 2 * 13 + 1 and proxy["values"]["correlation"] == pytest.approx([-1] * 5)
-    lines = {line["id"]: line for line in judged("smoke", "faster_rcnn") if line["id"] in proposals.PROBES}
-    assert lines["faster-nms-2000"]["measured"] == pytest.approx(100 * nms["metrics"]["share"], abs=1e-3)
-    assert lines["faster-nms-2000"]["verdict"] == "contradicted" and lines["faster-nms-2000"]["n"] == 5
+    lines = {line.id: line for line in judged("smoke", "faster_rcnn") if line.id in proposals.PROBES}
+    assert lines["faster-nms-2000"].measured == pytest.approx(100 * nms["metrics"]["share"], abs=1e-3)
+    assert lines["faster-nms-2000"].verdict == "contradicted" and lines["faster-nms-2000"].n == 5
     save_weights(tmp_path / proposals.STORED, "faster_rcnn", net, half=True)
-    assert {line["verdict"] for line in judged("smoke", "faster_rcnn") if line["id"] in proposals.PROBES} == {"stale"}
+    assert {line.verdict for line in judged("smoke", "faster_rcnn") if line.id in proposals.PROBES} == {"stale"}
 
 
 @pytest.mark.parametrize("name, values, verdict", [
@@ -99,9 +100,11 @@ def test_probes_of_the_stored_detector_are_recorded_and_judged(tmp_path, monkeyp
     ("faster-recall-loose-proxy", [0.9, 0.91, 0.92], "contradicted"),
     ("faster-recall-loose-proxy", [0.7, 0.8, 0.9], "unresolved")])
 def test_verdicts_of_the_probes(name, values, verdict, monkeypatch):
-    record = {"stale": False, "values": dict.fromkeys(("share", "correlation"), values), "metrics": {"number": 200.0}}
+    record = {"stale": False, "provenance": {}, "values": dict.fromkeys(("share", "correlation"), values),
+              "metrics": {"number": 200.0}}
     monkeypatch.setattr(world, "measured", lambda _: {name: record})
-    assert curves.CURVES[name]({"id": name}, None)[1] == verdict
+    outcome = curves.CURVES[name]({"id": name}, None)
+    assert joined(outcome.comparisons).verdict == verdict and outcome.before_rules
 
 
 class Trained:
@@ -119,12 +122,14 @@ class Trained:
 
 def test_verdicts_follow_from_the_records():
     claim = {"judge": {"table": "faster_rcnn/2", "row": "SS / SS 2000"}}
-    found, verdict, _ = curves.CURVES["faster-recall-graceful"](claim, Trained())
-    assert found.mean == pytest.approx(16) and verdict == "holds"
-    assert curves.CURVES["faster-learned-sizes"](claim, Trained())[1] == "holds"
-    assert curves.CURVES["faster-cross-boundary"](claim, Trained())[1] == "contradicted"  # the loss fell
-    found, verdict, _ = curves.CURVES["faster-rpn-helps-high-iou"](claim, Trained())
-    assert found.mean == pytest.approx(10, abs=0.1) and verdict == "holds"
+    def judge(name):
+        result = joined(curves.CURVES[name](claim, Trained()).comparisons)
+        return result.verdict, result.parts[0].measured
+
+    assert judge("faster-recall-graceful") == ("holds", pytest.approx(16))
+    assert judge("faster-learned-sizes")[0] == "holds"
+    assert judge("faster-cross-boundary")[0] == "contradicted"  # the loss fell
+    assert judge("faster-rpn-helps-high-iou") == ("holds", pytest.approx(10, abs=0.1))
 
 
 def test_learnt_sizes_are_weighted_by_objectness(scenes):

@@ -13,6 +13,7 @@ from paperlib.parts import boxes
 from paperlib.parts.anchors import AnchorConfig, anchors_for
 from paperlib.parts.fused_class_loss import class_loss
 from paperlib.parts.losses import KINDS, focal, smooth_l1
+from paperlib.parts.pyramids import PyramidConfig
 from paperlib.parts.trunks import TrunkConfig
 from paperlib.systems.presets.retinanet import load_torchvision, tiny, torchvision_resnet50
 from paperlib.systems.registry import PRESETS, SYSTEMS
@@ -139,6 +140,19 @@ def test_maps_of_another_size_than_observed_are_assigned_anew():
     observed = net.observe(images, targets)
     short = [{**t, "anchor_labels": t["anchor_labels"][1:]} for t in observed]
     torch.testing.assert_close(net.losses(images, short), net.losses(images, observed))
+
+
+@pytest.mark.parametrize("name", ["vgg16", "small", "tiny"])
+def test_the_running_mean_counts_the_anchors_of_the_loss_on_odd_sizes(name):
+    levels = (3, 4, 5)
+    net = model(trunk=TrunkConfig(name), pyramid=PyramidConfig(levels, dim=8), anchors=AnchorConfig(levels))
+    images = torch.zeros(1, 3, 71, 93, dtype=torch.uint8)  # 8 x 11 cells of P3 where halves round down, else 9 x 12
+    targets = [{"boxes": torch.tensor([[3.0, 5.0, 40.0, 70.0], [62.0, 40.0, 93.0, 71.0]]),
+                "labels": torch.tensor([1, 2])}]
+    counted = net.observe(images, targets)[0]["anchor_labels"]
+    in_loss, _ = net.assign(net.predict(images)[2], targets)
+    assert counted.equal(in_loss[0]) and (counted > 0).any()
+    assert (net.positives[0] / net.positives[1]).item() == pytest.approx(int((in_loss > 0).sum()))
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,6 +1,7 @@
 """The scorecard page: whole, self-contained, filterable; stale rows are called stale, edited records refused."""
 import re
 from collections import Counter
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -8,7 +9,8 @@ import pytest
 from paperlib.__main__ import main
 from paperlib.claims import verdicts as module
 from paperlib.claims.page import scorecard
-from paperlib.claims.verdicts import VERDICTS, judged
+from paperlib.claims.tally import VERDICTS
+from paperlib.claims.verdicts import judged
 from paperlib.papers.printed import published
 from paperlib.papers.register import claims
 from paperlib.tables import records, row_jobs, runner
@@ -91,7 +93,8 @@ def test_filters_and_labels(html):
 
 def test_verdicts_are_written_out_and_stale_is_said(html):
     rows = dict(re.findall(r'<tr id="c-([\w-]+)"(.*?)</tr>', html, re.DOTALL))
-    assert 'data-verdict="holds"' in rows["focal-fl-gain"] and "+11.00 [+11.00, +11.00]" in rows["focal-fl-gain"]
+    assert 'data-verdict="holds, larger"' in rows["focal-fl-gain"]
+    assert "+11.00 [+11.00, +11.00]" in rows["focal-fl-gain"]
     assert 'data-verdict="stale"' in rows["focal-gamma-curve"] and "</span>stale</span>" in rows["focal-gamma-curve"]
     assert "nothing" in rows["focal-gamma-curve"]
 
@@ -106,7 +109,7 @@ def test_our_precision_is_never_called_cocos(html):
 
 def test_what_is_typed_is_escaped(results):
     lines = judged()
-    lines[0] |= {"say": "<script>alert(1)</script> & more", "formula": "a < b", "measured": "<b>"}
+    lines[0] = replace(lines[0], say="<script>alert(1)</script> & more", formula="a < b", measured="<b>")
     html = scorecard.page(lines, "mini", results)
     assert "<script>alert" not in html and "&lt;script&gt;alert(1)" in html and "a &lt; b" in html
     Page(html)

@@ -5,7 +5,9 @@ import torchvision
 from safetensors.torch import save_file
 
 from paperlib.config import override
-from paperlib.parts.trunks import Block, ConvNorm, TrunkConfig, trunk
+from paperlib.parts.anchors import map_shapes
+from paperlib.parts.convs import ConvNorm
+from paperlib.parts.trunks import Block, TrunkConfig, trunk
 from paperlib.systems.fast_rcnn import FastRCNN
 from paperlib.systems.presets.fast_rcnn import vgg16
 
@@ -37,6 +39,15 @@ def test_odd_sizes_round_up_and_empty_batches_pass():
     net = trunk(TrunkConfig("tiny")).eval()
     assert net(torch.zeros(1, 3, 65, 33))[5].shape[-2:] == (3, 2)
     assert net(torch.zeros(0, 3, 64, 64))[5].shape == (0, net.channels[5], 2, 2)
+
+
+@pytest.mark.parametrize("size", [(64, 96), (71, 93), (78, 63)])
+@pytest.mark.parametrize("name", ["tiny", "tiny_deep", "small", "medium", "large", "vgg16", "resnet18", "resnet50"])
+def test_the_sizes_of_maps_are_known_before_the_trunk_runs(name, size):
+    net = trunk(TrunkConfig(name)).eval()
+    with torch.no_grad():
+        sizes = {level: tuple(x.shape[-2:]) for level, x in net(torch.zeros(1, 3, *size)).items()}
+    assert map_shapes(size, tuple(net.channels), net.floored) == sizes
 
 
 def test_bytes_and_fractions_are_the_same_image():

@@ -94,13 +94,13 @@ def test_claims_about_cocos_figures_are_judged_by_their_records(monkeypatch, tmp
     monkeypatch.setenv("PAPERLIB_DATA", str(tmp_path / "data"))
     monkeypatch.setattr(drawn_sets, "TURNED", (30, 20))
     monkeypatch.setattr(coco_margins, "_set", lambda split, share: load("minicoco?stuff=1", split))
-    before = {line["id"]: line["verdict"] for line in judged("smoke") if line["id"] in coco_margins.PROBES}
+    before = {line.id: line.verdict for line in judged("smoke") if line.id in coco_margins.PROBES}
     assert set(before.values()) == {"not run"} and len(before) == 3
     new = {r["row"]: r["values"]["margin"] for r in world.bench(list(coco_margins.PROBES), seeds=2)}
     assert [len(new[name]) for name in coco_margins.PROBES][:2] == [14, 2]
-    after = {line["id"]: line for line in judged("smoke") if line["id"] in coco_margins.PROBES}
+    after = {line.id: line for line in judged("smoke") if line.id in coco_margins.PROBES}
     for name, margins in new.items():
-        assert after[name]["measured"] == pytest.approx(100 * np.mean(margins), abs=1e-3)
-        assert after[name]["verdict"] in ("holds", "unresolved")
+        assert after[name].measured == pytest.approx(100 * np.mean(margins), abs=1e-3)
+        assert after[name].verdict in ("holds", "unresolved")
     monkeypatch.setattr(world, "REVISION", 99)
-    assert {line["verdict"] for line in judged("smoke") if line["id"] in coco_margins.PROBES} == {"stale"}
+    assert {line.verdict for line in judged("smoke") if line.id in coco_margins.PROBES} == {"stale"}

@@ -836,7 +836,7 @@ print(f"Perfect boxes: average shape {tight.mask_iou.mean():.2f}, the whole box 
 # %%
 from paperlib.claims import verdicts
 
-mine = [claim for claim in verdicts.judged(shown_at, "coco") if claim["notebook"] == "01_coco"]
+mine = [claim for claim in verdicts.judged(shown_at, "coco") if claim.notebook == "01_coco"]
 draw.table(verdicts.frame(mine, "trend"), "Claims measured on the drawn set and with simulated workers; 95% intervals")
 
 # %%

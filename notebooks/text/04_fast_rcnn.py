@@ -741,7 +741,7 @@ print(f"The largest target among the sampled regions of {len(train_set)} images 
 # %%
 from paperlib.claims import verdicts
 
-mine = [c for c in verdicts.judged(shown_at, "fast_rcnn") if c["notebook"] == "04_fast_rcnn"]
+mine = [c for c in verdicts.judged(shown_at, "fast_rcnn") if c.notebook == "04_fast_rcnn"]
 draw.table(verdicts.frame(mine, "trend"), "Claims of Fast R-CNN about trained systems and our verdicts; intervals are 95%, in points")
 
 # %%

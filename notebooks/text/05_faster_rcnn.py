@@ -669,7 +669,7 @@ draw.table(pd.DataFrame.from_dict({f"{name}, {n} boxes": [100 * values.get(f"AR{
 # %%
 from paperlib.claims import verdicts
 
-mine = [c for c in verdicts.judged(shown, "faster_rcnn") if c["notebook"] == "05_faster_rcnn"]
+mine = [c for c in verdicts.judged(shown, "faster_rcnn") if c.notebook == "05_faster_rcnn"]
 draw.table(verdicts.frame(mine, "trend"), "Claims about trained proposals and detectors, and what our runs say; 95% intervals, in points")
 
 # %%
@@ -679,8 +679,8 @@ draw.table(verdicts.frame(mine, "ratio"), "Claims about speed, timed in one proc
 draw.table(verdicts.frame(mine, "exact"), "Claims that follow from arithmetic or from a network's shape, computed", digits=2)
 
 # %%
-wide = {c["id"].removeprefix("faster-"): (c["n"], c["pairs"]) for c in mine if c["pairs"] and c["pairs"] > c["n"]}
-close = {c["id"].removeprefix("faster-"): (c["n"], c["pairs"]) for c in mine if c["pairs"] and c["pairs"] <= c["n"]}
+wide = {c.id.removeprefix("faster-"): (c.n, c.pairs) for c in mine if c.pairs and c.pairs > c.n}
+close = {c.id.removeprefix("faster-"): (c.n, c.pairs) for c in mine if c.pairs and c.pairs <= c.n}
 print("Too few seeds for the paper's difference:", ", ".join(f"{name} ({n} of {enough})" for name, (n, enough) in wide.items()) or "none")
 print("Enough seeds, and still unresolved:", ", ".join(f"{name} ({n} of {enough})" for name, (n, enough) in close.items()) or "none")
 

@@ -1090,9 +1090,9 @@ as_printed("fpn/6", "Table 6, as printed: segment proposals; AR of 1000 segments
 # %%
 from paperlib.claims import verdicts
 
-lines = [line for line in verdicts.judged(shown, "fpn") if line["notebook"] == "08_fpn"]
-exact = [line for line in lines if line["kind"] == "exact"]
-print(f"{sum(line['verdict'] == 'holds' for line in exact)} of {len(exact)} claims that arithmetic can settle hold.")
+lines = [line for line in verdicts.judged(shown, "fpn") if line.notebook == "08_fpn"]
+exact = [line for line in lines if line.kind == "exact"]
+print(f"{sum(line.verdict == 'holds' for line in exact)} of {len(exact)} claims that arithmetic can settle hold.")
 draw.table(verdicts.frame(lines, "trend"), "Claims about trained systems: points of AR or AP")
 
 # %%
@@ -1106,13 +1106,13 @@ draw.table(verdicts.frame(lines, "ratio"), "Claims about cost, timed with random
 # %%
 from paperlib.bench import timing
 
-timed = {line["id"]: line for line in lines if line["kind"] == "ratio" and line["measured"] is not None}
+timed = {line.id: line for line in lines if line.kind == "ratio" and line.measured is not None}
 fig, ax = plt.subplots(figsize=(8, 0.6 + 0.55 * max(1, len(timed))))
 for i, line in enumerate(timed.values()):
-    ax.plot(line["interval"], [i, i], color=draw.PALETTE["blue"], lw=4, ls="-", label=None if i else "ours, 95% interval of the median")
-    ax.plot(line["measured"], i, "o", color=draw.PALETTE["blue"])
-    if isinstance(line["published"], (int, float)) and "sharing" not in line["id"]:  # there the paper prints training time
-        ax.plot(line["published"], i, "D", color=draw.PALETTE["vermillion"], label="paper", ls="")
+    ax.plot(line.interval, [i, i], color=draw.PALETTE["blue"], lw=4, ls="-", label=None if i else "ours, 95% interval of the median")
+    ax.plot(line.measured, i, "o", color=draw.PALETTE["blue"])
+    if isinstance(line.published, (int, float)) and "sharing" not in line.id:  # there the paper prints training time
+        ax.plot(line.published, i, "D", color=draw.PALETTE["vermillion"], label="paper", ls="")
 ax.axvline(1, color="black", lw=0.8)
 ax.set(xscale="log", xlabel="times (logarithmic); one means equal", yticks=range(len(timed)))
 ax.set(yticklabels=[id_[4:].replace("-", " ") for id_ in timed], xticks=[0.25, 0.5, 1, 2, 4, 8], xticklabels=["¼", "½", "1", "2", "4", "8"])
@@ -1120,7 +1120,7 @@ ax.minorticks_off()
 handles, names = ax.get_legend_handles_labels()
 ax.legend(*zip(*{n: (h, n) for h, n in zip(handles, names)}.values()))
 ax.invert_yaxis()
-draw.show(fig, "Measured quotients: " + "; ".join(f"{id_} {line['measured']:.2f}" for id_, line in timed.items()))
+draw.show(fig, "Measured quotients: " + "; ".join(f"{id_} {line.measured:.2f}" for id_, line in timed.items()))
 for id_ in timed:
     record = next(iter(timing.measured()[id_].values()))
     print(f"{id_}: " + ", ".join(f"{part} {seconds:.3f} s" for part, seconds in record["parts"].items()))
@@ -1140,11 +1140,11 @@ for id_ in timed:
 # - **The detector's head** has two layers of 128 on windows of 5 × 5 cells; the paper's has two of 1,024 on 7 × 7.
 
 # %%
-doubtful = [line for line in lines if line["kind"] == "trend" and line["verdict"] in ("contradicted", "unresolved")]
-waiting = [line for line in lines if line["kind"] == "trend" and line["verdict"] in ("not run", "stale")]
+doubtful = [line for line in lines if line.kind == "trend" and line.verdict in ("contradicted", "unresolved")]
+waiting = [line for line in lines if line.kind == "trend" and line.verdict in ("not run", "stale")]
 print(f"{len(doubtful)} trend claims did not hold here or could not be decided; {len(waiting)} wait for their runs.")
 for line in doubtful:
-    print(f"  {line['verdict']}: {line['say']} ({line['place']})")
+    print(f"  {line.verdict}: {line.say} ({line.place})")
 
 # %% [markdown]
 # ## Exercises

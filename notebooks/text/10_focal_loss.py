@@ -1072,7 +1072,7 @@ draw.table(pd.DataFrame.from_dict(gaps, "index", columns=["gap", "interval", "se
 # %%
 from paperlib.claims import verdicts
 
-mine = [claim for claim in verdicts.judged(shown, "focal_loss") if claim["notebook"] == "10_focal_loss"]
+mine = [claim for claim in verdicts.judged(shown, "focal_loss") if claim.notebook == "10_focal_loss"]
 draw.table(verdicts.frame(mine, "trend"), "Claims about trained detectors and their losses; 95% intervals, in points")
 
 # %%

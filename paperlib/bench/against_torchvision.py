@@ -1,7 +1,7 @@
 """Speed beside the peers, and how time and memory grow: `PEERS[row](device, shrink)`, run by `timing.bench`.
 
-Beside torchvision: its class in float32 with the same weights, images, anchors, thresholds and optimiser. Equal outputs
-are asserted before anything is timed; the learning rate is 0, so that every step is the same work.
+Beside torchvision: its class in float32 with the same weights, images, anchors, thresholds and optimiser.
+Equal outputs are asserted before anything is timed. The learning rate is 0: every step is the same work.
 """
 import copy
 from collections import OrderedDict
@@ -51,7 +51,7 @@ def unscaled(images: Tensor) -> dict:
 
 
 def backbone(**more) -> nn.Module:
-    """torchvision's ResNet-50 and pyramid, norms frozen at statistics that fit the random weights, two stages fixed."""
+    """torchvision's ResNet-50 and pyramid; norms frozen, fit for the random weights; two stages fixed."""
     net = resnet_fpn_backbone(backbone_name="resnet50", weights=None, norm_layer=nn.BatchNorm2d, **more)
     for layer in net.modules():
         if isinstance(layer, nn.BatchNorm2d):
@@ -64,13 +64,13 @@ def backbone(**more) -> nn.Module:
 
 
 @torch.no_grad()
-def liven(theirs, images: Tensor) -> None:
-    """Random scores, 2 of 1,000 above the threshold, and boxes; the column of background, theirs alone, is silent."""
-    head = theirs.eval().head.classification_head
+def liven(net: detection.RetinaNet, images: Tensor) -> None:
+    """Random boxes; random scores, 2 of 1,000 above the threshold, none for torchvision's background."""
+    head = net.eval().head.classification_head
     nn.init.normal_(head.cls_logits.weight, std=0.05)
-    nn.init.normal_(theirs.head.regression_head.bbox_reg.weight, std=0.05)
+    nn.init.normal_(net.head.regression_head.bbox_reg.weight, std=0.05)
     nn.init.zeros_(head.cls_logits.bias)
-    maps = theirs.backbone(theirs.transform(list(images))[0].tensors)
+    maps = net.backbone(net.transform(list(images))[0].tensors)
     logits = head(list(maps.values())).flatten()
     head.cls_logits.bias -= 2.94 + logits.kthvalue(int(0.998 * len(logits))).values  # sigmoid(-2.94) is .05
     head.cls_logits.weight.view(head.num_anchors, head.num_classes, -1)[:, 0] = 0
@@ -91,7 +91,8 @@ def faster_rcnn_resnet50(device, shrink):
     """torchvision's Faster R-CNN on a pyramid and ours with its weights."""
     images, targets = photos(device, shrink)
     theirs = detection.FasterRCNN(backbone(), 91, box_detections_per_img=100, **unscaled(images))
-    for layer in (theirs.rpn.head.cls_logits, theirs.rpn.head.bbox_pred, theirs.roi_heads.box_predictor.cls_score):
+    rpn_head = theirs.rpn.head
+    for layer in (rpn_head.cls_logits, rpn_head.bbox_pred, theirs.roi_heads.box_predictor.cls_score):
         nn.init.normal_(layer.weight, std=0.05)
     cfg = override(faster.torchvision_resnet50(90), {"trunk.frozen_stages": 2, "rpn.train.pre_nms": 2000})
     return theirs, faster.load_torchvision(FasterRCNN(cfg), theirs.state_dict()), images, targets
@@ -124,12 +125,27 @@ class _TinyBackbone(nn.Module):
         return self.fpn(maps)
 
 
+def _three_sides(first: float) -> tuple[float, float, float]:
+    """The anchors' sides of one level, px: three to an octave."""
+    return first, first * 2 ** (1 / 3), first * 2 ** (2 / 3)
+
+
+@torch.no_grad()
+def _copy_weights(source: nn.Module, target: nn.Module) -> None:
+    """torchvision's tiny RetinaNet copied into ours, in the same order, without the rows of background."""
+    for (name, parameter), other in zip(target.named_parameters(), source.parameters()):
+        if name.startswith("head.cls.2."):
+            other = other.unflatten(0, (9, 37))[:, 1:].flatten(0, 1)
+        parameter.copy_(other)
+
+
 def retinanet_tiny(device, shrink):
-    """The tiny system and torchvision's class on the same trunk, with its own pyramid, head, losses and selection."""
-    sides = tuple(tuple(2.0 * 2**level * 2 ** (i / 3) for i in range(3)) for level in (2, 3, 4, 5, 6))
+    """The tiny system, and torchvision's class (its pyramid, head, losses, selection) on the same trunk."""
+    sides = tuple(_three_sides(2.0 * 2**level) for level in (2, 3, 4, 5, 6))
     cfg = override(ours.tiny(36), {**AS_THEIRS, "trunk.weights": "mininet", "anchors.sizes": sides,
                                    "anchors.rounded": True, "anchors.offset": 0.0, "anchors.fit_image": True})
-    mine, dim, (images, targets) = RetinaNet(cfg), cfg.pyramid.dim, batch(device, 256 // shrink, 256 // shrink, 4)
+    mine, dim = RetinaNet(cfg), cfg.pyramid.dim
+    images, targets = batch(device, 256 // shrink, 256 // shrink, 4)
     body, head = _TinyBackbone(mine.trunk, dim), RetinaNetHead(dim, 9, 37)
     subnets = (head.classification_head, "cls_logits", 37), (head.regression_head, "bbox_reg", 4)
     for subnet, name, columns in subnets:
@@ -138,19 +154,23 @@ def retinanet_tiny(device, shrink):
     anchors = AnchorGenerator(sides, 5 * ((0.5, 1.0, 2.0),))
     theirs = detection.RetinaNet(body, 37, anchor_generator=anchors, head=head, **KEPT, **unscaled(images))
     liven(theirs, images.cpu())
-    with torch.no_grad():
-        for (name, own), other in zip(mine.named_parameters(), theirs.parameters()):
-            if name.startswith("head.cls.2."):
-                other = other.unflatten(0, (9, 37))[:, 1:].flatten(0, 1)
-            own.copy_(other)
+    _copy_weights(theirs, mine)
     return theirs.to(memory_format=torch.contiguous_format), mine, images, targets
 
 
-def agree(mine: dict, other: dict, side: float) -> float:
-    """The share of detections equal to a thousandth (boxes: of the image's side), the smaller of both sides'."""
-    a, b = (torch.cat([d["boxes"] / side, d["scores"][:, None], d["labels"][:, None]], 1) for d in (mine, other))
-    apart = torch.cdist(a, b, p=torch.inf)
-    return min(float((apart.amin(d) < 1e-3).float().mean()) for d in (0, 1)) if len(a) and len(b) else 0.0
+def _rows(detections: dict, side: float) -> Tensor:
+    """Boxes as shares of `side`, scores and labels, side by side: (N, 6)."""
+    scores, labels = detections["scores"][:, None], detections["labels"][:, None]
+    return torch.cat([detections["boxes"] / side, scores, labels], 1)
+
+
+def agree(first: dict, second: dict, side: float) -> float:
+    """The share of detections equal to 0.001 (boxes: of the image's side), the smaller of both sides'."""
+    if not len(first["boxes"]) or not len(second["boxes"]):
+        return 0.0
+    apart = torch.cdist(_rows(first, side), _rows(second, side), p=torch.inf)   # (N, M)
+    nearest_of_each = apart.amin(0), apart.amin(1)
+    return min(float((nearest < 1e-3).float().mean()) for nearest in nearest_of_each)
 
 
 def beside(build, training: bool, device, shrink) -> Race:
@@ -187,5 +207,7 @@ def step(net: nn.Module, losses):
     return run
 
 
-PEERS = {f"{build.__name__} {what}": partial(beside, build, what == "step")
-         for build in (retinanet_resnet50, faster_rcnn_resnet50, retinanet_tiny) for what in ("step", "inference")}
+PEERS = {}
+for _build in (retinanet_resnet50, faster_rcnn_resnet50, retinanet_tiny):
+    PEERS[f"{_build.__name__} step"] = partial(beside, _build, True)
+    PEERS[f"{_build.__name__} inference"] = partial(beside, _build, False)

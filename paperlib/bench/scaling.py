@@ -1,4 +1,4 @@
-"""How time and memory grow with images, anchors, classes and proposals; and all that stands beside the peers."""
+"""How time and memory grow with images, anchors, classes and proposals; all that `paperlib bench` times."""
 from functools import partial
 
 from paperlib.bench.against_pycocotools import IMAGES, scorer
@@ -43,5 +43,6 @@ def growth(what: str, device, shrink) -> Race:
 
 GROWTH = {"scorer": partial(scorer, 200), "scorer full": partial(scorer, IMAGES), "world": world,
           "world all cores": world_on_all_cores,
-          **{f"growth {what}": partial(growth, what) for what in ("images", "anchors", "classes", "proposals")}}
+          "growth images": partial(growth, "images"), "growth anchors": partial(growth, "anchors"),
+          "growth classes": partial(growth, "classes"), "growth proposals": partial(growth, "proposals")}
 BESIDE_PEERS = PEERS | GROWTH  # what `paperlib bench` times

@@ -10,17 +10,19 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
 import torch
 
 from paperlib.clock import busy, peak_memory
 from paperlib.config import digest
 from paperlib.device import pick_device, seed_all
-from paperlib.intervals import Difference, median_interval, timing_verdict
+from paperlib.intervals import Difference, median_interval
 from paperlib.progress import progress
 from paperlib.systems.registry import SYSTEMS
 from paperlib.tables import records
 
-TABLE, PEERS, BUDGET = "ratios", "peers", "bench"  # the papers' claims; ours beside the peers; where both are kept
+TABLE, PEERS = "ratios", "peers"  # tables of records: the papers' claims; ours beside the peers
+BUDGET = "bench"  # where both are kept
 Races = Mapping[str, Callable[[torch.device, int], "Race"]]
 REVISION = 1  # raise it when the timing below or a network of `claims.timed_nets` changes what is measured
 SHRINK = 2  # on a CPU the sides of images are halved, and regions quartered, so that a repeat takes seconds
@@ -40,21 +42,28 @@ class Race:
 def identity(row: str, races: Races) -> str | None:
     """A hash of what is timed for a claim or another row; None if nothing is."""
     build = races.get(row)
-    source = inspect.getsource(getattr(build, "func", build)) if build else ""
-    return build and digest([row, source, REVISION, SYSTEMS["retinanet"].revision])
+    if build is None:
+        return None
+    source = inspect.getsource(getattr(build, "func", build))
+    return digest([row, source, REVISION, SYSTEMS["retinanet"].revision])
 
 
 def timed(race: Race, repeats: int, device: torch.device) -> tuple[list[float], dict[str, list[float]]]:
-    """The claimed number of each repeat, and the seconds of each part; every repeat runs all parts in turn."""
+    """The claimed number of each repeat, and the seconds of each part; a repeat runs all parts in turn."""
+    _one_round(race, device)  # warms up and does not count
+    values: list[float] = []
     seconds: dict[str, list[float]] = {name: [] for name in race.parts}
-    values = []
-    for repeat in range(-1, repeats):  # the first round warms up and does not count
-        now = {name: _seconds(part, device, race.clock) for name, part in race.parts.items()}
-        if repeat >= 0:
-            values.append(race.value(now))
-            for name, s in now.items():
-                seconds[name].append(s)
+    for _ in range(repeats):
+        now = _one_round(race, device)
+        values.append(race.value(now))
+        for name, s in now.items():
+            seconds[name].append(s)
     return values, seconds
+
+
+def _one_round(race: Race, device: torch.device) -> dict[str, float]:
+    """{part: its seconds}, each run once."""
+    return {name: _seconds(part, device, race.clock) for name, part in race.parts.items()}
 
 
 def _seconds(part: Callable, device: torch.device, clock: Callable[[], float] | None) -> float:
@@ -70,7 +79,7 @@ def _seconds(part: Callable, device: torch.device, clock: Callable[[], float] | 
 
 def measure(row: str, races: Races, table: str, repeats: int = 9, device: str | None = None,
             shrink: int | None = None) -> dict:
-    """Time one claim or another row; its record, unsealed. `shrink` is 1 on a GPU and SHRINK on a CPU if not given.
+    """Time one claim or another row; its record, unsealed. `shrink` is 1 on a GPU, else SHRINK, by default.
 
     Errors: KeyError listing the rows that can be timed; ValueError for fewer than one repeat.
     """
@@ -79,33 +88,45 @@ def measure(row: str, races: Races, table: str, repeats: int = 9, device: str | 
     if repeats < 1:
         raise ValueError(f"repeats {repeats}: expected at least 1")
     target, start, load = pick_device(device), time.process_time(), os.getloadavg()[0]
-    shrink = shrink or (1 if target.type == "cuda" else SHRINK)
+    if not shrink:
+        shrink = 1 if target.type == "cuda" else SHRINK
     seed_all(0)
     with torch.no_grad():
         race = races[row](target, shrink)
         values, seconds = timed(race, repeats, target)
-        peaks = {name: peak_memory(part, target) for name, part in race.parts.items()} if race.memory else {}
-    middle = {name: median_interval(s).mean for name, s in seconds.items()}
+        memory = _megabytes(race, target)
+    medians = {name: round(median_interval(s).mean, 6) for name, s in seconds.items()}
     return {
         "table": table, "row": row, "seed": 0, "budget": BUDGET, "hash": identity(row, races), "status": "ok",
-        "metrics": {"value": round(median_interval(values).mean, 6)}, "values": [round(v, 6) for v in values],
-        "parts": {name: round(s, 6) for name, s in middle.items()}, "note": race.note, "shrink": shrink,
-        **({"megabytes": {name: mb and round(mb, 1) for name, mb in peaks.items()}} if peaks else {}),
+        "metrics": {"value": round(median_interval(values).mean, 6)}, "values": np.round(values, 6).tolist(),
+        "parts": medians, "note": race.note, "shrink": shrink, **memory,
         "load": round(load, 1), "seconds": round(time.process_time() - start, 1),
         "provenance": records.provenance(target),
     }
+
+
+def _megabytes(race: Race, device: torch.device) -> dict[str, dict]:
+    """{"megabytes": {part: its peak, None if unknown}} for a race that asks for memory; else {}."""
+    if not race.memory:
+        return {}
+    peaks = {}
+    for name, part in race.parts.items():
+        peak = peak_memory(part, device)
+        peaks[name] = peak and round(peak, 1)
+    return {"megabytes": peaks}
 
 
 def _unknown(row: str, known: Iterable[str]) -> KeyError:
     return KeyError(f"{row!r} cannot be timed; these can: {', '.join(known)}")
 
 
-def bench(races: Races, table: str, ids: Iterable[str] | None = None, repeats: int = 9, device: str | None = None,
-          shrink: int | None = None) -> list[dict]:
-    """Time claims or other rows, one thread each, and record each as soon as it is there; the new records."""
+def bench(races: Races, table: str, ids: Iterable[str] | None = None, repeats: int = 9,
+          device: str | None = None, shrink: int | None = None) -> list[dict]:
+    """Time claims or other rows, one thread each, and record each as soon as it is measured; new records."""
     chosen, new = list(races if ids is None else ids), []
-    if unknown := [row for row in chosen if row not in races]:
-        raise _unknown(unknown[0], races)
+    for row in chosen:
+        if row not in races:
+            raise _unknown(row, races)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -119,37 +140,16 @@ def bench(races: Races, table: str, ids: Iterable[str] | None = None, repeats: i
 
 def measured(table: str = TABLE) -> dict[str, dict[str, dict]]:
     """{claim id or other row: {"cpu" or "cuda" ...: its newest record}}."""
-    found: dict[str, dict[str, dict]] = {}
+    newest: dict[str, dict[str, dict]] = {}
     for record in records.read(table, BUDGET):
-        found.setdefault(record["row"], {})[record["provenance"]["device"].split()[0]] = record
-    return found
+        kind = record["provenance"]["device"].split()[0]
+        newest.setdefault(record["row"], {})[kind] = record
+    return newest
 
 
 def interval(record: dict) -> Difference:
     """Median of a record's repeats and its 95% interval."""
     return median_interval(record["values"])
-
-
-def _absolute(claim: dict) -> bool:
-    return claim["unit"] in ("s", "ms") or claim["unit"].startswith("%")
-
-
-def sizes(claim: dict) -> list[float]:
-    """The published numbers that a timing is compared with; [] where the paper gives a direction only."""
-    asked, stated = claim["judge"], claim["published"]
-    if asked.get("value", 1) != 1 and (asked["direction"] == ">" or _absolute(claim)):
-        return [float(asked["value"])]
-    return [float(v) for v in (stated if isinstance(stated, list) else [stated]) if claim["unit"] == "times"]
-
-
-def judge(claim: dict, found: Difference) -> tuple[str, str]:
-    """The verdict on a claim by `timing_verdict`, and a sentence where the direction holds but not the size."""
-    asked, absolute = claim["judge"], _absolute(claim)
-    says = timing_verdict(found, asked["direction"], asked.get("value"), sizes(claim), absolute)
-    if says == "unresolved" and not absolute and asked["direction"] == ">" and found.low > 1:
-        nearest = min(sizes(claim), key=lambda v: abs(v - found.mean))
-        return says, f"The direction holds; the size is {found.mean / nearest:.2g} times the published one."
-    return says, ""
 
 
 def fewer(number: int, shrink: int) -> int:

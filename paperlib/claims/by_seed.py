@@ -1,8 +1,6 @@
 """Measured numbers by seed, {seed: number}, as the judges of curves combine them."""
 from collections.abc import Sequence
 
-from paperlib.intervals import Difference, paired
-
 
 def mean_by_seed(rows: Sequence[dict[int, float]]) -> dict[int, float]:
     """The mean over the rows, of the seeds that every row has."""
@@ -26,8 +24,3 @@ def difference_by_seed(minuend: dict[int, float], subtrahend: dict[int, float]) 
     for seed in minuend.keys() & subtrahend.keys():
         differences[seed] = minuend[seed] - subtrahend[seed]
     return differences
-
-
-def above_zero(values: dict[int, float]) -> Difference | None:
-    """How far the numbers lie above zero, with their interval; None without any."""
-    return paired(values, dict.fromkeys(values, 0.0))

@@ -10,13 +10,14 @@ import warnings
 from importlib import metadata
 from pathlib import Path
 
+from paperlib.claims.tally import Verdict, export, restored
 from paperlib.paths import DATA, REPOSITORY, results_folder, weights_folder
 
 DRAWN = ("smoke", "mini")  # budgets whose sets are drawn: photographs on disk are not looked at here
 LIBRARIES = ("torch", "torchvision", "numpy", "scipy", "opencv-contrib-python-headless", "pycocotools", "hotcoco")
 
 
-def judged(plan: str) -> list[dict]:
+def judged(plan: str) -> list[Verdict]:
     """`verdicts.judged(plan)`, computed anew only where code, registers, records, weights or versions have changed.
 
     Errors: as `verdicts.judged`.
@@ -25,7 +26,7 @@ def judged(plan: str) -> list[dict]:
     try:
         kept = json.loads(file.read_text(encoding="utf-8"))
         if plan in DRAWN and kept["key"] == key:
-            return kept["lines"]
+            return restored(json.dumps(kept["lines"]))
     except (OSError, ValueError, LookupError, TypeError):
         pass  # nothing is kept, or not what was written: judge
     from paperlib.claims.verdicts import judged as judge  # late: this imports torch
@@ -35,7 +36,7 @@ def judged(plan: str) -> list[dict]:
     for note in notes:  # such as a torn record: to be said each time, so not kept
         warnings.warn_explicit(note.message, note.category, note.filename, note.lineno)
     if not notes and plan in DRAWN:
-        _write(file, {"key": key, "lines": lines})
+        _write(file, {"key": key, "lines": export(lines)})
     return lines
 
 
@@ -48,7 +49,7 @@ def everything() -> str:
         if name.startswith("PAPERLIB_"):
             sha.update(f"{name} {os.environ[name]}\n".encode())
     for folder, pattern in ((REPOSITORY / "paperlib", "**/*.py"), (REPOSITORY / "paperlib", "**/*.toml"),
-                            (DATA, "*.toml"), (DATA / "published", "*.toml"), (DATA / "claims", "*.toml"),
+                            (DATA, "*.toml"), (DATA / "published", "*.toml"), (DATA / "claims", "*.*"),
                             (DATA / "results", "identities.json"), (results_folder(), "**/*.jsonl"),
                             (weights_folder(), "*.safetensors")):
         for file in sorted(folder.glob(pattern)):

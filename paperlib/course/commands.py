@@ -76,7 +76,8 @@ def new(args) -> int:
     for name in args.names:
         twin = twins.twin_path(name, args.folder)
         if not re.fullmatch(r"\d\d\w?_\w+", name) or twin.exists():
-            raise ValueError(f"cannot begin {name!r}: expected a new name with a number, such as '15_my_paper'")
+            raise ValueError(f"cannot begin {name!r}: expected a new name with a number, "
+                             "such as '15_my_paper'")
         title = name.split("_", 1)[1].replace("_", " ").capitalize()
         twin.parent.mkdir(parents=True, exist_ok=True)
         twin.write_text(skeleton(title), encoding="utf-8", newline="\n")

@@ -66,9 +66,11 @@ def _frame(notebook: NotebookNode) -> list[str]:
     if missing := [name for name in PARAMETERS if name not in defined]:
         faults.append(f"file: the parameters cell does not set {', '.join(missing)}")
     if "PAPERLIB_BUDGET" not in code[0].source:
-        faults.append('file: BUDGET must come from os.environ.get("PAPERLIB_BUDGET", "mini"), for quick tests')
+        source = 'os.environ.get("PAPERLIB_BUDGET", "mini")'
+        faults.append(f"file: BUDGET must come from {source}, for quick tests")
     if not any("google.colab" in cell.source for cell in code):
-        faults.append("file: no cell prepares Colab; copy paperlib.course.skeleton.COLAB after the parameters")
+        faults.append("file: no cell prepares Colab; "
+                      "copy paperlib.course.skeleton.COLAB after the parameters")
     return faults
 
 
@@ -91,8 +93,8 @@ def _static(notebook: NotebookNode) -> list[str]:
     faults = []
     for i, source in enumerate(sources):
         if re.search(r"\bexplore\(", source) and "show(" not in "\n".join(sources[i:i + 2]):
-            faults.append(
-                f"code cell {i + 1}: a live widget without a static figure beside it; show widgets.frames(...)")
+            faults.append(f"code cell {i + 1}: a live widget without a static figure beside it; "
+                          "show widgets.frames(...)")
     return faults
 
 

@@ -37,8 +37,10 @@ def run_all(
 
     def one(name: str) -> Outcome:
         start = time.monotonic()
-        with subprocess.Popen(commands[name], env=env, cwd=REPOSITORY, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True, encoding="utf-8", errors="replace") as process:
+        with subprocess.Popen(
+            commands[name], env=env, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            text=True, encoding="utf-8", errors="replace",
+        ) as process:
             running.add(process)
             printed, _ = process.communicate()
             running.discard(process)
@@ -86,8 +88,9 @@ def _word(outcome: Outcome) -> str:
 
 def nbval(source: Path) -> list[str]:
     """The command that runs a notebook and compares the outputs of cells marked NBVAL_CHECK_OUTPUT."""
-    return children.command("pytest", "--nbval-lax", "--nbval-current-env", "-p", "no:cacheprovider",
-                            "--nbval-cell-timeout", str(CELL_SECONDS), "--rootdir", str(source.parent), str(source))
+    return children.command(
+        "pytest", "--nbval-lax", "--nbval-current-env", "-p", "no:cacheprovider",
+        "--nbval-cell-timeout", str(CELL_SECONDS), "--rootdir", str(source.parent), str(source))
 
 
 def papermill(
@@ -101,8 +104,9 @@ def papermill(
         options += ["--execution-timeout", str(CELL_SECONDS)]
     for name, value in parameters.items():
         options += ["-p", name, value]
-    return children.command("papermill", str(source), str(target), "--cwd", str(folder), "--kernel", "python3",
-                            "--no-progress-bar", "--log-level", "ERROR", *options)
+    return children.command(
+        "papermill", str(source), str(target), "--cwd", str(folder), "--kernel", "python3",
+        "--no-progress-bar", "--log-level", "ERROR", *options)
 
 
 def report(outcomes: dict[str, Outcome], out: Path) -> int:

@@ -2,7 +2,8 @@
 
 COLAB = '''\
 import sys
-if "google.colab" in sys.modules:  # fetch the course and what Colab lacks; leave Colab's own torch and NumPy alone
+if "google.colab" in sys.modules:  \
+# fetch the course and what Colab lacks; leave Colab's own torch and NumPy alone
     address = os.environ.get("PAPERLIB_REPOSITORY") or input("Address of the repository of this notebook: ")
     # !git clone -q --depth 1 {address} course
     # %pip install -q pycocotools safetensors
@@ -45,7 +46,8 @@ def line(ax, slope=1.0):
 widgets.explore(line, "A line through the origin", slope=(0.0, 3.0, 0.5, 1.0))
 
 # %%
-draw.show(widgets.frames(line, [{{"slope": s}} for s in (0.5, 1.0, 2.0)]), "Three lines; the steepest has slope 2.")
+three = [{{"slope": slope}} for slope in (0.5, 1.0, 2.0)]
+draw.show(widgets.frames(line, three), "Three lines; the steepest has slope 2.")
 
 # %%
 exercises.predict("What is twice 21?", "twice", guess=None)

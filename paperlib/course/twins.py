@@ -17,7 +17,7 @@ MINUTES = REPOSITORY / "data" / "results" / "notebook_minutes.json"
 METADATA = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
             "language_info": {"name": "python"}}
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
-KINDS = {"cpu": "CPU", "old": "older CPU", "gpu": "GPU"}  # the older has no units for bfloat16 (device.has_bf16)
+KINDS = {"cpu": "CPU", "old": "older CPU", "gpu": "GPU"}  # old: without bfloat16 units (device.has_bf16)
 BANNER = re.compile(r"(<!-- minutes -->).*?(<!-- /minutes -->)")
 SOLUTION = re.compile(r"<details>.*?```python\n(.*?)```.*?</details>", re.DOTALL)
 
@@ -140,7 +140,8 @@ def title(name: str, folder: Path = NOTEBOOKS) -> str:
     first = read_twin(name, folder).cells[0]
     heading = re.match(r"# (.+)", first.source)
     if first.cell_type != "markdown" or not heading:
-        raise ValueError(f"{name}: the first cell is {first.source[:40]!r}; expected a markdown title, '# ...'")
+        raise ValueError(f"{name}: the first cell is {first.source[:40]!r}; "
+                         "expected a markdown title, '# ...'")
     return heading[1].strip()
 
 
@@ -162,7 +163,7 @@ def solved(notebook: NotebookNode) -> NotebookNode | None:
 
 
 def solution_of(notebook: NotebookNode, exercise: int) -> str:
-    """The code of the first folded solution between an exercise cell and the next exercise; "" without one."""
+    """The code of the first folded solution between an exercise cell and the next; "" without one."""
     for cell in notebook.cells[exercise + 1:]:
         if "exercise" in tags(cell):
             break

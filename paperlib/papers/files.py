@@ -4,7 +4,7 @@ import re
 import tomllib
 import typing
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -67,10 +67,20 @@ def _explained(message: str, record: dict, kind: type[msgspec.Struct]) -> str:
         return f"unknown key {unknown[1]!r}; known are {', '.join(kind.__struct_fields__)}"
     if path not in record:
         return f"{path}: {reason}".removeprefix(": ")
-    choices = typing.get_args(typing.get_type_hints(kind)[path])
     if reason.startswith("Invalid enum value"):
-        reason = f"expected one of {', '.join(map(repr, choices))}"
+        reason = f"expected one of {', '.join(map(repr, _choices(typing.get_type_hints(kind)[path])))}"
     return f"{path} = {record[path]!r} has the wrong type or value: {reason}"
+
+
+def _choices(hint) -> list:
+    """The values of a Literal, also of one that may be missing."""
+    choices = []
+    for option in typing.get_args(hint):
+        if typing.get_origin(option) is Literal:
+            choices += typing.get_args(option)
+        elif option is not type(None):
+            choices.append(option)
+    return choices
 
 
 def _lacking(record: dict, kind: type[msgspec.Struct]) -> list[str]:

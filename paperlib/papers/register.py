@@ -6,6 +6,7 @@ from typing import Literal
 from msgspec import Struct
 
 from paperlib.papers.files import Cited, paper_files, read_paper, typed
+from paperlib.papers.judges import Contrast, Look, Rows, Unit, address, contrasts, more_of
 from paperlib.papers.printed import by_variant, published
 from paperlib.paths import DATA
 
@@ -41,34 +42,31 @@ class Judge(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     by: str
 
 
-class Test(Judge, frozen=True):
-    """Computed, by claims/<paper>/computed.py."""
+class Test(Judge, frozen=True, kw_only=True):
+    """Computed, by claims/<paper>/computed.py.
+
+    `says` is the verdict if the computed value agrees with the paper's, else it is "does not follow".
+    """
+
+    says: Literal["follows", "follows under a reading", "conforms"]
+    reading: str | None = None  # with "follows under a reading", and with no other
+    awaits: str | None = None  # what must be built before it can be computed
 
 
 class Measure(Judge, frozen=True, kw_only=True):
-    """Timed, by claims/<paper>/timed.py.
+    """Timed, by claims/<paper>/timed.py, and compared by rule 7 of `data/claims/RULES.md`.
 
-    `value` is a bound; `low` and `high` are what the paper's figure leaves open.
+    Numbers are quotients of times, seconds, or percentages of time.
     """
 
-    direction: Literal["<", ">"]
-    value: int | float | None = None
-    low: int | float | None = None
-    high: int | float | None = None
-
-
-class Rows(Judge, frozen=True, kw_only=True):
-    """Two rows of a table are compared: `better` minus `worse` in `metric`."""
-
-    table: str
-    better: str
-    worse: str
-    metric: str
-    margin: int | float | None = None  # points within which both count as equal
-    share: int | float | None = None  # factor of the better row
-    set_better: dict | None = None  # what a row sets that the table does not print
-    set_worse: dict | None = None
-    rows: dict | None = None
+    direction: Literal["<", ">", "="]
+    size: int | float | list | None = None  # what the paper prints; a list: from the least to the largest
+    bound: int | float | None = None  # what the direction starts from; None: a quotient of 1
+    within: int | float | None = None  # the factor that counts as equal, where the printed size is 1
+    why: str | None = None  # with a bound or factor that is ours
+    # how a percentage becomes a quotient: one part's time over the rest | the time before over that after
+    of: Literal["share", "saved"] | None = None
+    awaits: str | None = None  # what must be built before it can be timed
 
 
 class Curve(Judge, frozen=True, kw_only=True):
@@ -79,7 +77,8 @@ class Curve(Judge, frozen=True, kw_only=True):
     table: str | None = None
     row: str | None = None
     rows: dict | None = None
-    parts: list | None = None
+    n_of: Unit = "seeds"
+    looks: list[Look] = []
 
 
 class External(Judge, frozen=True, kw_only=True):
@@ -107,26 +106,50 @@ def _check_judge(claim: Claim, where: str) -> None:
         expected = " or ".join(map(repr, ways))
         raise ValueError(f"{where}: kind {claim.kind!r} judged by {by!r}; expected {expected}")
     judge = typed(ways[by], claim.judge, f"{where}, judge")
+    if by == "rows":
+        for part in contrasts(claim.judge, f"{where}, judge"):
+            _check_rows(part, claim, where)
+    if by == "test":
+        _check_reading(judge, where)
     name = claim.judge.get("table")
     if name is None:
         return
-    table = published().get(name)
-    if table is None:
+    if name not in published():
         raise ValueError(f"{where}: no published table {name!r}")
-    if by == "rows" and not claim.note:
-        _check_rows(judge, by_variant(table), where)
 
 
-def _check_rows(judge: Rows, table: dict, where: str) -> None:
-    """Refuse rows and metrics that the table does not print."""
-    names = {column["name"] for column in table["columns"]}
-    if names == {"value"}:
-        names = {judge.metric}
-    known = names | {row["label"] for row in table["rows"]}
-    for key in ("better", "worse", "metric"):
-        if getattr(judge, key) not in known:
-            raise ValueError(
-                f"{where}: {key} {getattr(judge, key)!r} is not in {judge.table}; describe it in note")
+def _check_rows(part: Contrast, claim: Claim, where: str) -> None:
+    """Refuse rows and metrics that are neither printed nor set, unless a note describes them."""
+    for pair in filter(None, (part, more_of(part))):
+        for side in ("better", "worse"):
+            row = getattr(pair, side)
+            if row is None or row in claim.judge.get("rows", {}) or getattr(part, f"set_{side}") is not None:
+                continue
+            table, label = address(row, pair.table)
+            if table.startswith("dials/"):  # which `tables.dials` knows
+                continue
+            if table not in published():
+                raise ValueError(f"{where}: no published table {table!r}")
+            if not claim.note:
+                _check_printed(side, label, pair.metric, by_variant(published()[table]), where)
+
+
+def _check_printed(side: str, label: str, metric: str, table: dict, where: str) -> None:
+    if label not in [row["label"] for row in table["rows"]]:
+        raise ValueError(f"{where}: {side} {label!r} is not in {table['id']}; describe it in note")
+    names = [column["name"] for column in table["columns"]]
+    if names == ["value"]:
+        return
+    for name in metric.split(" - "):
+        if name not in names:
+            raise ValueError(f"{where}: metric {name!r} is not in {table['id']}; describe it in note")
+
+
+def _check_reading(judge: Test, where: str) -> None:
+    """Refuse a reading that is not named, and one that no verdict speaks of."""
+    if (judge.says == "follows under a reading") != (judge.reading is not None):
+        raise ValueError(f"{where}: says {judge.says!r} with reading {judge.reading!r}; "
+                         "expected a reading with 'follows under a reading', and with no other")
 
 
 @cache

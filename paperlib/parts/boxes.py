@@ -14,6 +14,13 @@ MAX_LOG_SCALE = math.log(1000 / 16)
 HALVES = (torch.float16, torch.bfloat16)  # too coarse for coordinates and for ties of scores
 
 
+def widened(x: Tensor) -> Tensor:
+    """`x` in float64 if it is, else in float32."""
+    if x.dtype == torch.float64:
+        return x
+    return x.float()
+
+
 def area(b: Tensor) -> Tensor:
     """Areas of boxes, (…, 4) -> (…,), in px^2."""
     return (b[..., 2] - b[..., 0]) * (b[..., 3] - b[..., 1])

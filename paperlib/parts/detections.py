@@ -1,8 +1,7 @@
 """From dense predictions to a list of detections.
 
-Legend: N images, A_l anchors of level l, K classes, R regions of interest (RoIs) of a batch, D detections of
-        an
-image.
+Legend: N images, A_l anchors of level l, K classes, R regions of interest (RoIs) of a batch,
+        D detections of an image.
 """
 import math
 from dataclasses import dataclass
@@ -48,7 +47,7 @@ def _candidates(logits: Tensor, deltas: Tensor, anchors: Tensor,
                 cfg: DetectConfig) -> tuple[Tensor, Tensor, Tensor]:
     """Boxes, scores and labels of one level's best predictions above the threshold."""
     num_classes = logits.shape[-1]
-    flat = logits.float().flatten() if logits.dtype != torch.float64 else logits.flatten()  # (A K,)
+    flat = boxes.widened(logits).flatten()  # (A K,)
     above = (flat > _logit(cfg.score)).nonzero().squeeze(1)
     scores, order = flat[above].sigmoid().topk(min(cfg.pre_nms, len(above)))
     anchor, column = above[order] // num_classes, above[order] % num_classes

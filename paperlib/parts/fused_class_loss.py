@@ -39,7 +39,10 @@ class _ClassLoss(torch.autograd.Function):
 
 
 def _alphas(cfg: ClassLossConfig) -> tuple[float, float]:
-    return (1.0, 1.0) if cfg.alpha is None else (1 - cfg.alpha, cfg.alpha)  # targets 0, targets 1
+    """The weights of targets 0 and of targets 1."""
+    if cfg.alpha is None:
+        return 1.0, 1.0
+    return 1 - cfg.alpha, cfg.alpha
 
 
 def _all_background(logits: Tensor, grad: Tensor, scale: Tensor, cfg: ClassLossConfig) -> Tensor:
@@ -55,19 +58,29 @@ def _all_background(logits: Tensor, grad: Tensor, scale: Tensor, cfg: ClassLossC
     total = weight.new_zeros(())
     # fewer values than logits: look them up
     few = logits.dtype == torch.bfloat16 and logits.numel() > 4 * len(EVERY)
-    losses, slopes = value_and_slope(EVERY, cfg) if few else (None, None)
+    if few:
+        losses, slopes = value_and_slope(EVERY, cfg)
     for row, row_grad, w in zip(flat, flat_grad, weight):
-        table = (slopes * w).bfloat16() if few else None
+        if few:
+            table = (slopes * w).bfloat16()
         for x, g in zip(row.split(CHUNK), row_grad.split(CHUNK)):
             if few:
                 at = x.view(torch.int16).int().add_(1 << 15)
                 torch.index_select(table, 0, at, out=g)
-                total += losses.index_select(0, at).sum() * w
+                loss = losses.index_select(0, at)
             else:
                 loss, slope = value_and_slope(x.to(w.dtype), cfg)
-                torch.mul(slope, w, out=g) if g.dtype == w.dtype else g.copy_(slope * w)
-                total += loss.sum() * w
+                _write_product(slope, w, g)
+            total += loss.sum() * w
     return total
+
+
+def _write_product(a: Tensor, b: Tensor, out: Tensor) -> None:
+    """a * b into `out`, in one pass where the types allow it."""
+    if out.dtype == b.dtype:
+        torch.mul(a, b, out=out)
+    else:
+        out.copy_(a * b)
 
 
 def _all_but_background(logits: Tensor, grad: Tensor, labels: Tensor, scale: Tensor,

@@ -1,7 +1,6 @@
 """Heads: small networks that read predictions off feature maps.
 
-Legend: N images, H x W cells of a map, C channels, A anchors of a position, R regions of interest (RoIs),
-        K classes.
+Legend: N images, H x W cells of a map, C channels, A anchors of a position, R RoIs, K classes.
 """
 import copy
 import math
@@ -22,21 +21,31 @@ class HeadConfig:
     std: float = 0.01  # of the initial weights of the output layers (RetinaNet Sec. 4.1)
     hidden_std: float = 0.01  # of the initial weights of the other layers (RetinaNet Sec. 4.1)
     out_kernel: int = 3  # side of the output layers' kernels (RetinaNet Sec. 4)
-    # both subnets use the same hidden layers (RPN does; RetinaNet Sec. 4 advises against it)
-    shared: bool = False
+    shared: bool = False  # both subnets use the same hidden layers (RetinaNet Sec. 4 advises against it)
 
 
 def _subnet(dim: int, outputs: int, cfg: HeadConfig) -> nn.Sequential:
     layers = []
     for _ in range(cfg.convs):
         layers += [nn.Conv2d(dim, dim, 3, padding=1), nn.ReLU(inplace=True)]
-    side = cfg.out_kernel
-    layers.append(Pointwise(dim, outputs) if side == 1 else nn.Conv2d(dim, outputs, side, padding=side // 2))
+    out = _output_layer(dim, outputs, cfg.out_kernel)
     for conv in layers:
         if isinstance(conv, nn.Conv2d):
-            nn.init.normal_(conv.weight, std=cfg.std if conv is layers[-1] else cfg.hidden_std)
-            nn.init.zeros_(conv.bias)
-    return nn.Sequential(*layers)
+            _draw(conv, cfg.hidden_std)
+    _draw(out, cfg.std)
+    return nn.Sequential(*layers, out)
+
+
+def _output_layer(dim: int, outputs: int, side: int) -> nn.Conv2d:
+    if side == 1:
+        return Pointwise(dim, outputs)
+    return nn.Conv2d(dim, outputs, side, padding=side // 2)
+
+
+def _draw(layer: nn.Conv2d | nn.Linear, std: float) -> None:
+    """Start a layer from normal weights and biases of 0."""
+    nn.init.normal_(layer.weight, std=std)
+    nn.init.zeros_(layer.bias)
 
 
 class DenseHead(nn.Module):
@@ -54,8 +63,9 @@ class DenseHead(nn.Module):
         self.box_shape = (4,) if cfg.class_agnostic else (num_classes, 4)
         self.cls = _subnet(dim, num_anchors * num_classes, cfg)
         self.box = _subnet(dim, num_anchors * math.prod(self.box_shape), cfg)
-        for i in range(len(self.cls) - 1 if cfg.shared else 0):
-            self.box[i] = self.cls[i]
+        if cfg.shared:
+            for i in range(len(self.cls) - 1):
+                self.box[i] = self.cls[i]
         nn.init.constant_(self.cls[-1].bias, -math.log((1 - cfg.prior) / cfg.prior))
 
     def forward(self, features: dict[int, Tensor]) -> tuple[list[Tensor], list[Tensor]]:
@@ -66,8 +76,7 @@ class DenseHead(nn.Module):
 
 def _per_anchor(x: Tensor, num_anchors: int, shape: tuple) -> Tensor:
     n, _, h, w = x.shape
-    # no copy if the memory is channels-last
-    return x.permute(0, 2, 3, 1).reshape(n, h * w * num_anchors, *shape)
+    return x.permute(0, 2, 3, 1).reshape(n, h * w * num_anchors, *shape)  # no copy if channels-last
 
 
 class ProposalHead(nn.Module):
@@ -78,15 +87,14 @@ class ProposalHead(nn.Module):
     Differs: one logit per anchor instead of a softmax over two, which the paper's footnote 4 allows.
     """
 
-    def __init__(self, c_in: int, num_anchors: int, dim: int | None = None, std: float = 0.01,
-                 hidden_std: float = 0.01):
+    def __init__(self, c_in: int, num_anchors: int, dim: int | None = None, std=0.01, hidden_std=0.01):
         super().__init__()
         self.num_anchors, dim = num_anchors, dim or c_in
         self.conv = nn.Conv2d(c_in, dim, 3, padding=1)
         self.cls, self.box = Pointwise(dim, num_anchors), Pointwise(dim, 4 * num_anchors)
-        for layer in (self.conv, self.cls, self.box):
-            nn.init.normal_(layer.weight, std=hidden_std if layer is self.conv else std)
-            nn.init.zeros_(layer.bias)
+        _draw(self.conv, hidden_std)
+        _draw(self.cls, std)
+        _draw(self.box, std)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         x = F.relu(self.conv(x), inplace=True)
@@ -105,8 +113,7 @@ class BoxHeadConfig:
 
 
 class RoIHead(nn.Module):
-    """Layers that turn each window into one vector (`features`), and two siblings,
-    for the class and for the box.
+    """Layers that turn each window into one vector (`features`), and one each for its class and its box.
 
     Source: Fast R-CNN (arXiv 1504.08083v2) Sec. 2.1-2.3.
     Shapes: pooled (R, C, side, side) -> logits (R, K + 1), background first; deltas (R, K, 4), or (R, 1, 4)
@@ -119,9 +126,8 @@ class RoIHead(nn.Module):
             self.add_module(name, layer)
         self.cls = nn.Linear(width, num_classes + 1)
         self.box = nn.Linear(width, 4 if cfg.class_agnostic else 4 * num_classes)
-        for layer, std in ((self.cls, cfg.cls_std), (self.box, cfg.box_std)):
-            nn.init.normal_(layer.weight, std=std)
-            nn.init.zeros_(layer.bias)
+        _draw(self.cls, cfg.cls_std)
+        _draw(self.box, cfg.box_std)
 
     def features(self, pooled: Tensor) -> Tensor:
         """The vector of every RoI, (R, width)."""

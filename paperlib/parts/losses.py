@@ -16,12 +16,14 @@ from paperlib.parts import boxes
 
 
 def _wrongness(logits: Tensor, targets: Tensor) -> Tensor:
-    wide = logits if logits.dtype == torch.float64 else logits.float()
+    wide = boxes.widened(logits)
     return wide * (1 - 2 * targets.to(wide.dtype))  # -x_t
 
 
 def _balanced(loss: Tensor, targets: Tensor, alpha: float | None) -> Tensor:
-    return loss if alpha is None else loss * (targets * alpha + (1 - targets) * (1 - alpha))
+    if alpha is None:
+        return loss
+    return loss * (targets * alpha + (1 - targets) * (1 - alpha))
 
 
 def cross_entropy(logits: Tensor, targets: Tensor, alpha: float | None = None) -> Tensor:

@@ -20,9 +20,11 @@ def polygons(mask: np.ndarray) -> list[list[float]]:
     double = np.zeros((2 * h + 2, 2 * w + 2), np.uint8)
     double[1:-1, 1:-1] = mask[y:y + h, x:x + w].repeat(2, 0).repeat(2, 1)
     rings, tree = cv2.findContours(double, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    if not rings:
+        return []
     rings = [cv2.approxPolyDP(ring, 0.5, True)[:, 0] for ring in rings]
     out = []
-    for k, (_, _, child, parent) in enumerate(tree[0].tolist() if len(rings) else ()):
+    for k, (_, _, child, parent) in enumerate(tree[0].tolist()):
         if parent >= 0:
             continue
         ring = rings[k]
@@ -69,14 +71,16 @@ def unpack(text: str | bytes) -> np.ndarray:
     """
     raw = text.encode("ascii") if isinstance(text, str) else text
     chars = np.frombuffer(raw, np.uint8).astype(np.int64) - 48
+    if not len(chars):
+        return chars
     last = np.flatnonzero((chars & 32) == 0)               # a character without bit 5 ends its number
-    if ((chars < 0) | (chars > 63)).any() or (len(chars) and (not len(last) or last[-1] != len(chars) - 1)):
+    if ((chars < 0) | (chars > 63)).any() or chars[-1] & 32:
         raise ValueError("a character outside the alphabet, or an end inside a number")
-    first = np.concatenate([[0], last[:-1] + 1])[:len(last)]
+    first = np.concatenate([[0], last[:-1] + 1])
     if (last - first >= DIGITS).any():
         raise ValueError("a run longer than any image")
     place = np.arange(len(chars)) - np.repeat(first, last - first + 1)
-    runs = np.add.reduceat((chars & 31) << 5 * place, first) if len(last) else np.zeros(0, np.int64)
+    runs = np.add.reduceat((chars & 31) << 5 * place, first)
     runs -= ((chars[last] & 16) > 0) * (32 << 5 * place[last])  # bit 4 of the last character is the sign
     runs[1::2], runs[2::2] = runs[1::2].cumsum(), runs[2::2].cumsum()
     return runs

@@ -107,4 +107,6 @@ def assign(anchors: Tensor, target: dict, rule: MatchConfig) -> tuple[Tensor, Te
     real = (~crowd).nonzero().squeeze(1)
     chosen, label = match(boxes.iou(gt[real], anchors), rule.hi, rule.lo, rule.best)
     label = ignore_crowds(label, boxes.coverage(anchors, gt[crowd]), crowd[crowd])
-    return real[chosen] if len(real) else chosen, label
+    if len(real):
+        chosen = real[chosen]
+    return chosen, label

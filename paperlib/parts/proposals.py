@@ -44,14 +44,22 @@ def propose(logits: list[Tensor], deltas: list[Tensor], anchors: list[Tensor], s
     wide_enough = (moved[..., 2:] - moved[..., :2]).amin(-1) >= cfg.min_size
     results = []
     for box, x, valid in zip(moved, logit, wide_enough):
-        box, x, at = box[valid], x[valid], level[valid]
-        if cfg.scored and cfg.nms is not None:
-            order = boxes.nms(box.detach(), x, at if len(levels) > 1 else None, cfg.nms, cfg.keep)
-        else:
-            order = x.argsort(descending=True) if cfg.scored else torch.randperm(len(x)).to(x.device)
-        kept = order[: cfg.keep]
+        box, x = box[valid], x[valid]
+        of_level = None  # one level needs no telling apart
+        if len(levels) > 1:
+            of_level = level[valid]
+        kept = _best_first(box.detach(), x, of_level, cfg)[: cfg.keep]
         results.append({"boxes": box[kept], "scores": x[kept].sigmoid()})
     return results
+
+
+def _best_first(box: Tensor, logit: Tensor, level: Tensor | None, cfg: ProposalConfig) -> Tensor:
+    """Indices of one image's proposals, best first and thinned by NMS; at random if not scored."""
+    if not cfg.scored:
+        return torch.randperm(len(logit)).to(logit.device)
+    if cfg.nms is None:
+        return logit.argsort(descending=True)
+    return boxes.nms(box, logit, level, cfg.nms, cfg.keep)
 
 
 def _level(logits: Tensor, deltas: Tensor, anchors: Tensor, sizes: Tensor, cfg: ProposalConfig) -> tuple:

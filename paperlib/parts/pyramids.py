@@ -60,9 +60,10 @@ class FPN(nn.Module):
         self.act = nn.ReLU() if cfg.relu else nn.Identity()
         self.down = nn.ModuleDict()
         if cfg.extra == "conv":
-            first = channels[top] if cfg.extra_from == "C" else cfg.dim
-            self.down.update({str(level): nn.Conv2d(first if level == top + 1 else cfg.dim, cfg.dim, 3, 2, 1)
-                              for level in self.extra})
+            c_in = channels[top] if cfg.extra_from == "C" else cfg.dim
+            for level in self.extra:
+                self.down[str(level)] = nn.Conv2d(c_in, cfg.dim, 3, 2, 1)
+                c_in = cfg.dim
         for conv in self.modules():
             if isinstance(conv, nn.Conv2d):
                 nn.init.kaiming_uniform_(conv.weight, a=1)
@@ -71,7 +72,9 @@ class FPN(nn.Module):
     def forward(self, features: dict[int, Tensor]) -> dict[int, Tensor]:
         merged, above = {}, None
         for level in reversed(self.inner):  # coarse to fine
-            x = self.act(self.lateral[str(level)](features[level])) if str(level) in self.lateral else None
+            x = None
+            if str(level) in self.lateral:
+                x = self.act(self.lateral[str(level)](features[level]))
             if above is not None and self.cfg.top_down:
                 up = F.interpolate(above, size=features[level].shape[-2:], mode="nearest")
                 x = up if x is None else x + up
@@ -104,4 +107,6 @@ def pyramid(cfg: PyramidConfig, channels: dict[int, int]) -> FPN | Single:
                          f"of {sorted(reach)}, starting within the trunk's {sorted(channels)}")
     if cfg.kind == "fpn" and not (cfg.lateral or cfg.top_down):
         raise ValueError("a pyramid without lateral and without top_down has no input for its finer levels")
-    return (FPN if cfg.kind == "fpn" else Single)(cfg, channels)
+    if cfg.kind == "single":
+        return Single(cfg, channels)
+    return FPN(cfg, channels)

@@ -1,4 +1,4 @@
-"""Three claims of the COCO paper about figures, measured on MiniCOCO: unions of workers, pasted shapes, boxes' fill.
+"""Three claims about COCO's figures, measured on MiniCOCO: unions of workers, pasted shapes, boxes' fill.
 
 Each gives a list of margins, shares of 1; the claim holds as far as their mean is above 0.
 """

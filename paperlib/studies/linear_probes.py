@@ -1,4 +1,4 @@
-"""Linear readers of a trunk: what each of its levels says of pictures, and the names that a linear classifier gives."""
+"""Linear readers of a trunk: what each level says of pictures, and the names a linear classifier gives."""
 import numpy as np
 import torch
 import torch.nn.functional as F

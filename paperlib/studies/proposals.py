@@ -19,9 +19,10 @@ from paperlib.world import drawn_sets
 TABLE = "proposals"  # of their records
 STORED = "faster_rcnn.safetensors"  # the detector that the two probes below look at
 GROUPS, IMAGES = 5, 500  # parts of the test images, which stand in for seeds
+# Proposals as in Fig. 4 and Table 2: what is changed in the settings, and how many are kept.
 LISTS = {"RPN": ({}, (10, 30, 100, 200)),
          "no NMS": ({"nms": None}, (600,)), "no cls": ({"scored": False}, (10, 30, 100)),
-         "no reg": ({"regressed": False}, (30, 100)), "selective search": (None, (30, 100, 200))}  # Fig. 4 and Table 2
+         "no reg": ({"regressed": False}, (30, 100)), "selective search": (None, (30, 100, 200))}
 
 
 def _looked_at(share: float):
@@ -37,8 +38,8 @@ def made(system, dataset, how: dict, keep: int) -> list[Tensor]:
     images = pad_images([dataset.image(i) for i in range(len(dataset))])
     sizes = torch.tensor([[image["height"], image["width"]] for image in dataset.images])
     torch.manual_seed(0)
-    return [found["boxes"] for found in propose(*raw_outputs(system, images), sizes,
-                                                replace(system.cfg.rpn.train, keep=keep, **how))]
+    proposals = propose(*raw_outputs(system, images), sizes, replace(system.cfg.rpn.train, keep=keep, **how))
+    return [one_image["boxes"] for one_image in proposals]
 
 
 def left_by_nms(*_, share: float = 1.0) -> dict[str, list[float]]:

@@ -1,20 +1,17 @@
-"""What the drawn world asks of a network, measured: context, objectness, depth, and that colour names little."""
+"""What the drawn world asks of a network, measured: context, objectness, depth, colour."""
 from collections.abc import Callable, Iterable
 
 import cv2
 import numpy as np
-import torch
-import torch.nn.functional as F
-from torch import nn
 
 from paperlib.clock import busy
 from paperlib.config import digest
-from paperlib.device import pick_device, seed_all
-from paperlib.parts.trunks import TrunkConfig, trunk
+from paperlib.device import pick_device
 from paperlib.paths import weights_folder
 from paperlib.progress import progress
 from paperlib.studies import coco_margins, proposals
 from paperlib.studies.linear_probes import levels, linear
+from paperlib.studies.naming import as_images, learn
 from paperlib.tables import records
 from paperlib.world import drawn_sets
 from paperlib.world.world import Drawing, World, compose
@@ -24,29 +21,36 @@ REVISION, REVISED = 2, {"objectness": 1}  # raise one when all probes, or one, c
 GREY = 116  # of what a network is not shown
 FIRST = {"train": 50_000_000, "val": 60_000_000}  # seeds of scenes that no set holds
 SCENES, PORTRAITS = {"train": 20_000, "val": 1250}, {"train": 5000, "val": 2500}
-STEPS, BATCH, RATE = 6000, 64, 3e-3
+STEPS = 6000  # of a Namer's training
 
 
 def scenes(world: World, split: str, share: float) -> Iterable[Drawing]:
     """Fresh scenes of `world`, drawn as they are asked for; `share` of SCENES."""
-    return (compose(world, FIRST[split] + k) for k in progress(range(round(share * SCENES[split])), desc=split))
+    for k in progress(range(round(share * SCENES[split])), desc=split):
+        yield compose(world, FIRST[split] + k)
 
 
 def window(image: np.ndarray, box, side: float, out: int) -> np.ndarray:
-    """The square of `side` px around the middle of `box` (xywh px), `out` px large; grey outside the image."""
+    """The square of `side` px around the middle of `box` (xywh px), as `out` px; grey outside the image."""
     x, y, w, h = box
     scale = out / side
-    shift = [scale * (side / 2 - middle + 0.5) - 0.5 for middle in (x + w / 2, y + h / 2)]
-    matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]], np.float32)
+    shift_x = scale * (side / 2 - (x + w / 2) + 0.5) - 0.5
+    shift_y = scale * (side / 2 - (y + h / 2) + 0.5) - 0.5
+    matrix = np.array([[scale, 0, shift_x], [0, scale, shift_y]], np.float32)
     return cv2.warpAffine(image, matrix, (out, out), flags=cv2.INTER_LINEAR, borderValue=(GREY,) * 3)
 
 
 def only(crop: np.ndarray, wide: float, high: float) -> np.ndarray:
     """The middle of a crop, `wide` x `high` px; grey around it."""
-    out, n = np.full_like(crop, GREY), len(crop)
-    rows, columns = (slice(round((n - side) / 2), round((n + side) / 2)) for side in (high, wide))
+    out = np.full_like(crop, GREY)
+    rows, columns = _middle(len(crop), high), _middle(len(crop), wide)
     out[rows, columns] = crop[rows, columns]
     return out
+
+
+def _middle(length: int, part: float) -> slice:
+    """The middle `part` of `length`, in whole steps."""
+    return slice(round((length - part) / 2), round((length + part) / 2))
 
 
 def small_in(drawing: Drawing, out: int = 36) -> list[tuple]:
@@ -70,53 +74,28 @@ def small_things(world: World, split: str, share: float) -> list[tuple]:
 
 
 def things_and_marks(world: World, split: str, share: float, near: int = 24, far: int = 64) -> list[tuple]:
-    """(window of 24 px, of 64 px, 1 for a thing and 0 for a printed mark): as many of each, equal in size, whole."""
-    things, found, rng = {}, [], np.random.default_rng(0)
+    """(window of `near` px, of `far` px, 1 for an object or 0 for a printed mark): pairs of equal size."""
+    objects, marks, rng = {}, [], np.random.default_rng(0)     # objects {size: [(image, box)]}
     for drawing in scenes(world, split, share):
-        for t in drawing.instances:
-            if not (t["crowd"] or t["truncated"]) and t["visible"] > 0.9:
-                things.setdefault(max(t["bbox"][2:]), []).append((drawing.image, t["bbox"]))
-        found += [(drawing.image, mark) for mark in drawing.marks.tolist()]
+        for instance in drawing.instances:
+            if not (instance["crowd"] or instance["truncated"]) and instance["visible"] > 0.9:
+                box = instance["bbox"]
+                objects.setdefault(max(box[2:]), []).append((drawing.image, box))
+        for mark in drawing.marks.tolist():
+            marks.append((drawing.image, mark))
     out = []
-    for image, mark in found:
-        if pool := things.get(max(mark[2:])):
-            for (picture, box), yes in ((pool.pop(rng.integers(len(pool))), 1), ((image, mark), 0)):
-                wide = window(picture, box, far, far)
-                out.append((only(wide, near, near), wide, yes))
+    for image, mark in marks:
+        pool = objects.get(max(mark[2:]))
+        if pool:
+            picture, box = pool.pop(rng.integers(len(pool)))
+            out += [(*_two_views(picture, box, near, far), 1), (*_two_views(image, mark, near, far), 0)]
     return out
 
 
-class Namer(nn.Module):
-    """The MiniNet trunk to stride 16, all of its cells, one linear layer."""
-
-    def __init__(self, side: int, num_classes: int):
-        super().__init__()
-        self.trunk = trunk(TrunkConfig("tiny", "mininet"))
-        self.linear = nn.Linear(self.trunk.channels[4] * (-(-side // 16)) ** 2, num_classes)
-
-    def forward(self, images):
-        return self.linear(F.dropout(self.trunk(images)[4].flatten(1), 0.3, self.training))
-
-
-def learn(crops: list, labels: list, test: list, truth: list, num_classes: int, steps: int, seed: int) -> float:
-    """Accuracy on `test` of a `Namer` trained on (H, W, 3) uint8 crops."""
-    seed_all(seed)
-    x, v = (torch.from_numpy(np.stack(group)).permute(0, 3, 1, 2).contiguous() for group in (crops, test))
-    y, rng, net = torch.tensor(labels), np.random.default_rng(seed), Namer(x.shape[-1], num_classes)
-    optimiser = torch.optim.AdamW(net.parameters(), RATE, weight_decay=0.05)
-    plan = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=steps)
-    for _ in progress(range(steps), desc="naming"):
-        chosen = rng.integers(0, len(x), BATCH)
-        images = x[chosen].flip(3) if rng.random() < 0.5 else x[chosen]
-        loss = F.cross_entropy(net(images), y[chosen])
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        optimiser.step()
-        plan.step()
-    net.eval()
-    with torch.no_grad():
-        named = torch.cat([net(part).argmax(1) for part in v.split(256)])
-    return float((named == torch.tensor(truth)).float().mean())
+def _two_views(image: np.ndarray, box, near: int, far: int) -> tuple[np.ndarray, np.ndarray]:
+    """The middle `near` px, and all, of a window of `far` px around a box."""
+    wide = window(image, box, far, far)
+    return only(wide, near, near), wide
 
 
 def _pair(find: Callable, names: tuple[str, str], classes: int) -> Callable:
@@ -130,16 +109,22 @@ def _pair(find: Callable, names: tuple[str, str], classes: int) -> Callable:
 
 
 def portraits(split: str, share: float, seed: int = 0) -> Iterable[tuple[Drawing, int]]:
-    """Fresh pictures of MiniNet's world, a share of PORTRAITS: categories 0..K-1 in turn, other ones for each seed."""
-    world = drawn_sets.WORLDS["mininet"]
+    """Fresh pictures of MiniNet's world, a share of PORTRAITS, and their labels 0..K-1, which take turns."""
+    world, first = drawn_sets.WORLDS["mininet"], FIRST[split] + 100_000 * seed
     for k in progress(range(round(share * PORTRAITS[split])), desc=split):
-        yield compose(world, FIRST[split] + 100_000 * seed + k, k % world.categories + 1), k % world.categories
+        label = k % world.categories
+        yield compose(world, first + k, label + 1), label
 
 
-def level_features(split: str, share: float, seed: int = 0, side: int = 32) -> tuple[dict[int, np.ndarray], np.ndarray]:
+def level_features(
+    split: str, share: float, seed: int = 0, side: int = 32
+) -> tuple[dict[int, np.ndarray], np.ndarray]:
     """What `linear_probes.levels` finds in portraits of `side` px, and their labels (n,)."""
-    images, labels = zip(*((drawing.image, label) for drawing, label in portraits(split, share, seed)))
-    return levels(torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2), side), np.array(labels)
+    images, labels = [], []
+    for drawing, label in portraits(split, share, seed):
+        images.append(drawing.image)
+        labels.append(label)
+    return levels(as_images(images), side), np.array(labels)
 
 
 def depth(world: World, seeds: int, share: float) -> dict[str, list[float]]:
@@ -164,8 +149,10 @@ def colours(split: str, share: float, seed: int = 0) -> tuple[np.ndarray, np.nda
     """Mean colour, spread and histogram (n, 70) of the portrayed things' pixels, and their labels (n,)."""
     rows, labels = [], []
     for drawing, label in portraits(split, share, seed):
-        for thing in (t for t in drawing.instances if t["category"] == label + 1):
-            pixels = drawing.image[thing["mask"]]
+        for instance in drawing.instances:
+            if instance["category"] != label + 1:
+                continue
+            pixels = drawing.image[instance["mask"]]    # (pixels, 3)
             bins = np.histogramdd(pixels, (4, 4, 4), ((0, 256),) * 3)[0].ravel() / len(pixels)
             rows.append(np.concatenate([pixels.mean(0) / 255, pixels.std(0) / 255, bins]))
             labels.append(label)
@@ -189,13 +176,18 @@ def identity(name: str) -> str:
     if name in proposals.PROBES:
         return proposals.identity(name)
     file = (weights_folder() / "tiny.safetensors").read_bytes()
-    used = [len(file), digest(list(file[-4096:]))] if name in ("context", "objectness", "depth", "examples") else []
-    drawn = ["mininet", PORTRAITS] if name in ("depth", "examples", "colour") else ["minicoco", SCENES]
-    return digest([name, drawn_sets.version(drawn[0]), drawn[1], REVISION + REVISED.get(name, 0), STEPS, *used])
+    used: list = []
+    if name in ("context", "objectness", "depth", "examples"):
+        used = [len(file), digest(list(file[-4096:]))]
+    world, numbers = "minicoco", SCENES
+    if name in ("depth", "examples", "colour"):
+        world, numbers = "mininet", PORTRAITS
+    revision = REVISION + REVISED.get(name, 0)
+    return digest([name, drawn_sets.version(world), numbers, revision, STEPS, *used])
 
 
 def bench(names: Iterable[str] | None = None, seeds: int = 3, share: float = 1.0) -> list[dict]:
-    """Run the probes and record each; the new records. `share` of the scenes and steps: below 1 is no record."""
+    """Run the probes, record each; the new records. None is kept with a `share` of the scenes and steps."""
     new, known, device = [], PROBES | proposals.PROBES, pick_device("cpu")
     for name in names or known:
         if name not in known:
@@ -203,8 +195,8 @@ def bench(names: Iterable[str] | None = None, seeds: int = 3, share: float = 1.0
         start, values = busy(device), known[name](World(), seeds, share=share)
         means = {key: float(np.mean(numbers)) for key, numbers in values.items()}
         table = proposals.TABLE if name in proposals.PROBES else TABLE
-        new.append({"table": table, "row": name, "seed": 0, "budget": BUDGET, "hash": identity(name), "status": "ok",
-                    "metrics": means, "values": values,
+        new.append({"table": table, "row": name, "seed": 0, "budget": BUDGET, "hash": identity(name),
+                    "status": "ok", "metrics": means, "values": values,
                     "seconds": round(busy(device) - start, 1), "provenance": records.provenance(device)})
         if share == 1:
             records.append(new[-1])

@@ -32,6 +32,7 @@ class TrainedAnchors:
     anchors: AnchorConfig
     match: MatchConfig  # which of them answer for which object
     border: float | None = None  # px by which they may cross the image's edge; None: any
+    scale: float = 1.0  # of the trunk whose maps carry them
 
 
 class SystemConfig(Protocol):
@@ -40,7 +41,7 @@ class SystemConfig(Protocol):
     num_classes: int  # K, without background
     trunk: TrunkConfig
     after: ClassVar[AfterConfig | None] = None  # what is done to the trained network; None: nothing
-    in_stages: ClassVar[bool] = False  # trained in stages (training.alternating), not at once
+    in_stages: ClassVar[bool] = False  # trained in stages (training.alternating, rcnn_stages), not at once
     pools_rois: ClassVar[bool] = False  # reads windows of features, so that some levels may be left unread
 
     def trunk_names(self) -> tuple[str, ...]:

@@ -1,8 +1,7 @@
 """RetinaNet: a one-stage detector whose loss copes with a thousand background anchors for each object.
 
 Legend: N images of H x W px, G objects of an image, A anchors (A_l of level l), P positive anchors, K
-        classes,
-D detections of an image.
+classes, D detections of an image.
 """
 from dataclasses import dataclass, field
 
@@ -44,7 +43,7 @@ class RetinaNetConfig(SystemConfig):
 
     def trained_anchors(self) -> TrainedAnchors:
         """All of them, also across the image's edge."""
-        return TrainedAnchors(self.anchors, self.match)
+        return TrainedAnchors(self.anchors, self.match, scale=self.trunk.scale)
 
 
 class RetinaNet(nn.Module, DetectionSystem):
@@ -71,11 +70,14 @@ class RetinaNet(nn.Module, DetectionSystem):
     def predict_levels(self, images: Tensor):
         """Per level, fine to coarse: logits [(N, A_l, K)], deltas [(N, A_l, 4)], anchors [(A_l, 4)] px."""
         features = self.pyramid(self.trunk(images))
-        features = {level: features[level] for level in self.cfg.anchors.levels}
-        logits, deltas = self.head(features)
-        shapes = {level: tuple(x.shape[-2:]) for level, x in features.items()}
-        anchors = anchors_for(self.cfg.anchors, shapes, images.device, tuple(images.shape[-2:]))
-        return logits, deltas, anchors.split([x.shape[1] for x in logits])
+        logits, deltas = self.head({level: features[level] for level in self.cfg.anchors.levels})
+        return logits, deltas, self._anchors(images).split([x.shape[1] for x in logits])
+
+    def _anchors(self, images: Tensor) -> Tensor:
+        """Those of all levels (A, 4) px, which the images' size alone decides: no network runs first."""
+        size, scale = tuple(images.shape[-2:]), self.cfg.trunk.scale
+        shapes = map_shapes(size, self.cfg.anchors.levels, self.trunk.floored, scale)
+        return anchors_for(self.cfg.anchors, shapes, images.device, size, scale)
 
     def predict(self, images: Tensor, proposals: list[Tensor] | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Raw outputs: logits (N, A, K), deltas (N, A, 4), anchors (A, 4) px.
@@ -116,9 +118,7 @@ class RetinaNet(nn.Module, DetectionSystem):
         if self.cfg.loss.normaliser != "running":
             return targets
         check_targets(targets, len(images), ("boxes", "labels"), self.cfg.num_classes)
-        size = tuple(images.shape[-2:])
-        shapes = map_shapes(size, self.cfg.anchors.levels)
-        anchors = anchors_for(self.cfg.anchors, shapes, images.device, size)
+        anchors = self._anchors(images)
         observed, total = [], torch.zeros((), device=images.device)
         for target in targets:
             labels, matched = self._assign_image(anchors, target)
@@ -129,10 +129,7 @@ class RetinaNet(nn.Module, DetectionSystem):
         return observed
 
     def _assigned(self, anchors: Tensor, targets: list[dict]) -> tuple[Tensor, Tensor]:
-        """What `observe` has stored, else `assign`.
-
-        `observe` reckons the maps' sizes; a trunk that rounds down (VGG16) has others on images of odd size.
-        """
+        """What `observe` has stored, else `assign`."""
         if all(len(target.get("anchor_labels", ())) == len(anchors) for target in targets):
             return (torch.stack([target["anchor_labels"] for target in targets]),
                     torch.cat([target["anchor_boxes"] for target in targets]))

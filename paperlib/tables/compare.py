@@ -6,6 +6,7 @@ from paperlib.intervals import Difference, mean_interval, paired, verdict
 from paperlib.papers.printed import by_variant, published
 from paperlib.tables import dials, records, row_jobs
 from paperlib.tables.identities import identity, is_current
+from paperlib.tables.rules import before_rules
 from paperlib.tables.source import changed_since
 from paperlib.training.recipes import Budget, budget
 
@@ -30,26 +31,26 @@ def main_metric(table: str) -> str:
 
 def measured(table: str, plan: str | Budget | None = None) -> dict[str, dict]:
     """{row: {"metrics": {metric: {seed: value}}, "seconds": [...], "stale": n, "diverged": n,
-    "changed": runs whose code has changed since, "products": {seed: how exact they were}}} of the records.
+    "changed": runs whose code, "older_rules": whose rules changed since, "products": {seed: kind}}} recorded.
 
     A run that diverged has 0 in every score that a run of the table has (records.is_score).
     """
     plan = _budget(plan)
-    rows: dict[str, dict] = {}
-    lost: list[tuple[str, int]] = []
+    rows, lost = {}, []
     recorded = records.latest(records.read(table, plan.name))
     keys = {}  # an identity is the same for every seed
     for job in row_jobs.jobs_of(table, plan, seeds=1):
         keys[job.row] = identity(job)
     for (row, seed), record in recorded.items():
         entry = rows.setdefault(row, {"metrics": {}, "seconds": [], "stale": 0, "diverged": 0, "copied": 0.0,
-                                      "older": [], "products": {}, "changed": 0})
+                                      "older": [], "products": {}, "changed": 0, "older_rules": 0})
         if not is_current(record, keys.get(row)):
             entry["stale"] += 1
             continue
         entry["seconds"].append(record["seconds"])
         entry["products"][seed] = records.products(record)
         entry["changed"] += changed_since(record)
+        entry["older_rules"] += before_rules(record)
         if "measured_as" in record:
             entry["copied"] += record["seconds"]
         elif record["provenance"].get("products") == "float32":  # a CPU without units for bfloat16
@@ -95,8 +96,7 @@ def frame(table: str, plan: str | Budget | None = None, metric: str | None = Non
 
     Units: published as printed; ours in points (x 100); intervals are 95%. A delta is a row minus the
            table's baseline, ours paired over seeds; a single seed has no interval.
-    `metric` None: the table's main one. A last column counts the runs that were made before the code
-    changed, if there are any (source.changed_since).
+    `metric` None: the main one. A last column counts runs of before a change of code (changed_since), if any.
     """
     import pandas as pd  # here: claims are judged without it
 

@@ -18,6 +18,7 @@ from paperlib.data.named_sets import is_drawn, load
 from paperlib.paths import DATA, weights_folder
 from paperlib.systems.fast_rcnn import FastRCNNConfig
 from paperlib.systems.faster_rcnn import FasterRCNNConfig
+from paperlib.systems.rcnn_config import RCNNConfig
 from paperlib.systems.registry import SYSTEMS
 from paperlib.tables.row_jobs import Job
 from paperlib.training import alternating
@@ -92,7 +93,7 @@ def _are_given(cfg) -> bool:
     """Whether a system is trained or tested on proposals that come with the images."""
     if isinstance(cfg, FasterRCNNConfig):
         return "given" in (cfg.train_on, cfg.test_on)
-    return isinstance(cfg, FastRCNNConfig)
+    return isinstance(cfg, FastRCNNConfig | RCNNConfig)
 
 
 def _proposal_constants(source) -> dict:

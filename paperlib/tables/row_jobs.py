@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from paperlib.config import override
 from paperlib.data.named_sets import is_drawn
+from paperlib.papers.judges import settings
 from paperlib.papers.printed import by_variant, published
 from paperlib.papers.register import claims
 from paperlib.systems.registry import PRESETS
@@ -57,7 +58,7 @@ def jobs_of(table: str, plan: Budget, rows: list[str] | None = None, seeds: int 
     if unknown:
         known = ", ".join(map(repr, ready))
         raise KeyError(f"table {table!r} has no runnable row {unknown[0]!r}; it has {known}")
-    looked_at = {judge["row"] for judge in _judges(table) if "row" in judge}
+    looked_at = _looked_at(table)
     jobs = []
     for seed in range(seeds or plan.seeds):
         for label, (row_recipe, changes) in ready.items():
@@ -78,9 +79,10 @@ def _ready(table: str, body: dict, system: str, recipe: Recipe) -> dict[str, tup
     return ready
 
 
-def _judges(table: str) -> list[dict]:
-    """How the claims on a table are judged."""
-    return [claim["judge"] for claim in claims() if claim["judge"].get("table") == table]
+def _looked_at(table: str) -> set[str]:
+    """The rows whose trained models a claim is about."""
+    judges = [claim["judge"] for claim in claims()]
+    return {judge["row"] for judge in judges if judge.get("table") == table and "row" in judge}
 
 
 def _changes(changes: dict, system: str, recipe: Recipe) -> tuple[Recipe, dict] | None:
@@ -115,10 +117,8 @@ def _changes(changes: dict, system: str, recipe: Recipe) -> tuple[Recipe, dict] 
 def variants(table: str) -> dict[str, dict]:
     """{label: what it changes} of the rows that a claim compares and the paper's table does not print."""
     rows = {}
-    for judge in _judges(table):
-        for side in ("better", "worse"):
-            if f"set_{side}" in judge:
-                rows[judge[side]] = judge[f"set_{side}"]
-    for judge in _judges(table):
-        rows |= judge.get("rows", {})
+    for claim in claims():
+        for name, row, changes in settings(claim["judge"]):
+            if name == table:
+                rows[row] = changes
     return rows

@@ -16,8 +16,8 @@ from paperlib.teach.arrays import as_array
 from paperlib.teach.png import DPI, render
 from paperlib.teach.result_tables import PALETTE, table
 
-__all__ = ["DPI", "PALETTE", "as_rgb", "boxes_on", "color", "curve", "grid", "masks_on", "show", "smooth", "source",
-           "style", "table"]
+__all__ = ["DPI", "PALETTE", "as_rgb", "boxes_on", "color", "curve", "grid", "masks_on", "show", "smooth",
+           "source", "style", "table"]
 
 
 def color(i: int) -> str:

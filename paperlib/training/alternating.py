@@ -59,15 +59,15 @@ def fit_stages(system: FasterRCNN, batches, recipe: Recipe, device: torch.device
     if "rpn" in (cfg.train_on, cfg.test_on):
         alone = rpn_config(cfg)
         first = _fresh(RPN, replace(alone, rpn=replace(alone.rpn, test=ProposalConfig())), seed)
-        before = _identity(first, batches, recipe, seed, "")
-        step = yield from _numbered(_kept(first, batches, recipe, device, seed, folder, before), 1, step)
+        before = stage_identity(first, batches, recipe, seed, "")
+        step = yield from _numbered(kept_stage(first, batches, recipe, device, seed, folder, before), 1, step)
     on_rpn = cfg.train_on == "rpn"
     plain, data = replace(detector_config(cfg), detect=RoIDetectConfig()), batches
     if on_rpn:
         plain, data = replace(plain, proposals=ProposalSource()), Proposed(batches, first, device)
     second = _fresh(FastRCNN, plain, seed)
-    key = _identity(second, batches, recipe, seed, before if on_rpn else "")
-    step = yield from _numbered(_kept(second, data, recipe, device, seed, folder, key), 2, step)
+    key = stage_identity(second, batches, recipe, seed, before if on_rpn else "")
+    step = yield from _numbered(kept_stage(second, data, recipe, device, seed, folder, key), 2, step)
     system.trunk.load_state_dict(second.trunk.state_dict())
     system.pyramid.load_state_dict(second.pyramid.state_dict())
     system.head.load_state_dict(second.head.state_dict())
@@ -132,7 +132,7 @@ def _fresh(kind, cfg, seed: int):
     return kind(cfg)
 
 
-def _identity(system, batches, recipe: Recipe, seed: int, after: str) -> str:
+def stage_identity(system, batches, recipe: Recipe, seed: int, after: str) -> str:
     """Digest of all that decides what a step makes: `after` is the identity of the step before."""
     weights = hashlib.sha256()
     for value in system.state_dict().values():
@@ -143,7 +143,8 @@ def _identity(system, batches, recipe: Recipe, seed: int, after: str) -> str:
     return digest(json.loads(json.dumps(facts)))
 
 
-def _kept(system, data, recipe: Recipe, device, seed: int, folder: Path | None, key: str) -> Iterator[dict]:
+def kept_stage(system, data, recipe: Recipe, device, seed: int, folder: Path | None,
+               key: str) -> Iterator[dict]:
     """`fit` with a checkpoint in `folder` that outlives the run; a second run waits for the first.
 
     Under `torchrun` one of its processes holds the lock for all.

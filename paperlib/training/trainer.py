@@ -11,6 +11,7 @@ from paperlib.data.given_proposals import with_proposals
 from paperlib.data.named_sets import load
 from paperlib.device import pick_device, seed_all
 from paperlib.distributed import join_ranks, ranks
+from paperlib.systems.rcnn import RCNN
 from paperlib.systems.registry import SYSTEMS
 from paperlib.training.loop import fit
 from paperlib.training.post_training import finish
@@ -88,6 +89,10 @@ def train(
 def _course(system, recipe: Recipe):
     """How a system is trained, and in how many steps: at once,
     or in stages (which are themselves trained by `fit`)."""
+    if isinstance(system, RCNN):
+        from paperlib.training import rcnn_stages
+
+        return rcnn_stages.fit_rcnn, rcnn_stages.length(recipe.steps)
     if system.cfg.in_stages:
         from paperlib.training.alternating import fit_stages, length
 

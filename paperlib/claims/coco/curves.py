@@ -1,19 +1,22 @@
 """Three claims of the COCO paper on figures, judged by the margins of `studies.coco_margins`."""
 
-from paperlib.intervals import Difference, mean_interval, verdict
+from paperlib.claims.comparisons import Outcome, above
 from paperlib.studies import world
 from paperlib.studies.coco_margins import PROBES
+from paperlib.tables.rules import before_rules
 
 
-def _judge(claim: dict, _) -> tuple[Difference | None, str, str] | None:
-    """A claim whose margins `paperlib bench world` has recorded: difference, verdict, remark."""
+def _judge(claim: dict, _) -> Outcome | None:
+    """A claim whose margins `paperlib bench world` has recorded."""
     record = world.measured().get(claim["id"])
     if record is None:
         return None
     if record["stale"]:
-        return None, "stale", ""
-    margin = mean_interval([100 * value for value in record["values"]["margin"]])
-    return margin, verdict(margin, 1), f"Measured, in points: {PROBES[claim['id']].__doc__}"
+        return Outcome(stale=True)
+    words = PROBES[claim["id"]].__doc__.rstrip(".")
+    margins = [100 * value for value in record["values"]["margin"]]
+    return Outcome([above(margins, f"in points: {words[0].lower()}{words[1:]}")],
+                   before_rules=before_rules(record))
 
 
 CURVES = dict.fromkeys(PROBES, _judge)

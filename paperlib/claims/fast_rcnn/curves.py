@@ -1,15 +1,16 @@
 """Claims of Fast R-CNN about whole curves.
 
-`CURVES[id](claim, trained)` is (difference, verdict, remark), or None where runs are missing.
+`CURVES[id](claim, trained)` is an Outcome, or None where runs are missing.
 """
 from collections.abc import Callable
 from dataclasses import replace
 
-from paperlib.intervals import Difference, mean_interval, paired, verdict
+from paperlib.claims.by_seed import difference_by_seed
+from paperlib.claims.comparisons import Comparison, Outcome, above, below, fewer_failures
+from paperlib.intervals import mean_interval
 from paperlib.tables.row_jobs import variants
 
 LEAST = 1.0  # points of mAP below which a rise counts as none
-Outcome = tuple[Difference, str, str] | None  # the difference, the verdict, how it was measured
 
 
 def _sweep(claim: dict, trained) -> list[tuple[dict, dict]]:
@@ -42,7 +43,7 @@ def _mean_mAP(entry: tuple[dict, dict]) -> float:
     return mean_interval(list(mAP.values())).mean
 
 
-def rise_then_fall(claim: dict, trained) -> Outcome:
+def rise_then_fall(claim: dict, trained) -> Outcome | None:
     """Whether some number of proposals inside the range beats the fewest and the most (Fig. 3)."""
     sweep = _sweep(claim, trained)
     if not sweep:
@@ -51,56 +52,45 @@ def rise_then_fall(claim: dict, trained) -> Outcome:
     better_end = {}
     for seed in fewest.keys() & most.keys():
         better_end[seed] = max(fewest[seed], most[seed])
-    lead = paired(best, better_end)
-    if lead is None:
-        return None
-    return lead, verdict(lead, 1), "Measured: the best number inside the range minus the better end."
+    lead = difference_by_seed(best, better_end)
+    return Outcome([above(lead, "mAP of the best number inside the range minus that of the better end")])
 
 
-def recall_misleads(claim: dict, trained) -> Outcome:
+def recall_misleads(claim: dict, trained) -> Outcome | None:
     """Whether average recall goes on rising where mAP has stopped (Fig. 3)."""
     sweep = _sweep(claim, trained)
     if not sweep:
         return None
     (best_mAP, best_recall), (last_mAP, last_recall) = _peak(sweep), sweep[-1]
-    rise, recall = paired(last_mAP, best_mAP), paired(last_recall, best_recall)
-    if rise is None or recall is None:
-        return None
-    if rise.low > 0 or recall.mean <= 0:
-        says = "contradicted"
-    elif rise.high < LEAST:
-        says = "holds"
-    else:
-        says = "unresolved"
-    remark = (f"Measured: mAP with the most proposals minus mAP at its peak; average recall changes by "
-              f"{recall.mean:+.1f} meanwhile; a rise under {LEAST:g} counts as none.")
-    return rise, says, remark
+    rise = below(difference_by_seed(last_mAP, best_mAP),
+                 f"mAP with the most proposals minus that at its peak, below {LEAST:g}", LEAST)
+    recall = above(difference_by_seed(last_recall, best_recall),
+                   "average recall with the most proposals minus that at the peak of mAP")
+    return Outcome([rise, recall], f"A rise under {LEAST:g} counts as none, a bound of ours.")
 
 
-def only_l2_diverges(claim: dict, trained) -> Outcome:
-    """Whether at some learning rate every run with L2 diverges and none with smooth L1 (Sec. 2.3)."""
-    rows, shares, runs = trained.rows(claim["judge"]["table"]), {}, []  # shares: {rate: {loss: of its runs}}
+def only_l2_diverges(claim: dict, trained) -> Outcome | None:
+    """Whether at some learning rate more runs diverge with L2 than with smooth L1 (Sec. 2.3).
+
+    The rate is chosen by the runs, so its p counts once for each rate.
+    """
+    runs = {}  # {rate: {loss: (diverged, all)}}
     for label in claim["judge"]["rows"]:
-        row = rows.get(label)
-        if not row or not row["seconds"]:
+        row = trained.row(claim["judge"]["table"], label)
+        if not row["seconds"]:
             return None
         loss, rate = label.split(", rate ")
-        runs.append(len(row["seconds"]))
-        shares.setdefault(rate, {})[loss] = row["diverged"] / len(row["seconds"])
-    gaps, sentences = [], []
-    for rate, share in shares.items():
-        l2, smooth = share["L2"], share["smooth L1"]
-        gaps.append(l2 - smooth)
-        sentences.append(f"at rate {rate} {100 * l2:.0f}% with L2, {100 * smooth:.0f}% with smooth L1")
-    widest = max(gaps)
-    if widest == 1:
-        says = "holds"
-    elif widest <= 0:
-        says = "contradicted"
-    else:
-        says = "unresolved"
-    difference = replace(mean_interval([100 * widest]), n=min(runs))  # a share of runs: no interval
-    return difference, says, f"Runs that diverged: {'; '.join(sentences)}."
+        runs.setdefault(rate, {})[loss] = row["diverged"], len(row["seconds"])
+    rates, sentences = [], []
+    for rate, by_loss in runs.items():
+        l2, smooth = by_loss["L2"], by_loss["smooth L1"]
+        words = f"runs that diverged with L2 minus those with smooth L1, in percent, at rate {rate}"
+        rates.append(fewer_failures(*smooth, *l2, words))
+        sentences.append(f"at {rate} {l2[0]} of {l2[1]} with L2, {smooth[0]} of {smooth[1]} with smooth L1")
+    widest = max(rates, key=Comparison.gap)
+    p_for, p_against = widest.exact
+    widest = replace(widest, exact=(min(1.0, len(rates) * p_for), p_against))
+    return Outcome([widest], f"Runs that diverged: {'; '.join(sentences)}.")
 
 
 CURVES: dict[str, Callable] = {

@@ -8,7 +8,8 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from paperlib.claims.page.published_tables import published_tables
-from paperlib.claims.verdicts import VERDICTS, counts, judged
+from paperlib.claims.tally import VERDICTS, Verdict, counts
+from paperlib.claims.verdicts import judged
 from paperlib.papers.names import NAMES
 from paperlib.papers.printed import published
 from paperlib.paths import REPOSITORY
@@ -16,7 +17,13 @@ from paperlib.tables import compare, records
 from paperlib.training.recipes import Budget, budget
 
 SIGNS = {
+    "follows": "✓",
+    "follows under a reading": "✓",
+    "conforms": "=",
+    "does not follow": "✗",
     "holds": "✓",
+    "holds, smaller": "✓",
+    "holds, larger": "✓",
     "contradicted": "✗",
     "unresolved": "?",
     "stale": "!",
@@ -24,10 +31,16 @@ SIGNS = {
     "external": "↗",
 }
 MEANINGS = {
-    "holds": "the 95% interval lies on the side that the paper claims, "
-    "or the computed value is the printed one",
+    "follows": "the paper's number follows from its own data or from arithmetic",
+    "follows under a reading": "it does if the sentence is read in one of several ways, "
+    "which the claim names",
+    "conforms": "our code or configuration does what the paper states; nothing is tested about the world",
+    "does not follow": "the computed value is not the printed one",
+    "holds": "the 95% interval lies on the side that the paper claims, or within the margin of no difference",
+    "holds, smaller": "so it does, but our effect is smaller than the printed one",
+    "holds, larger": "so it does, but our effect is larger than the printed one",
     "contradicted": "the interval lies on the other side",
-    "unresolved": "the interval includes no difference, or a timing has the direction but not the size",
+    "unresolved": "the interval lies on both sides",
     "stale": "measured by code or on data that have changed since",
     "not run": "nothing is recorded yet",
     "external": "needs what this project does not have, such as a leaderboard",
@@ -54,7 +67,7 @@ def write(out: Path | str = "build/scorecard.html", plan: str | Budget | None = 
     return out
 
 
-def page(lines: list[dict], plan: str | Budget | None, folder: Path) -> str:
+def page(lines: list[Verdict], plan: str | Budget | None, folder: Path) -> str:
     """The page's HTML for judged claims; links to notebooks are relative to `folder`."""
     plan = plan if isinstance(plan, Budget) else budget(plan)
     files = FileSystemLoader(Path(__file__).parent)
@@ -105,12 +118,12 @@ def number(value, form: str = ".4g") -> str:
     return str(value)
 
 
-def measured(line: dict) -> str:
+def measured(line: Verdict) -> str:
     """What was measured for a claim, with its interval where it has one."""
-    value, bounds = line["measured"], line["interval"]
-    if line["kind"] == "exact" and isinstance(value, float) and isinstance(line["published"], str):
+    value, bounds = line.measured, line.interval
+    if line.kind == "exact" and isinstance(value, float) and isinstance(line.published, str):
         return f"equal within {value:.1g}" if 0 < value < 1e-3 else number(value)
-    form = "+.2f" if line["kind"] == "trend" else ".4g"
+    form = "+.2f" if line.kind == "trend" else ".4g"
     text = number(value, form)
     if bounds:
         text += f" [{number(bounds[0], form)}, {number(bounds[1], form)}]"

@@ -8,27 +8,27 @@ from paperlib.data.detection_set import DetectionSet
 from paperlib.studies.annotation.outlines import mask_iou
 
 SIDE = 32           # an average shape has SIDE x SIDE cells
-ARTICULATED = ("person", "animal")   # super-categories with limbs; VOC's sets name none, so their names count too
+ARTICULATED = ("person", "animal")   # super-categories with limbs
+# VOC's sets name no super-categories, so names of classes count too
 WITH_LIMBS = ("person", "bird", "cat", "cow", "dog", "horse", "sheep", "elephant", "giraffe", "zebra", "bear")
 
 
 @dataclass(frozen=True)
 class Shapes:
-    """Objects cut out by their boxes: `label` (G,), `masks` (G, SIDE, SIDE) uint8 in 0..255, `aspect` (G,) log2 w/h,
-    `fill` (G,) share of the box on the object, `image` (G,) and `box` (G, 4) xyxy px."""
-    label: np.ndarray
-    masks: np.ndarray
-    aspect: np.ndarray
-    fill: np.ndarray
-    image: np.ndarray
-    box: np.ndarray
+    """Objects cut out by their boxes, G of them."""
+    label: np.ndarray    # (G,)
+    masks: np.ndarray    # (G, SIDE, SIDE) uint8 in 0..255
+    aspect: np.ndarray   # (G,) log2 of width by height
+    fill: np.ndarray     # (G,) share of the box on the object
+    image: np.ndarray    # (G,)
+    box: np.ndarray      # (G, 4) xyxy px
 
 
 @dataclass(frozen=True)
 class Mixtures:
-    """Average shapes: `mean` (K, M, SIDE, SIDE) in 0..1, `edges` (K, M - 1): the aspects that divide a class's M."""
-    mean: np.ndarray
-    edges: np.ndarray
+    """Average shapes: M of each of K classes."""
+    mean: np.ndarray     # (K, M, SIDE, SIDE) in 0..1
+    edges: np.ndarray    # (K, M - 1): the aspects that divide the M
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,9 @@ def cut_out(dataset: DetectionSet, least: float = 8.0) -> Shapes:
 
 
 def box_fill(shapes: Shapes, classes: list[str]) -> dict[str, tuple[float, float, int]]:
-    """{class: (mean share of box pixels on the object, half of its 95% interval, objects)}, fullest first. Figure 2.8.
+    """{class: (mean share of box pixels on the object, half of its 95% interval, objects)}, fullest first.
 
-    This is what the claim coco-box-crude is judged on; `articulated` says which classes it is about.
+    Figure 2.8. The claim coco-box-crude is judged on this; `articulated` says which classes it is about.
     """
     fills = {}
     for label, name in enumerate(classes, 1):
@@ -74,14 +74,17 @@ def box_fill(shapes: Shapes, classes: list[str]) -> dict[str, tuple[float, float
 
 def articulated(dataset: DetectionSet) -> list[str]:
     """The classes with limbs: people and animals."""
-    return [c["name"] for c in dataset.categories
-            if c.get("supercategory") in ARTICULATED or c["name"] in WITH_LIMBS]
+    names = []
+    for category in dataset.categories:
+        if category.get("supercategory") in ARTICULATED or category["name"] in WITH_LIMBS:
+            names.append(category["name"])
+    return names
 
 
 def average_shapes(shapes: Shapes, classes: int, mixtures: int = 3) -> Mixtures:
-    """Mean mask of each class and aspect group; the groups are equally large. A class without objects is all ones.
+    """Mean mask of each class and aspect group, all ones without objects. Groups are equally large.
 
-    Source: COCO, Sec. 2.7, Figure 2.7. Differs: its mixtures are those of a part-based detector; ours are by aspect.
+    Source: COCO, Sec. 2.7, Figure 2.7. Differs: its mixtures are a part-based detector's; ours are by aspect.
     """
     mean = np.ones((classes, mixtures, SIDE, SIDE), np.float32)
     edges = np.zeros((classes, mixtures - 1))
@@ -99,7 +102,7 @@ def average_shapes(shapes: Shapes, classes: int, mixtures: int = 3) -> Mixtures:
 
 
 def paste(shape: np.ndarray, box: np.ndarray, height: int, width: int, bar: float = 0.5) -> np.ndarray:
-    """A shape stretched over a box (xyxy px) and cut at `bar`: a mask (H, W) bool, cut at the image's border."""
+    """A shape stretched over a box (xyxy px): a mask (H, W) bool of where it is at least `bar`."""
     x1, y1, x2, y2 = np.rint(box).astype(int)
     x2, y2 = max(x2, x1 + 1), max(y2, y1 + 1)
     size = int(x2 - x1), int(y2 - y1)
@@ -112,7 +115,7 @@ def paste(shape: np.ndarray, box: np.ndarray, height: int, width: int, bar: floa
 
 
 def correct_box(box: np.ndarray, rng: np.random.Generator, least: float = 0.5) -> tuple[np.ndarray, float]:
-    """A detection that counts as correct: the true box moved and stretched at random to an IoU of `least` or more."""
+    """A correct detection: the true box moved and stretched at random, at an IoU of `least` or more."""
     x1, y1, x2, y2 = box
     wh = np.array([x2 - x1, y2 - y1])
     spread = rng.uniform(0, 0.2)
@@ -128,7 +131,7 @@ def correct_box(box: np.ndarray, rng: np.random.Generator, least: float = 0.5) -
 
 def shape_mask_overlap(train: DetectionSet, test: DetectionSet, seed: int = 0, least: float = 8.0,
                        perfect: bool = False, mixtures: int = 3) -> Overlap:
-    """Paste each class's average shape of `train` into correct boxes of `test`, and compare with the masks. Figure 2.9.
+    """Paste the average shapes of `train` into correct boxes of `test`; compare with the masks. Figure 2.9.
 
     `perfect`: the boxes are the true ones. This is what the claim coco-shape-mask-poor is judged on.
     """

@@ -1,4 +1,4 @@
-"""Collecting images: searching a pool by one or two categories, and finding near-duplicates by a perceptual hash."""
+"""Collecting images: a search by one or two categories, and near-duplicates by a perceptual hash."""
 from dataclasses import dataclass
 
 import cv2
@@ -28,7 +28,7 @@ def prominence(dataset: DetectionSet, i: int) -> dict[str, float]:
 
 
 def search(pool: list[DetectionSet], names: list[str], most: int = 50) -> list[Hit]:
-    """The images that a photo site would show first for these categories: with all of them, most prominent first.
+    """The images that a photo site would show first for these categories: all in view, most prominent first.
 
     A stated assumption: rank is the geometric mean of the share of the image that each named category covers.
     """
@@ -43,7 +43,7 @@ def search(pool: list[DetectionSet], names: list[str], most: int = 50) -> list[H
 
 
 def iconic(dataset: DetectionSet, i: int, alone: bool = True) -> bool:
-    """One category only, its largest box covers a fifth of the image or more, in the middle half: our definition.
+    """Of one category, with its largest box in the middle half and on a fifth of the image: our definition.
 
     Without `alone` other categories may be there too, and the largest box of all counts.
     """
@@ -58,10 +58,10 @@ def iconic(dataset: DetectionSet, i: int, alone: bool = True) -> bool:
 
 
 def perceptual_hash(image) -> np.ndarray:
-    """64 bits that survive rescaling, re-encoding and a change of light: signs of the 8 x 8 lowest frequencies.
+    """64 bits that survive rescaling, re-encoding and other light: signs of the 8 x 8 lowest frequencies.
 
     Shapes: image uint8 (3, H, W) -> bool (64,). Each frequency is compared with the median of all.
-    Differs: the authors used a global descriptor of another kind; the idea, few numbers per image, is the same.
+    Differs: the authors used another global descriptor; the idea, few numbers per image, is the same.
     """
     rgb = np.ascontiguousarray(np.asarray(image).transpose(1, 2, 0))
     grey = cv2.resize(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), (32, 32), interpolation=cv2.INTER_AREA)
@@ -78,11 +78,12 @@ def hash_distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def near_duplicates(hashes: np.ndarray, bar: int) -> list[tuple[int, int]]:
     """Pairs (i, j), i < j, whose hashes differ in at most `bar` bits."""
     near = hash_distance(hashes, hashes) <= bar
-    return [(i, j) for i, j in np.argwhere(np.triu(near, 1)).tolist()]
+    first, second = np.nonzero(np.triu(near, 1))
+    return list(zip(first.tolist(), second.tolist()))
 
 
 def split_by_group(groups: list, shares: dict[str, float], rng: np.random.Generator) -> dict[str, list[int]]:
-    """Images dealt to splits so that no group (a photographer's day, a set of near-duplicates) is in two of them."""
+    """Images dealt to splits so that no group (a photographer's day, near-duplicates) is in two of them."""
     names, left = list(shares), np.array(list(shares.values())) / sum(shares.values()) * len(groups)
     out: dict[str, list[int]] = {name: [] for name in names}
     members_of: dict = {}

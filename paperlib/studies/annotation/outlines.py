@@ -1,4 +1,4 @@
-"""Segments drawn by hand, simulated: outlines of few or many points, with an unsteady hand, and the training task."""
+"""Segments drawn by hand, simulated: outlines of few or many points, unsteady hands, the training task."""
 from dataclasses import dataclass
 
 import cv2
@@ -13,9 +13,9 @@ SHIFT = 4           # log2 of FINE
 
 @dataclass(frozen=True)
 class Hand:
-    """How somebody draws: `points` an outline, and the unsteadiness of each, as a share of the object's size."""
-    points: int
-    shake: float
+    """How somebody draws."""
+    points: int     # of an outline
+    shake: float    # unsteadiness of each point, as a share of the object's size
 
 
 def hands(count: int, rng: np.random.Generator) -> list[Hand]:
@@ -26,8 +26,9 @@ def hands(count: int, rng: np.random.Generator) -> list[Hand]:
 
 
 def outline(mask: np.ndarray, points: int) -> list[np.ndarray]:
-    """The mask's outline in at most `points` corners a part, largest part first; (n, 2) px, (0, 0) the outer corner.
+    """The mask's outline in at most `points` corners a part, largest part first.
 
+    Units: (n, 2) px, (0, 0) is the outer corner of the first pixel.
     Errors: ValueError for an empty mask.
     """
     doubled = np.ascontiguousarray(mask).view(np.uint8).repeat(2, 0).repeat(2, 1)
@@ -35,8 +36,11 @@ def outline(mask: np.ndarray, points: int) -> list[np.ndarray]:
     if not rings:
         raise ValueError("an empty mask has no outline")
     rings = sorted(rings, key=cv2.contourArea, reverse=True)
-    kept = [ring for ring in rings if cv2.contourArea(ring) >= PART * cv2.contourArea(rings[0])]
-    return [(_corners(ring, points) - 0.5) / 2 for ring in kept]
+    kept = []
+    for ring in rings:
+        if cv2.contourArea(ring) >= PART * cv2.contourArea(rings[0]):
+            kept.append((_corners(ring, points) - 0.5) / 2)
+    return kept
 
 
 def _corners(ring: np.ndarray, points: int) -> np.ndarray:
@@ -68,7 +72,8 @@ def draw_by_hand(mask: np.ndarray, hand: Hand, rng: np.random.Generator) -> np.n
 
 def filled_rings(rings: list[np.ndarray], height: int, width: int) -> np.ndarray:
     """The pixels whose middle lies in one of the polygons (n, 2) px; (H, W) bool."""
-    canvas = np.zeros((height * 4, width * 4), np.uint8)  # quarter pixels: OpenCV also fills what an edge touches
+    # Quarter pixels, as OpenCV also fills what an edge touches.
+    canvas = np.zeros((height * 4, width * 4), np.uint8)
     for ring in rings:
         if len(ring) >= 3:
             corners = np.rint((np.asarray(ring) * 4 - 0.5) * FINE).astype(np.int32)
@@ -83,7 +88,7 @@ def mask_iou(a: np.ndarray, b: np.ndarray) -> float:
 
 def objects(dataset: DetectionSet, count: int, rng: np.random.Generator, least: float = 0.0,
             label: int | None = None) -> list[tuple[int, int, np.ndarray]]:
-    """`count` objects of at least `least` px^2 at random, as (image, label, mask); fewer if there are fewer."""
+    """`count` objects of at least `least` px^2 at random, or all if they are fewer: (image, label, mask)."""
     out = []
     for i in rng.permutation(len(dataset)):
         target = dataset.target(int(i), masks=True)
@@ -101,7 +106,7 @@ def objects(dataset: DetectionSet, count: int, rng: np.random.Generator, least: 
 
 def training_task(dataset: DetectionSet, workers: int, rng: np.random.Generator, work: int = 8,
                   least: float = 100.0) -> tuple[list[Hand], np.ndarray, np.ndarray]:
-    """Workers as they come, the IoU of the one test object that each draws (W,), and of `work` others (W, work).
+    """Workers as they come, the IoU of the test object that each draws (W,), and of `work` others (W, work).
 
     Whoever stays below a bar in the test would not be let in; the bar is the caller's.
     Errors: ValueError if the set has no object of `least` px^2 with a mask.

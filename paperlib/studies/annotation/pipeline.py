@@ -1,4 +1,4 @@
-"""The annotation pipeline from end to end, on a set whose truth is known: what comes out, and what it takes."""
+"""The annotation pipeline from end to end, on a set whose truth is known: its result and its cost."""
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,7 +25,7 @@ class Rules:
     bar: float = 0.8            # IoU that the training task asks for
     rounds: int = 3             # times that an object is drawn before it is given up
     dismissed: float = 0.9      # wrongly named categories that the person who is to draw them turns down
-    approve: tuple[float, float] = (0.65, 15.0)   # IoU that half of the judges approve, logits gained per unit of IoU
+    approve: tuple[float, float] = (0.65, 15.0)   # IoU that half of the judges approve; logits a unit of IoU
 
 
 RULES = Rules()
@@ -33,9 +33,9 @@ RULES = Rules()
 
 @dataclass(frozen=True)
 class Annotated:
-    """The result: `stages` {what: how many}, and each kept segment's (image, label, IoU with the truth, mask)."""
-    stages: dict[str, int]
-    segments: list[tuple[int, int, float, np.ndarray]]
+    """The result of the pipeline."""
+    stages: dict[str, int]                              # {stage: how many objects, segments or votes}
+    segments: list[tuple[int, int, float, np.ndarray]]  # kept: image, label, IoU with the truth, mask
 
 
 def approval(iou, rules: Rules = RULES):
@@ -69,7 +69,8 @@ def _trained(dataset: DetectionSet, rules: Rules, rng) -> list[Hand]:
     crew, test, _ = training_task(dataset, rules.applicants, rng, work=0)
     passed = [hand for hand, iou in zip(crew, test) if iou >= rules.bar]
     if not passed:
-        raise ValueError(f"nobody passed the training task at IoU {rules.bar:g}; the best reached {test.max():.2f}")
+        raise ValueError(f"nobody passed the training task at IoU {rules.bar:g}; "
+                         f"the best reached {test.max():.2f}")
     return passed
 
 

@@ -1,8 +1,8 @@
 """COCO's annotation pipeline with simulated workers: naming categories, spotting objects, judging segments.
 
-Source: COCO, Sec. 2.4 and App. A of the thesis (001). The workers are a model, stated in `Workers`; the objects are
-those of a real or drawn set. How segments are drawn is in `outlining`, the pipeline from end to end in `pipeline`.
-Axes: I images, C categories, W workers, G objects. Sizes are in octaves above the set's border of small and medium.
+Source: COCO, Sec. 2.4 and App. A of the thesis (001). The workers are a model, stated in `Workers`; the
+objects are those of a real or drawn set. Segments are drawn in `outlines`; `pipeline` runs all of it.
+Axes: I images, C categories, W workers, G objects. Sizes: octaves above the border of small and medium.
 """
 import math
 from dataclasses import dataclass
@@ -20,12 +20,12 @@ class Workers:
 
     Units: logits of probabilities; an odds of e^1 for each unit.
     """
-    skill: tuple[float, float] = (1.0, 0.8)     # naming a thing at the small-medium border: mean, spread over workers
-    octave: float = 0.8                         # gained when the thing's side doubles
-    doubt: float = 1.2                          # spread that all workers share: some things are hard for everybody
-    slip: tuple[float, float] = (-4.8, 0.7)     # naming what is not there, in a group that was opened: mean, spread
-    skipped: float = 0.04                       # probability of not opening a group although something of it is there
-    strayed: float = 0.03                       # probability of opening a group that has nothing to show
+    skill: tuple[float, float] = (1.0, 0.8)     # naming an object of the border's size: mean, spread
+    octave: float = 0.8                         # gained when the object's side doubles
+    doubt: float = 1.2                          # spread that all workers share: some are hard for everybody
+    slip: tuple[float, float] = (-4.8, 0.7)     # naming what is absent, in an opened group: mean, spread
+    skipped: float = 0.04                       # probability of not opening a group that is present
+    strayed: float = 0.03                       # probability of opening a group that is absent
 
 
 WORKERS = Workers()
@@ -41,19 +41,19 @@ class Crew:
 
 @dataclass(frozen=True)
 class Presence:
-    """Which categories are where: `there` (I, C) bool, `octaves` (I, C) of the largest object, `group` (C,) int."""
-    there: np.ndarray
-    octaves: np.ndarray
-    group: np.ndarray
+    """Which categories are where."""
+    there: np.ndarray      # (I, C) bool
+    octaves: np.ndarray    # (I, C) size of the largest object
+    group: np.ndarray      # (C,) index of the super-category
 
 
 @dataclass(frozen=True)
 class Spotted:
-    """A set's objects in order, and who put a cross on each: `image`, `label` (G,), `octaves` (G,), `by` (G, W)."""
-    image: np.ndarray
-    label: np.ndarray
-    octaves: np.ndarray
-    by: np.ndarray
+    """A set's objects in order, and who put a cross on each."""
+    image: np.ndarray      # (G,)
+    label: np.ndarray      # (G,)
+    octaves: np.ndarray    # (G,) size
+    by: np.ndarray         # (G, W) bool
 
 
 def hire(model: Workers, count: int, rng: np.random.Generator) -> Crew:
@@ -65,21 +65,26 @@ def hire(model: Workers, count: int, rng: np.random.Generator) -> Crew:
 
 def groups(dataset: DetectionSet) -> list[str]:
     """The super-categories in order of first use; a category without one is its own."""
-    return list(dict.fromkeys(c.get("supercategory") or c["name"] for c in dataset.categories))
+    return list(dict.fromkeys(_groups_of_categories(dataset)))
+
+
+def _groups_of_categories(dataset: DetectionSet) -> list[str]:
+    """The super-category of each category, or its own name."""
+    return [category.get("supercategory") or category["name"] for category in dataset.categories]
 
 
 def presence(dataset: DetectionSet) -> Presence:
     """Which categories each image shows, and how large; crowd regions do not count."""
     names, index = groups(dataset), {c["id"]: k for k, c in enumerate(dataset.categories)}
-    there = np.zeros((len(dataset), len(index)), bool)
-    octaves = np.full(there.shape, -np.inf)
+    present = np.zeros((len(dataset), len(index)), bool)
+    octaves = np.full(present.shape, -np.inf)
     for i, image in enumerate(dataset.images):
         for ann in dataset.annotations.get(image["id"], []):
             if not ann["iscrowd"]:
                 k = index[ann["category_id"]]
-                there[i, k], octaves[i, k] = True, max(octaves[i, k], _octaves(dataset, ann))
-    group = np.array([names.index(c.get("supercategory") or c["name"]) for c in dataset.categories])
-    return Presence(there, octaves, group)
+                present[i, k], octaves[i, k] = True, max(octaves[i, k], _octaves(dataset, ann))
+    group = np.array([names.index(name) for name in _groups_of_categories(dataset)])
+    return Presence(present, octaves, group)
 
 
 def _octaves(dataset: DetectionSet, ann: dict) -> float:
@@ -128,7 +133,9 @@ def union_curve(named: np.ndarray, truth: np.ndarray) -> np.ndarray:
     return np.array([recall_precision(said[..., k], truth) for k in range(named.shape[-1])]).T
 
 
-def union_study(dataset: DetectionSet, model: Workers = WORKERS, most: int = 10, seeds: int = 20) -> np.ndarray:
+def union_study(
+    dataset: DetectionSet, model: Workers = WORKERS, most: int = 10, seeds: int = 20
+) -> np.ndarray:
     """`union_curve` of `seeds` crews of `most` workers against the set's own annotations; (seeds, 2, most).
 
     This is what the claim coco-union-saturates is judged on.
@@ -142,8 +149,9 @@ def union_study(dataset: DetectionSet, model: Workers = WORKERS, most: int = 10,
 
 
 def leave_one_out(present: Presence, model: Workers, pool: int, each: int, rng) -> np.ndarray:
-    """Each image goes to `each` of `pool` workers; a worker's truth is what any other said. (pool, 3): recall,
-    precision, images done. Figure 2.4b; busy workers are drawn more often, whatever their quality.
+    """Recall, precision, number of images of each worker (pool, 3); truth is what others said. Figure 2.4b.
+
+    Each image goes to `each` of `pool` workers; busy workers are drawn more often, whatever their quality.
     """
     crew, busy = hire(model, pool, rng), np.exp(rng.standard_normal(pool))
     right, said, true, done = np.zeros((4, pool))
@@ -156,18 +164,19 @@ def leave_one_out(present: Presence, model: Workers, pool: int, each: int, rng) 
         said[who] += named.sum(0)
         true[who] += others.sum(0)
         done[who] += 1
-    return np.stack([right / np.maximum(true, 1), right / np.maximum(said, 1), done], 1)[(said > 0) & (true > 0)]
+    rows = np.stack([right / np.maximum(true, 1), right / np.maximum(said, 1), done], 1)
+    return rows[(said > 0) & (true > 0)]
 
 
 def workers_needed(chance: float, share: float) -> int:
-    """How many independent workers find the `share` of things that each of them sees with probability `chance`."""
+    """How many independent workers find a `share` of objects that each sees with probability `chance`."""
     if not 0 < chance < 1 or not 0 < share < 1:
         raise ValueError(f"chance {chance} and share {share}: expected both between 0 and 1")
     return math.ceil(math.log(1 - share) / math.log(1 - chance))
 
 
 def spot(dataset: DetectionSet, model: Workers, crew: Crew, rng, limit: int | None = MOST_CROSSES) -> Spotted:
-    """Each worker puts a cross on the objects of each category that they see, at most `limit` of them (None: all).
+    """Each worker puts a cross on the objects of a category that they see, at most `limit` (None: on all).
 
     Who sees more than the limit marks the larger ones. Crowd regions are left out.
     """
@@ -178,7 +187,8 @@ def spot(dataset: DetectionSet, model: Workers, crew: Crew, rng, limit: int | No
                 rows.append((i, index[ann["category_id"]], _octaves(dataset, ann)))
     where, label, octaves = np.array(rows, float).reshape(-1, 3).T
     lean = model.doubt * rng.standard_normal((len(rows), 1))
-    by = rng.random((len(rows), len(crew.skill))) < _sigmoid(crew.skill + model.octave * octaves[:, None] + lean)
+    chance = _sigmoid(crew.skill + model.octave * octaves[:, None] + lean)                      # (G, W)
+    by = rng.random(chance.shape) < chance
     if limit is not None:
         for key in np.unique(np.stack([where, label]), axis=1).T:
             same = np.flatnonzero((where == key[0]) & (label == key[1]))
@@ -188,8 +198,10 @@ def spot(dataset: DetectionSet, model: Workers, crew: Crew, rng, limit: int | No
     return Spotted(where.astype(int), label.astype(int), octaves, by)
 
 
-def verify(approval: np.ndarray, rng, first: int = 3, extra: int = 2, needed: int = 4) -> tuple[np.ndarray, np.ndarray]:
-    """Judge segments that a judge approves of with probability `approval` (G,): which stay, and votes taken, (G,) each.
+def verify(
+    approval: np.ndarray, rng, first: int = 3, extra: int = 2, needed: int = 4
+) -> tuple[np.ndarray, np.ndarray]:
+    """Judge segments, each approved of with probability `approval` (G,): which stay (G,), votes taken (G,).
 
     `first` judges look; if any objects, `extra` more do, and `needed` of all must approve (App. A).
     """

@@ -1,4 +1,4 @@
-"""A picture to click on: a grid of invisible buttons lies over it, so that the keyboard reaches each cell too."""
+"""A picture to click on, under a grid of invisible buttons: the keyboard reaches each cell too."""
 from collections.abc import Callable
 from functools import partial
 
