@@ -121,7 +121,7 @@ def test_kinds(dataset):
     whole = dense_boxes((64, 64), RICH)
     assert len(whole) > 10 * len(grid) and len(some.unique(dim=0)) > 40
     assert (some[:, None] == whole).all(-1).any(1).all()
-    added = with_proposals(dataset, ProposalSource(keep=3, dense=50, dense_kind="dense_rich")).proposals[0]
+    added = with_proposals(dataset, ProposalSource("beside_rich", keep=3, dense=50)).proposals[0]
     assert added[:3].equal(few[0][:3]) and added[3:].equal(some)
     windows, cfg = with_proposals(dataset, ProposalSource("anchors", keep=10_000)).proposals[0], rpn_small().rpn
     anchors = boxes.clip(anchors_for(cfg.anchors, {3: (8, 8)}), (64, 64))  # the RPN's, but far over the edge

@@ -103,10 +103,10 @@ def _proposal_constants(source) -> dict:
     if source.kind in grids:
         numbers["grid"] = asdict(given_proposals.GRIDS[grids[source.kind]])
     if source.dense:
-        numbers["added grid"] = asdict(given_proposals.GRIDS[source.dense_kind])
+        numbers["added grid"] = asdict(given_proposals.added_grid(source.kind))
     if source.kind in grids or source.dense:
         numbers["border"] = given_proposals.BORDER
-    if source.kind in ("selective_search", "nearest_dense", "nearest_rich"):
+    if source.kind in ("selective_search", "nearest_dense", "nearest_rich", "beside_rich"):
         numbers["search"] = [selective_search.FAST, selective_search.SMALL]
     if source.kind == "quality":
         numbers["search"] = [selective_search.QUALITY, selective_search.SMALL]
