@@ -777,7 +777,8 @@ else:
 # The paper's sentences that can be tested, in our words, with a verdict made by code (notebook 12 tells how). *Enough* stands beside an
 # unresolved trend: the pairs of seeds after which a true difference of the paper's size, or of the claim's margin, would show in half of all
 # repeats. A dash: not run yet. A claim that two things do *as well* holds when the interval lies inside a margin of ours, often one
-# point: with our six points of AP a weaker "equal" than the paper's. A ratio of times holds within a factor of two.
+# point: with our six points of AP a weaker "equal" than the paper's. A ratio of times is judged by its direction first;
+# *holds, larger* and *holds, smaller* say that the size is not the paper's. What is computed *follows* or *conforms*, or does not.
 
 # %%
 from paperlib.claims import verdicts

@@ -17,6 +17,7 @@ from paperlib.scoring.coco_metrics import evaluate
 from paperlib.tables import dials, records, row_jobs, run_measurements, workers
 from paperlib.tables.identities import identity, identity_of, is_current
 from paperlib.tables.row_jobs import Job, jobs_of
+from paperlib.training.feature_store import features_read
 from paperlib.training.recipes import Budget, budget, tested
 from paperlib.training.trainer import sides, train
 from paperlib.world.set_names import SetName
@@ -39,8 +40,9 @@ def run_job(job: Job, key: str, device: str | None = None, threads: int | None =
             job.system, job.recipe, job.seed, job.changes, target, checkpoint, watch=watch)
         if ranks()[0]:
             return {}
-        start = busy(target)
+        start = busy(target) + features_read(system)
         metrics = evaluate(system, test, target, **sides(job.recipe))
+        start -= features_read(system)  # features from disk count as what it cost to compute them
         if job.shares:
             metrics |= run_measurements.facts(system, history, test, target, **sides(job.recipe))
     except FloatingPointError as error:
