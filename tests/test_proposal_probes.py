@@ -124,7 +124,7 @@ class Trained:
     def points(self, table, row, metric):
         side, _, shape = metric.partition("_")
         if side in ("width", "height"):
-            return {s: 100 * float(self.sizes[int(shape), side == "height"]) * (1 + s / 100) for s in range(3)}
+            return {s: 100 * float(self.sizes[int(shape), int(side == "height")]) * (1 + s / 100) for s in range(3)}
         low = metric.endswith(f"_{min(COUNTS)}")
         return {s: 60 - low * (5 if row.startswith("RPN") else self.lost + s / 10) for s in range(3)}
 

@@ -77,8 +77,8 @@ def with_proposals(dataset: DetectionSet, source: ProposalSource, jobs: int | No
         proposals = read_proposals(source.kind, dataset)
     else:
         raise ValueError(f"proposals.kind {source.kind!r}: expected 'selective_search', 'quality', 'dense', "
-                         "'dense_rich', 'anchors', 'nearest_dense', 'nearest_rich', 'beside_rich' or the path "
-                         "of an .npz file")
+                         "'dense_rich', 'anchors', 'nearest_dense', 'nearest_rich', 'beside_rich' or the "
+                         "path of an .npz file")
     for i, (size, seed) in enumerate(zip(sizes, seeds)):
         proposals[i] = _treated(proposals[i][:source.keep], source, size, seed)
     return dataclasses.replace(dataset, proposals=proposals)

@@ -48,13 +48,12 @@ def _nearest_to_their_own(claim: dict, trained) -> Outcome:
     cfg = rpn_small().rpn.anchors
     anchors, shapes = base_anchors(cfg, cfg.levels[0]), range(cfg.shapes_per_position)
     place = claim["judge"]["table"], claim["judge"]["row"]
-    widths = [trained.points(*place, f"width_{shape}") for shape in shapes]
-    heights = [trained.points(*place, f"height_{shape}") for shape in shapes]
+    columns = [trained.points(*place, f"width_{shape}") for shape in shapes]
+    columns += [trained.points(*place, f"height_{shape}") for shape in shapes]
     second = {}
-    for seed in set.intersection(*map(set, widths + heights)):
-        sides = [[column[seed] / 100 for column in columns] for columns in (widths, heights)]
-        margins = own_margins(torch.tensor(sides).T, anchors)
-        second[seed] = 100 * float(margins.sort().values[1])
+    for seed in set.intersection(*map(set, columns)):
+        sides = torch.tensor([column[seed] / 100 for column in columns]).view(2, -1)  # widths, heights
+        second[seed] = 100 * float(own_margins(sides.T, anchors).sort().values[1])
     words = ("times 100, how much nearer, in log size, the mean proposal is to its own anchor than to the "
              "next; the second least of the nine")
     return Outcome([above(second, words)])
@@ -88,10 +87,11 @@ def _loose_proxy(claim: dict, _) -> Outcome | None:
     n, lists = len(recall), (np.array(recall), np.array(mAP))
     draws = np.random.default_rng(0).integers(n, size=(DRAWS, n))
     drawn, (whole,) = _rank_correlations(draws, *lists), _rank_correlations(np.arange(n)[None], *lists)
-    p_for, p_against = (min(1.0, 2 * float(share)) for share in ((drawn >= LOOSE).mean(), (drawn <= LOOSE).mean()))
+    p_for = min(1.0, 2 * float((drawn >= LOOSE).mean()))
+    p_against = min(1.0, 2 * float((drawn <= LOOSE).mean()))
     low, high = np.quantile(drawn, [0.025, 0.975])
-    words = (f"times 100, rank correlation of average recall and mAP over {n} lists of proposals, given to the "
-             f"stored detector, below {100 * LOOSE:g}")
+    words = (f"times 100, rank correlation of average recall and mAP over {n} lists of proposals, "
+             f"given to the stored detector, below {100 * LOOSE:g}")
     part = Comparison(words, Difference(100 * float(whole), -math.inf, math.inf, n), -math.inf, 100 * LOOSE,
                       exact=(p_for, p_against))
     return Outcome([part], f"Between {low:.2f} and {high:.2f} in 95% of draws of the lists.",
