@@ -298,9 +298,19 @@ def test_the_command_line(results, capsys):
 
 def test_exact_claims_are_computed():
     lines = [line for line in judged("smoke") if line.kind == "exact"]
-    assert {line.verdict for line in lines} == {"holds"}
-    assert len(lines) == sum(claim["kind"] == "exact" for claim in claims())
-    assert all(line.measured is not None and line.formula for line in lines)
+    register = {claim["id"]: claim["judge"] for claim in claims() if claim["kind"] == "exact"}
+    assert [line.id for line in lines] == list(register)
+    for line in lines:
+        judge = register[line.id]
+        assert line.verdict in ("not run" if "awaits" in judge else judge["says"], "does not follow")
+        assert (line.measured is None) == ("awaits" in judge) and line.formula
+        assert judge.get("reading", "") in line.note and judge.get("awaits", "") in line.note
     assert restored(json.dumps(export(lines))) == lines
-    assert counts(lines)["rcnn"] == dict.fromkeys(VERDICTS, 0) | {
-        "holds": sum(line.paper == "rcnn" for line in lines)}
+    assert sum(counts(lines)["rcnn"].values()) == sum(line.paper == "rcnn" for line in lines)
+
+
+@pytest.mark.parametrize(("agrees", "verdict"), [(True, "follows under a reading"), (False, "does not follow")])
+def test_a_computed_claim_says_what_its_judge_says(agrees, verdict, monkeypatch):
+    monkeypatch.setattr(module, "COMPUTED", {"rcnn-predictor-memory": lambda: ([1.5], agrees, "as said")})
+    line = of("rcnn-predictor-memory")
+    assert line.verdict == verdict and line.measured == [1.5] and "Read so: four bytes a weight" in line.note

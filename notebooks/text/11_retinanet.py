@@ -780,7 +780,9 @@ else:
 # holds only if all do, and is *not run* while one of them is. *Enough* stands beside an unresolved trend: the pairs of seeds after which a true
 # difference of the paper's size, or of the claim's margin, would show in four of five repeats. A dash: not run yet. A claim that two things do
 # *as well* has a margin: 1.5% of the AP, or what the paper's own numbers differ by, if that is more. The recipe was chosen on the row of gamma 2
-# (notebook 10 tells what had been seen before), and what is compared with it was never tuned. A ratio of times holds within a factor of two.
+# (notebook 10 tells what had been seen before), and what is compared with it was never tuned.
+# A ratio of times is judged by its direction first; *holds, larger* and *holds, smaller* say that the size is not the paper's. What is
+# computed *follows* or *conforms*, or does not.
 
 # %%
 from paperlib.claims import verdicts

@@ -21,7 +21,7 @@ from paperlib.parts.detections import RoIDetectConfig
 from paperlib.systems.rcnn import RCNN
 from paperlib.systems.rcnn_config import RCNNConfig, RidgeStageConfig, SVMStageConfig
 from paperlib.training.alternating import kept_stage, stage_identity
-from paperlib.training.feature_store import FeatureStore, network_key, write_arrays
+from paperlib.training.feature_store import FeatureStore, features_read, network_key, write_arrays
 from paperlib.training.hard_negatives import mine_svms
 from paperlib.training.recipes import Recipe
 from paperlib.training.ridge import fit_ridge
@@ -183,10 +183,3 @@ def _once(folder: Path | None, stage: str, choices: list, system: RCNN, batches:
     if path:
         write_arrays(path, made)
     return made
-
-
-def features_read(system: RCNN) -> float:
-    """Core-seconds that the features read from disk have cost when they were computed."""
-    if system.store is None:
-        return 0.0
-    return system.store.seconds

@@ -44,3 +44,4 @@ def one_stage(device, shrink):
 
 TIMED = {"faster-rpn-cheap": rpn_share, "faster-region-wise-cheap": fewer_proposals, "faster-zf-17fps": zf_against_vgg,
          "faster-one-stage-slower": one_stage}
+REDUCED = dict.fromkeys(TIMED, ("sides", "regions"))

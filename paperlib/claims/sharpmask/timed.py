@@ -18,3 +18,4 @@ def vgg_depth(device, shrink):
 
 
 TIMED = {"sharp-vgg-d-double": vgg_depth}
+REDUCED = {"sharp-vgg-d-double": ()}  # the window is in full
