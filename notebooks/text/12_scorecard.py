@@ -386,7 +386,7 @@ draw.show(fig, "Measured over published size of each timed claim, on a logarithm
 
 # %%
 failed = frame[frame.verdict.isin(["does not follow", "contradicted", "unresolved", "stale"])].sort_values(["verdict", "kind"])
-shown = failed[["verdict", "kind", "say", "published", "unit", "measured", "note"]].astype({"published": str, "measured": float})
+shown = failed[["verdict", "kind", "say", "published", "unit", "measured", "note"]].astype({"published": str, "measured": str})
 draw.table(shown, "Claims that did not hold here, or not clearly", digits=2)
 
 # %% [markdown]
