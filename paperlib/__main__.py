@@ -144,15 +144,17 @@ def _parser() -> argparse.ArgumentParser:
     command(run.published, as_json)
     command(
         run.claims,
+        arg("what", nargs="?", choices=["check"], help="check: examine runs of yours, a file of records"),
+        arg("file", nargs="?", metavar="RECORDS.jsonl"),
         as_json,
         plan,
         arg("--paper", choices=PAPERS),
-        arg("--verdict", help="holds, contradicted, unresolved, stale, not run or external"),
+        arg("--verdict", help="such as 'holds, larger', contradicted or 'not run'"),
     )
     command(run.scorecard, plan, arg("--out", default="build/scorecard.html"))
     command(
         run.bench,
-        arg("what", nargs="?", choices=["peers", "claims", "world"], default="peers"),
+        arg("what", nargs="?", choices=["peers", "claims", "world", "world3"], default="peers"),
         arg("--ids", help="claims, probes or rows, comma-separated; default: all that there are"),
         arg("--repeats", type=int, default=9),
         arg("--full", action="store_true", help="peers: also score 5,000 images"),

@@ -5,6 +5,7 @@ Every import of a room is inside the command that needs it: `paperlib --help` mu
 
 import json
 import math
+from pathlib import Path
 
 
 def message_of(error: Exception) -> object:
@@ -87,7 +88,7 @@ def print_scores(scores: dict, as_json: bool, name: str) -> None:
 
 def score(args) -> None:
     """The twelve COCO numbers of a results file."""
-    from paperlib.scoring.coco_metrics import score_files
+    from paperlib.scoring.result_files import score_files
 
     scores = score_files(args.truth, args.results, args.type)
     if args.json:
@@ -129,8 +130,10 @@ def published(args) -> None:
     print(json.dumps(published_json(), indent=None if args.json else 1))
 
 
-def claims(args) -> None:
-    """Every claim of the papers with what was measured here and the verdict."""
+def claims(args) -> int | None:
+    """Every claim of the papers with what was measured here and the verdict; or `check` of runs of yours."""
+    if args.what == "check":
+        return _check_runs(args)
     from paperlib.claims.kept import judged
     from paperlib.claims.tally import VERDICTS, counts, export
 
@@ -148,6 +151,17 @@ def claims(args) -> None:
               f"  Paper: {line.published} {line.unit}.{_measured(line)}")
     for paper, tally in counts(lines).items():
         print(f"{paper:12} " + ", ".join(f"{n} {verdict}" for verdict, n in tally.items() if n))
+
+
+def _check_runs(args) -> int:
+    """Whether records that somebody else made can be used, and what the verdicts would be with them."""
+    from paperlib.claims import sent_in
+
+    if args.file is None:
+        raise ValueError("claims check: lacks the file of records, one JSON line for each run")
+    said, usable = sent_in.report(Path(args.file), args.budget or "mini")
+    print("\n".join(said))
+    return 0 if usable else 1
 
 
 def _measured(line) -> str:
@@ -175,10 +189,11 @@ def bench(args) -> None:
         from paperlib.course import bench_section
 
         bench_section.bench(ids, args.repeats, args.device, args.full, args.shrink, args.picture)
-    elif args.what == "world":
-        from paperlib.studies import world
+    elif args.what in ("world", "world3"):
+        from paperlib.studies import next_world, world
 
-        for record in world.bench(ids):
+        probes = {"world": world, "world3": next_world}[args.what]
+        for record in probes.bench(ids):
             shares = ", ".join(f"{name} {100 * share:.1f}%" for name, share in record["metrics"].items())
             print(f"{record['row']}: {shares}")
     else:

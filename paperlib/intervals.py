@@ -153,29 +153,3 @@ def median_interval(values: list[float], level: float = 0.95) -> Difference:
     if below == 0:
         return Difference(middle, -math.inf, math.inf, n)
     return Difference(middle, ordered[below - 1], ordered[n - below], n)
-
-
-def timing_verdict(timing: Difference, direction: str, bound: float | None, sizes: list[float],
-                   absolute: bool) -> str:
-    """What a timing on another machine says of a published one: direction, and size within a factor of two.
-
-    A quotient claimed to be large (">") must lie above 1, and its median within a factor of two of the
-    published `sizes`, if there are any. One claimed to be small ("<") must lie below `bound` (1 if there is
-    none). An absolute number (seconds, per cent) must lie on the claimed side of `bound`, give or take a
-    factor of two.
-    "holds" if the whole interval is on the right side and the size fits, "contradicted" if all of it is on
-    the wrong side, else "unresolved".
-    """
-    if direction == "<":
-        limit = 1.0
-        if absolute:
-            limit = 2 * bound
-        elif bound is not None:
-            limit = bound
-        return _said(timing.high < limit, timing.low > limit)
-    limit, fits = 1.0, True
-    if absolute:
-        limit = bound / 2
-    elif sizes:
-        fits = min(sizes) / 2 <= timing.mean <= 2 * max(sizes)
-    return _said(timing.low > limit and fits, timing.high < limit)

@@ -14,10 +14,11 @@ from pycocotools import mask as rle
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from paperlib.scoring.checked_arrays import found, truth
+from paperlib.scoring.checked_arrays import detections, truth
 from paperlib.scoring.coco_curves import curves, hotcoco
-from paperlib.scoring.coco_metrics import COCO_AREAS, average_recall, coco_metrics, covered, score_files, voc_ap
+from paperlib.scoring.coco_metrics import COCO_AREAS, average_recall, coco_metrics, covered, voc_ap
 from paperlib.scoring.detect import detect_all, image_batches, resize
+from paperlib.scoring.result_files import score_files
 from paperlib.scoring.simulated_detector import made_detections, made_truth
 from paperlib.systems.contract import DetectionSystem
 from paperlib.systems.presets import fast_rcnn
@@ -92,7 +93,7 @@ def test_equals_pycocotools(engine, seed, decimals, copies, kind):
     got = coco_metrics(gt, results, kind, engine=engine)
     want = oracle(gt, results, kind)
     np.testing.assert_allclose([got[k] for k in KEYS], np.where(want.stats < 0, np.nan, want.stats), rtol=0, atol=1e-12)
-    precision, recall = curves(truth(gt, kind), found(truth(gt, kind), results, kind), engine=engine,
+    precision, recall = curves(truth(gt, kind), detections(truth(gt, kind), results, kind), engine=engine,
                                areas=list(COCO_AREAS.values()))
     np.testing.assert_array_equal(precision, want.eval["precision"])         # bit for bit, not only the means
     np.testing.assert_array_equal(recall, want.eval["recall"])
@@ -151,7 +152,8 @@ def test_nothing_found_is_what_misses_alone_are(engine, classes):
                           only | {"id": 1002, "category_id": 6, "difficult": 1}]
     columns, ranges = truth(gt), [COCO_AREAS[k] for k in COCO_AREAS]
     miss = [{"image_id": 2, "category_id": c, "bbox": [500, 500, 1, 1], "score": 0.5} for c in range(1, 7)]
-    got, want = (curves(columns, found(columns, r), areas=ranges, classes=classes, engine=engine) for r in ([], miss))
+    both = [detections(columns, records) for records in ([], miss)]
+    got, want = (curves(columns, dt, areas=ranges, classes=classes, engine=engine) for dt in both)
     for a, b in zip(got, want, strict=True):
         np.testing.assert_array_equal(a, b)
     assert (want[1] == -1).any() or not classes
@@ -180,11 +182,11 @@ def test_areas_and_boxes_that_a_record_lacks():
     bare = {**gt, "annotations": [{k: v for k, v in a.items() if k != "area"} for a in gt["annotations"]]}
     np.testing.assert_allclose(truth(bare).area, truth(gt).area)
     masks = as_masks(results, {i["id"]: (i["height"], i["width"]) for i in gt["images"]})
-    drawn_ = found(truth(gt), [{k: v for k, v in r.items() if k != "bbox"} for r in masks]).boxes
-    assert np.abs(drawn_ - found(truth(gt), results).boxes).max() < 2.5 and drawn_[:, 2:].min() >= 0
+    drawn_ = detections(truth(gt), [{k: v for k, v in r.items() if k != "bbox"} for r in masks]).boxes
+    assert np.abs(drawn_ - detections(truth(gt), results).boxes).max() < 2.5 and drawn_[:, 2:].min() >= 0
     long = {**masks[0], "segmentation": {"size": [96, 128], "counts": [0, 96 * 128 + 5]}}
     with pytest.raises(ValueError, match=r"runs that add up to 12293 pixels; expected runs for 96 x 128 = 12288"):
-        found(truth(gt), [long], "segm")
+        detections(truth(gt), [long], "segm")
 
 
 @pytest.mark.parametrize("engine", ENGINES)

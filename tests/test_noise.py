@@ -2,11 +2,11 @@
 import numpy as np
 import pytest
 
-from paperlib.scoring.checked_arrays import found, truth
+from paperlib.scoring.checked_arrays import detections, truth
 from paperlib.scoring.simulated_detector import made_detections, made_truth
 from paperlib.scoring.voc_ap import paired_iou
 
-NONE = {"seen": 1.0, "copies": 0.0, "jitter": 0.0, "blur": 0.0, "similar": 0.0, "other": 0.0, "background": 0.0}
+NONE = {"recall": 1.0, "copies": 0.0, "jitter": 0.0, "blur": 0.0, "similar": 0.0, "other": 0.0, "background": 0.0}
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_objects_are_seen_as_often_as_asked_and_difficult_ones_half_as_often(gt)
     for a in gt["annotations"]:
         a["difficult"] = int(a["category_id"] % 2)
     hard = sum(a["difficult"] for a in objects)
-    got = [r["category_id"] % 2 for seed in range(10) for r in made(gt, seed, seen=0.8)]
+    got = [r["category_id"] % 2 for seed in range(10) for r in made(gt, seed, recall=0.8)]
     assert got.count(0) == pytest.approx(8 * (len(objects) - hard), rel=0.05)
     assert got.count(1) == pytest.approx(4 * hard, rel=0.08)
 
@@ -55,7 +55,7 @@ def test_objects_are_seen_as_often_as_asked_and_difficult_ones_half_as_often(gt)
 def test_boxes_and_scores_follow_the_error(gt):
     columns = truth(gt)
     results = made(gt, jitter=0.1)
-    dt = found(columns, results)
+    dt = detections(columns, results)
     overlap, ratio = [], []
     for n in range(len(results)):
         same = np.flatnonzero((columns.image == dt.image[n]) & (columns.category == dt.category[n]) & ~columns.crowd)
@@ -95,4 +95,4 @@ def test_copies_are_as_many_as_asked(gt):
 
 
 def test_background_is_as_much_as_asked(gt):
-    assert len(made(gt, seen=0.0, background=4.0)) == pytest.approx(4 * len(gt["images"]), rel=0.15)
+    assert len(made(gt, recall=0.0, background=4.0)) == pytest.approx(4 * len(gt["images"]), rel=0.15)

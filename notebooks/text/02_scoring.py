@@ -85,8 +85,8 @@ one, height, width = data.subset([scene]), data.images[scene]["height"], data.im
 there = one.coco_dict()["annotations"]
 sure = {"similar": 0, "other": 0}                       # no mistaken labels here
 outputs = {
-    "careful": made_detections(one, 1, seen=0.6, copies=0, jitter=0.02, background=0, **sure),
-    "eager": made_detections(one, 1, seen=1, copies=0.8, jitter=0.12, background=3, **sure)}
+    "careful": made_detections(one, 1, recall=0.6, copies=0, jitter=0.02, background=0, **sure),
+    "eager": made_detections(one, 1, recall=1, copies=0.8, jitter=0.12, background=3, **sure)}
 fig, axes = plt.subplots(1, 2, figsize=(8, 4 * height / width + 0.3))
 for ax, (name, drawn) in zip(axes, outputs.items()):
     boxes_on(ax, data.image(scene), corners(there), colors=PALETTE["yellow"])
@@ -512,7 +512,7 @@ show(frames(picture, states, size=(3.1, 2.6)),
 # Table 3.3, so that is what the library integrates over.
 
 # %%
-proposals = made_detections(gt, SEED + 1, seen=0.95, copies=4, jitter=0.2, background=60, **sure)
+proposals = made_detections(gt, SEED + 1, recall=0.95, copies=4, jitter=0.2, background=60, **sure)
 anything = {**gt, "categories": [{"id": 1, "name": "object"}],
             "annotations": [{**a, "category_id": 1} for a in gt["annotations"]]}
 flat = [{**p, "category_id": 1} for p in proposals]

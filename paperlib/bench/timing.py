@@ -16,7 +16,7 @@ import torch
 from paperlib.clock import busy, peak_memory
 from paperlib.config import digest
 from paperlib.device import pick_device, seed_all
-from paperlib.intervals import Difference, median_interval, timing_verdict
+from paperlib.intervals import Difference, median_interval
 from paperlib.progress import progress
 from paperlib.systems.registry import SYSTEMS
 from paperlib.tables import records
@@ -150,30 +150,6 @@ def measured(table: str = TABLE) -> dict[str, dict[str, dict]]:
 def interval(record: dict) -> Difference:
     """Median of a record's repeats and its 95% interval."""
     return median_interval(record["values"])
-
-
-def _absolute(claim: dict) -> bool:
-    return claim["unit"] in ("s", "ms") or claim["unit"].startswith("%")
-
-
-def sizes(claim: dict) -> list[float]:
-    """The published numbers that a timing is compared with; [] where the paper gives a direction only."""
-    asked, stated = claim["judge"], claim["published"]
-    if asked.get("value", 1) != 1 and (asked["direction"] == ">" or _absolute(claim)):
-        return [float(asked["value"])]
-    if claim["unit"] != "times":
-        return []
-    return np.atleast_1d(stated).astype(float).tolist()
-
-
-def judge(claim: dict, timing: Difference) -> tuple[str, str]:
-    """The verdict on a claim by `timing_verdict`; a sentence where the direction holds but not the size."""
-    asked, absolute = claim["judge"], _absolute(claim)
-    says = timing_verdict(timing, asked["direction"], asked.get("value"), sizes(claim), absolute)
-    if says == "unresolved" and not absolute and asked["direction"] == ">" and timing.low > 1:
-        nearest = min(sizes(claim), key=lambda v: abs(v - timing.mean))
-        return says, f"The direction holds; the size is {timing.mean / nearest:.2g} times the published one."
-    return says, ""
 
 
 def fewer(number: int, shrink: int) -> int:

@@ -26,3 +26,6 @@ CURVES = coco_curves.CURVES | fast_rcnn_curves.CURVES | faster_rcnn_curves.CURVE
 # a call with (device, shrink) gives a Race
 TIMED = (rcnn_timed.TIMED | fast_rcnn_timed.TIMED | faster_rcnn_timed.TIMED | sharpmask_timed.TIMED | fpn_timed.TIMED
          | focal_loss_timed.TIMED)
+# what a race divides where it is shrunk: sides of images by `shrink`, numbers by its square
+REDUCED = (rcnn_timed.REDUCED | fast_rcnn_timed.REDUCED | faster_rcnn_timed.REDUCED | sharpmask_timed.REDUCED
+           | fpn_timed.REDUCED | focal_loss_timed.REDUCED)

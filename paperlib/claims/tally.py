@@ -9,6 +9,7 @@ from paperlib.claims.joining import Part
 
 VERDICTS = ("follows", "follows under a reading", "conforms", "does not follow", "holds", "holds, smaller",
             "holds, larger", "contradicted", "unresolved", "stale", "not run", "external")
+KINDS = {"exact": "computed", "ratio": "timed", "trend": "trained", "external": "external"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,9 +66,13 @@ def restored(text: bytes | str) -> list[Verdict]:
     return msgspec.json.decode(text, type=list[Verdict])
 
 
-def counts(lines: Iterable[Verdict]) -> dict[str, dict[str, int]]:
-    """{paper: {verdict: number}} of judged claims, every verdict present, papers in their order."""
+def counts(lines: Iterable[Verdict], after: bool = False) -> dict[str, dict[str, int]]:
+    """{paper: {verdict: number}} of judged claims, every verdict present, papers in their order.
+
+    `after`: the verdicts that stand after Benjamini's and Hochberg's correction.
+    """
     tallies: dict[str, Counter] = {}
     for line in lines:
-        tallies.setdefault(line.paper, Counter())[line.verdict] += 1
+        verdict = line.after if after else line.verdict
+        tallies.setdefault(line.paper, Counter())[verdict] += 1
     return {paper: {verdict: tally[verdict] for verdict in VERDICTS} for paper, tally in tallies.items()}

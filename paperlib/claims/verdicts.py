@@ -1,15 +1,15 @@
 """Every claim of the papers beside what was measured here: value, interval, verdict, and what it cost."""
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from functools import partial
-from typing import TYPE_CHECKING
 
 from paperlib.bench import timing
-from paperlib.claims import rows
+from paperlib.claims import rows, timed
 from paperlib.claims.comparisons import Comparison
+from paperlib.claims.frames import frame as frame
 from paperlib.claims.joining import TWO_LOOKS, joined
 from paperlib.claims.many_claims import with_q
-from paperlib.claims.registry import COMPUTED, CURVES, TIMED
+from paperlib.claims.registry import COMPUTED, CURVES, REDUCED, TIMED
 from paperlib.claims.tally import VERDICTS as VERDICTS
 from paperlib.claims.tally import Verdict
 from paperlib.claims.tally import counts as counts
@@ -20,15 +20,13 @@ from paperlib.papers.register import claims
 from paperlib.tables.source import changed_since
 from paperlib.training.recipes import Budget, budget
 
-if TYPE_CHECKING:
-    import pandas as pd
 
-
-def judged(plan: str | Budget | None = "mini", paper: str | None = None) -> list[Verdict]:
+def judged(plan: str | Budget | None = "mini", paper: str | None = None,
+           kind: str | None = None) -> list[Verdict]:
     """A verdict for each claim, in the papers' order.
 
-    `plan` is the trained rows' budget; without `paper` the claims of all papers are given. (All trained ones
-    are judged in any case, since each one's q depends on the others' p.)
+    `plan` is the trained rows' budget; without `paper` the claims of all papers are given, without `kind`
+    those of every kind. (All trained ones are judged in any case: each one's q depends on the others' p.)
     Errors: ValueError naming file and line of a record that was edited by hand, or the claim whose rows
             cannot be set side by side.
     """
@@ -36,41 +34,21 @@ def judged(plan: str | Budget | None = "mini", paper: str | None = None) -> list
     trained = Trained(plan)
     judges = {
         "test": _exact,
-        "measure": partial(_ratio, timed=timing.measured(timing.TABLE)),
+        "measure": partial(_ratio, timings=timing.measured(timing.TABLE)),
         "rows": partial(_rows, trained=trained),
         "curve": partial(_curve, trained=trained),
         "external": lambda claim: {"verdict": "external", "remark": claim["judge"]["why"]},
     }
     lines = []
     for claim in claims():
-        if paper in (None, claim["paper"]) or claim["kind"] == "trend":
+        wanted = paper in (None, claim["paper"]) and kind in (None, claim["kind"])
+        if wanted or claim["kind"] == "trend":
             lines.append(_line(claim, judges[claim["judge"]["by"]](claim), plan))
-    return [line for line in with_q(lines) if paper in (None, line.paper)]
-
-
-def frame(lines: Iterable[dict], kind: str) -> "pd.DataFrame":
-    """Judged claims of one kind ("trend", "ratio", "exact") as a table, a row a claim, without what nobody filled.
-
-    "enough" is the number of pairs of seeds that `judged` calls "pairs". Trends say what is compared.
-    """
-    import pandas as pd  # here: claims are judged without it
-
-    def words(value, number="g"):
-        if isinstance(value, dict):
-            value = [f"{key} {words(part)}" for key, part in value.items()]
-        if isinstance(value, list):
-            return ", ".join(words(part, number) for part in value)
-        return format(value, number) if isinstance(value, float) else str(value)
-
-    table = {}
-    for line in (line for line in lines if line.kind == kind):
-        ours = line.measured
-        ours = words(ours) if kind == "exact" and ours is not None else ours
-        table[line.say] = [line.compared if kind == "trend" else None, line.place, words(line.published, ""),
-                           ours, line.interval, line.n or None, line.pairs, line.verdict]
-    columns = ["what is compared", "place", "paper", "ours", "95% interval", "n", "enough", "verdict"]
-    found = pd.DataFrame.from_dict(table, "index", columns=columns, dtype=object)
-    return found.dropna(axis=1, how="all").rename_axis("claim")
+    chosen = []
+    for line in with_q(lines):
+        if paper in (None, line.paper) and kind in (None, line.kind):
+            chosen.append(line)
+    return chosen
 
 
 def _line(claim: dict, outcome: dict, plan: Budget) -> Verdict:
@@ -102,10 +80,13 @@ def _interval(found: Difference | None) -> dict:
 
 
 def _exact(claim: dict) -> dict:
+    judge = claim["judge"]
     if claim["id"] not in COMPUTED:
-        return {}
+        return {"remark": judge.get("awaits", "")}
     value, agrees, formula = COMPUTED[claim["id"]]()
-    return {"measured": _plain(value), "verdict": "holds" if agrees else "contradicted", "formula": formula}
+    says = judge["says"] if agrees else "does not follow"
+    remark = f"Read so: {judge['reading']}." if "reading" in judge else ""
+    return {"measured": _plain(value), "verdict": says, "formula": formula, "remark": remark}
 
 
 def _plain(value):
@@ -117,10 +98,10 @@ def _plain(value):
     return float(f"{value:.4g}") if isinstance(value, float) and not value.is_integer() else value
 
 
-def _ratio(claim: dict, timed: dict) -> dict:
-    by_device = timed.get(claim["id"])
+def _ratio(claim: dict, timings: dict) -> dict:
+    by_device = timings.get(claim["id"])
     if not by_device:
-        return {}
+        return {"remark": claim["judge"].get("awaits", "")}
     main, *others = sorted(by_device, key=lambda device: device != "cpu")
     outcome = _timing(claim, by_device[main])
     also = [f" On {device}: {timing.interval(by_device[device]).mean:.3g}." for device in others]
@@ -129,10 +110,12 @@ def _ratio(claim: dict, timed: dict) -> dict:
 
 def _timing(claim: dict, record: dict) -> dict:
     found = timing.interval(record)
-    says, remark = timing.judge(claim, found)
+    says, remark = timed.judge(claim, found)
     if record["hash"] != timing.identity(claim["id"], TIMED):
         return {"verdict": "stale"}
-    size = f" Sides 1/{record['shrink']}, regions 1/{record['shrink']**2} of the paper's." * (record["shrink"] > 1)
+    size = timed.circumstances(record, REDUCED[claim["id"]])
+    ours = claim["judge"].get("why")
+    remark += f" The bound is ours: {ours}." if ours else ""
     remark += " The code has changed since." * changed_since(record)
     return _interval(found) | {"verdict": says, "cost": round(record["seconds"] / 60, 2),
                                "remark": f"Timed: {record['note']}{size} {remark.strip()}".strip()}

@@ -33,14 +33,36 @@ def _notebooks(folder: Path) -> str:
 
 
 def _claims() -> str:
-    """The table of how many claims of each paper have which verdict."""
-    from paperlib.claims.verdicts import VERDICTS, counts, judged
+    """How many claims of each paper have which verdict: computed, timed and trained ones apart."""
+    from paperlib.claims.tally import KINDS, counts
+    from paperlib.claims.verdicts import judged
+
+    lines, tables = judged(), []
+    for kind, name in KINDS.items():
+        some = [line for line in lines if line.kind == kind]
+        if kind == "external":
+            sentence = f"Besides, {len(some)} claims are external: only others' systems or data could tell."
+            tables.append(sentence + "\n")
+            continue
+        tallies = counts(some)
+        tallies["all"] = _summed(tallies)
+        if kind == "trend":
+            tallies["all, after Benjamini and Hochberg"] = _summed(counts(some, after=True))
+        tables.append(_tally_table(f"{len(some)} {name} claims of", tallies))
+    return "\n".join(tables)
+
+
+def _summed(tallies: dict[str, dict[str, int]]) -> Counter:
+    return sum(map(Counter, tallies.values()), Counter())
+
+
+def _tally_table(head: str, tallies: dict[str, dict[str, int]]) -> str:
+    """A table of {name: {verdict: number}}, with a column for each verdict that was given."""
+    from paperlib.claims.tally import VERDICTS
     from paperlib.papers.names import NAMES
 
-    tallies = counts(judged())
-    tallies["all"] = sum(map(Counter, tallies.values()), Counter())
     columns = [verdict for verdict in VERDICTS if tallies["all"][verdict]]
-    lines = [["claims of", *columns], ["---"] + ["--:"] * len(columns)]
+    lines = [[head, *columns], ["---"] + ["--:"] * len(columns)]
     for name, tally in tallies.items():
         lines.append([NAMES.get(name, name), *[str(tally[verdict]) for verdict in columns]])
     return _markdown(lines)

@@ -5,18 +5,23 @@ from base64 import b64decode
 from pathlib import Path
 
 from paperlib.course import twins
+from paperlib.paths import DATA
 from paperlib.teach.png import Picture
 
-INDEX = """<!doctype html>
+PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>paperlib</title>
-<style>body {{ font: 1.1rem/1.6 sans-serif; max-width: 45rem; margin: 2rem auto; padding: 0 1rem }}</style>
-<h1>paperlib</h1>
-<ul>
-{items}
-</ul>
+<title>{title}</title>
+<style>body {{ font: 1.1rem/1.6 sans-serif; max-width: 45rem; margin: 2rem auto; padding: 0 1rem }}
+pre {{ overflow-x: auto }}</style>
+{body}
 </html>
 """
+TEXTS = {  # of data/claims
+    "PROTOCOL": "How to read and how to attack these verdicts",
+    "RULES": "How a claim is judged: the rules",
+    "readings/rcnn_family": "Second reading: R-CNN, Fast R-CNN, Faster R-CNN",
+    "readings/fpn_focal_coco_sharpmask": "Second reading: focal loss, FPN, COCO, SharpMask",
+}
 
 
 def site(names: list[str], folder: Path, executed: Path, out: Path) -> Path:
@@ -34,8 +39,25 @@ def site(names: list[str], folder: Path, executed: Path, out: Path) -> Path:
         (out / f"{name}.html").write_text(page, encoding="utf-8")
         title, minutes = html.escape(title), html.escape(twins.minutes(name, folder))
         items.append(f'<li><a href="{name}.html">{title}</a> ({minutes})</li>')
-    (out / "index.html").write_text(INDEX.format(items="\n".join(items)), encoding="utf-8")
+    items += _texts(out)
+    body = "<h1>paperlib</h1>\n<ul>\n" + "\n".join(items) + "\n</ul>"
+    (out / "index.html").write_text(PAGE.format(title="paperlib", body=body), encoding="utf-8")
     return out / "index.html"
+
+
+def _texts(out: Path) -> list[str]:
+    """Render the texts on judging, data/claims/*.md; their lines of the index."""
+    from nbconvert.filters import markdown2html
+
+    items = []
+    for name, title in TEXTS.items():
+        text = (DATA / "claims" / f"{name}.md").read_text(encoding="utf-8")
+        text = text.replace("](readings)", "](rcnn_family.md)")
+        body = re.sub(r'href="([\w./-]+)\.md"', r'href="\1.html"', markdown2html(text))
+        page = f"{name.rpartition('/')[2]}.html"
+        (out / page).write_text(PAGE.format(title=html.escape(title), body=body), encoding="utf-8")
+        items.append(f'<li><a href="{page}">{html.escape(title)}</a></li>')
+    return items
 
 
 def _with_alt(notebook):

@@ -1,1 +1,1 @@
-"""Why does my detector not learn? Examinations of data, anchors, proposals and model, before long training."""
+"""Why does my detector not learn? Examinations of data, anchors, proposals and model before training."""

@@ -42,20 +42,31 @@ class Judge(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     by: str
 
 
-class Test(Judge, frozen=True):
-    """Computed, by claims/<paper>/computed.py."""
+class Test(Judge, frozen=True, kw_only=True):
+    """Computed, by claims/<paper>/computed.py.
+
+    `says` is the verdict if the computed value agrees with the paper's, else it is "does not follow".
+    """
+
+    says: Literal["follows", "follows under a reading", "conforms"]
+    reading: str | None = None  # with "follows under a reading", and with no other
+    awaits: str | None = None  # what must be built before it can be computed
 
 
 class Measure(Judge, frozen=True, kw_only=True):
-    """Timed, by claims/<paper>/timed.py.
+    """Timed, by claims/<paper>/timed.py, and compared by rule 7 of `data/claims/RULES.md`.
 
-    `value` is a bound; `low` and `high` are what the paper's figure leaves open.
+    Numbers are quotients of times, seconds, or percentages of time.
     """
 
-    direction: Literal["<", ">"]
-    value: int | float | None = None
-    low: int | float | None = None
-    high: int | float | None = None
+    direction: Literal["<", ">", "="]
+    size: int | float | list | None = None  # what the paper prints; a list: from the least to the largest
+    bound: int | float | None = None  # what the direction starts from; None: a quotient of 1
+    within: int | float | None = None  # the factor that counts as equal, where the printed size is 1
+    why: str | None = None  # with a bound or factor that is ours
+    # how a percentage becomes a quotient: one part's time over the rest | the time before over that after
+    of: Literal["share", "saved"] | None = None
+    awaits: str | None = None  # what must be built before it can be timed
 
 
 class Curve(Judge, frozen=True, kw_only=True):
@@ -94,7 +105,9 @@ def _check_judge(claim: Claim, where: str) -> None:
     if by not in ways:
         expected = " or ".join(map(repr, ways))
         raise ValueError(f"{where}: kind {claim.kind!r} judged by {by!r}; expected {expected}")
-    typed(ways[by], claim.judge, f"{where}, judge")
+    judge = typed(ways[by], claim.judge, f"{where}, judge")
+    if by == "test":
+        _check_reading(judge, where)
     if by == "rows":
         for part in contrasts(claim.judge, f"{where}, judge"):
             _check_rows(part, claim, where)
@@ -103,6 +116,13 @@ def _check_judge(claim: Claim, where: str) -> None:
         return
     if name not in published():
         raise ValueError(f"{where}: no published table {name!r}")
+
+
+def _check_reading(judge: Test, where: str) -> None:
+    """Refuse a reading that is not named, and one that no verdict speaks of."""
+    if (judge.says == "follows under a reading") != (judge.reading is not None):
+        raise ValueError(f"{where}: says {judge.says!r} with reading {judge.reading!r}; "
+                         "expected a reading with 'follows under a reading', and with no other")
 
 
 def _check_rows(part: Contrast, claim: Claim, where: str) -> None:

@@ -5,36 +5,35 @@ M detection limits.
 """
 import contextlib
 import io
+from collections.abc import Callable
 
 import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from paperlib.scoring.checked_arrays import Found, Truth
+from paperlib.scoring.checked_arrays import Detections, Truth
 
 try:
     import hotcoco
-except ImportError:                                              # no wheel for this machine: the oracle does the work
+except ImportError:                              # no wheel for this machine: the reference does the work
     hotcoco = None
 
-IOUS = np.linspace(0.5, 0.95, 10)                                # pycocotools' own expression: equal to the last bit
+IOUS = np.linspace(0.5, 0.95, 10)                # pycocotools' own expression: equal to the last bit
 RECALLS = np.linspace(0.0, 1.0, 101)
 
 
-def curves(gt: Truth, dt: Found, max_dets=(1, 10, 100), areas=((0, 1e10),), ious=IOUS, recalls=RECALLS,
+def curves(gt: Truth, dt: Detections, max_dets=(1, 10, 100), areas=((0, 1e10),), ious=IOUS, recalls=RECALLS,
            classes: bool = True, engine: str | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Interpolated precision (T, R, K, A, M) and greatest recall (T, K, A, M); -1 where there is nothing to find.
+    """Interpolated precision (T, R, K, A, M), greatest recall (T, K, A, M); -1 where nothing is to be found.
 
-    `engine` is "hotcoco" (the default where installed) or "pycocotools", the reference: tests hold the first to the
-    second, bit for bit. `classes=False` ignores categories (K = 1), as proposals are scored.
+    `engine` is "hotcoco" (the default where installed) or "pycocotools", the reference: tests hold the first
+    to the second, bit for bit. `classes=False` ignores categories (K = 1), as proposals are scored.
     Objects flagged `difficult` are ignored like those outside the area range.
     """
-    engine = engine or ("hotcoco" if hotcoco else "pycocotools")
-    if engine not in ("hotcoco", "pycocotools") or (engine == "hotcoco" and hotcoco is None):
-        raise ValueError(f"engine {engine!r} is not available; expected 'hotcoco' (if installed) or 'pycocotools'")
+    build = _engine(engine)
     if not len(dt.scores):                                       # both engines want at least one detection
         return _nothing_found(gt, max_dets, areas, ious, recalls, classes)
-    evaluator = (_hotcoco if engine == "hotcoco" else _pycocotools)(gt, dt)
+    evaluator = build(gt, dt)
     params = evaluator.params
     params.maxDets, params.areaRng = list(max_dets), [list(a) for a in areas]
     params.iouThrs, params.recThrs, params.useCats = np.asarray(ious), np.asarray(recalls), int(classes)
@@ -47,51 +46,82 @@ def curves(gt: Truth, dt: Found, max_dets=(1, 10, 100), areas=((0, 1e10),), ious
             np.asarray(evaluator.eval["recall"]).reshape(shape[:1] + shape[2:]))
 
 
+def _engine(name: str | None) -> Callable[[Truth, Detections], COCOeval]:
+    """What builds the evaluator of the engine of that name; of the fastest one that is installed for None."""
+    if not name:
+        name = "hotcoco" if hotcoco else "pycocotools"
+    if name == "hotcoco" and hotcoco:
+        return _hotcoco
+    if name == "pycocotools":
+        return _pycocotools
+    raise ValueError(f"engine {name!r} is not available; expected 'hotcoco' (if installed) or 'pycocotools'")
+
+
 def _nothing_found(gt: Truth, max_dets, areas, ious, recalls, classes: bool):
     """Zeros where there are objects, -1 where there are none."""
-    K, area = len(gt.categories) if classes else 1, _area(gt)
-    any_gt = np.full((K, len(areas)), -1.0)
+    category = np.zeros_like(gt.category)
+    num_categories = 1
+    if classes:
+        category = gt.category - 1
+        num_categories = len(gt.categories)
+    area = _area(gt)
+    value = np.full((num_categories, len(areas)), -1.0)
     for a, (lo, hi) in enumerate(areas):
         inside = ~gt.crowd & (area >= lo) & (area <= hi)
-        any_gt[np.unique(gt.category[inside] - 1 if classes else np.zeros(inside.sum(), int)), a] = 0
-    shape = (len(ious), len(recalls), K, len(areas), len(max_dets))
-    return (np.broadcast_to(any_gt[None, None, :, :, None], shape).copy(),
-            np.broadcast_to(any_gt[None, :, :, None], shape[:1] + shape[2:]).copy())
+        value[category[inside], a] = 0
+    shape = (len(ious), len(recalls), num_categories, len(areas), len(max_dets))
+    return (np.broadcast_to(value[None, None, :, :, None], shape).copy(),
+            np.broadcast_to(value[None, :, :, None], shape[:1] + shape[2:]).copy())
 
 
 def _area(gt: Truth) -> np.ndarray:
     return np.where(gt.difficult, -1.0, gt.area)                 # below every range: ignored, as PASCAL asks
 
 
-def _frame(gt: Truth) -> dict:
-    return {"images": [{"id": n, "height": h, "width": w, "file_name": ""} for n, (h, w) in enumerate(gt.sizes, 1)],
-            "categories": [{"id": n, "name": str(n)} for n in range(1, len(gt.categories) + 1)]}
+def _frame(gt: Truth) -> dict[str, list[dict]]:
+    """COCO's images and categories, by rank."""
+    images = []
+    for rank, (height, width) in enumerate(gt.sizes, 1):
+        images.append({"id": rank, "height": height, "width": width, "file_name": ""})
+    categories = [{"id": rank, "name": str(rank)} for rank in range(1, len(gt.categories) + 1)]
+    return {"images": images, "categories": categories}
 
 
-def _hotcoco(gt: Truth, dt: Found):
+def _kind(dt: Detections) -> str:
+    return "bbox" if dt.masks is None else "segm"
+
+
+def _hotcoco(gt: Truth, dt: Detections):
     frame = _frame(gt)
-    truths = hotcoco.COCO.from_arrays(frame["images"], frame["categories"], gt.image, gt.category, gt.boxes,
-                                      ids=np.arange(1, len(gt.image) + 1), area=_area(gt),
-                                      iscrowd=gt.crowd.astype(np.int64), segmentation=gt.masks)
+    objects = hotcoco.COCO.from_arrays(frame["images"], frame["categories"], gt.image, gt.category, gt.boxes,
+                                       ids=np.arange(1, len(gt.image) + 1), area=_area(gt),
+                                       iscrowd=gt.crowd.astype(np.int64), segmentation=gt.masks)
     rows = np.column_stack([dt.image, dt.boxes, dt.scores, dt.category])
-    detections = truths.load_res(rows, segmentation=dt.masks)
+    detected = objects.load_res(rows, segmentation=dt.masks)
     if dt.masks is not None:
-        detections.update_anns(ids=np.arange(1, len(rows) + 1), area=dt.area)
-    return hotcoco.COCOeval(truths, detections, "bbox" if dt.masks is None else "segm")
+        detected.update_anns(ids=np.arange(1, len(rows) + 1), area=dt.area)
+    return hotcoco.COCOeval(objects, detected, _kind(dt))
 
 
-def _pycocotools(gt: Truth, dt: Found):
-    def coco(columns, **more) -> COCO:
-        masks = columns.masks or [None] * len(columns.image)
-        keys, values = list(more), zip(*more.values())
-        rows = zip(columns.image.tolist(), columns.category.tolist(), columns.boxes.tolist(), masks, values)
-        out = COCO()
-        out.dataset = {**_frame(gt), "annotations": [
-            {"id": n, "image_id": i, "category_id": c, "bbox": b, "segmentation": m, **dict(zip(keys, v))}
-            for n, (i, c, b, m, v) in enumerate(rows, 1)]}       # ids from 1: pycocotools reads id 0 as "no match"
-        out.createIndex()
-        return out
+def _pycocotools(gt: Truth, dt: Detections) -> COCOeval:
+    frame = _frame(gt)
     with contextlib.redirect_stdout(io.StringIO()):
-        truths = coco(gt, iscrowd=gt.crowd.astype(int).tolist(), area=_area(gt).tolist())
-        detections = coco(dt, score=dt.scores.tolist(), area=dt.area.tolist(), iscrowd=[0] * len(dt.scores))
-        return COCOeval(truths, detections, "bbox" if dt.masks is None else "segm")
+        objects = _coco(frame, gt, {"iscrowd": gt.crowd.astype(int), "area": _area(gt)})
+        detected = _coco(frame, dt, {"iscrowd": np.zeros(len(dt.scores), int), "area": dt.area,
+                                     "score": dt.scores})
+        return COCOeval(objects, detected, _kind(dt))
+
+
+def _coco(frame: dict, columns: Truth | Detections, more: dict[str, np.ndarray]) -> COCO:
+    """pycocotools' object of columns, and of `more` of them by their names in COCO's records."""
+    by_key = {"id": np.arange(1, len(columns.image) + 1),  # from 1: pycocotools reads id 0 as "no match"
+              "image_id": columns.image, "category_id": columns.category, "bbox": columns.boxes, **more}
+    rows = zip(*[column.tolist() for column in by_key.values()])
+    annotations = [dict(zip(by_key, row)) for row in rows]
+    if columns.masks is not None:
+        for annotation, mask in zip(annotations, columns.masks):
+            annotation["segmentation"] = mask
+    coco = COCO()
+    coco.dataset = {**frame, "annotations": annotations}
+    coco.createIndex()
+    return coco

@@ -2,33 +2,34 @@
 
 All numbers are fractions in 0..1, as the official tools give them; the papers print percent.
 """
-import json
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 import torch
 
 from paperlib.data.detection_set import DetectionSet
 from paperlib.data.given_proposals import with_proposals
-from paperlib.data.record_checks.faults import parse_json
 from paperlib.data.record_checks.values import AREA_BOUNDS, area_bounds
 from paperlib.parts.boxes import iou
-from paperlib.scoring.checked_arrays import found, truth
+from paperlib.scoring.checked_arrays import Detections, Truth, detections, truth
 from paperlib.scoring.coco_curves import curves
 from paperlib.scoring.detect import detect_all
+from paperlib.scoring.image_draws import scores_on_draws
+from paperlib.scoring.voc_ap import numbers as pascal_numbers
 from paperlib.scoring.voc_ap import voc_ap
 from paperlib.training.trained import category_ids
 
-__all__ = ["average_recall", "coco_metrics", "detect_all", "evaluate", "score_files", "voc_ap"]
+__all__ = ["average_recall", "coco_metrics", "detect_all", "evaluate", "voc_ap"]
 
-COCO_AREAS = {"all": (0.0, 1e10), "small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**2), "large": (96.0**2, 1e10)}
+COCO_AREAS = {"all": (0.0, 1e10), "small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**2),
+              "large": (96.0**2, 1e10)}          # px^2
 SHORT = {"small": "s", "medium": "m", "large": "l"}
-PROPOSALS = (2, 10, 20, 100, 300, 1000)                          # counts at which proposals are scored
-AUC_COUNTS = 31                                                  # knots of the recall curve over log proposals
+PROPOSALS = (2, 10, 20, 100, 300, 1000)          # counts at which proposals are scored
+AUC_COUNTS = 31                                  # knots of the recall curve over log proposals
 
 
 def areas_of(gt) -> dict[str, tuple[float, float]]:
-    """The area ranges of a ground truth, px^2: the set's own if it says so (info["area_bounds"]), else COCO's.
+    """The area ranges of a ground truth, px^2: the set's own (info["area_bounds"]) if it has any, or COCO's.
 
     Errors: ValueError for bounds that are no two sides.
     """
@@ -41,10 +42,12 @@ def areas_of(gt) -> dict[str, tuple[float, float]]:
     return {"all": (0.0, 1e10), "small": (0.0, small), "medium": (small, large), "large": (large, 1e10)}
 
 
-def coco_metrics(gt, results: list[dict], kind: str = "bbox", max_dets=(1, 10, 100), area_ranges: dict | None = None,
-                 per_category: bool = False, engine: str | None = None) -> dict:
-    """COCO's numbers: AP AP50 AP75 APs APm APl AR1 AR10 AR100 ARs ARm ARl (for the limits and ranges asked for).
+def coco_metrics(gt, results: list[dict], kind: str = "bbox", max_dets=(1, 10, 100),
+                 area_ranges: dict | None = None, per_category: bool = False,
+                 engine: str | None = None) -> dict:
+    """COCO's numbers, for the limits and ranges asked for.
 
+    By default AP AP50 AP75 APs APm APl AR1 AR10 AR100 ARs ARm ARl.
     Source:  COCO's evaluation as in pycocotools, which the tests hold it to; Lin's thesis, Sec. 4.5.2.
     `gt` is a DetectionSet or COCO's dictionary; `results` are COCO result records. `per_category` adds
     "per_category": {name: AP}. See `curves` for `engine`.
@@ -53,113 +56,142 @@ def coco_metrics(gt, results: list[dict], kind: str = "bbox", max_dets=(1, 10, 1
              PASCAL's `difficult` objects are ignored; AP uses the largest of `max_dets`, whatever it is.
     Errors:  ValueError or KeyError naming the record.
     """
-    ranges, limits = area_ranges or areas_of(gt), sorted(max_dets)
-    labels = ["all", *(label for label in ranges if label != "all")]
     columns = truth(gt, kind)
-    dt = found(columns, results, kind, strangers=True)
-    precision, recall = curves(columns, dt, limits, [ranges[l] for l in labels], engine=engine)
+    dt = detections(columns, results, kind, strangers=True)
+    return numbers(columns, dt, area_ranges or areas_of(gt), max_dets, per_category, engine)
+
+
+def numbers(columns: Truth, dt: Detections, area_ranges: dict, max_dets=(1, 10, 100),
+            per_category: bool = False, engine: str | None = None) -> dict:
+    """`coco_metrics` of columns that were checked before."""
+    sizes, ranges = _by_size(area_ranges)
+    limits = sorted(max_dets)
+    precision, recall = curves(columns, dt, limits, ranges, engine=engine)
     precision = precision[..., -1]                               # (T, R, K, A) at the largest limit
-    out = {"AP": _mean(precision[..., 0]), "AP50": _mean(precision[0, ..., 0]), "AP75": _mean(precision[5, ..., 0])}
-    out |= {f"AP{SHORT.get(l, l)}": _mean(precision[..., a]) for a, l in enumerate(labels) if a}
-    out |= {f"AR{k}": _mean(recall[..., 0, m]) for m, k in enumerate(limits)}
-    out |= {f"AR{SHORT.get(l, l)}": _mean(recall[..., a, -1]) for a, l in enumerate(labels) if a}
+    recall_at_most = recall[..., -1]                             # (T, K, A) likewise
+    metrics = {"AP": _mean(precision[..., 0]), "AP50": _mean(precision[0, ..., 0]),
+               "AP75": _mean(precision[5, ..., 0])}
+    for a, size in enumerate(sizes[1:], 1):
+        metrics[f"AP{size}"] = _mean(precision[..., a])
+    for m, limit in enumerate(limits):
+        metrics[f"AR{limit}"] = _mean(recall[..., 0, m])
+    for a, size in enumerate(sizes[1:], 1):
+        metrics[f"AR{size}"] = _mean(recall_at_most[..., a])
     if per_category:
-        out["per_category"] = {name: _mean(precision[..., k, 0]) for k, name in enumerate(columns.names)}
-    return out
+        metrics["per_category"] = {name: _mean(precision[..., k, 0]) for k, name in enumerate(columns.names)}
+    return metrics
+
+
+def _by_size(ranges: dict[str, tuple[float, float]]) -> tuple[list[str], list[tuple[float, float]]]:
+    """How the names of numbers end for each area range, and the ranges: first "all", whose ending is ""."""
+    endings, in_order = [""], [ranges["all"]]
+    for label, bounds in ranges.items():
+        if label != "all":
+            endings.append(SHORT.get(label, label))
+            in_order.append(bounds)
+    return endings, in_order
 
 
 def _mean(values: np.ndarray) -> float:
     """Mean over the settings that had something to find (-1 marks the others); nan if none had."""
     values = values[values > -1]
-    return float(values.mean()) if values.size else float("nan")
+    if not values.size:
+        return float("nan")
+    return float(values.mean())
 
 
-def average_recall(gt, results: list[dict], k=(10, 100, 1000), kind: str = "bbox", area_ranges: dict | None = None,
-                   engine: str | None = None) -> dict:
+def average_recall(gt, results: list[dict], k=(10, 100, 1000), kind: str = "bbox",
+                   area_ranges: dict | None = None, engine: str | None = None) -> dict:
     """Class-agnostic recall of proposals: AR{k} for each k, ARs ARm ARl at the largest k, AUC AUCs AUCm AUCl.
 
-    Source:  Lin's thesis, Sec. 3.5 (AR over IoU .5 to .95 at a number of proposals) and Table 3.3 (AUC, by size).
-    AUC is the mean of AR over log(number of proposals) from 1 to max(k), trapezoids between 31 counts. Records need
-    no category_id; AR by size is also given at every k as AR{k}s, AR{k}m, AR{k}l.
+    Source:  Lin's thesis, Sec. 3.5 (AR over IoU .5 to .95 at a count of proposals), Table 3.3 (AUC, by size).
+    AUC is the mean of AR over log(number of proposals) from 1 to max(k), trapezoids between 31 counts.
+    Records need no category_id; AR by size is also given at every k as AR{k}s, AR{k}m, AR{k}l.
     Differs: the thesis does not name the axis of AUC; a logarithmic one agrees with its AR10/100/1K columns.
     """
-    ranges, wanted = area_ranges or areas_of(gt), sorted(k)
-    labels = ["all", *(label for label in ranges if label != "all")]
-    counts = np.unique(np.geomspace(1, wanted[-1], AUC_COUNTS).round().astype(int))
-    limits = sorted({*wanted, *counts.tolist()})
     columns = truth(gt, kind)
-    dt = found(columns, results, kind, classes=False)
-    _, recall = curves(columns, dt, limits, [ranges[l] for l in labels], recalls=[0.0], classes=False, engine=engine)
-    by_area = np.where(recall[:, 0] > -1, recall[:, 0], np.nan).mean(0)      # (A, M)
-    at, axis = {n: m for m, n in enumerate(limits)}, np.log(counts)
-    curve = by_area[:, [at[n] for n in counts.tolist()]]
-    auc = ((curve[:, 1:] + curve[:, :-1]) / 2 * np.diff(axis)).sum(1) / axis[-1] if len(axis) > 1 else curve[:, 0]
-    out = {}
-    for a, suffix in enumerate(["", *(SHORT.get(l, l) for l in labels[1:])]):
-        out |= {f"AR{n}{suffix}": float(by_area[a, at[n]]) for n in wanted} | {f"AUC{suffix}": float(auc[a])}
-        out |= {f"AR{suffix}": float(by_area[a, -1])} if suffix else {}
-    return out
+    dt = detections(columns, results, kind, classes=False)
+    return recall_numbers(columns, dt, area_ranges or areas_of(gt), k, engine)
 
 
-def evaluate(system, dataset, device, batch: int = 16, short: int | None = None, long: int | None = None) -> dict:
-    """The numbers that `system` is scored by on `dataset`: COCO's, with "per_category": {name: AP}, or recall.
+def recall_numbers(columns: Truth, dt: Detections, area_ranges: dict, k=(10, 100, 1000),
+                   engine: str | None = None) -> dict:
+    """`average_recall` of columns that were checked before."""
+    sizes, ranges = _by_size(area_ranges)
+    asked = sorted(k)
+    counts = np.unique(np.geomspace(1, asked[-1], AUC_COUNTS).round().astype(int))
+    limits = sorted({*asked, *counts.tolist()})
+    _, recall = curves(columns, dt, limits, ranges, recalls=[0.0], classes=False, engine=engine)
+    recall = np.where(recall[:, 0] > -1, recall[:, 0], np.nan).mean(0)       # (A, M)
+    at_asked = recall[:, np.searchsorted(limits, asked)]
+    areas_under = _area_under(recall[:, np.searchsorted(limits, counts)], counts)
+    metrics = {}
+    for a, size in enumerate(sizes):
+        for n, value in zip(asked, at_asked[a].tolist()):
+            metrics[f"AR{n}{size}"] = value
+        metrics[f"AUC{size}"] = float(areas_under[a])
+        if size:
+            metrics[f"AR{size}"] = float(recall[a, -1])
+    return metrics
 
-    PASCAL sets also have "mAP" by the rule of 2007, systems on given proposals "given_AR" of those. A proposal method
-    (`scored_by = "recall"`) gets the numbers of `average_recall` at PROPOSALS: the papers' counts, and 2 and 20, the
-    same shares of the 4,092 anchors of a 128 px image as 100 and 1000 are of FPN's 200,000. Sizes and classes: as in
-    `detect_all`.
+
+def _area_under(curve: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """The mean of each row over log(count), straight between counts: (A, counts), (counts,) -> (A,)."""
+    axis = np.log(counts)
+    if len(axis) == 1:
+        return curve[:, 0]
+    return ((curve[:, 1:] + curve[:, :-1]) / 2 * np.diff(axis)).sum(1) / axis[-1]
+
+
+def evaluate(system, dataset, device, batch: int = 16, short: int | None = None,
+             long: int | None = None, draws: int = 0) -> dict:
+    """The numbers that `system` is scored by on `dataset`: COCO's, with "per_category" {name: AP}, or recall.
+
+    PASCAL sets also have "mAP" by the rule of 2007, systems on given proposals "given_AR" of those.
+    A proposal method (`scored_by = "recall"`) gets the numbers of `average_recall` at PROPOSALS: the papers'
+    counts, and 2 and 20, the same shares of the 4,092 anchors of a 128 px image as 100 and 1000 are of FPN's
+    200,000. Sizes and classes: as in `detect_all`. `draws` adds "draws": {metric: its value on each of so many
+    draws of the images} (see `image_draws`).
     """
     category_ids(system, dataset)  # sets that do not fit are refused before any work
-    given = system.cfg.needs_proposals()
-    if given and dataset.proposals is None:
+    reads_proposals = system.cfg.needs_proposals()
+    if reads_proposals and dataset.proposals is None:
         dataset = with_proposals(dataset, system.cfg.proposals)
     results = detect_all(system, dataset, device, batch, short, long)
-    if system.scored_by == "recall":
-        return average_recall(dataset, results, PROPOSALS)
-    metrics = coco_metrics(dataset, results, per_category=True)
-    if dataset.has_difficult:
-        metrics["mAP"] = voc_ap(dataset, results, 2007)["mAP"]
-    if given:
+    columns, proposes = truth(dataset), system.scored_by == "recall"
+    dt = detections(columns, results, classes=not proposes, strangers=not proposes)
+    ranges = areas_of(dataset)
+    if proposes:
+        score = partial(recall_numbers, area_ranges=ranges, k=PROPOSALS)
+        metrics = score(columns, dt)
+    else:
+        score = partial(_detector_numbers, area_ranges=ranges, pascal=dataset.has_difficult)
+        metrics = score(columns, dt, per_category=True)
+    if reads_proposals:
         metrics["given_AR"] = covered(dataset)
+    if draws:
+        metrics["draws"] = scores_on_draws(score, columns, dt, draws)
+    return metrics
+
+
+def _detector_numbers(columns: Truth, dt: Detections, area_ranges: dict, pascal: bool,
+                      per_category: bool = False) -> dict:
+    """COCO's numbers, and of a PASCAL set also "mAP" by the rule of 2007."""
+    metrics = numbers(columns, dt, area_ranges, per_category=per_category)
+    if pascal:
+        metrics["mAP"] = pascal_numbers(columns, dt, 2007)["mAP"]
     return metrics
 
 
 def covered(dataset) -> float:
-    """The share of objects that some given proposal overlaps enough, mean over IoU .5 to .95 (average recall).
+    """The share of objects that some given proposal overlaps enough, mean over IoU .5 to .95.
 
-    Differs: two objects may be found by one proposal; it is about proposals before any system has seen them.
+    Differs: average recall, but that one proposal may find two objects; no system has seen the proposals.
     """
     best = []
-    for given, target in zip(dataset.proposals, map(dataset.target, range(len(dataset)))):
-        wanted = target["boxes"][~(target["crowd"] | target.get("difficult", target["crowd"]))]
-        best.append(iou(wanted, given).amax(1) if len(given) else wanted.new_zeros(len(wanted)))
+    for i, proposals in enumerate(dataset.proposals):
+        target = dataset.target(i)
+        objects = target["boxes"][~(target["crowd"] | target.get("difficult", target["crowd"]))]
+        nothing = proposals.new_zeros(1, 4)                      # overlaps no object
+        best.append(iou(objects, torch.cat([proposals, nothing])).amax(1))
     return float((torch.cat(best)[:, None] >= torch.arange(0.5, 1, 0.05)).float().mean())
-
-
-def read_json(path) -> object:
-    """A JSON file's content. Errors: FileNotFoundError, or ValueError with file, line and column."""
-    try:
-        return parse_json(Path(path).read_bytes())               # UTF-8 or UTF-16, with a mark in front or without
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path}: not valid JSON at line {error.lineno}, column {error.colno}: {error.msg}") from None
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: not a text file ({error.reason} at byte {error.start})") from None
-    except (ValueError, RecursionError) as error:                # numbers of 5,000 digits, lists 10,000 deep
-        raise ValueError(f"{path}: not valid JSON ({error})") from None
-
-
-def score_files(gt_file, results_file, kind: str = "bbox", **options) -> dict:
-    """COCO's numbers of any results file, as the command `paperlib score` prints them; `options` as in `coco_metrics`.
-
-    Errors: ValueError, KeyError or FileNotFoundError naming the file and the record.
-    """
-    gt, results = read_json(gt_file), read_json(results_file)
-    try:
-        truth(gt, kind)
-        areas_of(gt)
-    except (ValueError, KeyError) as error:
-        raise type(error)(f"{gt_file}: {error.args[0]}") from None
-    try:
-        return coco_metrics(gt, results, kind, per_category=True, **options)
-    except (ValueError, KeyError) as error:
-        raise type(error)(f"{results_file}: {error.args[0]}") from None

@@ -27,37 +27,43 @@ class ImageBatch:
 
     def scales(self) -> list[Tensor]:
         """Per image, what boxes on it are multiplied by to lie on the image as stored: (4,) float64."""
-        stored = torch.tensor([[record["width"], record["height"]] for record in self.records], dtype=torch.float64)
+        stored = [[record["width"], record["height"]] for record in self.records]
+        stored = torch.tensor(stored, dtype=torch.float64)
         return list((stored / self.sizes.cpu().flip(1)).repeat(1, 2))
 
 
-def image_batches(dataset, device: torch.device, batch: int = 16, short: int | None = None, long: int | None = None,
-                 title: str = "") -> Iterator[ImageBatch]:
+def image_batches(dataset, device: torch.device, batch: int = 16, short: int | None = None,
+                  long: int | None = None, title: str = "") -> Iterator[ImageBatch]:
     """All images of `dataset` in turn, `batch` at a time; with `title` behind a progress bar.
 
-    `short`, `long`: resize so that the shorter side is `short` px, unless the longer would pass `long`; without both,
-    images are as large as stored.
+    `short`, `long`: resize so that the shorter side is `short` px, unless the longer would pass `long`;
+    without both, images are as large as stored.
     """
-    pixels = dataset.pixels() if short is None and long is None else None
+    pixels = None
+    if short is None and long is None:
+        pixels = dataset.pixels()
     firsts = range(0, len(dataset), batch)
-    for first in progress(firsts, desc=title) if title else firsts:
+    if title:
+        firsts = progress(firsts, desc=title)
+    for first in firsts:
         places = range(first, min(first + batch, len(dataset)))
         if pixels is not None:
             images = list(torch.from_numpy(np.array(pixels[places.start:places.stop])))
         else:
             images = [resize(dataset.image(i), short, long) for i in places]
         sizes = torch.tensor([image.shape[-2:] for image in images], device=device)
-        yield ImageBatch(places, dataset.images[places.start:places.stop], pad_images(images).to(device), sizes)
+        records = dataset.images[places.start:places.stop]
+        yield ImageBatch(places, records, pad_images(images).to(device), sizes)
 
 
 @torch.no_grad()
 def detect_all(system, dataset, device, batch: int = 16, short: int | None = None,
                long: int | None = None) -> list[dict]:
-    """Detections of `system` on every image of `dataset`, as COCO result records with boxes on the original images.
+    """Detections of `system` on every image of `dataset`: COCO result records, boxes on the stored images.
 
-    `short`, `long`: as in `image_batches`; without both, the size that the system was trained at (`trained`), where it
-    says so. Labels become the set's categories by their names. A system that needs proposals gets those of the data
-    set, else those that its configuration names.
+    `short`, `long`: as in `image_batches`; without both, the size that the system was trained at (`trained`),
+    where it says so. Labels become the set's categories by their names.
+    A system that needs proposals gets those of the data set, else those that its configuration names.
     Errors: ValueError for a set that shares no class with the system.
     """
     categories = category_ids(system, dataset)
@@ -65,15 +71,16 @@ def detect_all(system, dataset, device, batch: int = 16, short: int | None = Non
         sides = trained(system).sides
         short, long = sides.get("short"), sides.get("long")
     system.to(device).eval()
-    given = system.cfg.needs_proposals()
-    if given and dataset.proposals is None:
+    reads_proposals = system.cfg.needs_proposals()
+    if reads_proposals and dataset.proposals is None:
         dataset = with_proposals(dataset, system.cfg.proposals)
     results = []
     for images in image_batches(dataset, device, batch, short, long, title="detect"):
         scales, proposals = images.scales(), None
-        if given:
-            stored = [dataset.proposals[i] for i in images.places]
-            proposals = [(boxes / scale).float().to(device) for boxes, scale in zip(stored, scales)]
+        if reads_proposals:
+            proposals = []
+            for i, scale in zip(images.places, scales):
+                proposals.append((dataset.proposals[i] / scale).float().to(device))
         detections = system.detect(images.images, images.sizes, proposals)
         for record, scale, detected in zip(images.records, scales, detections):
             results += _records(record, scale, detected, categories)
@@ -81,15 +88,21 @@ def detect_all(system, dataset, device, batch: int = 16, short: int | None = Non
 
 
 def resize(image: torch.Tensor, short: int | None, long: int | None) -> torch.Tensor:
-    """(C, H, W) with the shorter side `short` px, or the longer one `long` if that is smaller; None changes nothing."""
+    """(C, H, W) with the shorter side `short` px, or the longer one `long` if that is smaller.
+
+    None asks for nothing.
+    """
     height, width = image.shape[-2:]
     scale = short / min(height, width) if short else 1.0
-    scale = min(scale, long / max(height, width)) if long else scale
-    size = [round(height * scale), round(width * scale)]
-    return image if scale == 1 else T.resize(image, size, antialias=True)
+    if long:
+        scale = min(scale, long / max(height, width))
+    if scale == 1:
+        return image
+    return T.resize(image, [round(height * scale), round(width * scale)], antialias=True)
 
 
-def _records(image: dict, scale: Tensor, detected: dict[str, Tensor], categories: list[int | None]) -> list[dict]:
+def _records(image: dict, scale: Tensor, detected: dict[str, Tensor],
+             categories: list[int | None]) -> list[dict]:
     """COCO records of one image's detections, scaled to the image as stored.
 
     Label k is category `categories[k-1]`; what the set has no category for is left out.

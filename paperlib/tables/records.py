@@ -87,7 +87,7 @@ def read(table: str, budget: str) -> list[dict]:
     for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").split("\n"), 1):
         if not line.strip():
             continue
-        record = _checked(line, f"{path}, line {number}")
+        record = checked(line, f"{path}, line {number}")
         if record is not None:
             records.append(record)
     return records
@@ -107,7 +107,7 @@ def _parsed(line: str) -> dict | None:
     return record if isinstance(record, dict) else None
 
 
-def _checked(line: str, where: str) -> dict | None:
+def checked(line: str, where: str) -> dict | None:
     """The record of a line; of a torn line the record that was written behind it, None if there is none."""
     record = _parsed(line)
     if record is None:

@@ -11,8 +11,10 @@ PALETTE = {
     "blue": "#0072B2", "vermillion": "#D55E00", "green": "#009E73", "purple": "#CC79A7",
     "orange": "#E69F00", "sky": "#56B4E9", "black": "#000000", "yellow": "#F0E442",
 }
-VERDICTS = {"holds": ("✓", "green"), "contradicted": ("✗", "vermillion"), "unresolved": ("?", "black"),
-            "stale": ("!", "orange")}
+VERDICTS = {"follows": ("✓", "blue"), "follows under a reading": ("✓", "blue"),
+            "conforms": ("=", "blue"), "does not follow": ("✗", "vermillion"), "holds": ("✓", "green"),
+            "holds, smaller": ("✓", "green"), "holds, larger": ("✓", "green"),
+            "contradicted": ("✗", "vermillion"), "unresolved": ("?", "black"), "stale": ("!", "orange")}
 DELTA = re.compile(r"\bdelta\b")
 NUMBER = re.compile(r"[-+−]?[\d., ×^%]*")
 

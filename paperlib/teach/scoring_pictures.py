@@ -7,7 +7,7 @@ import torch
 from matplotlib.patches import Rectangle
 
 from paperlib.parts.boxes import iou
-from paperlib.scoring.checked_arrays import found, truth
+from paperlib.scoring.checked_arrays import detections, truth
 from paperlib.scoring.coco_curves import IOUS, RECALLS, curves
 from paperlib.teach.draw import PALETTE, boxes_on
 
@@ -95,7 +95,7 @@ def curve_explorer(gt, results: list[dict]):
     detections below it are dropped, and the curve ends there.
     """
     columns = truth(gt)
-    dt = found(columns, results)
+    dt = detections(columns, results)
 
     def picture(ax, category: str = columns.names[0], threshold: float = 0.5, score: float = 0.0) -> None:
         t, k = int(np.abs(IOUS - threshold).argmin()), columns.names.index(category)

@@ -3,9 +3,13 @@
 The stated values are read from `data/`, never typed here.
 """
 import itertools
+from dataclasses import dataclass
+
+import numpy as np
 
 from paperlib.claims.compare import agrees, all_agree, printed, stated
 from paperlib.scoring.coco_metrics import coco_metrics
+from paperlib.studies.annotation import simulated_workers
 
 
 def _stats(*names: str) -> list[float]:
@@ -66,12 +70,10 @@ def worker_hours():
 
 
 def categories():
-    numbers = _stats("candidate categories", "categories", "categories without segments in 2014",
-                     "scene categories queried")
-    _, chosen, without_segments, _ = numbers
-    (released,) = _stats("categories of the 2014 release")
-    fits = numbers == stated("coco-category-list") and chosen - without_segments == released
-    return numbers, fits, "91 - 11 = 80"
+    chosen, without_segments, released = _stats("categories", "categories without segments in 2014",
+                                                "categories of the 2014 release")
+    fits = [chosen, without_segments, released] == stated("coco-category-list")
+    return chosen - without_segments, fits and chosen - without_segments == released, "91 - 11 = 80"
 
 
 def averages():
@@ -94,23 +96,30 @@ def classes_won():
     return won, won == stated("coco-dpm-6of20"), "classes where COCO to VOC exceeds VOC to VOC"
 
 
-def segment_is_kept(votes) -> bool:
-    """Whether a segment stays, given up to five votes in order (COCO, App. A of the thesis)."""
-    first, extra, needed = _stats("first judges of a segment", "extra judges of a doubted segment",
-                                  "votes that keep a segment")
-    return all(votes[:first]) or sum(votes[:first + extra]) >= needed
-
-
 def votes():
     """Over all sequences of votes: three yes at once keep a segment, and without them it takes four."""
     needed, judges = stated("coco-verify-vote")
-    kept, fits = 0, True
-    for sequence in itertools.product((False, True), repeat=judges):
-        keeps = segment_is_kept(sequence)
-        kept += keeps
-        if not all(sequence[:3]):
-            fits = fits and keeps == (sum(sequence) >= needed)
+    first, extra, least = map(int, _stats("first judges of a segment", "extra judges of a doubted segment",
+                                          "votes that keep a segment"))
+    kept, fits = 0, (first + extra, least) == (judges, needed)
+    for sequence in itertools.product((0.0, 1.0), repeat=judges):
+        draws = _Votes(1 - np.array(sequence))
+        keeps, taken = simulated_workers.verify(np.array([0.5]), draws, first, extra, least)
+        at_once = all(sequence[:first])
+        kept += int(keeps[0])
+        fits = fits and bool(keeps[0]) == (at_once or sum(sequence) >= needed)
+        fits = fits and int(taken[0]) == (first if at_once else judges)
     return kept, fits, "of 32 vote sequences: 4 begin with three yes, 3 have one no among these and four yes"
+
+
+@dataclass(frozen=True)
+class _Votes:
+    """In place of a generator: draws of 0, below any approval, for a yes and of 1 for a no."""
+
+    draws: np.ndarray  # (judges,)
+
+    def random(self, shape: tuple[int, int]) -> np.ndarray:
+        return np.broadcast_to(self.draws, shape)
 
 
 FACTS = {

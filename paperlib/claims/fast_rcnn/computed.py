@@ -7,30 +7,30 @@ import itertools
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torchvision import ops
+from torch.utils.flop_counter import FlopCounterMode
 
 from paperlib.claims import paper_nets
 from paperlib.claims.compare import agrees, all_agree, printed, stated
-from paperlib.parts import losses
+from paperlib.parts import losses, roi_pooling, roi_training
 from paperlib.parts.heads import truncated
 
 
 def _svd_sizes(layer: nn.Linear, kept: int) -> list[float]:
-    """Millions of weights of a layer, whole and with `kept` singular values."""
-    u, v = layer.out_features, layer.in_features
-    return [u * v / 1e6, kept * (u + v) / 1e6]
+    """Millions of weights of a layer, whole and compressed to `kept` singular values."""
+    first, second = truncated(layer, kept)
+    return [layer.weight.numel() / 1e6, (first.weight.numel() + second.weight.numel()) / 1e6]
 
 
 def svd_fc6():
     sizes = _svd_sizes(paper_nets.vgg16().classifier[0], 1024)
     fits = all_agree(sizes, stated("frcn-svd-fc6"), 1)
-    return sizes, fits, "u v and 1024 (u + v), u = 4096, v = 25088"
+    return sizes, fits, "weights of fc6 and of truncated(fc6, 1024): u v and 1024 (u + v)"
 
 
 def svd_fc7():
     sizes = _svd_sizes(paper_nets.vgg16().classifier[3], 256)
     fits = all_agree(sizes, stated("frcn-svd-fc7"), 1) and sizes[0] == 8 * sizes[1]
-    return sizes, fits, "u v and 256 (u + v), u = v = 4096"
+    return sizes, fits, "weights of fc7 and of truncated(fc7, 256): u v and 256 (u + v)"
 
 
 def svd_two_layers():
@@ -40,7 +40,8 @@ def svd_two_layers():
     first, second = truncated(layer, 8)
     lost = torch.linalg.matrix_norm(second.weight @ first.weight - layer.weight).item()
     dropped = torch.linalg.svdvals(layer.weight)[8:].square().sum().sqrt().item()
-    fits = full < 1e-9 and abs(lost - dropped) < 1e-9
+    biases = first.bias is None and torch.equal(second.bias, layer.bias)
+    fits = biases and full < 1e-9 and abs(lost - dropped) < 1e-9
     return full, fits, "x V Sigma U^T + b = x W^T + b; error = norm of the dropped values"
 
 
@@ -52,21 +53,34 @@ def smooth_l1_slope():
     return largest, fits, "clip(x, -1, 1)"
 
 
+def _multiply_adds(layers: nn.Module, *shape: int) -> int:
+    """The work of layers on an input of this shape."""
+    with FlopCounterMode(display=False) as counter:
+        layers(torch.empty(shape, device="meta"))
+    return counter.get_total_flops() // 2
+
+
 def hierarchical_sampling():
-    saved = 128 / 2
-    return saved, saved == stated("frcn-hier-sampling"), "trunk passes over 128 images / over 2 images"
+    """Work of a batch of 128 RoIs from 128 images over that of 64 from each of 2; both run 128 heads."""
+    net = paper_nets.vgg16()
+    of_an_image = _multiply_adds(net.features[:-1], 1, 3, 600, 1000)
+    of_the_heads = 128 * _multiply_adds(net.classifier, 1, 512 * 7 * 7)
+    times = (128 * of_an_image + of_the_heads) / (2 * of_an_image + of_the_heads)
+    formula = "(128 images + 128 heads) / (2 images + 128 heads), in multiply-adds of VGG16"
+    return times, abs(times / stated("frcn-hier-sampling") - 1) < 0.05, formula
 
 
 def roi_pool_gradient():
     """Two overlapping RoIs pooled to 2 x 2 bins: each bin's slope goes to the cell of its maximum."""
     torch.manual_seed(0)
     x = torch.randn(1, 2, 8, 8, dtype=torch.float64, requires_grad=True)
-    rois = torch.tensor([[0, 0, 0, 3, 3], [0, 2, 2, 7, 7]], dtype=torch.float64)  # the last px is included
+    rois = torch.tensor([[0, 0, 0, 4, 4], [0, 2, 2, 8, 8]], dtype=torch.float64)
     upstream = torch.randn(2, 2, 2, 2, dtype=torch.float64)
-    (grad,) = torch.autograd.grad((ops.roi_pool(x, rois, 2) * upstream).sum(), x)
+    pooled = roi_pooling.pool({0: x}, rois, roi_pooling.RoIConfig(side=2))
+    (grad,) = torch.autograd.grad((pooled * upstream).sum(), x)
     expected = torch.zeros_like(grad)
     for r, (_, x1, y1, x2, y2) in enumerate(rois.long().tolist()):
-        h, w = (y2 + 1 - y1) // 2, (x2 + 1 - x1) // 2  # of a bin
+        h, w = (y2 - y1) // 2, (x2 - x1) // 2  # of a bin
         for c, i, j in itertools.product(range(2), repeat=3):  # channel, row and column of the bin
             top, left = y1 + i * h, x1 + j * w
             largest = int(x[0, c, top:top + h, left:left + w].argmax())
@@ -76,16 +90,17 @@ def roi_pool_gradient():
 
 
 def box_loss_of_class():
+    """Which of the four outputs of 20 classes get a gradient from the library's loss of six RoIs."""
     torch.manual_seed(0)
-    outputs, labels = torch.randn(6, 21, 4, requires_grad=True), torch.tensor([0, 3, 20, 0, 1, 7])
-    foreground = labels >= 1
-    of_true_class = outputs[torch.arange(6), labels]                           # (6, 4)
-    loss = (losses.smooth_l1(of_true_class, torch.randn(6, 4)).sum(1) * foreground).sum()
-    (grad,) = torch.autograd.grad(loss, outputs)
-    learns, quiet = (grad != 0).all(-1), (grad == 0).all(-1)                   # (6, 21)
-    expected = (F.one_hot(labels, 21) * foreground[:, None]).bool()            # (6, 21)
+    labels, rois = torch.tensor([0, 3, 20, 0, 1, 7]), torch.tensor([[0.0, 10, 10, 60, 90]]).repeat(6, 1)
+    deltas = torch.randn(6, 20, 4, requires_grad=True)
+    loss = roi_training.losses(torch.randn(6, 21), deltas, rois, labels, rois[:, 1:] + 5)["box"]
+    (grad,) = torch.autograd.grad(loss, deltas)
+    learns, quiet = (grad != 0).all(-1), (grad == 0).all(-1)                   # (6, 20)
+    expected = F.one_hot(labels, 21)[:, 1:].bool()                             # (6, 20)
     fits = torch.equal(learns, expected) and torch.equal(quiet, ~expected)
-    return int(learns.sum()), fits, "[u >= 1] L_loc(t^u, v)"
+    formula = "[u >= 1] L_loc(t^u, v): learning groups of four, of 6 RoIs and 20 classes"
+    return int(learns.sum()), fits, formula
 
 
 def roi_pool_is_one_level():
@@ -93,9 +108,9 @@ def roi_pool_is_one_level():
     errors = []
     for h, w in ((14, 14), (13, 17), (20, 9)):
         x = torch.randn(1, 3, h, w)
-        pooled = ops.roi_pool(x, torch.tensor([[0, 0, 0, w - 1.0, h - 1.0]]), 7)
+        pooled = roi_pooling.pool({0: x}, torch.tensor([[0, 0, 0, float(w), float(h)]]))
         errors.append((pooled - F.adaptive_max_pool2d(x, 7)).abs().max().item())
-    return max(errors), max(errors) == 0, "roi_pool over the whole map = adaptive_max_pool to 7 x 7"
+    return max(errors), max(errors) == 0, "RoI pooling of the whole map = adaptive_max_pool to 7 x 7"
 
 
 def effective_stride():

@@ -69,3 +69,4 @@ def trained_layers(device, shrink):
 
 TIMED = {"frcn-vs-rcnn-speed": shared_convolutions, "frcn-fc-45pct": fc_share, "frcn-svd-30pct": svd,
          "frcn-multiscale-cost": multiscale, "frcn-conv2-slower": trained_layers}
+REDUCED = dict.fromkeys(TIMED, ("sides", "regions"))

@@ -61,8 +61,17 @@ def subnets():
         outputs.append(last.out_channels)
     channels = {"KA": NUM_CLASSES * NUM_ANCHORS, "4A": 4 * NUM_ANCHORS}
     of_scores, of_boxes = stated("focal-subnet-shape")
-    fits = fits and outputs == [channels[of_scores], channels[of_boxes]]
+    fits = fits and outputs == [channels[of_scores], channels[of_boxes]] and _serves_every_level(head)
     return outputs, fits, "output channels K A and 4 A for K = 80, A = 9, after four 3x3 layers of 256 each"
+
+
+def _serves_every_level(head: DenseHead) -> bool:
+    """Whether one head takes maps of two levels, with sides of 4 and 2, and answers for every anchor."""
+    maps = {level: torch.empty(1, 256, 32 >> level, 32 >> level, device="meta") for level in (3, 4)}
+    scores, deltas = head(maps)
+    of_scores = [x.shape[1] for x in scores]
+    of_deltas = [x.shape[1] for x in deltas]
+    return of_scores == of_deltas == [16 * NUM_ANCHORS, 4 * NUM_ANCHORS]
 
 
 def agnostic_outputs():

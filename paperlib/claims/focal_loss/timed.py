@@ -40,3 +40,5 @@ def without_p2(device, shrink):
 
 TIMED = {"focal-vs-fpn-speed": one_against_two_stages, "focal-scale-cost": retinanet_scale,
          "focal-drop-p2-saves": without_p2}
+REDUCED = {"focal-vs-fpn-speed": ("sides", "regions"), "focal-scale-cost": ("sides",),
+           "focal-drop-p2-saves": ("sides",)}

@@ -44,13 +44,6 @@ def image_pyramid(device, shrink):
                 "ResNet-50 with FPN at Fast R-CNN's scales of half that size, 1000 proposals in all.")
 
 
-def shared_features(device, shrink):
-    net, image = FPNDetector("resnet50", device), photo(800 / shrink, device)
-    rois, features = regions(fewer(1000, shrink), image), net.features(image)
-    parts = {"features": lambda: net.features(image), "proposals": lambda: net.propose(features),
-             "regions": lambda: net.classify(features, rois)}
-    return Race(parts, lambda s: 1 + s["features"] / sum(s.values()), "Test time, features computed twice over once.")
-
-
 TIMED = {"fpn-extra-cost-marginal": fpn_extra, "fpn-faster-than-c4": fpn_against_c4, "fpn-r101-cost": fpn_depth,
-         "fpn-image-pyramid-cost": image_pyramid, "fpn-sharing-reduces-test-time": shared_features}
+         "fpn-image-pyramid-cost": image_pyramid}
+REDUCED = dict.fromkeys(TIMED, ("sides", "regions")) | {"fpn-extra-cost-marginal": ("sides",)}

@@ -9,7 +9,7 @@ import torch
 from paperlib.claims import paper_nets
 from paperlib.claims.compare import agrees, printed, stated
 from paperlib.parts import boxes, sampling
-from paperlib.parts.crops.warp import CropConfig, crops
+from paperlib.parts.crops import warp
 
 GB = 2**30
 
@@ -34,9 +34,10 @@ def _share(part: str) -> float:
 
 
 def fc7_share():
-    share = _share("fc7")
-    formula = "fc7 / (conv1..5 + fc6 + fc7), convolutions not grouped"
-    return share, agrees(share, stated("rcnn-fc7-share")), formula
+    share, millions = _share("fc7"), paper_nets.parameters(paper_nets.alexnet()["fc7"]) / 1e6
+    stated_share, stated_millions = stated("rcnn-fc7-share")
+    fits = agrees(share, stated_share) and agrees(millions, stated_millions, 1)
+    return [share, millions], fits, "fc7 / (conv1..5 + fc6 + fc7), convolutions not grouped; 4096 * 4097"
 
 
 def pool5_share():
@@ -54,19 +55,19 @@ def predictor_memory():
     return [on_fc7, on_long_features], fits, "100k classes * features * 4 bytes / 2^30"
 
 
-def warp_padding(side: int = 227):
-    """Warp a white box on black with its surroundings and count the black border on each side."""
-    context = stated("rcnn-warp-padding-geometry")
-    cfg, borders = CropConfig(side, context), set()
+def warp_padding():
+    """Crop white boxes on black with their surroundings and count the black border on each side."""
+    borders = set()
     for box in some_boxes(8).long() + 30:
         x1, y1, x2, y2 = box.tolist()
         image = torch.zeros(3, 560, 560)
         image[:, y1:y2, x1:x2] = 1
-        crop = crops(image, box[None].float(), cfg)[0, 0] > 0.5
+        (crop,) = warp.crops(image, box[None].float(), warp.CropConfig())[:, 0] > 0.5
         rows, columns = crop.any(1).nonzero(), crop.any(0).nonzero()
-        borders |= {int(rows[0]), int(columns[0]), side - 1 - int(rows[-1]), side - 1 - int(columns[-1])}
-    fits = context - 1 <= min(borders) and max(borders) <= context + 1
-    return sorted(borders), fits, "box enlarged by 227 / (227 - 2 * 16), warped to 227"
+        last = len(crop) - 1
+        borders |= {int(rows[0]), int(columns[0]), last - int(rows[-1]), last - int(columns[-1])}
+    formula = "black px on the four sides of crops of eight boxes"
+    return sorted(borders), borders == {stated("rcnn-warp-padding-geometry")}, formula
 
 
 def box_code():
@@ -91,11 +92,16 @@ def feature_length():
 
 
 def minibatch_mix():
+    """A batch of R-CNN's mix; too few positives, of which the paper does not speak, are filled up."""
     positives, negatives = stated("rcnn-minibatch-mix")
-    label = torch.cat([torch.ones(500), torch.zeros(1500)]).long()
-    drawn = sampling.sample(label, positives + negatives, 0.25, torch.Generator().manual_seed(0))
-    counts = [int((drawn == 1).sum()), int((drawn == 0).sum())]
-    return counts, counts == [positives, negatives], "sample(label, 128, 0.25)"
+    size = positives + negatives
+    counts = []
+    for available in (500, positives // 2):
+        label = torch.cat([torch.ones(available), torch.zeros(1500)]).long()
+        drawn = sampling.sample(label, size, positives / size, torch.Generator().manual_seed(0))
+        counts.append([int((drawn == 1).sum()), int((drawn == 0).sum())])
+    fits = counts == [[positives, negatives], [positives // 2, size - positives // 2]]
+    return counts, fits, "sample(label, 128, 0.25) of 500 positives, and of 16"
 
 
 def relative_gain():

@@ -38,3 +38,4 @@ def class_cost(device, shrink):
 
 
 TIMED = {"rcnn-onet-7x": onet, "rcnn-overfeat-9x": overfeat, "rcnn-class-cost-small": class_cost}
+REDUCED = {"rcnn-onet-7x": (), "rcnn-overfeat-9x": (), "rcnn-class-cost-small": ()}  # crops and scales are in full
