@@ -1,13 +1,15 @@
 """What was measured of the tables' rows under one budget, as the judges of claims read it."""
 from collections.abc import Collection, Sequence
 
+import numpy as np
+
 from paperlib.claims.by_seed import difference_by_seed
 from paperlib.papers.printed import published
 from paperlib.tables import compare, dials, records
 from paperlib.training.recipes import Budget
 
 NOTHING = {"metrics": {}, "stale": 0, "seconds": [], "diverged": 0, "products": {}, "changed": 0,
-           "older_rules": 0}
+           "older_rules": 0, "draws": {}}
 OLD_RULES = "Rule written after its numbers were seen."  # RULES.md says so of older records
 
 
@@ -40,6 +42,15 @@ class Trained:
         if subtrahend:
             return difference_by_seed(points, _hundredfold(metrics.get(subtrahend, {})))
         return points
+
+    def draws(self, table: str, row: str, metric: str) -> dict[int, np.ndarray]:
+        """{seed: value x 100 on each draw of the test images} of the runs that kept them. The metric may be "A - B"."""
+        kept = self.row(table, row)["draws"]
+        metric, _, subtrahend = metric.partition(" - ")
+        draws = _hundredfold_draws(kept.get(metric, {}))
+        if subtrahend:
+            return difference_by_seed(draws, _hundredfold_draws(kept.get(subtrahend, {})))
+        return draws
 
     def stale(self, rows: Collection[tuple[str, str]] | None = None) -> int:
         """How many runs of these rows, or of those asked for since `used` was cleared, are of other code."""
@@ -94,3 +105,7 @@ def mixed(better: dict, worse: dict, seeds: Collection[int]) -> tuple[int, set[s
 
 def _hundredfold(values: dict[int, float]) -> dict[int, float]:
     return {seed: 100 * value for seed, value in values.items()}
+
+
+def _hundredfold_draws(values: dict[int, list]) -> dict[int, np.ndarray]:
+    return {seed: 100 * np.array(draws, float) for seed, draws in values.items()}

@@ -31,11 +31,12 @@ def main_metric(table: str) -> str:
 
 def measured(table: str, plan: str | Budget | None = None) -> dict[str, dict]:
     """{row: {"metrics": {metric: {seed: value}}, "seconds": [...], "stale": n, "diverged": n,
-    "changed": runs whose code, "older_rules": whose rules changed since, "products": {seed: kind}}} recorded.
+    "changed": runs whose code, "older_rules": whose rules changed since, "products": {seed: kind},
+    "draws": {metric: {seed: its values on draws of the images}}}} recorded.
 
     A run that diverged has 0 in every score that a run of the table has (records.is_score).
     """
-    plan = _budget(plan)
+    plan = as_budget(plan)
     rows, lost = {}, []
     recorded = records.latest(records.read(table, plan.name))
     keys = {}  # an identity is the same for every seed
@@ -43,7 +44,8 @@ def measured(table: str, plan: str | Budget | None = None) -> dict[str, dict]:
         keys[job.row] = identity(job)
     for (row, seed), record in recorded.items():
         entry = rows.setdefault(row, {"metrics": {}, "seconds": [], "stale": 0, "diverged": 0, "copied": 0.0,
-                                      "older": [], "products": {}, "changed": 0, "older_rules": 0})
+                                      "older": [], "products": {}, "changed": 0, "older_rules": 0,
+                                      "draws": {}})
         if not is_current(record, keys.get(row)):
             entry["stale"] += 1
             continue
@@ -58,17 +60,25 @@ def measured(table: str, plan: str | Budget | None = None) -> dict[str, dict]:
         if record["status"] != "ok":
             entry["diverged"] += 1
             lost.append((row, seed))
-        for metric, value in record["metrics"].items():
-            entry["metrics"].setdefault(metric, {})[seed] = value
+        for kept in ("metrics", "draws"):
+            for metric, value in record.get(kept, {}).items():
+                entry[kept].setdefault(metric, {})[seed] = value
     _add_zeros(rows, lost)
-    for printed, measure in row_jobs.runnable(table).get("measures", {}).items():
-        for entry in rows.values():
-            if measure in entry["metrics"]:
-                entry["metrics"][printed] = entry["metrics"][measure]
+    _add_printed_names(rows, row_jobs.runnable(table).get("measures", {}))
     return rows
 
 
-def _budget(plan: str | Budget | None) -> Budget:
+def _add_printed_names(rows: dict[str, dict], measures: dict[str, str]) -> None:
+    """Give what is measured also the names that the paper prints, {printed name: metric}."""
+    for entry in rows.values():
+        for kept in (entry["metrics"], entry["draws"]):
+            for printed, measure in measures.items():
+                if measure in kept:
+                    kept[printed] = kept[measure]
+
+
+def as_budget(plan: str | Budget | None) -> Budget:
+    """A budget, or that of a name; None: the default one."""
     if isinstance(plan, Budget):
         return plan
     return budget(plan)
@@ -156,21 +166,6 @@ def _bounds(difference: Difference | None) -> tuple[float, float] | None:
     return difference.low, difference.high
 
 
-def cost(plan: str | Budget | None = None) -> dict[str, tuple[int, float]]:
-    """{table: (runs, minutes on one core)} of what is recorded under a budget and not stale."""
-    plan = _budget(plan)
-    costs = {}
-    for name, body in published().items():
-        if "run" not in body or not records.path_of(name, plan.name).exists():
-            continue
-        runs, seconds = 0, 0
-        for row in measured(name, plan).values():
-            runs += len(row["seconds"])
-            seconds += sum(row["seconds"]) - row["copied"]
-        costs[name] = runs, seconds / 60
-    return costs
-
-
 def dial_curve(table: str, plan: str | Budget | None = None) -> "pd.DataFrame":
     """A dial's curve: at each value both sides' metric, their difference, its 95% interval, pairs of seeds.
 
@@ -189,32 +184,3 @@ def dial_curve(table: str, plan: str | Budget | None = None) -> "pd.DataFrame":
         lines[dials.say(value)] = [better_mean, worse_mean, delta and delta.mean, _bounds(delta), pairs]
     columns = [dial["better"]["label"], dial["worse"]["label"], "delta", "interval", "n"]
     return pd.DataFrame.from_dict(lines, "index", columns=columns).rename_axis(dial["dial"])
-
-
-def outlook(plan: str | Budget | None = None) -> dict[str, dict]:
-    """{table: {"done", "left", "older": runs, "minutes", "older_minutes", "to_go", "all": core-minutes}}.
-
-    What is left is estimated by the median of the table's recorded runs, else of its system's; None without
-    any. A run that another row shares counts once. "older" are the runs that were made on a CPU without
-    units for bfloat16. "all" is what the whole table would have cost without them, by that median.
-    """
-    from paperlib.tables import runner  # here, as it imports all that training needs
-
-    plan = _budget(plan)
-    systems = {name: body["run"]["system"] for name, body in published().items() if "run" in body}
-    spent, usual, counted, expected = cost(plan), records.typical(systems, plan.name), set(), {}
-    for name, system in systems.items():
-        left = {(key, job.seed) for job, key in runner.missing(name, plan)} - counted
-        counted |= left
-        done, minutes = spent.get(name, (0, 0.0))
-        older = []
-        if done:
-            for row in measured(name, plan).values():
-                older += row["older"]
-        typical, to_go, whole = usual.get(name, usual.get(system)), None, None
-        if typical is not None:
-            to_go = len(left) * typical / 60
-            whole = minutes - sum(older) / 60 + len(older) * typical / 60 + to_go
-        expected[name] = {"done": done, "minutes": minutes, "left": len(left), "to_go": to_go,
-                          "older": len(older), "older_minutes": sum(older) / 60, "all": whole}
-    return expected

@@ -22,11 +22,12 @@ def _rise(claim: dict, trained, metric: str, factor: float = 1) -> dict[int, flo
 
 
 def _half_in_the_hardest_fifth(claim: dict, trained) -> Outcome:
-    """At every gamma about half of the positives' loss lies in their hardest fifth, and gamma changes it little."""
+    """At each gamma half of the positives' loss lies in their hardest fifth; gamma changes that little."""
     parts = []
     for gamma in run_measurements.GAMMAS:
         share = _of_the_judges_row(claim, trained, f"{POSITIVES}_{gamma:g}")
-        parts.append(within(share, *HALF, f"share in the hardest fifth of the positives at gamma {gamma:g}, in percent"))
+        words = f"share in the hardest fifth of the positives at gamma {gamma:g}, in percent"
+        parts.append(within(share, *HALF, words))
     rise = difference_by_seed(_rise(claim, trained, POSITIVES), _rise(claim, trained, NEGATIVES, MINOR))
     words = "rise of the positives' share from gamma 0 to 2, less a quarter of the negatives', in points"
     return Outcome([*parts, below(rise, words)])
@@ -44,7 +45,8 @@ def _most_in_the_hardest_hundredth(claim: dict, trained) -> Outcome:
 def _alike_under_cross_entropy(claim: dict, trained) -> Outcome:
     """At gamma 0 the cumulative curves of positives and of negatives stay close."""
     gap = _of_the_judges_row(claim, trained, "cdf_gap_0")
-    return Outcome([below(gap, f"widest gap between both cumulative curves at gamma 0, below {SIMILAR} points", SIMILAR)])
+    words = f"widest gap between both cumulative curves at gamma 0, below {SIMILAR} points"
+    return Outcome([below(gap, words, SIMILAR)])
 
 
 def _background_drowns(claim: dict, trained) -> Outcome:
