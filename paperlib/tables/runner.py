@@ -16,6 +16,7 @@ from paperlib.progress import progress
 from paperlib.scoring.coco_metrics import evaluate
 from paperlib.tables import dials, records, row_jobs, run_measurements, workers
 from paperlib.tables.identities import identity, identity_of, is_current
+from paperlib.tables.recorded import typical_seconds
 from paperlib.tables.row_jobs import Job, jobs_of
 from paperlib.training.recipes import Budget, budget, tested
 from paperlib.training.trainer import sides, train
@@ -146,7 +147,7 @@ def _systems() -> dict[str, str]:
 
 def _expected_seconds(todo: dict[tuple, tuple], systems: dict[str, str], budget: str) -> dict[tuple, float]:
     """How long each of the runs {name: (job, ...)} will take, by its table's records, else its system's."""
-    usual, seconds = records.typical(systems, budget), {}
+    usual, seconds = typical_seconds(systems, budget), {}
     for name, (job, *_) in todo.items():
         seconds[name] = usual.get(job.table, usual.get(job.system, 60.0))
     return seconds
