@@ -7,8 +7,7 @@ from scipy import stats
 from paperlib.claims import rows
 from paperlib.claims.comparisons import Comparison, above, below, fewer_failures, within
 from paperlib.claims.joining import joined
-from paperlib.claims.many_claims import q_values, with_q
-from paperlib.claims.tally import Verdict
+from paperlib.claims.tally import Verdict, q_values, with_q
 from paperlib.claims.trained import Trained
 from paperlib.intervals import mean_interval, paired
 from paperlib.training.recipes import budget

@@ -13,8 +13,6 @@ from paperlib.claims.trained import Trained
 from paperlib.intervals import mean_interval, paired
 from paperlib.papers.judges import Contrast, Pair, address, contrasts, more_of
 from paperlib.paths import DATA
-from paperlib.tables import row_jobs
-from paperlib.training.recipes import tested
 
 LEAST_SHARE = 0.015  # rule 3: of our mean of `worse`, where the paper prints less or nothing
 FAILED = 0.5  # rule 6: a run fails below this share of the mean of the claim's best row
@@ -72,6 +70,11 @@ def _check_tables(part: Contrast, trained: Trained, where: str) -> None:
 
 def _tested_on(table: str, row: str, trained: Trained) -> tuple | None:
     """The data set and split that a row's runs are tested on; None for a row that cannot be run."""
+    if trained.keys is not None:  # asked when torch worked the identities out
+        return None
+    from paperlib.tables import row_jobs  # here: they import torch
+    from paperlib.training.recipes import tested
+
     try:
         job = row_jobs.jobs_of(table, trained.plan, [row], seeds=1)[0]
     except KeyError:

@@ -148,3 +148,13 @@ def settings(judge: dict) -> list[tuple[str, str, dict]]:
     for row, changes in judge.get("rows", {}).items():
         added.append((judge["table"], row, changes))
     return added
+
+
+def tables_of(judge: dict) -> set[str]:
+    """The tables of all rows of a judge by rows."""
+    tables = set()
+    for part in contrasts(judge):
+        for pair in filter(None, (part, more_of(part))):
+            for row in filter(None, (pair.better, pair.worse)):
+                tables.add(address(row, pair.table)[0])
+    return tables

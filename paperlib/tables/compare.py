@@ -4,10 +4,9 @@ from typing import TYPE_CHECKING
 
 from paperlib.intervals import Difference, mean_interval, paired, verdict
 from paperlib.papers.printed import by_variant, published
-from paperlib.tables import dials, records, row_jobs
+from paperlib.tables import dials, row_jobs
 from paperlib.tables.identities import identity, is_current
-from paperlib.tables.rules import before_rules
-from paperlib.tables.source import changed_since
+from paperlib.tables.recorded import rows_of
 from paperlib.training.recipes import Budget, budget
 
 if TYPE_CHECKING:
@@ -30,51 +29,13 @@ def main_metric(table: str) -> str:
 
 
 def measured(table: str, plan: str | Budget | None = None) -> dict[str, dict]:
-    """{row: {"metrics": {metric: {seed: value}}, "seconds": [...], "stale": n, "diverged": n,
-    "changed": runs whose code, "older_rules": whose rules changed since, "products": {seed: kind},
-    "draws": {metric: {seed: its values on draws of the images}}}} recorded.
-
-    A run that diverged has 0 in every score that a run of the table has (records.is_score).
-    """
+    """What `recorded.rows_of` gives of a table, whose runs are fresh if their identity is today's."""
     plan = as_budget(plan)
-    rows, lost = {}, []
-    recorded = records.latest(records.read(table, plan.name))
     keys = {}  # an identity is the same for every seed
     for job in row_jobs.jobs_of(table, plan, seeds=1):
         keys[job.row] = identity(job)
-    for (row, seed), record in recorded.items():
-        entry = rows.setdefault(row, {"metrics": {}, "seconds": [], "stale": 0, "diverged": 0, "copied": 0.0,
-                                      "older": [], "products": {}, "changed": 0, "older_rules": 0,
-                                      "draws": {}})
-        if not is_current(record, keys.get(row)):
-            entry["stale"] += 1
-            continue
-        entry["seconds"].append(record["seconds"])
-        entry["products"][seed] = records.products(record)
-        entry["changed"] += changed_since(record)
-        entry["older_rules"] += before_rules(record)
-        if "measured_as" in record:
-            entry["copied"] += record["seconds"]
-        elif record["provenance"].get("products") == "float32":  # a CPU without units for bfloat16
-            entry["older"].append(record["seconds"])
-        if record["status"] != "ok":
-            entry["diverged"] += 1
-            lost.append((row, seed))
-        for kept in ("metrics", "draws"):
-            for metric, value in record.get(kept, {}).items():
-                entry[kept].setdefault(metric, {})[seed] = value
-    _add_zeros(rows, lost)
-    _add_printed_names(rows, row_jobs.runnable(table).get("measures", {}))
-    return rows
-
-
-def _add_printed_names(rows: dict[str, dict], measures: dict[str, str]) -> None:
-    """Give what is measured also the names that the paper prints, {printed name: metric}."""
-    for entry in rows.values():
-        for kept in (entry["metrics"], entry["draws"]):
-            for printed, measure in measures.items():
-                if measure in kept:
-                    kept[printed] = kept[measure]
+    measures = row_jobs.runnable(table).get("measures", {})
+    return rows_of(table, plan.name, lambda record: is_current(record, keys.get(record["row"])), measures)
 
 
 def as_budget(plan: str | Budget | None) -> Budget:
@@ -82,16 +43,6 @@ def as_budget(plan: str | Budget | None) -> Budget:
     if isinstance(plan, Budget):
         return plan
     return budget(plan)
-
-
-def _add_zeros(rows: dict[str, dict], lost: list[tuple[str, int]]) -> None:
-    """Give the runs that diverged, (row, seed), a zero in every score that they lack and others have."""
-    measured_of_any = set()
-    for entry in rows.values():
-        measured_of_any |= entry["metrics"].keys()
-    for row, seed in lost:
-        for name in filter(records.is_score, measured_of_any):
-            rows[row]["metrics"].setdefault(name, {}).setdefault(seed, 0.0)
 
 
 def points(rows: dict[str, dict], row: str, metric: str) -> dict[int, float]:

@@ -2,6 +2,7 @@
 from paperlib.papers.printed import published
 from paperlib.tables import records
 from paperlib.tables.compare import as_budget, measured
+from paperlib.tables.recorded import typical_seconds
 from paperlib.training.recipes import Budget
 
 
@@ -31,7 +32,7 @@ def outlook(plan: str | Budget | None = None) -> dict[str, dict]:
 
     plan = as_budget(plan)
     systems = {name: body["run"]["system"] for name, body in published().items() if "run" in body}
-    spent, usual, counted, expected = cost(plan), records.typical(systems, plan.name), set(), {}
+    spent, usual, counted, expected = cost(plan), typical_seconds(systems, plan.name), set(), {}
     for name, system in systems.items():
         left = {(key, job.seed) for job, key in runner.missing(name, plan)} - counted
         counted |= left
