@@ -127,7 +127,9 @@ class Chance(Runs):
         return dict(enumerate(self.scores[key] * (1 + NOISE[(np.arange(5) + len(row)) % 5])))
 
 
-FLIPPED_BY_HAND = {"faster-recall-loose-proxy", "faster-learned-sizes"}  # in test_proposal_probes
+# in test_proposal_probes
+FLIPPED_BY_HAND = {"faster-recall-loose-proxy", "faster-learned-sizes", "rcnn-biased-sampling",
+                   "rcnn-jittered-positives"}
 DRAWN = [claim for claim in BY_CURVE if claim["id"] in CURVES.keys() - FLIPPED_BY_HAND]
 
 
