@@ -76,20 +76,16 @@ def loose_proxy(*_, share: float = 1.0) -> dict[str, list[float]]:
 
 
 def positives(*_, share: float = 1.0) -> dict[str, list[float]]:
-    """Of each training image's selective-search proposals: those that overlap an object by half, as a share.
-
-    Also how many such there are for each object, and how many proposals; images without an object do not count.
-    """
+    """Of each training image: objects, proposals of selective search, and those that overlap one by half."""
     dataset = load("minivoc", "trainval", limit=max(GROUPS, round(share * LEARNT_FROM)))
     dataset = with_proposals(dataset, ProposalSource())
-    out: dict[str, list[float]] = {"share": [], "per object": [], "proposals": []}
+    out: dict[str, list[float]] = {"objects": [], "proposals": [], "positives": []}
     for i, proposals in enumerate(dataset.proposals):
         objects = dataset.target(i)["boxes"]
-        if len(objects):
-            positive = int((boxes.iou(proposals, objects).amax(1) >= 0.5).sum())
-            out["share"].append(round(positive / len(proposals), 5))
-            out["per object"].append(round(positive / len(objects), 3))
-            out["proposals"].append(len(proposals))
+        positive = (boxes.iou(proposals, objects) >= 0.5).any(1)
+        out["objects"].append(len(objects))
+        out["proposals"].append(len(proposals))
+        out["positives"].append(int(positive.sum()))
     return out
 
 

@@ -1,5 +1,7 @@
-"""Claims of R-CNN on what proposals are like, from what `paperlib bench world` counted; n counts images."""
-from collections.abc import Callable
+"""Claims of R-CNN on proposals, from what `paperlib bench world` counted; n counts images."""
+from collections.abc import Callable, Sequence
+
+import numpy as np
 
 from paperlib.claims.comparisons import Comparison, Outcome, below, within
 from paperlib.studies import world
@@ -10,15 +12,22 @@ RARE = 5.0  # percent; "extremely rare" is no more
 FACTOR = 2  # between the paper's number of positives an object and ours
 
 
+def ratio(parts: Sequence[float], wholes: Sequence[float]) -> list[float]:
+    """Numbers, one an image, whose mean is the quotient of the sums; it varies as they do, to first order."""
+    part, whole = np.array(parts, float), np.array(wholes, float)
+    quotient = part.sum() / whole.sum()
+    return (quotient + (part - quotient * whole) / whole.mean()).tolist()
+
+
 def _rare(counted: dict, claim: dict) -> Comparison:
-    percent = [100 * share for share in counted["share"]]
-    return below(percent, f"positives among an image's proposals, in percent, below {RARE:g}", RARE)
+    percent = [100 * share for share in ratio(counted["positives"], counted["proposals"])]
+    return below(percent, f"positives among the proposals, in percent, below {RARE:g}", RARE)
 
 
 def _as_many(counted: dict, claim: dict) -> Comparison:
     low, high = claim["published"] / FACTOR, claim["published"] * FACTOR
-    words = f"positives for each object of an image, between {low:g} and {high:g}"
-    return within(counted["per object"], low, high, words)
+    words = f"positives for each object, between {low:g} and {high:g}"
+    return within(ratio(counted["positives"], counted["objects"]), low, high, words)
 
 
 def _counted(compare: Callable) -> Callable:
