@@ -88,7 +88,7 @@ def print_scores(scores: dict, as_json: bool, name: str) -> None:
 
 def score(args) -> None:
     """The twelve COCO numbers of a results file."""
-    from paperlib.scoring.coco_metrics import score_files
+    from paperlib.scoring.result_files import score_files
 
     scores = score_files(args.truth, args.results, args.type)
     if args.json:

@@ -73,6 +73,12 @@ def place(row: str, table: str) -> tuple[str, str]:
     return (other[1], other[2]) if other else (table, row)
 
 
+def scores_of(part: dict, side: str, lines) -> dict[int, float]:
+    """{seed: points} of a part's "better" or "worse" row."""
+    table, row = place(part[side], part["table"])
+    return scores(lines(table), table, row, part["metric"])
+
+
 def whole_parts(judge: dict) -> list[dict]:
     common = {key: value for key, value in judge.items() if key not in OWN}
     parts = []
@@ -86,8 +92,7 @@ def whole_parts(judge: dict) -> list[dict]:
 
 def lead(part: dict, lines, factor: float = 1) -> tuple[dict, dict]:
     """({seed: difference}, {seed: worse}) of a pair of rows."""
-    better, worse = (scores(lines(place(part[side], part["table"])[0]), *place(part[side], part["table"]), part["metric"])
-                     for side in ("better", "worse"))
+    better, worse = scores_of(part, "better", lines), scores_of(part, "worse", lines)
     gap = {seed: factor * better[seed] - worse[seed] for seed in better if seed in worse}
     if part.get("relative"):
         gap = {seed: 100 * value / worse[seed] for seed, value in gap.items() if worse[seed]}
@@ -154,14 +159,13 @@ def part_verdict(part: dict, lines, alpha: float, best: float) -> dict:
     if part.get("fails"):
         return failures(part, lines, alpha, best)
     if "better" not in part or "worse" not in part:
-        row = part.get("better", part.get("worse"))
-        values = list(scores(lines(place(row, part["table"])[0]), *place(row, part["table"]), part["metric"]).values())
+        values = list(scores_of(part, "better" if "better" in part else "worse", lines).values())
         bounds = (part["bound"], np.inf) if "better" in part else (-np.inf, part["bound"])
         return verdict_of(values, *bounds, alpha)
     gap, worse = lead(part, lines, part.get("factor", 1))
     if "more" in part:
-        second, _ = lead({k: part[k] for k in ("table", "metric", "better", "worse", "relative") if k in part} | part["more"],
-                         lines)
+        kept = {key: part[key] for key in ("table", "metric", "better", "worse", "relative") if key in part}
+        second, _ = lead(kept | part["more"], lines)
         gap = {seed: gap[seed] - second[seed] for seed in gap if seed in second}
     if not gap:
         return {"verdict": "not run", "n": 0, "for": 1.0, "against": 1.0}
@@ -194,7 +198,7 @@ def verdict_of(values: list[float], low: float, high: float, alpha: float) -> di
 def failures(part: dict, lines, alpha: float, best: float) -> dict:
     counts = []
     for side in ("better", "worse"):
-        points = scores(lines(place(part[side], part["table"])[0]), *place(part[side], part["table"]), part["metric"])
+        points = scores_of(part, side, lines)
         if not points:
             return {"verdict": "not run", "n": 0, "for": 1.0, "against": 1.0}
         counts.append((sum(value < best / 2 for value in points.values()), len(points)))
@@ -213,7 +217,7 @@ def claim_verdict(claim: dict, lines) -> tuple[str, list[dict]]:
     wholes, means = whole_parts(judge), [0.0]
     for part in wholes:
         for side in {"better", "worse"} & part.keys():
-            points = scores(lines(place(part[side], part["table"])[0]), *place(part[side], part["table"]), part["metric"])
+            points = scores_of(part, side, lines)
             means += [np.mean(list(points.values()))] if points else []
     parts = [part_verdict(part, lines, alpha, max(means)) for part in wholes]
     if min(1.0, len(parts) * min(part["against"] for part in parts)) <= alpha:

@@ -9,9 +9,10 @@ import torch
 
 from paperlib.data.read_coco import read_coco
 from paperlib.scoring import coco_metrics as module
-from paperlib.scoring.checked_arrays import found, truth
+from paperlib.scoring.checked_arrays import detections, truth
 from paperlib.scoring.coco_curves import curves
-from paperlib.scoring.coco_metrics import COCO_AREAS, average_recall, coco_metrics, evaluate, score_files
+from paperlib.scoring.coco_metrics import COCO_AREAS, average_recall, coco_metrics, evaluate
+from paperlib.scoring.result_files import score_files
 from paperlib.scoring.simulated_detector import made_detections, made_truth
 
 CPU = torch.device("cpu")
@@ -37,7 +38,7 @@ def without_classes(results):
 def test_a_categorys_number_is_its_mean_over_all_ious(case):
     gt, results = case
     columns = truth(gt)
-    precision, _ = curves(columns, found(columns, results), areas=list(COCO_AREAS.values()))   # (T, R, K, A, M)
+    precision, _ = curves(columns, detections(columns, results), areas=list(COCO_AREAS.values()))   # (T, R, K, A, M)
     got = coco_metrics(gt, results, per_category=True)["per_category"]
     assert list(got) == columns.names
     for k, name in enumerate(columns.names):
@@ -78,7 +79,7 @@ def test_recall_is_a_mean_over_ious_by_size_at_the_largest_number(case):
     gt, results = case
     got = average_recall(gt, without_classes(results), k=(1, 5))
     columns = truth(gt)
-    rows = found(columns, without_classes(results), classes=False)
+    rows = detections(columns, without_classes(results), classes=False)
     _, recall = curves(columns, rows, [1, 5], list(COCO_AREAS.values()), classes=False)    # (T, 1, A, M)
     for a, suffix in enumerate(("", "s", "m", "l")):
         assert got[f"AR1{suffix}"] == pytest.approx(recall[:, 0, a, 0].mean())

@@ -1,4 +1,4 @@
-"""Every registered trained judge can say yes and no: on made-up runs each claim holds, and not once a part is broken."""
+"""Every registered trained judge can say yes and no: on made-up runs each claim holds, and not with a part broken."""
 from collections import defaultdict
 
 import numpy as np
@@ -28,7 +28,8 @@ class Runs(Trained):
 
     def row(self, table, label):
         known = {metric: None for t, r, metric in self.scores if (t, r) == (table, label)}
-        return {"metrics": known, "seconds": [1.0] * 5, "diverged": 0, "stale": 0, "products": dict.fromkeys(range(5), "")}
+        return {"metrics": known, "seconds": [1.0] * 5, "diverged": 0, "stale": 0,
+                "products": dict.fromkeys(range(5), "")}
 
     def points(self, table, row, metric):
         first, _, second = metric.partition(" - ")

@@ -1,4 +1,4 @@
-"""Every trained claim on rows, worked out a second time from the raw lines by `recompute`, which imports no paperlib."""
+"""Every trained claim on rows, worked out a second time from the raw lines by `recompute`, without paperlib."""
 import json
 from functools import cache
 from pathlib import Path

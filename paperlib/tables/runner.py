@@ -14,6 +14,7 @@ from paperlib.distributed import join_ranks, ranks, wait_for_ranks
 from paperlib.papers.printed import published
 from paperlib.progress import progress
 from paperlib.scoring.coco_metrics import evaluate
+from paperlib.scoring.image_draws import DRAWS
 from paperlib.tables import dials, records, row_jobs, run_measurements, workers
 from paperlib.tables.identities import identity, identity_of, is_current
 from paperlib.tables.row_jobs import Job, jobs_of
@@ -41,7 +42,7 @@ def run_job(job: Job, key: str, device: str | None = None, threads: int | None =
         if ranks()[0]:
             return {}
         start = busy(target) + features_read(system)
-        metrics = evaluate(system, test, target, **sides(job.recipe))
+        metrics = evaluate(system, test, target, **sides(job.recipe), draws=DRAWS)
         start -= features_read(system)  # features from disk count as what it cost to compute them
         if job.shares:
             metrics |= run_measurements.facts(system, history, test, target, **sides(job.recipe))
@@ -58,6 +59,7 @@ def run_job(job: Job, key: str, device: str | None = None, threads: int | None =
         "hash": key,
         "status": status,
         "metrics": _rounded(metrics),
+        "draws": metrics.get("draws", {}),
         "seconds": round(sum(h["seconds"] for h in history) + busy(target) - start, 2),
         "set": job.changes,
         "curve": run_measurements.thin([h["loss"] for h in history]),

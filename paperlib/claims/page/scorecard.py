@@ -33,14 +33,13 @@ SIGNS = {
     "external": "↗",
 }
 MEANINGS = {
-    "follows": "the paper's number follows from its own data or from arithmetic",
-    "follows under a reading": "it does if the sentence is read in one of several ways, "
-    "which the claim names",
-    "conforms": "our code or configuration does what the paper states; nothing is tested about the world",
-    "does not follow": "the computed value is not the printed one",
+    "follows": "the paper's number follows from its own data, or from arithmetic",
+    "follows under a reading": "it does, if the sentence is read in one of several ways, which is named",
+    "conforms": "our code does what the paper states; nothing is tested about the world",
+    "does not follow": "the paper's number does not follow from its data",
     "holds": "the 95% interval lies on the side that the paper claims, or within the margin of no difference",
-    "holds, smaller": "so it does, but our effect is smaller than the printed one",
-    "holds, larger": "so it does, but our effect is larger than the printed one",
+    "holds, smaller": "it does, and is smaller than the size that the paper prints",
+    "holds, larger": "it does, and is larger than the size that the paper prints",
     "contradicted": "the interval lies on the other side",
     "unresolved": "the interval lies on both sides",
     "stale": "measured by code or on data that have changed since",
