@@ -10,8 +10,8 @@ from paperlib.papers.files import typed
 ELSEWHERE = re.compile(r"(\w+/\w+):(.+)")  # a row of another table
 NOT_INHERITED = ("by", "parts", "rows", "n_of", "looks")  # keys of a judge that its parts do not take over
 Margin = Literal["two-sided", "one-sided"]
-Look = Literal["recipe chosen on this comparison", "recipe chosen on the default row", "seeds extended after a look",
-               "looked at before all planned seeds", "single look"]
+Look = Literal["recipe chosen on this comparison", "recipe chosen on the default row",
+               "seeds extended after a look", "looked at before all planned seeds", "single look"]
 Unit = Literal["seeds", "crews", "classes", "folds", "images", "repeats", "units"]
 
 
