@@ -118,7 +118,8 @@ R_CNN = {
                        (rcnn, "stated", restated("rcnn-fc7-share", [29, 18.6]))],
     "rcnn-pool5-share": [(paper_nets, "alexnet", lambda groups=1: GROUPED)],
     "rcnn-predictor-memory": [(rcnn, "GB", 10**9)],
-    "rcnn-warp-padding-geometry": [(rcnn, "CropConfig", lambda side, context: CropConfig(side, 20.0))],
+    "rcnn-warp-padding-geometry": [
+        (rcnn.warp, "CropConfig", lambda: CropConfig(context=8)), (rcnn.warp, "sources", lambda regions, cfg: regions)],
     "rcnn-bbox-param": [(boxes, "encode", lambda a, b: ENCODE(a, b) * torch.tensor([1, 1, 0.5, 0.5]))],
     "rcnn-pool5-dim": [(paper_nets, "map_size", lambda layers, *size: (256, 7, 7))],
     "rcnn-feature-dim": [(rcnn, "stated", restated("rcnn-feature-dim", [36, 4]))],

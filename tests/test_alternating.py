@@ -163,8 +163,8 @@ def test_a_first_steps_weights_and_revision_count(stages, tmp_path, monkeypatch)
     monkeypatch.undo()
     draw = alternating.seed_all
     monkeypatch.setattr(alternating, "fit", lambda *args, **options: iter([{"step": 0}]))
-    identity, facts = alternating._identity, []
-    monkeypatch.setattr(alternating, "_identity", lambda *args: facts.append(identity(*args)) or facts[-1])
+    identity, facts = alternating.stage_identity, []
+    monkeypatch.setattr(alternating, "stage_identity", lambda *args: facts.append(identity(*args)) or facts[-1])
     monkeypatch.setattr(alternating, "seed_all", lambda seed: draw(seed + 1))     # other weights, the same seed
     run(tmp_path)
     assert usual[0] != raised[0] and usual[1] != raised[1] and f"{facts[0]}.pt" != usual[0]

@@ -3,6 +3,7 @@ import json
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 
 import pytest
 
@@ -21,7 +22,7 @@ LINE = Verdict(id="a", paper="fpn", place="Table 1", line="000:1", kind="trend",
 def calls(tmp_path, monkeypatch):
     monkeypatch.setenv("PAPERLIB_RESULTS", str(tmp_path))
     asked = []
-    monkeypatch.setattr(verdicts, "judged", lambda plan: asked.append(plan) or [LINE])
+    monkeypatch.setattr(verdicts, "judged", lambda plan, kinds=None: asked.append(plan) or [LINE])
     return asked
 
 
@@ -39,6 +40,25 @@ def test_what_is_kept_is_judged_once(calls, tmp_path):
     assert calls[3:] == ["gpu", "gpu"] and not list(tmp_path.glob("*.part"))
 
 
+def test_after_new_records_computed_claims_are_as_they_were(tmp_path, monkeypatch):
+    monkeypatch.setenv("PAPERLIB_RESULTS", str(tmp_path))
+    register = [{"id": name} for name in ("fact", "a", "other")]
+    monkeypatch.setattr(kept, "claims", lambda: register)
+    lines = [replace(LINE, id="fact", kind="exact"), LINE, replace(LINE, id="other", kind="external")]
+    asked = []
+
+    def judge(plan, kinds=("exact", "trend", "external")):
+        asked.append(kinds)
+        return [line for line in lines if line.kind in kinds]
+
+    monkeypatch.setattr(verdicts, "judged", judge)
+    assert kept.judged("mini") == lines
+    (tmp_path / "new.jsonl").write_text("{}\n")
+    assert kept.judged("mini") == lines and asked[1:] == [("trend", "ratio")]
+    monkeypatch.setenv("PAPERLIB_OTHER", "1")                              # as good as other code
+    assert kept.judged("mini") == lines and len(asked) == 3 and "exact" in asked[2]
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"key": "other", "lines": []}', "\0"])
 def test_what_is_not_as_it_was_written_is_judged_anew(calls, tmp_path, text):
     (tmp_path / ".judged-mini.json").write_text(text)
@@ -53,16 +73,16 @@ def test_code_registers_settings_and_weights_count(tmp_path, monkeypatch):
     monkeypatch.setattr(kept, "DATA", tmp_path / "data")
     monkeypatch.setenv("PAPERLIB_WEIGHTS", str(tmp_path / "data/weights"))
     monkeypatch.setenv("PAPERLIB_RESULTS", str(tmp_path / "data/results"))
-    keys = [kept.everything()]
+    keys = [kept.of_code() + kept.of_records()]
     for name in ("paperlib/a.py", "data/claims/fpn.toml", "data/published/fpn.toml", "data/dials.toml",
                  "data/results/identities.json", "data/weights/tiny.safetensors"):
         for text in ("one", "two"):
             (tmp_path / name).write_text(text)
-            keys.append(kept.everything())
+            keys.append(kept.of_code() + kept.of_records())
     monkeypatch.setenv("PAPERLIB_OTHER", "1")
-    keys.append(kept.everything())
+    keys.append(kept.of_code() + kept.of_records())
     monkeypatch.setattr(kept.metadata, "version", lambda name: "9")
-    keys.append(kept.everything())
+    keys.append(kept.of_code() + kept.of_records())
     assert len(set(keys)) == len(keys) == 15
 
 

@@ -94,7 +94,7 @@ def a_timing(claim: dict, factor: float) -> Difference:
     size = asked.get("size", asked.get("bound", 1))
     middle = factor * (size[0] if isinstance(size, list) else size)
     if asked.get("of"):  # a factor of the quotient
-        odds = factor * timed.quotient(asked["size"], asked["of"])
+        odds = factor * timed.sizes(claim)[0]
         middle = 100 * odds / (1 + odds) if asked["of"] == "share" else 100 - 100 / odds
     return Difference(middle, middle - 1e-6, middle + 1e-6, 9)
 

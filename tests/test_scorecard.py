@@ -62,6 +62,11 @@ def html(results) -> str:
     return scorecard.write(results / "page" / "scorecard.html").read_text(encoding="utf-8")
 
 
+def claim_rows(html: str) -> dict[str, str]:
+    """{claim: the text of its row}, up to the next claim's."""
+    return {text.partition('"')[0]: text for text in html.split('<tr id="c-')[1:]}
+
+
 def test_every_claim_and_table_once_with_links_that_resolve(html):
     page = Page(html)
     ids = Counter(a["id"] for _, a in page.elements if "id" in a)
@@ -87,12 +92,22 @@ def test_filters_and_labels(html):
     assert html.count("<label>") == 5 and html.count("<caption>") == len(page.all("table")) > 60
     assert all(a.get("scope") in ("row", "col") for a in page.all("th"))
     buttons = [a for a in page.all("button") if "data-paper" in a]
-    tally = Counter((a["data-paper"], a["data-verdict"]) for a in rows)
-    assert {(a["data-paper"], a["data-verdict"]): int(a["aria-label"].split(":")[0]) for a in buttons} == dict(tally)
+    tally = Counter((a["data-paper"], a["data-kind"], a["data-verdict"]) for a in rows)
+    counted = {}
+    for a in buttons:
+        counted[a["data-paper"], a["data-kind"], a["data-verdict"]] = int(a["aria-label"].split(":")[0])
+    assert counted == dict(tally)
+    assert html.count("All, after Benjamini and Hochberg") == 1
+
+
+def test_parts_sizes_and_what_stands_after_many_claims(html):
+    rows = claim_rows(html)
+    assert "Parts of focal-fl-gain" in rows["focal-fl-gain"] and "printed +9.3%, here +49.8%" in html
+    assert "<dt>p, q</dt>" in rows["focal-fl-gain"] and "<dt>n counts</dt><dd>seeds</dd>" in rows["focal-fl-gain"]
 
 
 def test_verdicts_are_written_out_and_stale_is_said(html):
-    rows = dict(re.findall(r'<tr id="c-([\w-]+)"(.*?)</tr>', html, re.DOTALL))
+    rows = claim_rows(html)
     assert 'data-verdict="holds, larger"' in rows["focal-fl-gain"]
     assert "+11.00 [+11.00, +11.00]" in rows["focal-fl-gain"]
     assert 'data-verdict="stale"' in rows["focal-gamma-curve"] and "</span>stale</span>" in rows["focal-gamma-curve"]

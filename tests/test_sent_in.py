@@ -60,7 +60,8 @@ def test_what_is_wrong_with_a_run_is_said(file, capsys):
 
 @pytest.mark.parametrize(("text", "says"), [
     ("", "holds no record"), ("{oops\n", "runs.jsonl, line 1: found '{oops', expected a whole JSON record"),
-    (sealed([record("gamma 2", 2, 0.3)]).replace("0.3", "0.4"), "line 1: row 'gamma 2', seed 2: the record does not match")])
+    (sealed([record("gamma 2", 2, 0.3)]).replace("0.3", "0.4"),
+     "line 1: row 'gamma 2', seed 2: the record does not match")])
 def test_what_is_no_record_is_refused(file, text, says, capsys):
     file.write_text(text)
     assert main(["claims", "check", str(file)]) == 2
@@ -75,6 +76,6 @@ def test_without_a_file(capsys):
 def test_runs_that_change_nothing(file, monkeypatch):
     file.write_text(sealed([record("gamma 2", 2, 0.3)]))
     line = Verdict(id="a", paper="fpn", place="", line="", kind="trend", tier=1, say="", published=1, unit="", how="")
-    monkeypatch.setattr(sent_in, "judged", lambda plan, kind: [line])
+    monkeypatch.setattr(sent_in, "judged", lambda plan, kinds: [line])
     said, usable = sent_in.report(file, "mini")
     assert usable and said[-1] == "No verdict, and no interval of one, would be another with them."

@@ -88,9 +88,9 @@ def _measured_name(table: str) -> str:
 
 def changes(runs: Sequence[Run], plan: str) -> list[tuple[Verdict, Verdict]]:
     """(today's verdict, that with these runs too) of the trained claims on which they bear; nothing is kept."""
-    before = judged(plan, kind="trend")
+    before = judged(plan, kinds=("trend",))
     with _beside(runs):
-        after = judged(plan, kind="trend")
+        after = judged(plan, kinds=("trend",))
     return [pair for pair in zip(before, after) if _said(pair[0]) != _said(pair[1])]
 
 

@@ -10,8 +10,8 @@ from paperlib.claims.frames import frame as frame
 from paperlib.claims.joining import TWO_LOOKS, joined
 from paperlib.claims.many_claims import with_q
 from paperlib.claims.registry import COMPUTED, CURVES, REDUCED, TIMED
+from paperlib.claims.tally import KINDS, Verdict
 from paperlib.claims.tally import VERDICTS as VERDICTS
-from paperlib.claims.tally import Verdict
 from paperlib.claims.tally import counts as counts
 from paperlib.claims.trained import OLD_RULES, Trained, mixed
 from paperlib.intervals import Difference
@@ -22,10 +22,10 @@ from paperlib.training.recipes import Budget, budget
 
 
 def judged(plan: str | Budget | None = "mini", paper: str | None = None,
-           kind: str | None = None) -> list[Verdict]:
+           kinds: Collection[str] = tuple(KINDS)) -> list[Verdict]:
     """A verdict for each claim, in the papers' order.
 
-    `plan` is the trained rows' budget; without `paper` the claims of all papers are given, without `kind`
+    `plan` is the trained rows' budget; without `paper` the claims of all papers are given, without `kinds`
     those of every kind. (All trained ones are judged in any case: each one's q depends on the others' p.)
     Errors: ValueError naming file and line of a record that was edited by hand, or the claim whose rows
             cannot be set side by side.
@@ -41,12 +41,12 @@ def judged(plan: str | Budget | None = "mini", paper: str | None = None,
     }
     lines = []
     for claim in claims():
-        wanted = paper in (None, claim["paper"]) and kind in (None, claim["kind"])
+        wanted = paper in (None, claim["paper"]) and claim["kind"] in kinds
         if wanted or claim["kind"] == "trend":
             lines.append(_line(claim, judges[claim["judge"]["by"]](claim), plan))
     chosen = []
     for line in with_q(lines):
-        if paper in (None, line.paper) and kind in (None, line.kind):
+        if paper in (None, line.paper) and line.kind in kinds:
             chosen.append(line)
     return chosen
 

@@ -41,7 +41,8 @@ def _claims() -> str:
     for kind, name in KINDS.items():
         some = [line for line in lines if line.kind == kind]
         if kind == "external":
-            tables.append(f"Besides, {len(some)} claims are external: only others' systems or data could tell.\n")
+            sentence = f"Besides, {len(some)} claims are external: only others' systems or data could tell."
+            tables.append(sentence + "\n")
             continue
         tallies = counts(some)
         tallies["all"] = _summed(tallies)

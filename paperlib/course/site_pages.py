@@ -16,9 +16,12 @@ pre {{ overflow-x: auto }}</style>
 {body}
 </html>
 """
-TEXTS = {"PROTOCOL": "How to read and how to attack these verdicts", "RULES": "How a claim is judged: the rules",
-         "readings/rcnn_family": "Second reading: R-CNN, Fast R-CNN, Faster R-CNN",
-         "readings/fpn_focal_coco_sharpmask": "Second reading: focal loss, FPN, COCO, SharpMask"}  # of data/claims
+TEXTS = {  # of data/claims
+    "PROTOCOL": "How to read and how to attack these verdicts",
+    "RULES": "How a claim is judged: the rules",
+    "readings/rcnn_family": "Second reading: R-CNN, Fast R-CNN, Faster R-CNN",
+    "readings/fpn_focal_coco_sharpmask": "Second reading: focal loss, FPN, COCO, SharpMask",
+}
 
 
 def site(names: list[str], folder: Path, executed: Path, out: Path) -> Path:

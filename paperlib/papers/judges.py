@@ -12,7 +12,7 @@ NOT_INHERITED = ("by", "parts", "rows", "n_of", "looks")  # keys of a judge that
 Margin = Literal["two-sided", "one-sided"]
 Look = Literal["recipe chosen on this comparison", "recipe chosen on the default row",
                "seeds extended after a look", "looked at before all planned seeds", "single look"]
-Unit = Literal["seeds", "crews", "classes", "folds", "images", "repeats", "units"]
+Unit = Literal["seeds", "crews", "classes", "folds", "images", "repeats", "units", "lists"]
 
 
 class Pair(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):

@@ -106,16 +106,23 @@ def _check_judge(claim: Claim, where: str) -> None:
         expected = " or ".join(map(repr, ways))
         raise ValueError(f"{where}: kind {claim.kind!r} judged by {by!r}; expected {expected}")
     judge = typed(ways[by], claim.judge, f"{where}, judge")
+    if by == "test":
+        _check_reading(judge, where)
     if by == "rows":
         for part in contrasts(claim.judge, f"{where}, judge"):
             _check_rows(part, claim, where)
-    if by == "test":
-        _check_reading(judge, where)
     name = claim.judge.get("table")
     if name is None:
         return
     if name not in published():
         raise ValueError(f"{where}: no published table {name!r}")
+
+
+def _check_reading(judge: Test, where: str) -> None:
+    """Refuse a reading that is not named, and one that no verdict speaks of."""
+    if (judge.says == "follows under a reading") != (judge.reading is not None):
+        raise ValueError(f"{where}: says {judge.says!r} with reading {judge.reading!r}; "
+                         "expected a reading with 'follows under a reading', and with no other")
 
 
 def _check_rows(part: Contrast, claim: Claim, where: str) -> None:
@@ -143,13 +150,6 @@ def _check_printed(side: str, label: str, metric: str, table: dict, where: str) 
     for name in metric.split(" - "):
         if name not in names:
             raise ValueError(f"{where}: metric {name!r} is not in {table['id']}; describe it in note")
-
-
-def _check_reading(judge: Test, where: str) -> None:
-    """Refuse a reading that is not named, and one that no verdict speaks of."""
-    if (judge.says == "follows under a reading") != (judge.reading is not None):
-        raise ValueError(f"{where}: says {judge.says!r} with reading {judge.reading!r}; "
-                         "expected a reading with 'follows under a reading', and with no other")
 
 
 @cache

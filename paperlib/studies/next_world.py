@@ -106,7 +106,8 @@ def bench(names: Iterable[str] | None = None, seeds: int = 3, share: float = 1.0
         for key, numbers in values.items():
             means[key] = float(np.mean(numbers))
         record = {"table": TABLE, "row": row, "seed": 0, "budget": BUDGET, "hash": identity(row),
-                  "status": "ok", "metrics": means, "values": values, "seconds": round(busy(device) - start, 1),
+                  "status": "ok", "metrics": means, "values": values,
+                  "seconds": round(busy(device) - start, 1),
                   "provenance": records.provenance(device)}
         new.append(record)
         if share == 1:

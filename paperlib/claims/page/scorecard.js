@@ -34,6 +34,7 @@ document.getElementById("summary").addEventListener("click", event => {
   if (!button) return;
   form.reset();
   form.elements.paper.value = button.dataset.paper;
+  form.elements.kind.value = button.dataset.kind;
   form.elements.verdict.value = button.dataset.verdict;
   filter();
   document.getElementById("claims").scrollIntoView();

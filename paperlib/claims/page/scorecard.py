@@ -3,10 +3,12 @@
 The page itself is `scorecard.html.j2`, a Jinja template that takes in `scorecard.css` and `scorecard.js`.
 """
 import os
+from collections import Counter
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from paperlib.claims.joining import Part
 from paperlib.claims.page.published_tables import published_tables
 from paperlib.claims.tally import VERDICTS, Verdict, counts
 from paperlib.claims.verdicts import judged
@@ -31,14 +33,13 @@ SIGNS = {
     "external": "↗",
 }
 MEANINGS = {
-    "follows": "the paper's number follows from its own data or from arithmetic",
-    "follows under a reading": "it does if the sentence is read in one of several ways, "
-    "which the claim names",
-    "conforms": "our code or configuration does what the paper states; nothing is tested about the world",
-    "does not follow": "the computed value is not the printed one",
+    "follows": "the paper's number follows from its own data, or from arithmetic",
+    "follows under a reading": "it does, if the sentence is read in one of several ways, which is named",
+    "conforms": "our code does what the paper states; nothing is tested about the world",
+    "does not follow": "the paper's number does not follow from its data",
     "holds": "the 95% interval lies on the side that the paper claims, or within the margin of no difference",
-    "holds, smaller": "so it does, but our effect is smaller than the printed one",
-    "holds, larger": "so it does, but our effect is larger than the printed one",
+    "holds, smaller": "it does, and is smaller than the size that the paper prints",
+    "holds, larger": "it does, and is larger than the size that the paper prints",
     "contradicted": "the interval lies on the other side",
     "unresolved": "the interval lies on both sides",
     "stale": "measured by code or on data that have changed since",
@@ -75,7 +76,7 @@ def page(lines: list[Verdict], plan: str | Budget | None, folder: Path) -> str:
     num_runs, minutes = _cost(plan)
     return pages.get_template("scorecard.html.j2").render(
         claims=lines,
-        tally=counts(lines),
+        tallies=[_tally(lines, kind) for kind in KINDS],
         tables=published_tables(plan),
         titles={body["paper"]: body["title"] for body in published().values()},
         names=NAMES,
@@ -90,6 +91,8 @@ def page(lines: list[Verdict], plan: str | Budget | None, folder: Path) -> str:
         anchor=anchor,
         number=number,
         measured=measured,
+        size=size,
+        measured_part=measured_part,
         notebook_address=lambda name: notebook_address(name, folder),
     )
 
@@ -101,6 +104,17 @@ def _cost(plan: Budget) -> tuple[int, float]:
         num_runs += runs_of_table
         minutes += minutes_of_table
     return num_runs, minutes
+
+
+def _tally(lines: list[Verdict], kind: str) -> dict:
+    """The counts of one kind of claims: verdicts that occur, by paper, in all, and after many claims."""
+    some = [line for line in lines if line.kind == kind]
+    by_paper = counts(some)
+    total = Counter(line.verdict for line in some)
+    after = Counter(line.after for line in some)
+    verdicts = [verdict for verdict in VERDICTS if total[verdict] or after[verdict]]
+    return {"kind": kind, "name": KINDS[kind], "verdicts": verdicts, "by_paper": by_paper, "total": total,
+            "after": after if kind == "trend" else None, "claims": len(some)}
 
 
 def anchor(table: str) -> str:
@@ -128,6 +142,26 @@ def measured(line: Verdict) -> str:
     if bounds:
         text += f" [{number(bounds[0], form)}, {number(bounds[1], form)}]"
     return text
+
+
+def measured_part(part: Part) -> str:
+    """What was measured for one part of a claim."""
+    if part.interval is None:
+        return f"{part.measured:+.2f}"
+    return f"{part.measured:+.2f} [{part.interval[0]:+.2f}, {part.interval[1]:+.2f}]"
+
+
+def size(part: Part) -> str:
+    """The size of a difference as a share of the row `worse`: the printed one, and ours with its interval."""
+    texts = []
+    if part.printed is not None:
+        texts.append(f"printed {part.printed:+.1f}%")
+    if part.share is not None:
+        texts.append(f"here {part.share:+.1f}%")
+        if part.share_interval is not None:
+            low, high = part.share_interval
+            texts[-1] += f" [{low:+.1f}, {high:+.1f}]"
+    return ", ".join(texts)
 
 
 def notebook_address(name: str, folder: Path) -> str | None:

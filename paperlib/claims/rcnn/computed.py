@@ -9,7 +9,7 @@ import torch
 from paperlib.claims import paper_nets
 from paperlib.claims.compare import agrees, printed, stated
 from paperlib.parts import boxes, sampling
-from paperlib.parts.crops.warp import CropConfig, crops
+from paperlib.parts.crops import warp
 
 GB = 2**30
 
@@ -55,19 +55,19 @@ def predictor_memory():
     return [on_fc7, on_long_features], fits, "100k classes * features * 4 bytes / 2^30"
 
 
-def warp_padding(side: int = 227):
-    """Warp a white box on black with its surroundings and count the black border on each side."""
-    context = stated("rcnn-warp-padding-geometry")
-    cfg, borders = CropConfig(side, context), set()
+def warp_padding():
+    """Crop white boxes on black with their surroundings and count the black border on each side."""
+    borders = set()
     for box in some_boxes(8).long() + 30:
         x1, y1, x2, y2 = box.tolist()
         image = torch.zeros(3, 560, 560)
         image[:, y1:y2, x1:x2] = 1
-        crop = crops(image, box[None].float(), cfg)[0, 0] > 0.5
+        (crop,) = warp.crops(image, box[None].float(), warp.CropConfig())[:, 0] > 0.5
         rows, columns = crop.any(1).nonzero(), crop.any(0).nonzero()
-        borders |= {int(rows[0]), int(columns[0]), side - 1 - int(rows[-1]), side - 1 - int(columns[-1])}
-    fits = context - 1 <= min(borders) and max(borders) <= context + 1
-    return sorted(borders), fits, "box enlarged by 227 / (227 - 2 * 16), warped to 227"
+        last = len(crop) - 1
+        borders |= {int(rows[0]), int(columns[0]), last - int(rows[-1]), last - int(columns[-1])}
+    formula = "black px on the four sides of crops of eight boxes"
+    return sorted(borders), borders == {stated("rcnn-warp-padding-geometry")}, formula
 
 
 def box_code():
