@@ -96,7 +96,7 @@ def fit_regressors(features: np.ndarray, overlaps: np.ndarray,
 
 
 def paste(masks: Tensor, scores: np.ndarray, threshold: float = 0.3) -> Tensor:
-    """The class of every pixel, (H, W), 0 background: each region with its best class, the best region last."""
+    """The class of every pixel, (H, W), 0 background: regions by their best class, the best last."""
     labels = torch.zeros(masks.shape[1:], dtype=torch.int64)
     best, column = scores.max(1), scores.argmax(1)
     for i in np.argsort(best, kind="stable"):
