@@ -507,6 +507,19 @@ for name in ("fc7, before fine-tuning", "fc7, after fine-tuning", "fc7, after fi
 draw.table(pd.DataFrame(kinds).T, "False positives by kind, % of the highest-scoring ones")
 
 # %% [markdown]
+# And which objects are hard (Fig. 6)? Each class's objects in five groups by size, or by width over height; the others do not count, and
+# precision is what it would be if every group had as many objects as a class has on average.
+
+# %%
+from paperlib.scoring.sensitivity import aspect, sensitivity, size
+
+groups = {}
+for name in kinds:
+    for title, measure in (("size", size), ("width / height", aspect)):
+        groups[f"{title}: {name}"] = {group: 100 * ap for group, ap in sensitivity(test, stages[name][1], measure).items()}
+draw.table(pd.DataFrame(groups).T.sort_index(), "Normalised AP by group of objects, mean over classes (smallest or tallest tenth first)")
+
+# %% [markdown]
 # ## What units see (Fig. 4)
 #
 # Take one channel of pool5, at a cell in the middle, as if it were a detector: which regions move it most? Nothing is averaged.
