@@ -22,7 +22,8 @@ from paperlib.doctor.examine import (
     examine_proposals,
     examine_records,
 )
-from paperlib.doctor.overfit import missed, overfit
+from paperlib.doctor.missed import missed
+from paperlib.doctor.overfit import overfit
 from paperlib.parts.anchors import AnchorConfig
 from paperlib.parts.boxes import iou
 from paperlib.parts.matching import MatchConfig
