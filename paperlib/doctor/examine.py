@@ -23,10 +23,11 @@ def doctor(dataset: DetectionSet, system_cfg=None, size=None, system: str = "ret
     """Examine a data set, and a model for it; report what is wrong and what to do about it.
 
     In turn: records and pixels, classes, whether anchors (or given proposals) reach the objects at the
-    training `size` (as in `Batches`), whether the model is as fine for them as the papers' are for photographs,
-    and whether `steps` iterations on one batch of four images teach the system these images by heart (steps=0
-    leaves that out). Without `system_cfg` the tiny RetinaNet is examined. `known` are the classes of stored
-    weights that the set is meant for. `report` gets each line as soon as it is known; None: nothing is said.
+    training `size` (as in `Batches`), whether the model is as fine for them as the papers' are for
+    photographs, and whether `steps` iterations on one batch of four images teach the system these images by
+    heart (steps=0 leaves that out). Without `system_cfg` the tiny RetinaNet is examined. `known` are the
+    classes of stored weights that the set is meant for. `report` gets each line as soon as it is known;
+    None: nothing is said.
     Errors: ValueError for a set without images.
     """
     if not len(dataset):
