@@ -154,7 +154,7 @@ def _parser() -> argparse.ArgumentParser:
     command(run.scorecard, plan, arg("--out", default="build/scorecard.html"))
     command(
         run.bench,
-        arg("what", nargs="?", choices=["peers", "claims", "world"], default="peers"),
+        arg("what", nargs="?", choices=["peers", "claims", "world", "world3"], default="peers"),
         arg("--ids", help="claims, probes or rows, comma-separated; default: all that there are"),
         arg("--repeats", type=int, default=9),
         arg("--full", action="store_true", help="peers: also score 5,000 images"),

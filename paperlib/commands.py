@@ -88,7 +88,7 @@ def print_scores(scores: dict, as_json: bool, name: str) -> None:
 
 def score(args) -> None:
     """The twelve COCO numbers of a results file."""
-    from paperlib.scoring.coco_metrics import score_files
+    from paperlib.scoring.result_files import score_files
 
     scores = score_files(args.truth, args.results, args.type)
     if args.json:
@@ -189,10 +189,11 @@ def bench(args) -> None:
         from paperlib.course import bench_section
 
         bench_section.bench(ids, args.repeats, args.device, args.full, args.shrink, args.picture)
-    elif args.what == "world":
-        from paperlib.studies import world
+    elif args.what in ("world", "world3"):
+        from paperlib.studies import next_world, world
 
-        for record in world.bench(ids):
+        probes = {"world": world, "world3": next_world}[args.what]
+        for record in probes.bench(ids):
             shares = ", ".join(f"{name} {100 * share:.1f}%" for name, share in record["metrics"].items())
             print(f"{record['row']}: {shares}")
     else:

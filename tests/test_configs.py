@@ -78,7 +78,7 @@ def test_digest_depends_on_values_and_not_on_order():
 def test_every_budget_recipe_resolves_to_a_configuration():
     from paperlib.systems.registry import SYSTEMS
 
-    for name in ("smoke", "mini", "gpu", "paper"):
+    for name in ("smoke", "mini", "scale", "gpu", "paper"):
         for system, recipe in budget(name).recipes.items():
             if system in SYSTEMS:
                 assert system_config(system, recipe, 7).num_classes == 7

@@ -16,8 +16,9 @@ from pycocotools.cocoeval import COCOeval
 
 from paperlib.scoring.checked_arrays import detections, truth
 from paperlib.scoring.coco_curves import curves, hotcoco
-from paperlib.scoring.coco_metrics import COCO_AREAS, average_recall, coco_metrics, covered, score_files, voc_ap
+from paperlib.scoring.coco_metrics import COCO_AREAS, average_recall, coco_metrics, covered, voc_ap
 from paperlib.scoring.detect import detect_all, image_batches, resize
+from paperlib.scoring.result_files import score_files
 from paperlib.scoring.simulated_detector import made_detections, made_truth
 from paperlib.systems.contract import DetectionSystem
 from paperlib.systems.presets import fast_rcnn

@@ -6,7 +6,7 @@ import signal
 import pytest
 import torch
 
-from paperlib import paths
+from paperlib import device, paths
 from paperlib.tables import records
 from paperlib.tables.recorded import typical_seconds
 

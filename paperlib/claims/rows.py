@@ -98,8 +98,7 @@ def _difference(part: Contrast, trained: Trained) -> Comparison:
     effect = {"words": words_of(part), "pair": pair, "delta": printed and round(printed[0], 4)}
     if not values:
         stale = trained.stale(pair + _rows_of(more)) > 0
-        share = printed and printed[1]
-        return Comparison(difference=None, stale=stale, size=share and Size(0, share), **effect)
+        return Comparison(difference=None, stale=stale, size=printed and Size(0, printed[1]), **effect)
     of = 100.0
     if not part.relative:
         of = abs(fmean(base[seed] for seed in values))

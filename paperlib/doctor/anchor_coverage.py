@@ -84,7 +84,7 @@ def _line(cells: list[str]) -> str:
 
 
 def anchor_coverage(dataset: DetectionSet, cfg: AnchorConfig, size=None, limit: int = 1000,
-                    border: float | None = None) -> Coverage:
+                    border: float | None = None, scale: float = 1.0) -> Coverage:
     """Best IoU of each object with the anchors at the training size; opens no image.
 
     Without crowds and difficult objects. `size` is as in `Batches`. Of a larger set, `limit` images at even
@@ -93,13 +93,14 @@ def anchor_coverage(dataset: DetectionSet, cfg: AnchorConfig, size=None, limit: 
     Units: px of the resized image.
     """
     def anchors(i: int, h: int, w: int) -> Tensor:
-        laid = anchors_for(cfg, map_shapes(_canvas(h, w), cfg.levels), image_size=_canvas(h, w))
+        shapes = map_shapes(_canvas(h, w), cfg.levels, scale=scale)
+        laid = anchors_for(cfg, shapes, image_size=_canvas(h, w), scale=scale)
         if border is None:
             return laid
         return laid[inside(laid, (h, w), border)]
 
     step = max(1, math.ceil(len(dataset) / limit))
-    sides = box_parts.area(torch.cat([base_anchors(cfg, level) for level in cfg.levels])).sqrt()
+    sides = box_parts.area(torch.cat([base_anchors(cfg, level, scale) for level in cfg.levels])).sqrt()
     bounds = float(sides.min()), float(sides.max())
     return _coverage(dataset, range(0, len(dataset), step), size, anchors, bounds)
 

@@ -1,7 +1,7 @@
 """The doctor: what is wrong with a data set, or with a model for it, before hours are spent on training."""
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -9,6 +9,8 @@ import torch
 from paperlib.data.detection_set import DetectionSet
 from paperlib.data.set_checks import inspect
 from paperlib.doctor.anchor_coverage import Coverage, anchor_coverage, proposal_coverage
+from paperlib.doctor.finding import Finding
+from paperlib.doctor.model_scale import examine_scale, model_scale
 from paperlib.doctor.overfit import Trial, overfit
 from paperlib.parts.matching import MatchConfig
 from paperlib.systems.presets.retinanet import tiny
@@ -19,32 +21,16 @@ SMALL = 4                      # px at the training size: less than a cell of th
 ENOUGH = 0.9                   # share of objects that anchors should reach; AP50 of a batch learnt by heart
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One line of the report."""
-    topic: str                 # "boxes" | "images" | "classes" | "anchors" | "proposals" | "model"
-    level: str                 # "ok" | "look" (may be meant) | "bad" (training will suffer or fail)
-    text: str
-    advice: str = ""
-
-    @property
-    def serious(self) -> bool:
-        return self.level == "bad"
-
-    def __str__(self) -> str:
-        advice = f"\n       -> {self.advice}" if self.advice else ""
-        return f"[{self.level:>4}] {self.topic}: {self.text}{advice}"
-
-
 def doctor(dataset: DetectionSet, system_cfg=None, size=None, system: str = "retinanet", steps: int = 120,
            device: torch.device | None = None, report: Callable[[str], None] | None = print,
            known: Sequence[str] = ()) -> list[Finding]:
     """Examine a data set, and a model for it; print what was found and what to do about it.
 
-    In turn: records and pixels (`check.inspect`), classes, whether anchors (or given proposals) reach the objects at
-    the training `size` (as in `Batches`), and whether `steps` iterations on one batch of four images teach the system
-    these images by heart (steps=0 leaves that out). Without `system_cfg` the tiny RetinaNet is examined. `known` are
-    the classes of stored weights that the set is meant for.
+    In turn: records and pixels (`check.inspect`), classes, whether anchors (or given proposals) reach the objects
+    at the training `size` (as in `Batches`), whether the model is as fine for them as the papers' are for
+    photographs, and whether `steps` iterations on one batch of four images teach the system these images by heart
+    (steps=0 leaves that out). Without `system_cfg` the tiny RetinaNet is examined. `known` are the classes of
+    stored weights that the set is meant for.
     Errors: ValueError for a set without images.
     """
     if not len(dataset):
@@ -68,7 +54,8 @@ def doctor(dataset: DetectionSet, system_cfg=None, size=None, system: str = "ret
     cfg = replace(cfg, num_classes=len(dataset.classes))
     trained, covers = cfg.trained_anchors(), []
     if trained:
-        cover, rule = anchor_coverage(dataset, trained.anchors, size, border=trained.border), trained.match
+        cover, rule = anchor_coverage(dataset, trained.anchors, size, border=trained.border,
+                                      scale=trained.scale), trained.match
         covers.append(cover)
         _show(report, cover, f"an anchor of IoU >= {rule.hi:g}", rule.hi)
         tell(examine_anchors(cover, rule, dataset.classes))
@@ -78,6 +65,7 @@ def doctor(dataset: DetectionSet, system_cfg=None, size=None, system: str = "ret
         covers.append(cover)
         _show(report, cover, f"a given proposal of IoU >= {cfg.sample.hi:g}", cfg.sample.hi)
         tell(examine_proposals(cover, cfg.sample.hi, dataset.classes))
+    tell(examine_scale(model_scale(dataset, cfg, size), system))
     if steps and not broken and any(len(cover.best) for cover in covers):
         tell(examine_model(overfit(dataset, cfg, size, system, steps, device)))
     return findings

@@ -1,6 +1,7 @@
 """Anchors: the reference boxes that a dense head classifies and shifts, laid on the grids of a pyramid.
 
-Legend: A anchors, H x W cells of a feature map, level l of stride 2**l px.
+Legend: A anchors, H x W cells of a feature map, level l of stride 2**l px times the trunk's `scale` (1 in
+        the papers).
 """
 import math
 from dataclasses import dataclass
@@ -8,6 +9,8 @@ from functools import lru_cache
 
 import torch
 from torch import Tensor
+
+from paperlib.parts.convs import stride_of
 
 
 @dataclass(frozen=True)
@@ -41,9 +44,9 @@ def check_levels(cfg: AnchorConfig, levels: tuple[int, ...]) -> None:
                          "does not make")
 
 
-def base_anchors(cfg: AnchorConfig, level: int) -> Tensor:
+def base_anchors(cfg: AnchorConfig, level: int, scale: float = 1.0) -> Tensor:
     """The shapes of one position, centred on (0, 0): (shapes, 4) float64 px; ratios outside, sides inside."""
-    sides = [cfg.size_per_stride * 2**level * s for s in cfg.scales]
+    sides = [cfg.size_per_stride * stride_of(level, scale) * s for s in cfg.scales]
     if cfg.sizes is not None:
         sides = cfg.sizes[cfg.levels.index(level)]
     wh = []
@@ -58,7 +61,7 @@ def base_anchors(cfg: AnchorConfig, level: int) -> Tensor:
 
 
 def map_shapes(image_size: tuple[int, int], levels: tuple[int, ...],
-               floored: tuple[int, ...] = ()) -> dict[int, tuple[int, int]]:
+               floored: tuple[int, ...] = (), scale: float = 1.0) -> dict[int, tuple[int, int]]:
     """{level: (H, W)} of the feature maps of an image of `image_size` (h, w) px.
 
     Each halving rounds up, but for those that make the levels `floored` (`Trunk.floored`).
@@ -66,14 +69,16 @@ def map_shapes(image_size: tuple[int, int], levels: tuple[int, ...],
     h, w = image_size
     shapes = {}
     for level in range(1, max(levels, default=0) + 1):
-        if level not in floored:
-            h, w = h + 1, w + 1
-        h, w = h // 2, w // 2
+        if stride_of(level, scale) > 1:
+            if level not in floored:
+                h, w = h + 1, w + 1
+            h, w = h // 2, w // 2
         shapes[level] = (h, w)
     return {level: shapes[level] for level in levels}
 
 
-def anchors_for(cfg: AnchorConfig, shapes: dict, device="cpu", image_size: tuple | None = None) -> Tensor:
+def anchors_for(cfg: AnchorConfig, shapes: dict, device="cpu", image_size: tuple | None = None,
+                scale: float = 1.0) -> Tensor:
     """All anchors of an image: (A, 4) float32 xyxy px, level by level, row-major positions, then shapes.
 
     Source: Faster R-CNN Sec. 3.1.1 (one level), FPN Sec. 4.1, RetinaNet Sec. 4.
@@ -91,22 +96,23 @@ def anchors_for(cfg: AnchorConfig, shapes: dict, device="cpu", image_size: tuple
         raise ValueError("anchors with fit_image=True need the image_size (h, w)")
     grids = tuple((level, *map(int, shapes[level])) for level in cfg.levels)
     if not cfg.fit_image:
-        return _laid_out(cfg, grids, str(device), None)
-    return _laid_out(cfg, grids, str(device), tuple(image_size))
+        return _laid_out(cfg, grids, str(device), None, scale)
+    return _laid_out(cfg, grids, str(device), tuple(image_size), scale)
 
 
 @lru_cache(maxsize=32)
-def _laid_out(cfg: AnchorConfig, grids: tuple, device: str, image_size: tuple | None) -> Tensor:
+def _laid_out(cfg: AnchorConfig, grids: tuple, device: str, image_size: tuple | None,
+              scale: float) -> Tensor:
     parts = [torch.zeros(0, 4, dtype=torch.float64)]  # what no level at all makes
     for level, h, w in grids:
-        step_y = step_x = 2**level
+        step_y = step_x = stride_of(level, scale)
         if image_size:
             step_y, step_x = image_size[0] // h, image_size[1] // w
         ys = (torch.arange(h, dtype=torch.float64) + cfg.offset) * step_y
         xs = (torch.arange(w, dtype=torch.float64) + cfg.offset) * step_x
         y, x = torch.meshgrid(ys, xs, indexing="ij")
         centres = torch.stack([x, y, x, y], dim=-1)  # (H, W, 4)
-        parts.append((centres.unsqueeze(2) + base_anchors(cfg, level)).reshape(-1, 4))
+        parts.append((centres.unsqueeze(2) + base_anchors(cfg, level, scale)).reshape(-1, 4))
     with torch.inference_mode(False):  # a cached tensor must be usable in training even if detection made it
         laid = torch.cat(parts).float().to(device)
         # (A, 4) whose four columns each lie together in memory: overlaps cost a third

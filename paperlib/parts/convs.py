@@ -1,6 +1,11 @@
-"""Convolutions that several parts share."""
+"""Convolutions that several parts share, and the strides of the maps that they make."""
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+
+def stride_of(level: int, scale: float = 1.0) -> float:
+    """Px between two neighbouring cells of level l: 2**l in the papers, that times the `scale` here."""
+    return 2**level * scale
 
 
 class ConvNorm(nn.Module):
@@ -44,3 +49,19 @@ def pointwise(net: nn.Module) -> None:
     for layer in net.modules():
         if type(layer) is nn.Conv2d and layer.kernel_size == layer.stride == (1, 1) and layer.groups == 1:
             layer.__class__ = Pointwise
+
+
+class Block(nn.Module):
+    """Two 3x3 convolutions and a shortcut (He et al., arXiv 1512.03385, Fig. 2)."""
+
+    def __init__(self, c_in: int, c_out: int, stride: int, frozen: bool, eps: float):
+        super().__init__()
+        self.first = ConvNorm(c_in, c_out, 3, stride, frozen, eps)
+        self.second = ConvNorm(c_out, c_out, 3, 1, frozen, eps)
+        self.shortcut = ConvNorm(c_in, c_out, 1, stride, frozen, eps) if stride > 1 or c_in != c_out else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.second(F.relu(self.first(x), inplace=True))
+        if self.shortcut is not None:
+            x = self.shortcut(x)
+        return F.relu(y + x, inplace=True)

@@ -12,6 +12,7 @@ from torch import Tensor
 from torchvision import ops
 
 from paperlib.parts import boxes
+from paperlib.parts.convs import stride_of
 
 
 @dataclass(frozen=True)
@@ -43,11 +44,13 @@ def level_of(b: Tensor, levels, canonical_level: int = 4, canonical_size: float 
     return level.clamp(min(levels), max(levels)).long()
 
 
-def pool(features: dict[int, Tensor], rois: Tensor, cfg: RoIConfig = RoIConfig()) -> Tensor:
+def pool(features: dict[int, Tensor], rois: Tensor, cfg: RoIConfig = RoIConfig(),
+         scale: float = 1.0) -> Tensor:
     """A window of features for every RoI, each read from one level; a single map serves all.
 
     Source: Fast R-CNN (arXiv 1504.08083v2) Sec. 2.1, Eq. 4 ("max"); RoIAlign: Mask R-CNN (1703.06870) Sec. 3.
-    Shapes: {level: (N, C, H / 2^l, W / 2^l)}, rois (R, 5) -> (R, C, side, side), in the order of `rois`.
+    Shapes: {level: (N, C, H_l, W_l)}, rois (R, 5) -> (R, C, side, side), in the order of `rois`;
+            level l's stride is 2^l px times the trunk's `scale`.
     Units:  "max" rounds a RoI to whole cells and takes the last px as part of it, as the authors' code:
             x2 - 1.
     Errors: ValueError for an unknown kind.
@@ -59,16 +62,18 @@ def pool(features: dict[int, Tensor], rois: Tensor, cfg: RoIConfig = RoIConfig()
         features = {level: x for level, x in features.items() if level in cfg.levels}
     if len(features) == 1:
         (level, x), = features.items()
-        return _pool_level(x, rois, level, cfg)
+        return _pool_level(x, rois, stride_of(level, scale), cfg)
     chosen = level_of(rois[:, 1:].detach(), features, cfg.canonical_level, cfg.canonical_size)
     parts = [(chosen == level).nonzero().squeeze(1) for level in features]
-    pooled = [_pool_level(x, rois[at], level, cfg) for (level, x), at in zip(features.items(), parts)]
+    pooled = []
+    for (level, x), at in zip(features.items(), parts):
+        pooled.append(_pool_level(x, rois[at], stride_of(level, scale), cfg))
     return torch.cat(pooled)[torch.cat(parts).argsort()]
 
 
-def _pool_level(x: Tensor, rois: Tensor, level: int, cfg: RoIConfig) -> Tensor:
+def _pool_level(x: Tensor, rois: Tensor, stride: float, cfg: RoIConfig) -> Tensor:
     x = boxes.widened(x)  # bf16 would round the coordinates too
-    return KINDS[cfg.kind](x, rois.to(x.dtype), 0.5**level, cfg)
+    return KINDS[cfg.kind](x, rois.to(x.dtype), 1 / stride, cfg)
 
 
 def _max(x: Tensor, rois: Tensor, scale: float, cfg: RoIConfig) -> Tensor:

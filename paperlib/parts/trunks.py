@@ -1,24 +1,25 @@
-"""Trunks: networks that turn images into feature maps {level: (N, C_l, H / 2**l, W / 2**l)}.
+"""Trunks: networks that turn images into feature maps {level: (N, C_l, H / stride, W / stride)}.
 
-Legend: N images of H x W px, C_l channels of level l.
+Legend: N images of H x W px, C_l channels of level l, whose stride is 2**l px times the trunk's `scale`.
 """
 from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
-import torch.nn.functional as F
 import torchvision
 from torch import Tensor, nn
 
-from paperlib.parts.convs import ConvNorm, pointwise
+from paperlib.parts.convs import Block, ConvNorm, pointwise
 from paperlib.parts.trunk_weights import load_weights
 
+SLIM_WIDTHS = {2: 16, 3: 32, 4: 64, 5: 128}  # channels of level l
+SLIM_DEPTHS = {"slim": (1, 1, 2, 2), "slim_deep": (1, 1, 6, 2)}  # blocks of two 3x3 layers at levels 2 to 5
 TINY_WIDTHS = {1: 16, 2: 32, 3: 48, 4: 64, 5: 96}  # channels of level l; multiples of 16 fill a vector
 
 
 @dataclass(frozen=True)
 class TrunkConfig:
-    # tiny | tiny_deep | small | medium | large | vgg16 | resnet18, 50, 101 | resnext101_32x8d
+    # slim, tiny[_deep] | small | medium | large | vgg16 | resnet18, 50, 101 | resnext101_32x8d
     name: str = "resnet50"
     weights: str | None = None  # None: random | "imagenet" | "mininet" | path of a .safetensors or .pth file
     frozen_stages: int = 0  # leading ones that do not learn: 1 the stem, 2 also level 2 (Fast R-CNN Sec. 4.5)
@@ -26,34 +27,20 @@ class TrunkConfig:
     norm_eps: float = 1e-5  # added to the variance (0 for torchvision's published RetinaNet weights)
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)  # RGB in [0, 1], subtracted from the images (ImageNet's)
     std: tuple[float, ...] = (0.229, 0.224, 0.225)  # RGB in [0, 1], divides the images (ImageNet's)
-
-
-class Block(nn.Module):
-    """Two 3x3 convolutions and a shortcut (He et al., arXiv 1512.03385, Fig. 2)."""
-
-    def __init__(self, c_in: int, c_out: int, stride: int, frozen: bool, eps: float):
-        super().__init__()
-        self.first = ConvNorm(c_in, c_out, 3, stride, frozen, eps)
-        self.second = ConvNorm(c_out, c_out, 3, 1, frozen, eps)
-        self.shortcut = ConvNorm(c_in, c_out, 1, stride, frozen, eps) if stride > 1 or c_in != c_out else None
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = self.second(F.relu(self.first(x), inplace=True))
-        if self.shortcut is not None:
-            x = self.shortcut(x)
-        return F.relu(y + x, inplace=True)
+    # a level's stride over the papers' 2**l, for the whole model (convs.stride_of); .25, .5, 1: slim; else 1
+    scale: float = 1.0
 
 
 class Trunk(nn.Module):
     """Shared by all trunks: normalises the images, runs the stages, keeps what each level gave last."""
 
     floored: tuple[int, ...] = ()  # levels made by 2x2 pooling, whose side is half of an odd one rounded down
+    scales: tuple[float, ...] = (1.0,)  # that TrunkConfig.scale may ask for
 
     def __init__(self, cfg: TrunkConfig, channels: dict[int, int], levels: tuple[int, ...] = ()):
         super().__init__()
         self.cfg, self.channels = cfg, channels
-        # of each stage after the stem
-        self.levels = levels or tuple(level for level in channels if level > 1)
+        self.levels = levels or tuple(level for level in channels if level > 1)  # of stages after the stem
         self.trained = None  # as of a system: a trunk that is stored by itself names no classes
         self.fc = None  # fc6 and fc7, of trunks that are trained with them; a box head takes them over
         self.register_buffer("mean", torch.tensor(cfg.mean).view(3, 1, 1), persistent=False)
@@ -61,7 +48,7 @@ class Trunk(nn.Module):
 
     def stages(self) -> list[nn.Module]:
         """The stem (to stride 4 or 2), then the stage of each level, finest first."""
-        raise NotImplementedError
+        return [self.stem, *self.blocks]
 
     def forward(self, images: Tensor) -> dict[int, Tensor]:
         scale = 255 if images.dtype == torch.uint8 else 1
@@ -73,7 +60,7 @@ class Trunk(nn.Module):
         if 1 in self.channels:
             features[1] = x
         for level, stage in zip(self.levels, levels):
-            features[level] = x = stage(x)  # (N, C_l, H / 2**l, W / 2**l)
+            features[level] = x = stage(x)  # (N, C_l, H / stride, W / stride)
         return features
 
     def train(self, mode: bool = True):
@@ -91,10 +78,7 @@ class Trunk(nn.Module):
 
 
 class Tiny(Trunk):
-    """A residual net of nine 3x3 layers, 0.2 M parameters, levels 1 to 5; ours, for the embedded sets.
-
-    "tiny_deep" has a second block at each level, 17 layers in all, as ResNet-101 has more than ResNet-50.
-    """
+    """A residual net of nine 3x3 layers, 0.2 M parameters, levels 1 to 5; "tiny_deep": two blocks a level."""
 
     def __init__(self, cfg: TrunkConfig):
         super().__init__(cfg, dict(TINY_WIDTHS))
@@ -105,8 +89,29 @@ class Tiny(Trunk):
             self.blocks = nn.ModuleList(nn.Sequential(first, Block(c, c, 1, *norm))
                                         for first, c in zip(self.blocks, list(TINY_WIDTHS.values())[1:]))
 
-    def stages(self) -> list[nn.Module]:
-        return [self.stem, *self.blocks]
+
+class Slim(Trunk):
+    """A ResNet in the small: levels 2 to 5 are 3, 5, 9 and 13 layers deep; 0.7 M parameters.
+
+    The stem alone sets the scale, so that one file of weights serves all: stride 1 or 2, a pooling at 1.
+    "slim_deep" has three times the blocks at level 4: it stands to "slim" as ResNet-101 to ResNet-50.
+    """
+
+    scales = (0.25, 0.5, 1.0)
+
+    def __init__(self, cfg: TrunkConfig):
+        super().__init__(cfg, dict(SLIM_WIDTHS))
+        norm = cfg.frozen_norm, cfg.norm_eps
+        c_in, stride = SLIM_WIDTHS[2], int(4 * cfg.scale)  # of level 2, as the stem's
+        self.stem = nn.Sequential(ConvNorm(3, c_in, 3, min(stride, 2), *norm), nn.ReLU(inplace=True))
+        if stride == 4:
+            self.stem.append(nn.MaxPool2d(2, ceil_mode=True))
+        self.blocks = nn.ModuleList()
+        for (level, width), depth in zip(SLIM_WIDTHS.items(), SLIM_DEPTHS[cfg.name]):
+            first = Block(c_in, width, min(level - 1, 2), *norm)
+            more = [Block(width, width, 1, *norm) for _ in range(depth - 1)]
+            self.blocks.append(nn.Sequential(first, *more))
+            c_in = width
 
 
 class ResNet(Trunk):
@@ -195,8 +200,9 @@ class VGG16(Trunk):
         return [layers[first:last] for first, last in pairwise([0, *ends, len(layers)])]
 
 
-TRUNKS = {"tiny": Tiny, "tiny_deep": Tiny, **dict.fromkeys(PLANS, Plain), "vgg16": VGG16, "resnet18": ResNet,
-          "resnet50": ResNet, "resnet101": ResNet, "resnext101_32x8d": ResNet}
+TRUNKS = {"slim": Slim, "slim_deep": Slim, "tiny": Tiny, "tiny_deep": Tiny, **dict.fromkeys(PLANS, Plain),
+          "vgg16": VGG16, "resnet18": ResNet, "resnet50": ResNet, "resnet101": ResNet,
+          "resnext101_32x8d": ResNet}
 
 
 def trunk(cfg: TrunkConfig) -> Trunk:
@@ -207,6 +213,8 @@ def trunk(cfg: TrunkConfig) -> Trunk:
     """
     if cfg.name not in TRUNKS:
         raise ValueError(f"trunk {cfg.name!r}: expected one of {sorted(TRUNKS)}")
+    if cfg.scale not in (known := TRUNKS[cfg.name].scales):
+        raise ValueError(f"trunk.scale {cfg.scale} of {cfg.name!r}: expected one of {known}")
     if not 0 <= cfg.frozen_stages <= 5:
         raise ValueError(f"trunk.frozen_stages {cfg.frozen_stages}: expected 0 (none) to 5 (all)")
     return TRUNKS[cfg.name](cfg).finish()

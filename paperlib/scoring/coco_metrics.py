@@ -2,24 +2,24 @@
 
 All numbers are fractions in 0..1, as the official tools give them; the papers print percent.
 """
-import json
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 import torch
 
 from paperlib.data.detection_set import DetectionSet
 from paperlib.data.given_proposals import with_proposals
-from paperlib.data.record_checks.faults import parse_json
 from paperlib.data.record_checks.values import AREA_BOUNDS, area_bounds
 from paperlib.parts.boxes import iou
-from paperlib.scoring.checked_arrays import detections, truth
+from paperlib.scoring.checked_arrays import Detections, Truth, detections, truth
 from paperlib.scoring.coco_curves import curves
 from paperlib.scoring.detect import detect_all
+from paperlib.scoring.image_draws import scores_on_draws
+from paperlib.scoring.voc_ap import numbers as pascal_numbers
 from paperlib.scoring.voc_ap import voc_ap
 from paperlib.training.trained import category_ids
 
-__all__ = ["average_recall", "coco_metrics", "detect_all", "evaluate", "score_files", "voc_ap"]
+__all__ = ["average_recall", "coco_metrics", "detect_all", "evaluate", "voc_ap"]
 
 COCO_AREAS = {"all": (0.0, 1e10), "small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**2),
               "large": (96.0**2, 1e10)}          # px^2
@@ -56,10 +56,16 @@ def coco_metrics(gt, results: list[dict], kind: str = "bbox", max_dets=(1, 10, 1
              PASCAL's `difficult` objects are ignored; AP uses the largest of `max_dets`, whatever it is.
     Errors:  ValueError or KeyError naming the record.
     """
-    sizes, ranges = _by_size(area_ranges or areas_of(gt))
-    limits = sorted(max_dets)
     columns = truth(gt, kind)
     dt = detections(columns, results, kind, strangers=True)
+    return numbers(columns, dt, area_ranges or areas_of(gt), max_dets, per_category, engine)
+
+
+def numbers(columns: Truth, dt: Detections, area_ranges: dict, max_dets=(1, 10, 100),
+            per_category: bool = False, engine: str | None = None) -> dict:
+    """`coco_metrics` of columns that were checked before."""
+    sizes, ranges = _by_size(area_ranges)
+    limits = sorted(max_dets)
     precision, recall = curves(columns, dt, limits, ranges, engine=engine)
     precision = precision[..., -1]                               # (T, R, K, A) at the largest limit
     recall_at_most = recall[..., -1]                             # (T, K, A) likewise
@@ -103,12 +109,18 @@ def average_recall(gt, results: list[dict], k=(10, 100, 1000), kind: str = "bbox
     Records need no category_id; AR by size is also given at every k as AR{k}s, AR{k}m, AR{k}l.
     Differs: the thesis does not name the axis of AUC; a logarithmic one agrees with its AR10/100/1K columns.
     """
-    sizes, ranges = _by_size(area_ranges or areas_of(gt))
+    columns = truth(gt, kind)
+    dt = detections(columns, results, kind, classes=False)
+    return recall_numbers(columns, dt, area_ranges or areas_of(gt), k, engine)
+
+
+def recall_numbers(columns: Truth, dt: Detections, area_ranges: dict, k=(10, 100, 1000),
+                   engine: str | None = None) -> dict:
+    """`average_recall` of columns that were checked before."""
+    sizes, ranges = _by_size(area_ranges)
     asked = sorted(k)
     counts = np.unique(np.geomspace(1, asked[-1], AUC_COUNTS).round().astype(int))
     limits = sorted({*asked, *counts.tolist()})
-    columns = truth(gt, kind)
-    dt = detections(columns, results, kind, classes=False)
     _, recall = curves(columns, dt, limits, ranges, recalls=[0.0], classes=False, engine=engine)
     recall = np.where(recall[:, 0] > -1, recall[:, 0], np.nan).mean(0)       # (A, M)
     at_asked = recall[:, np.searchsorted(limits, asked)]
@@ -132,26 +144,42 @@ def _area_under(curve: np.ndarray, counts: np.ndarray) -> np.ndarray:
 
 
 def evaluate(system, dataset, device, batch: int = 16, short: int | None = None,
-             long: int | None = None) -> dict:
+             long: int | None = None, draws: int = 0) -> dict:
     """The numbers that `system` is scored by on `dataset`: COCO's, with "per_category" {name: AP}, or recall.
 
     PASCAL sets also have "mAP" by the rule of 2007, systems on given proposals "given_AR" of those.
     A proposal method (`scored_by = "recall"`) gets the numbers of `average_recall` at PROPOSALS: the papers'
     counts, and 2 and 20, the same shares of the 4,092 anchors of a 128 px image as 100 and 1000 are of FPN's
-    200,000. Sizes and classes: as in `detect_all`.
+    200,000. Sizes and classes: as in `detect_all`. `draws` adds "draws": {metric: its value on each of so many
+    draws of the images} (see `image_draws`).
     """
     category_ids(system, dataset)  # sets that do not fit are refused before any work
     reads_proposals = system.cfg.needs_proposals()
     if reads_proposals and dataset.proposals is None:
         dataset = with_proposals(dataset, system.cfg.proposals)
     results = detect_all(system, dataset, device, batch, short, long)
-    if system.scored_by == "recall":
-        return average_recall(dataset, results, PROPOSALS)
-    metrics = coco_metrics(dataset, results, per_category=True)
-    if dataset.has_difficult:
-        metrics["mAP"] = voc_ap(dataset, results, 2007)["mAP"]
+    columns, proposes = truth(dataset), system.scored_by == "recall"
+    dt = detections(columns, results, classes=not proposes, strangers=not proposes)
+    ranges = areas_of(dataset)
+    if proposes:
+        score = partial(recall_numbers, area_ranges=ranges, k=PROPOSALS)
+        metrics = score(columns, dt)
+    else:
+        score = partial(_detector_numbers, area_ranges=ranges, pascal=dataset.has_difficult)
+        metrics = score(columns, dt, per_category=True)
     if reads_proposals:
         metrics["given_AR"] = covered(dataset)
+    if draws:
+        metrics["draws"] = scores_on_draws(score, columns, dt, draws)
+    return metrics
+
+
+def _detector_numbers(columns: Truth, dt: Detections, area_ranges: dict, pascal: bool,
+                      per_category: bool = False) -> dict:
+    """COCO's numbers, and of a PASCAL set also "mAP" by the rule of 2007."""
+    metrics = numbers(columns, dt, area_ranges, per_category=per_category)
+    if pascal:
+        metrics["mAP"] = pascal_numbers(columns, dt, 2007)["mAP"]
     return metrics
 
 
@@ -167,34 +195,3 @@ def covered(dataset) -> float:
         nothing = proposals.new_zeros(1, 4)                      # overlaps no object
         best.append(iou(objects, torch.cat([proposals, nothing])).amax(1))
     return float((torch.cat(best)[:, None] >= torch.arange(0.5, 1, 0.05)).float().mean())
-
-
-def read_json(path) -> object:
-    """A JSON file's content. Errors: FileNotFoundError, or ValueError with file, line and column."""
-    try:
-        return parse_json(Path(path).read_bytes())  # UTF-8 or UTF-16, with a mark in front or without
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path}: not valid JSON at line {error.lineno}, column {error.colno}: "
-                         f"{error.msg}") from None
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: not a text file ({error.reason} at byte {error.start})") from None
-    except (ValueError, RecursionError) as error:                # numbers of 5,000 digits, lists 10,000 deep
-        raise ValueError(f"{path}: not valid JSON ({error})") from None
-
-
-def score_files(gt_file, results_file, kind: str = "bbox", **options) -> dict:
-    """COCO's numbers of any results file, as the command `paperlib score` prints them.
-
-    `options` are those of `coco_metrics`.
-    Errors: ValueError, KeyError or FileNotFoundError naming the file and the record.
-    """
-    gt, results = read_json(gt_file), read_json(results_file)
-    try:
-        truth(gt, kind)
-        areas_of(gt)
-    except (ValueError, KeyError) as error:
-        raise type(error)(f"{gt_file}: {error.args[0]}") from None
-    try:
-        return coco_metrics(gt, results, kind, per_category=True, **options)
-    except (ValueError, KeyError) as error:
-        raise type(error)(f"{results_file}: {error.args[0]}") from None

@@ -17,7 +17,11 @@ def voc_ap(gt, results: list[dict], year: int = 2010, iou: float = 0.5) -> dict:
     if year not in (2007, 2010):
         raise ValueError(f"year is {year}; expected 2007 (11 points) or 2010 (area)")
     columns = truth(gt)
-    dt = detections(columns, results)
+    return numbers(columns, detections(columns, results), year, iou)
+
+
+def numbers(columns: Truth, dt: Detections, year: int = 2010, iou: float = 0.5) -> dict:
+    """`voc_ap` of columns that were checked before."""
     by_name = {}
     for category, name in enumerate(columns.names, 1):
         by_name[name] = _voc_class(columns, dt, category, year, iou)

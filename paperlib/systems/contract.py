@@ -32,6 +32,7 @@ class TrainedAnchors:
     anchors: AnchorConfig
     match: MatchConfig  # which of them answer for which object
     border: float | None = None  # px by which they may cross the image's edge; None: any
+    scale: float = 1.0  # of the trunk whose maps carry them
 
 
 class SystemConfig(Protocol):

@@ -64,7 +64,7 @@ class FastRCNN(nn.Module, DetectionSystem):
 
     def pooled(self, images: Tensor, rois: Tensor) -> Tensor:
         """The window (R, C, side, side) of every RoI (R, 5)."""
-        return roi_pooling.pool(self.pyramid(self.trunk(images)), rois, self.cfg.roi)
+        return roi_pooling.pool(self.pyramid(self.trunk(images)), rois, self.cfg.roi, self.cfg.trunk.scale)
 
     def windows(self, images: Tensor, rois: Tensor) -> Tensor:
         """As `pooled`, each RoI at the one of cfg.scales that brings its area closest to scale_size squared.

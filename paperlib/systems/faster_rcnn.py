@@ -1,8 +1,7 @@
 """Faster R-CNN: a Fast R-CNN whose proposals come from a region proposal network on the same features.
 
-Legend: N images of H x W px, A_l anchors of level l, P proposals of an image, R regions of interest (RoIs) of
-        a
-batch, K classes, C channels, D detections of an image.
+Legend: N images of H x W px, A_l anchors of level l, P proposals of an image, R regions of interest (RoIs)
+of a batch, K classes, C channels, D detections of an image.
 """
 from dataclasses import dataclass, field, fields, replace
 
@@ -53,7 +52,7 @@ class FasterRCNNConfig(FastRCNNConfig):
         """The RPN's; None where no proposal is its."""
         if "rpn" not in (self.train_on, self.test_on):
             return None
-        return TrainedAnchors(self.rpn.anchors, self.rpn.match, self.rpn.border)
+        return TrainedAnchors(self.rpn.anchors, self.rpn.match, self.rpn.border, self.trunk.scale)
 
 
 class FasterRCNN(FastRCNN, ProposalMaker):
@@ -72,7 +71,10 @@ class FasterRCNN(FastRCNN, ProposalMaker):
         _check(cfg)
         super().__init__(cfg)
         self.separate = cfg.training == "separate"  # the RPN has features of its own
-        self.rpn = RPN(rpn_config(cfg)) if self.separate else Proposer(self.pyramid.dim, cfg.rpn)
+        if self.separate:
+            self.rpn = RPN(rpn_config(cfg))
+        else:
+            self.rpn = Proposer(self.pyramid.dim, cfg.rpn, cfg.trunk.scale)
         self.to(memory_format=torch.channels_last)
 
     @property
@@ -135,7 +137,8 @@ class FasterRCNN(FastRCNN, ProposalMaker):
         """{"cls", "box"} of the RoIs that are sampled from `proposals` [(P, 4)] px."""
         cfg = self.cfg
         rois, labels, goals = sample_rois(proposals, targets, cfg.sample)  # (R, 5), (R,), (R, 4)
-        logits, deltas = self.head(roi_pooling.pool(features, rois, cfg.roi))  # (R, K + 1), (R, K, 4)
+        windows = roi_pooling.pool(features, rois, cfg.roi, cfg.trunk.scale)
+        logits, deltas = self.head(windows)  # (R, K + 1), (R, K, 4)
         losses = roi_training.losses(logits, deltas, rois, labels, goals, cfg.deltas, cfg.box_beta)
         return {"cls": losses["cls"], "box": cfg.box_weight * losses["box"]}
 
@@ -152,7 +155,7 @@ class FasterRCNN(FastRCNN, ProposalMaker):
         """`predict` on the RPN's proposals, cut to the images' `sizes` (N, 2) h, w px."""
         features = self.features(images)
         rois = to_rois(self.propose(self.predict_levels(images, features), sizes, training=False))  # (R, 5)
-        logits, deltas = self.head(roi_pooling.pool(features, rois, self.cfg.roi))
+        logits, deltas = self.head(roi_pooling.pool(features, rois, self.cfg.roi, self.cfg.trunk.scale))
         return logits, deltas, rois
 
     @torch.no_grad()

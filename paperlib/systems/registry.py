@@ -2,14 +2,14 @@
 from paperlib.systems.fast_rcnn import FastRCNN
 from paperlib.systems.faster_rcnn import FasterRCNN
 from paperlib.systems.presets import fast_rcnn, faster_rcnn, rcnn
-from paperlib.systems.presets.retinanet import resnet50, resnet101, tiny, torchvision_resnet50
+from paperlib.systems.presets.retinanet import resnet50, resnet101, scale, tiny, torchvision_resnet50
 from paperlib.systems.rcnn import RCNN
 from paperlib.systems.retinanet import RetinaNet
 from paperlib.systems.rpn import RPN
 
 SYSTEMS = {"retinanet": RetinaNet, "fast_rcnn": FastRCNN, "rpn": RPN, "faster_rcnn": FasterRCNN, "rcnn": RCNN}
-TWO_STAGE = ("small", "tiny", "vgg16", "resnet50")
-PRESETS = {"retinanet": {"tiny": tiny, "resnet50": resnet50, "resnet101": resnet101,
+TWO_STAGE = ("small", "tiny", "scale", "vgg16", "resnet50")
+PRESETS = {"retinanet": {"tiny": tiny, "scale": scale, "resnet50": resnet50, "resnet101": resnet101,
                          "torchvision_resnet50": torchvision_resnet50},
            "fast_rcnn": {name: getattr(fast_rcnn, name) for name in TWO_STAGE},
            "rpn": {name: getattr(faster_rcnn, f"rpn_{name}") for name in TWO_STAGE},

@@ -1,8 +1,7 @@
 """RetinaNet: a one-stage detector whose loss copes with a thousand background anchors for each object.
 
 Legend: N images of H x W px, G objects of an image, A anchors (A_l of level l), P positive anchors, K
-        classes,
-D detections of an image.
+classes, D detections of an image.
 """
 from dataclasses import dataclass, field
 
@@ -44,7 +43,7 @@ class RetinaNetConfig(SystemConfig):
 
     def trained_anchors(self) -> TrainedAnchors:
         """All of them, also across the image's edge."""
-        return TrainedAnchors(self.anchors, self.match)
+        return TrainedAnchors(self.anchors, self.match, scale=self.trunk.scale)
 
 
 class RetinaNet(nn.Module, DetectionSystem):
@@ -75,10 +74,10 @@ class RetinaNet(nn.Module, DetectionSystem):
         return logits, deltas, self._anchors(images).split([x.shape[1] for x in logits])
 
     def _anchors(self, images: Tensor) -> Tensor:
-        """Those of all levels (A, 4) px. The images' size alone decides them: no network runs first."""
-        size = tuple(images.shape[-2:])
-        shapes = map_shapes(size, self.cfg.anchors.levels, self.trunk.floored)
-        return anchors_for(self.cfg.anchors, shapes, images.device, size)
+        """Those of all levels (A, 4) px, which the images' size alone decides: no network runs first."""
+        size, scale = tuple(images.shape[-2:]), self.cfg.trunk.scale
+        shapes = map_shapes(size, self.cfg.anchors.levels, self.trunk.floored, scale)
+        return anchors_for(self.cfg.anchors, shapes, images.device, size, scale)
 
     def predict(self, images: Tensor, proposals: list[Tensor] | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Raw outputs: logits (N, A, K), deltas (N, A, 4), anchors (A, 4) px.

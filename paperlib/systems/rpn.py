@@ -56,9 +56,9 @@ class Proposer(nn.Module):
             Sec. 4.1.
     """
 
-    def __init__(self, channels: int, cfg: ProposerConfig):
+    def __init__(self, channels: int, cfg: ProposerConfig, scale: float = 1.0):
         super().__init__()
-        self.cfg = cfg
+        self.cfg, self.scale = cfg, scale  # of the trunk whose maps are read
         self.heads = nn.ModuleList(
             ProposalHead(channels, cfg.anchors.shapes_per_position, cfg.dim, cfg.std, cfg.hidden_std)
             for _ in (cfg.anchors.levels if cfg.apart else [0]))
@@ -73,7 +73,7 @@ class Proposer(nn.Module):
             logits.append(level_logits)
             deltas.append(level_deltas)
         shapes = {level: tuple(features[level].shape[-2:]) for level in levels}
-        anchors = anchors_for(self.cfg.anchors, shapes, logits[0].device, image_size)
+        anchors = anchors_for(self.cfg.anchors, shapes, logits[0].device, image_size, self.scale)
         return logits, deltas, list(anchors.split([x.shape[1] for x in logits]))
 
     @torch.no_grad()
@@ -140,7 +140,7 @@ class RPNConfig(SystemConfig):
 
     def trained_anchors(self) -> TrainedAnchors:
         """Those of the proposer."""
-        return TrainedAnchors(self.rpn.anchors, self.rpn.match, self.rpn.border)
+        return TrainedAnchors(self.rpn.anchors, self.rpn.match, self.rpn.border, self.trunk.scale)
 
 
 class RPN(nn.Module, ProposalMaker):
@@ -160,7 +160,7 @@ class RPN(nn.Module, ProposalMaker):
         self.trunk = trunk(cfg.trunk)
         self.trunk.fc = None
         self.pyramid = pyramid(cfg.pyramid, self.trunk.channels)
-        self.rpn = Proposer(self.pyramid.dim, cfg.rpn)
+        self.rpn = Proposer(self.pyramid.dim, cfg.rpn, cfg.trunk.scale)
         self.to(memory_format=torch.channels_last)
 
     def predict_levels(self, images: Tensor) -> tuple[list, list, list]:

@@ -14,10 +14,12 @@ from paperlib.distributed import join_ranks, ranks, wait_for_ranks
 from paperlib.papers.printed import published
 from paperlib.progress import progress
 from paperlib.scoring.coco_metrics import evaluate
+from paperlib.scoring.image_draws import DRAWS
 from paperlib.tables import dials, records, row_jobs, run_measurements, workers
 from paperlib.tables.identities import identity, identity_of, is_current
 from paperlib.tables.recorded import typical_seconds
 from paperlib.tables.row_jobs import Job, jobs_of
+from paperlib.training.feature_store import features_read
 from paperlib.training.recipes import Budget, budget, tested
 from paperlib.training.trainer import sides, train
 from paperlib.world.set_names import SetName
@@ -40,8 +42,9 @@ def run_job(job: Job, key: str, device: str | None = None, threads: int | None =
             job.system, job.recipe, job.seed, job.changes, target, checkpoint, watch=watch)
         if ranks()[0]:
             return {}
-        start = busy(target)
-        metrics = evaluate(system, test, target, **sides(job.recipe))
+        start = busy(target) + features_read(system)
+        metrics = evaluate(system, test, target, **sides(job.recipe), draws=DRAWS)
+        start -= features_read(system)  # features from disk count as what it cost to compute them
         if job.shares:
             metrics |= run_measurements.facts(system, history, test, target, **sides(job.recipe))
     except FloatingPointError as error:
@@ -57,6 +60,7 @@ def run_job(job: Job, key: str, device: str | None = None, threads: int | None =
         "hash": key,
         "status": status,
         "metrics": _rounded(metrics),
+        "draws": metrics.get("draws", {}),
         "seconds": round(sum(h["seconds"] for h in history) + busy(target) - start, 2),
         "set": job.changes,
         "curve": run_measurements.thin([h["loss"] for h in history]),

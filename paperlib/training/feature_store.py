@@ -100,3 +100,11 @@ def forget(folder: Path, keep: int = NETWORKS) -> None:
 
 def _last_used(path: Path) -> float:
     return path.stat().st_mtime
+
+
+def features_read(system: nn.Module) -> float:
+    """Core-seconds that the features which a system has read from disk have cost; 0 without a store."""
+    store = getattr(system, "store", None)
+    if store is None:
+        return 0.0
+    return store.seconds

@@ -20,10 +20,16 @@ from paperlib.training.recipes import Recipe
 
 
 def learning_rate(step: int, recipe: Recipe) -> float:
-    """The rate of one iteration: linear warm-up from lr / 10;
-    divided by 10 at each fraction of the steps in `drops`.
+    """The rate of one iteration: linear warm-up from lr / 10, then as `decay` says:
+    divided by 10 at each fraction of the steps in `drops`, or straight down to 0.
+
+    Errors: ValueError for another kind of decay.
     """
     warm = min(1.0, 0.1 + 0.9 * step / recipe.warmup) if recipe.warmup else 1.0
+    if recipe.decay == "linear":
+        return recipe.lr * min(warm, (recipe.steps - step) / max(recipe.steps - recipe.warmup, 1))
+    if recipe.decay != "steps":
+        raise ValueError(f"recipe.decay is {recipe.decay!r}, expected 'steps' or 'linear'")
     return recipe.lr * warm * 0.1 ** sum(step >= drop * recipe.steps for drop in recipe.drops)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from paperlib.config import override
 from paperlib.data.read_folder import load_classification
 from paperlib.device import pick_device, seed_all
 from paperlib.parts.trunks import TrunkConfig
@@ -75,7 +76,8 @@ def pretrain(
     recipe = replace(recipe, lr=lr or recipe.lr)
     train, val = load_classification(recipe.data, "train"), load_classification(recipe.data, "val")
     seed_all(seed)
-    system = Classifier(ClassifierConfig(num_classes=len(train.classes), trunk=TrunkConfig(name=trunk)))
+    cfg = ClassifierConfig(num_classes=len(train.classes), trunk=TrunkConfig(name=trunk))
+    system = Classifier(override(cfg, recipe.set))
     batches = CropBatches(train.images, train.labels, recipe.batch, seed, recipe.size or ())
     checkpoint = Path("runs/pretrain") / f"{trunk}-{seed}.checkpoint"
     run = fit(system, batches, recipe, device, seed, checkpoint)

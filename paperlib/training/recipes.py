@@ -27,6 +27,7 @@ class Recipe:
     warmup: int = 50  # iterations of linear warm-up from lr / 10
     # fractions of `steps` after which lr falls tenfold (90k: 60k, 80k)
     drops: tuple[float, ...] = (0.67, 0.89)
+    decay: str = "steps"  # how lr falls: "steps", at `drops`, or "linear", evenly from the warm-up to 0
     optimiser: str = "sgd"  # "sgd", the papers' own, or "adamw", which arrives sooner on short schedules
     momentum: float = 0.9  # of SGD
     weight_decay: float = 1e-4

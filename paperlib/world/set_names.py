@@ -4,7 +4,8 @@ from pathlib import Path
 
 from paperlib.paths import data_folder
 
-DRAWN = ("minicoco", "mininet", "minivoc")  # drawn by `world.build`; mininet holds crops, without boxes
+# drawn by `world.build`; mininet holds crops, without boxes
+DRAWN = ("minicoco", "minicoco3", "mininet", "mininet3", "minivoc")
 
 
 @dataclass(frozen=True)

@@ -3,17 +3,20 @@
 `draw_scene(World(), seed)` always gives the same picture. Each property that makes COCO hard is a dial of
 `World`.
 """
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
 import numpy as np
-from cv2 import GaussianBlur, boundingRect, sumElems
+from cv2 import GaussianBlur
 
-from paperlib.world import backgrounds
-from paperlib.world.catalogue import CATEGORIES, render
+from paperlib.world.catalogue import CATEGORIES
 from paperlib.world.exact import exp
 from paperlib.world.instances import instances_of, twin, with_crowds
-from paperlib.world.layout import INDEX, Entry, Placed, arrange, choose_scene, pick, plan, portrait
+from paperlib.world.layout import Entry, Placed, arrange, choose_scene, plan, portrait
+from paperlib.world.painting.backdrop import backdrop_of, hang_frames
+from paperlib.world.painting.distance import plane_of
+from paperlib.world.painting.lumps import back
+from paperlib.world.painting.things import paint, surfaces_of
 from paperlib.world.scenes import Scene
 
 VERSION = 2  # raise it whenever the same seed gives another picture or other annotations
@@ -56,6 +59,19 @@ class World:
     noise: float = 8.0  # grey levels, largest standard deviation of the sensor noise
     min_pixels: int = 16                            # fewer visible pixels: not annotated
     min_visible: float = 0.25                       # less of what lies in the image visible: not annotated
+    # From version 3 of the drawings on. As they stand here, these dials change nothing of version 2.
+    version: int = VERSION                          # with another, a seed is another picture
+    apart: tuple[float, float] = (17, 22)           # px, between the middles of a print's rows and columns
+    broken: float = 0.125                           # prints that show parts of a drawing only
+    frames: float = 0.0                             # mean number of posters and screens an image
+    lumps: float = 0.0                              # mean number of large regions of no category an image
+    backed: float = 0.0                             # small things with such a region right behind them
+    worn: float = 0.0                               # large things with a print on them
+    likeness: float = 0.0                           # large things whose parts look like small things
+    rough: float = 0.0                              # grey levels, spread of the grain on large things
+    plane: tuple[float, float] = (0.0, 0.0)         # where the camera is sharp, 0 near to 1 far
+    veil: float = 0.0                               # how much of a picture's contrast mist takes, at most
+    company: float = 0.0                            # portraits that stand among other things
 
 
 @dataclass
@@ -65,6 +81,8 @@ class Drawing:
     instances: list[dict]
     scene: Scene
     marks: np.ndarray                               # (M, 4) xywh px: printed marks in full view (no objects)
+    placed: list[Placed] = field(default_factory=list)  # all that was drawn, far first, and clutter with it
+    owner: np.ndarray | None = None                 # (size, size): the place in `placed`, from 1; 0
 
 
 def draw_scene(world: World, seed: int, category: int | None = None) -> tuple[np.ndarray, list[dict]]:
@@ -80,88 +98,65 @@ def draw_scene(world: World, seed: int, category: int | None = None) -> tuple[np
 
 def compose(world: World, seed: int, category: int | None = None) -> Drawing:
     """`draw_scene` with the scene's name and wording, which captions need."""
-    rng = np.random.default_rng((VERSION, seed))
+    rng = np.random.default_rng((world.version, seed))
     iconic = category is not None or rng.random() < world.iconic
     names = frozenset(c.name for c in CATEGORIES[:world.categories])
     home = None if category is None else category - 1
     scene = choose_scene(rng, names, home)
-    backdrop, marks, air = _backdrop(world, scene, rng)
+    plane = plane_of(world, rng)
+    backdrop, marks, air = backdrop_of(world, scene, rng, plane)
+    if world.frames:
+        marks = hang_frames(world, scene, rng, backdrop, marks, plane)
     entries, hero = plan(world, scene, rng), []
     if iconic and (entries or home is not None):
         hero, entries = _portrayed(world, entries, home, rng)
-    placed = arrange(world, scene, rng, entries) + hero
+    placed = _in_order(arrange(world, scene, rng, entries), hero)
+    if world.backed:
+        back(world, backdrop, rng, placed)
+    surfaces = surfaces_of(world, scene, placed, rng)
     while True:
         image = backdrop.copy()
-        owner, full = _paint(world, image, placed, air)
+        owner, full, worn = paint(world, image, placed, surfaces, air, plane)
         records = instances_of(world, placed, owner, full)
         hidden = twin(records)
-        if hidden is None:
+        covered = _covered(placed, records, hero)
+        if hidden is None and covered is None:
             break
-        del placed[hidden]
+        if hidden is not None:
+            del placed[hidden], surfaces[hidden]
+        else:
+            placed.append(placed.pop(covered))
+            surfaces.append(surfaces.pop(covered))
     in_view = [m for m in marks if not owner[m[1]:m[1] + m[3], m[0]:m[0] + m[2]].any()]
-    picture = _photograph(world, image, rng)
+    in_view += [m for k, m in worn if (owner[m[1]:m[1] + m[3], m[0]:m[0] + m[2]] == k).all()]
+    picture = _photograph(world, image, rng, air)
     instances = with_crowds(world, [record for record in records if record], rng)
-    return Drawing(picture, instances, scene, np.array(in_view, int).reshape(-1, 4))
+    return Drawing(picture, instances, scene, np.array(in_view, int).reshape(-1, 4), placed, owner)
 
 
 def _portrayed(world: World, entries: list[Entry], home: int | None, rng) -> tuple[list[Placed], list[Entry]]:
     """The portrait of an iconic picture, and what else is in it."""
-    if home is not None:
-        return [portrait(world, home, rng)], []
-    hero = portrait(world, entries[0].category, rng)
-    return [hero], [] if rng.random() < 0.6 else entries[1:2]
+    if home is None:
+        hero = portrait(world, entries[0].category, rng)
+        return [hero], [] if rng.random() < 0.6 else entries[1:2]
+    hero = portrait(world, home, rng)
+    if not world.company or rng.random() > world.company:
+        return [hero], []
+    hero.depth = hero.y - rng.uniform(0, 0.3) * world.size
+    return [hero], [entry for entry in entries if entry.category != home]
 
 
-def _backdrop(world: World, scene: Scene, rng) -> tuple[np.ndarray, list, np.ndarray]:
-    """A scene's stuff, layers first and prints last; the prints' marks (xywh px) and the air's colour."""
-    image = np.full((world.size, world.size, 3), 128, np.uint8)
-    for painter, *details in scene.layers:
-        getattr(backgrounds, painter)(image, rng, *details)
-    above = image[:max(1, world.size // 3)]
-    air = np.array(sumElems(above)[:3]) / (above.size // 3)
-    unit, marks = world.size / 128, []
-    names = [name for name in scene.things if INDEX[name] < world.categories]
-    weights = [scene.things[name][0] for name in names]
-    for _ in range(rng.poisson(world.stuff)):
-        name = names[pick(rng, weights)]
-        zone = scene.zones[scene.things[name][1]]
-        wide, high = rng.uniform(0.7, 1.1) * world.size, rng.uniform(0.35, 0.7) * world.size
-        x = rng.uniform(-0.1, 1.1) * (world.size - wide)
-        y = (zone.top + rng.uniform(-0.1, 0.5) * (zone.bottom - zone.top)) * world.size - high / 3
-        box = tuple(int(min(max(v, 0), world.size)) for v in (x, y, x + wide, y + high))
-        size = round(exp(rng.uniform(np.log(6), np.log(12))) * unit)
-        far, before = _far(world, size), image.copy()
-        fog = world.haze * far
-        draw, width = CATEGORIES[INDEX[name]].draw, rng.uniform(17, 22) * unit
-        marks += backgrounds.prints(image, rng, draw, box, size, width, fog, air)
-        region = box[0], box[1], box[2] - box[0], box[3] - box[1]
-        backgrounds.soften(image, before, region, world.focus * far * unit)
-    return image, marks, air
+def _in_order(placed: list[Placed], hero: list[Placed]) -> list[Placed]:
+    """Far ones first, and a portrait's subject among them."""
+    return sorted(placed + hero, key=lambda item: item.depth)
 
 
-def _far(world: World, side: float) -> float:
-    """How far away a thing of `side` px is: 1 at the horizon, 0 where the air takes nothing."""
-    return max(0.0, 1 - side / (0.3 * world.size))
-
-
-def _paint(world: World, image: np.ndarray, placed: list[Placed], air) -> tuple[np.ndarray, list[int]]:
-    """Draw everything, far first; whose each pixel is (index + 1; 0: nobody's), and how many each covered."""
-    owner = np.zeros(image.shape[:2], np.uint16)
-    full = []
-    for k, item in enumerate(placed, 1):
-        far = _far(world, max(item.wide, item.high))
-        before = image.copy() if far else image
-        mask = render(image, item.parts, item.matrix)
-        box = x, y, w, h = boundingRect(mask.view(np.uint8))
-        window = slice(y, y + h), slice(x, x + w)
-        mask = mask[window]
-        if far and w:
-            fog, spot = world.haze * far, image[window]
-            np.copyto(spot, (spot * (1 - fog) + air * fog).astype(np.uint8), where=mask[..., None])
-            backgrounds.soften(image, before, box, world.focus * far * world.size / 128)
-        owner[window][mask] = k
-        full.append(int(np.count_nonzero(mask)))
-    return owner, full
+def _covered(placed: list[Placed], records: list[dict | None], hero: list[Placed]) -> int | None:
+    """The place of a portrait's subject if others hide it and it is not in front yet, else None."""
+    for k, (item, record) in enumerate(zip(placed, records)):
+        if item in hero and record is None and k < len(placed) - 1:
+            return k
+    return None
 
 
 @cache
@@ -170,8 +165,11 @@ def _sensor(size: int) -> np.ndarray:
     return np.random.default_rng(VERSION).standard_normal((2 * size, 2 * size, 3)).astype(np.float32)
 
 
-def _photograph(world: World, image: np.ndarray, rng) -> np.ndarray:
-    """Exposure, tint and side light; lens blur; sensor noise."""
+def _photograph(world: World, image: np.ndarray, rng, air) -> np.ndarray:
+    """Mist; exposure, tint and side light; lens blur; sensor noise."""
+    if world.veil:
+        share = world.veil * rng.random()
+        image = (image * np.float32(1 - share) + (air * share).astype(np.float32)).astype(np.uint8)
     exposure = np.clip(rng.normal(0, world.light) + rng.normal(0, world.tint, 3), -0.4, 0.2)
     gain = np.array([exp(stop) for stop in exposure.tolist()])
     side = np.linspace(-1, 1, world.size) * rng.normal(0, world.light)

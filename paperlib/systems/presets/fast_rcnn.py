@@ -37,6 +37,20 @@ def tiny(num_classes: int = 36) -> FastRCNNConfig:
     )
 
 
+def scale(num_classes: int = 36) -> FastRCNNConfig:
+    """A true scale model for 128 px images on a CPU core: trunk slim at scale 1/2, P2-P5 of strides 2 to 16.
+
+    Differs: 40 px is the canonical RoI (224 px of 800 in FPN Eq. 1), read from P4, where it is 5 cells wide.
+    """
+    return FastRCNNConfig(
+        num_classes=num_classes,
+        trunk=TrunkConfig("slim", scale=0.5),
+        pyramid=PyramidConfig(levels=(2, 3, 4, 5), dim=32, extra=None),
+        roi=RoIConfig("align", side=5, canonical_size=40.0),
+        head=BoxHeadConfig((128, 128)),
+    )
+
+
 def vgg16(num_classes: int = 20, weights: str | None = None) -> FastRCNNConfig:
     """Model L as published: VGG16 with conv1 and conv2 fixed, 2000 proposals
     (Fast R-CNN Sec. 2.2, 4.1, 4.5)."""

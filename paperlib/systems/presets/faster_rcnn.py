@@ -33,6 +33,22 @@ def rpn_tiny(num_classes: int = 36) -> RPNConfig:
     )
 
 
+def rpn_scale(num_classes: int = 36) -> RPNConfig:
+    """A true scale model for 128 px images on a CPU core: trunk slim at scale 1/2, P2-P6 of strides 2 to 32.
+
+    Differs: anchors of 4 strides (8 in FPN), 8 to 128 px, since half of the objects are under 16 px; 128
+             sampled of 16,368.
+    """
+    anchors = AnchorConfig(levels=LEVELS, size_per_stride=4.0, scales=(1.0,))
+    return RPNConfig(
+        num_classes=num_classes,
+        trunk=TrunkConfig("slim", scale=0.5),
+        pyramid=PyramidConfig(levels=LEVELS, dim=32, extra="pool"),
+        rpn=ProposerConfig(anchors, samples=128, hidden_std=0.03,
+                           train=ProposalConfig(pre_nms=200, keep=100)),
+    )
+
+
 def rpn_small(num_classes: int = 20) -> RPNConfig:
     """Faster R-CNN's own geometry for 128 px images: model S's last map, 3 scales (24, 48, 96 px) and 3
     ratios.
@@ -87,6 +103,14 @@ def tiny(num_classes: int = 36) -> FasterRCNNConfig:
     return _on(detector, rpn_tiny(num_classes), ProposalConfig(pre_nms=400, keep=100),
                roi=replace(detector.roi, levels=(2, 3, 4, 5)), sample=RoISampleConfig(background=(0.0, 0.5)),
                rpn_pyramid=PyramidConfig(levels=LEVELS, dim=64, extra="pool"))
+
+
+def scale(num_classes: int = 36) -> FasterRCNNConfig:
+    """On the pyramid of `rpn_scale`: RoIs from P2-P5, 100 proposals at test time."""
+    detector, proposer = fast.scale(num_classes), rpn_scale(num_classes)
+    return _on(detector, proposer, ProposalConfig(pre_nms=400, keep=100),
+               roi=replace(detector.roi, levels=(2, 3, 4, 5)), sample=RoISampleConfig(background=(0.0, 0.5)),
+               rpn_pyramid=proposer.pyramid)
 
 
 def vgg16(num_classes: int = 20, weights: str | None = None) -> FasterRCNNConfig:

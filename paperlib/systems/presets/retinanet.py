@@ -26,6 +26,22 @@ def tiny(num_classes: int = 36) -> RetinaNetConfig:
     )
 
 
+def scale(num_classes: int = 36) -> RetinaNetConfig:
+    """A true scale model for 128 px images on a CPU core: trunk slim at scale 1/2, so that P3-P7 have strides
+    4 to 64.
+
+    Differs: anchors of 3 strides, 12 to 305 px (4 in the paper), since half of the objects are under 16 px;
+             one layer a subnet.
+    """
+    return RetinaNetConfig(
+        num_classes=num_classes,
+        trunk=TrunkConfig("slim", scale=0.5),
+        pyramid=PyramidConfig(dim=32),
+        anchors=AnchorConfig(size_per_stride=3.0),
+        head=HeadConfig(convs=1, hidden_std=0.03, out_kernel=1),
+    )
+
+
 def resnet50(num_classes: int = 80, weights: str | None = None) -> RetinaNetConfig:
     """The paper's ablation model (RetinaNet Sec. 4); `weights` also fix the norms, the stem and the first
     stage."""

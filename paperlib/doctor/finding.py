@@ -1,0 +1,19 @@
+"""What an examination says: a line of the doctor's report."""
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report."""
+    topic: str                 # boxes | images | classes | anchors | proposals | scale | model
+    level: str                 # "ok" | "look" (may be meant) | "bad" (training will suffer or fail)
+    text: str
+    advice: str = ""
+
+    @property
+    def serious(self) -> bool:
+        return self.level == "bad"
+
+    def __str__(self) -> str:
+        advice = f"\n       -> {self.advice}" if self.advice else ""
+        return f"[{self.level:>4}] {self.topic}: {self.text}{advice}"
