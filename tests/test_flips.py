@@ -57,8 +57,8 @@ def mend(part, scores: dict) -> None:
     elif part.fails:
         scores[better[0]], scores[worse[0]] = 60.0, 5.0
     elif part.margin == "two-sided":
-        level = scores[better[0]]  # the worse row may stay a little behind: "slightly" has a direction, too
-        scores[worse[0]] = min(max(scores[worse[0]], 0.995 * level), 1.005 * level)
+        if abs(scores[better[0]] / scores[worse[0]] - 1) > 0.008:  # a claim may ask for a lead within the margin
+            scores[worse[0]] = scores[better[0]]
     elif part.margin == "one-sided":
         level = scores[worse[0]]
         scores[better[0]] = max(scores[better[0]], 0.995 * level) if sign > 0 else min(scores[better[0]], 1.005 * level)
