@@ -12,17 +12,13 @@ from paperlib.config import override
 from paperlib.data import named_sets
 from paperlib.data.read_coco import read_coco
 from paperlib.data.selective_search import save_proposals
-from paperlib.doctor import examine
+from paperlib.doctor import data_findings, examine
 from paperlib.doctor.anchor_coverage import anchor_coverage, proposal_coverage
-from paperlib.doctor.examine import (
-    doctor,
-    examine_anchors,
-    examine_classes,
-    examine_model,
-    examine_proposals,
-    examine_records,
-)
-from paperlib.doctor.overfit import missed, overfit
+from paperlib.doctor.data_findings import examine_classes, examine_records
+from paperlib.doctor.examine import doctor
+from paperlib.doctor.missed import missed
+from paperlib.doctor.model_findings import examine_anchors, examine_model, examine_proposals
+from paperlib.doctor.overfit import overfit
 from paperlib.parts.anchors import AnchorConfig
 from paperlib.parts.boxes import iou
 from paperlib.parts.matching import MatchConfig
@@ -299,7 +295,7 @@ def test_bccd_platelets_are_out_of_reach_of_the_anchors_at_128_px(shared):
 
 
 def test_the_report_of_coco128_is_plain(shared, capsys, monkeypatch):
-    monkeypatch.setattr(examine, "OPENED", 16)
+    monkeypatch.setattr(data_findings, "OPENED", 16)
     doctor(named_sets.load(shared / "data/coco128"), size=128, steps=0)
     out = capsys.readouterr().out
     assert out.startswith("coco128: 128 images, 939 objects, 80 classes; training size 128\n")
