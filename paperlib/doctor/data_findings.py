@@ -8,6 +8,7 @@ from paperlib.data.detection_set import DetectionSet
 from paperlib.data.plausibility import inspect
 from paperlib.data.record_checks.faults import Fault
 from paperlib.doctor.finding import Finding
+from paperlib.doctor.training_size import even_picks
 from paperlib.training.trained import compare, nothing_in
 
 OPENED = 1000                  # images that are opened at most
@@ -17,8 +18,7 @@ RARE = 10                      # objects: of a class with fewer, AP is mostly ch
 
 def examine_records(dataset: DetectionSet) -> list[Finding]:
     """What loading dropped or clipped, and what `plausibility.inspect` sees in (at most OPENED) images."""
-    step = -(-len(dataset) // OPENED)
-    sample = dataset.subset(range(0, len(dataset), step))
+    sample = dataset.subset(even_picks(dataset, OPENED))
     faults = inspect([sample])
     findings = []
     for action, records in (("dropped", dataset.skipped), ("clipped", dataset.clipped)):

@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 import torch
 from torch import Tensor, nn
 
+from paperlib.doctor.anchor_coverage import best_iou
 from paperlib.parts import boxes as box_parts
 
 PER_OBJECT = 3                 # proposals an object among which a proposal method should have it
@@ -23,7 +24,7 @@ def missed(model: nn.Module, images: Tensor, targets: list[dict], classes: list[
     total = Counter()
     lost = defaultdict(list)                               # label: (best IoU, answer) of each lost object
     for i, (target, detections) in enumerate(zip(targets, detected)):
-        reached = _best_iou(target["boxes"], _regions_of(i, regions))
+        reached = best_iou(target["boxes"], _regions_of(i, regions))
         answers = _answers(target["boxes"], detections)
         labels, counted = target["labels"], ~target["crowd"]
         wrong = counted & (answers != labels)
@@ -49,13 +50,6 @@ def _regions_of(i: int, regions: Tensor) -> Tensor:
     if regions.shape[1] == 4:
         return regions
     return regions[regions[:, 0] == i, 1:]
-
-
-def _best_iou(gt: Tensor, boxes: Tensor) -> Tensor:
-    """(G,) the highest IoU of each object with a box; 0 without boxes."""
-    if not len(boxes):
-        return gt.new_zeros(len(gt))
-    return box_parts.iou(gt, boxes).amax(1)
 
 
 def _answers(gt: Tensor, detections: dict) -> Tensor:
