@@ -186,7 +186,8 @@ def quick(monkeypatch):
 
 @pytest.mark.parametrize(("system", "changes", "topics"), [
     ("retinanet", {}, ["anchors"]), ("rpn", {}, ["anchors"]), ("faster_rcnn", {}, ["anchors"]),
-    ("fast_rcnn", {}, ["proposals"]), ("fast_rcnn", {"proposals.kind": "dense"}, ["proposals"]),
+    ("fast_rcnn", {}, ["proposals"]), ("rcnn", {}, ["proposals"]),
+    ("fast_rcnn", {"proposals.kind": "dense"}, ["proposals"]),
     ("faster_rcnn", {"training": "alternating"}, ["anchors"]),
     ("faster_rcnn", {"training": "separate", "train_on": "given"}, ["anchors", "proposals"]),
     ("faster_rcnn", {"training": "separate", "train_on": "given", "test_on": "given"}, ["proposals"])])
@@ -202,7 +203,7 @@ def test_every_system_can_be_examined(tmp_path, capsys, system, changes, topics)
     assert ("objects with a given proposal of IoU >= 0.5" in shown) == ("proposals" in topics)
 
 
-@pytest.mark.parametrize("system", ["retinanet", "fast_rcnn", "rpn", "faster_rcnn"])
+@pytest.mark.parametrize("system", ["retinanet", "fast_rcnn", "rpn", "faster_rcnn", "rcnn"])
 def test_the_command_examines_every_system(tmp_path, capsys, quick, system):
     healthy(tmp_path)
     main(["doctor", str(tmp_path), "--budget", "smoke", "--system", system, "--preset", "tiny"])

@@ -14,10 +14,10 @@ from paperlib.data.given_proposals import RICH, closest_dense, dense_boxes, with
 from paperlib.data.read_coco import read_coco
 from paperlib.data.selective_search import read_proposals, save_proposals, selective_search
 from paperlib.parts import boxes
-from paperlib.parts.anchors import inside
+from paperlib.parts.anchors import anchors_for, inside
 from paperlib.parts.proposals import ProposalSource
 from paperlib.scoring.detect import detect_all
-from paperlib.systems.presets.faster_rcnn import tiny
+from paperlib.systems.presets.faster_rcnn import rpn_small, tiny
 from paperlib.training.recipes import Recipe
 from paperlib.training.trainer import prepare
 
@@ -121,6 +121,11 @@ def test_kinds(dataset):
     whole = dense_boxes((64, 64), RICH)
     assert len(whole) > 10 * len(grid) and len(some.unique(dim=0)) > 40
     assert (some[:, None] == whole).all(-1).any(1).all()
+    added = with_proposals(dataset, ProposalSource("beside_rich", keep=3, dense=50)).proposals[0]
+    assert added[:3].equal(few[0][:3]) and added[3:].equal(some)
+    windows, cfg = with_proposals(dataset, ProposalSource("anchors", keep=10_000)).proposals[0], rpn_small().rpn
+    anchors = boxes.clip(anchors_for(cfg.anchors, {3: (8, 8)}), (64, 64))  # the RPN's, but far over the edge
+    assert 0 < len(windows) < len(anchors) and (windows[:, None] == anchors).all(-1).any(1).all()
     with pytest.raises(ValueError, match=r"proposals.kind 'edges': expected 'selective_search'"):
         with_proposals(dataset, ProposalSource("edges"))
 

@@ -1,4 +1,5 @@
 """R-CNN as a system: windows, features, detections; what it does without regions, objects or more than one class."""
+import os
 from pathlib import Path
 
 import pytest
@@ -7,12 +8,16 @@ import torch.nn.functional as F
 from test_pinned import scenes
 
 from paperlib.config import override
+from paperlib.data.named_sets import load
 from paperlib.parts import boxes
 from paperlib.parts.crops.warp import crops
 from paperlib.parts.crops.windows import WindowSampleConfig, sample_windows
+from paperlib.scoring.coco_metrics import evaluate
 from paperlib.systems.presets import rcnn as presets
 from paperlib.systems.rcnn import RCNN
 from paperlib.systems.rcnn_config import LAYERS
+from paperlib.training.recipes import Recipe
+from paperlib.training.trainer import sides, train
 
 
 def network(num_classes=20, preset="tiny", **changes):
@@ -148,8 +153,8 @@ def test_a_ridge_moves_each_detection_by_its_class():
     images, targets = scenes()
     net, regions = network(2, **{"ridge.times": 1, "detect.score": 0.0, "detect.nms": 1.0}), targets[0]["proposals"][:1]
     trained(net)
-    net.ridge.weight.data.zero_()
-    net.ridge.bias.data.copy_(torch.tensor([0.1, 0, 0, 0, 0, -0.1, 0, 0]))
+    net.ridge.weight.zero_()
+    net.ridge.bias.copy_(torch.tensor([0.1, 0, 0, 0, 0, -0.1, 0, 0]))
     (detected,) = net.detect(images[:1], proposals=[regions])
     for box, label in zip(detected["boxes"], detected["labels"]):
         move = net.ridge.bias.view(2, 4)[label - 1]
@@ -169,7 +174,29 @@ def test_a_second_move_is_scored_and_moved_as_of_its_class():
     assert len(second["boxes"]) <= len(first["boxes"])
 
 
-SWITCHES = [{"crop.kind": "square"}, {"crop.kind": "square_alone"}, {"crop.context": 0.0}, {"crop.size": 40},
+def test_opencv_without_selective_search_says_how_to_get_it(monkeypatch):
+    import cv2
+
+    from paperlib.data.selective_search import selective_search
+    monkeypatch.delattr(cv2, "ximgproc")
+    with pytest.raises(OSError, match=r"lacks ximgproc.*pip install opencv-contrib-python-headless"):
+        selective_search(torch.zeros(32, 32, 3, dtype=torch.uint8).numpy())
+
+
+@pytest.mark.parametrize(("name", "split"), [("bccd", "train"), ("coco128", None)])
+def test_photographs_go_through_the_whole_system(name, split, tmp_path):
+    root = os.environ.get("PAPERLIB_SHARED")
+    if not root:
+        pytest.skip("PAPERLIB_SHARED names no folder of photographs")
+    recipe = Recipe(data=str(Path(root) / "data" / name), train=split, test=split, preset="tiny", train_images=2,
+                    size=(96, 160), steps=2, batch=2, lr=0.001, warmup=0, bf16=False, set={"proposals.keep": 30})
+    net, history = train("rcnn", recipe, 0, {"ridge.times": 1}, torch.device("cpu"))
+    metrics = evaluate(net, load(recipe.data, split, limit=2), torch.device("cpu"), **sides(recipe))
+    assert len(history) == 4 and net.stages_done.all() and 0 <= metrics["AP50"] <= 1
+
+
+SWITCHES = [{"sample.hi": 0.7},
+            {"crop.kind": "square"}, {"crop.kind": "square_alone"}, {"crop.context": 0.0}, {"crop.size": 40},
             {"sample.num": 16}, {"sample.positive": 0.5}, {"sample.biased": False}, {"side": 3}, {"widths": [64, 32]}]
 
 
@@ -220,5 +247,5 @@ def test_the_published_geometry_goes_through_vgg16():
     with torch.device("meta"):
         net = RCNN(presets.vgg16())
     assert net.cfg.crop.size == 224 and net.cfg.crop.context == 16 and net.cfg.proposals.keep == 2000
-    assert net.fc6.in_features == 512 * 7 * 7 and net.ridge.out_features == 80
+    assert net.fc6.in_features == 512 * 7 * 7 and net.ridge.weight.shape == (80, 25088)
     assert LAYERS == ("pool5", "fc6", "fc7") and Path(presets.__file__).stem == "rcnn"

@@ -49,6 +49,6 @@ def test_activations_are_those_of_the_middle_cell():
     dataset = with_proposals(load("minivoc", "test", limit=2), ProposalSource(keep=5))
     net = network()
     regions = fire(net, dataset, torch.device("cpu"))
-    assert regions.values.shape == (10, net.trunk.channels[3]) and regions.image.tolist() == [0] * 5 + [1] * 5
-    pool5 = net.features(dataset.image(1), dataset.proposals[1])["pool5"].float().unflatten(1, (-1, 4, 4))
-    torch.testing.assert_close(regions.values[5:], pool5[:, :, 2, 2])
+    assert regions.values.shape == (10, net.trunk.channels[5]) and regions.image.tolist() == [0] * 5 + [1] * 5
+    pool5 = net.features(dataset.image(1), dataset.proposals[1])["pool5"].float().unflatten(1, (-1, 2, 2))
+    torch.testing.assert_close(regions.values[5:], pool5[:, :, 1, 1])

@@ -76,6 +76,6 @@ def test_without_a_file(capsys):
 def test_runs_that_change_nothing(file, monkeypatch):
     file.write_text(sealed([record("gamma 2", 2, 0.3)]))
     line = Verdict(id="a", paper="fpn", place="", line="", kind="trend", tier=1, say="", published=1, unit="", how="")
-    monkeypatch.setattr(sent_in, "judged", lambda plan, kind: [line])
+    monkeypatch.setattr(sent_in, "judged", lambda plan, kinds: [line])
     said, usable = sent_in.report(file, "mini")
     assert usable and said[-1] == "No verdict, and no interval of one, would be another with them."

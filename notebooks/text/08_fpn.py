@@ -1082,10 +1082,16 @@ as_printed("fpn/6", "Table 6, as printed: segment proposals; AR of 1000 segments
 # ## Every claim, and what became of it
 #
 # The paper's sentences that can be tested, in our words, with a verdict made by code: *holds* when the 95% interval of the
-# difference lies wholly on the paper's side of zero, *contradicted* on the other side, *unresolved* across it. Claims of "no
-# difference" need an interval within one point either way. *Enough* is the number of pairs of seeds after which a true difference as
-# large as the paper's, or as that margin, would show in half of all repeats: an unresolved claim with fewer pairs had no fair
-# trial yet. With as many, half of all trials still end unresolved; what they rule out is in the interval.
+# difference lies wholly on the paper's side of zero, *contradicted* on the other side, *unresolved* across it. A sentence of several parts
+# holds only if all do; the part that decides is shown. Claims of "no difference", or of a small one, need an interval within a margin: one and a half percent of
+# ours, or the share that the paper prints, if that is more. *Enough* is the number of pairs of seeds after which a true difference as
+# large as the paper's, or as that margin, would show in four of five repeats: an unresolved claim with fewer pairs had no fair
+# trial yet. With as many, one trial of five still ends unresolved; what it rules out is in the interval.
+#
+# Read so, more of the paper fails here than its deltas show. The lateral connections cost Fast R-CNN more than the top-down path, not less;
+# pooling from $P_2$ alone is the better one, not marginally worse; one head for all levels beats heads apart, by more than "as accurate"
+# allows. On large objects the pyramid is behind the single maps as well, which the paper's is not. And what $P_2$ alone says of levels
+# and of the number of anchors is one contrast, counted as two claims.
 
 # %%
 from paperlib.claims import verdicts

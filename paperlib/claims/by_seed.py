@@ -10,14 +10,6 @@ def mean_by_seed(rows: Sequence[dict[int, float]]) -> dict[int, float]:
     return means
 
 
-def least_by_seed(rows: Sequence[dict[int, float]]) -> dict[int, float]:
-    """The least of the rows, of the seeds that every row has."""
-    least = {}
-    for seed in set.intersection(*map(set, rows)):
-        least[seed] = min(row[seed] for row in rows)
-    return least
-
-
 def difference_by_seed(minuend: dict[int, float], subtrahend: dict[int, float]) -> dict[int, float]:
     """The difference of two, of the seeds that both have."""
     differences = {}

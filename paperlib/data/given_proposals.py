@@ -14,7 +14,10 @@ from paperlib.parts.proposals import ProposalSource
 GRID = AnchorConfig(levels=(3, 4, 5), size_per_stride=2.0, scales=(1.0, 2**0.5))
 RICH = AnchorConfig(levels=(2, 3, 4), size_per_stride=4.0, scales=(1.0, 2**0.25, 2**0.5, 2**0.75),
                     ratios=(0.35, 0.5, 0.71, 1.0, 1.41, 2.0, 2.83))
-GRIDS = {"dense": GRID, "dense_rich": RICH}
+# windows of one stage: the RPN's own anchors (Faster R-CNN Sec. 4.1: 128 to 512 px; here 24, 48 and 96)
+ANCHORS = AnchorConfig(levels=(3,), size_per_stride=3.0, scales=(1.0, 2.0, 4.0))
+GRIDS = {"dense": GRID, "dense_rich": RICH, "anchors": ANCHORS}
+SEARCHED = ("selective_search", "quality", "nearest_dense", "nearest_rich", "beside_rich")
 BORDER = 16                    # px by which a grid's box may cross the image's edge before it is cut there
 
 
@@ -68,13 +71,14 @@ def with_proposals(dataset: DetectionSet, source: ProposalSource, jobs: int | No
     if source.kind in GRIDS:
         rule = GRIDS[source.kind]
         proposals = [_some(dense_boxes(size, rule), source.keep, seed) for size, seed in zip(sizes, seeds)]
-    elif source.kind in ("selective_search", "quality", "nearest_dense", "nearest_rich"):
+    elif source.kind in SEARCHED:
         proposals = searched(dataset, source.kind == "quality", jobs)
     elif source.kind.endswith(".npz"):
         proposals = read_proposals(source.kind, dataset)
     else:
         raise ValueError(f"proposals.kind {source.kind!r}: expected 'selective_search', 'quality', 'dense', "
-                         "'dense_rich', 'nearest_dense', 'nearest_rich' or the path of an .npz file")
+                         "'dense_rich', 'anchors', 'nearest_dense', 'nearest_rich', 'beside_rich' or the "
+                         "path of an .npz file")
     for i, (size, seed) in enumerate(zip(sizes, seeds)):
         proposals[i] = _treated(proposals[i][:source.keep], source, size, seed)
     return dataclasses.replace(dataset, proposals=proposals)
@@ -88,8 +92,16 @@ def _treated(proposals: Tensor, source: ProposalSource, size: tuple[int, int], s
     if source.kind == "nearest_rich":
         proposals = closest_dense(proposals, size)
     if source.dense:
-        proposals = torch.cat([proposals, _some(dense_boxes(size), source.dense, seed)])
+        grid = dense_boxes(size, added_grid(source.kind))
+        proposals = torch.cat([proposals, _some(grid, source.dense, seed)])
     return proposals
+
+
+def added_grid(kind: str) -> AnchorConfig:
+    """The grid whose boxes are added to proposals of this kind."""
+    if kind == "beside_rich":
+        return RICH
+    return GRID
 
 
 def _some(grid: Tensor, num: int, seed: int) -> Tensor:

@@ -35,6 +35,9 @@ def selective_search(image: np.ndarray, quality: bool = False, seed: int = 0) ->
              Rank is a random number times the place in the order of size: OpenCV's own order cannot be
              repeated.
     """
+    if not hasattr(cv2, "ximgproc"):
+        raise OSError("this OpenCV lacks ximgproc, which selective search needs; expected the one "
+                      "with contrib modules: pip install opencv-contrib-python-headless, in place of others")
     bgr = np.ascontiguousarray(image[:, :, ::-1])
     search = cv2.ximgproc.segmentation.createSelectiveSearchSegmentation()
     search.setBaseImage(bgr)

@@ -76,7 +76,8 @@ def _level(logits: Tensor, deltas: Tensor, anchors: Tensor, sizes: Tensor, cfg: 
 
 @dataclass(frozen=True)
 class ProposalSource:
-    # selective_search, quality, [nearest_]dense, dense_rich, nearest_rich, or a .npz
+    # selective_search, quality, [nearest_]dense, dense_rich, nearest_rich, anchors, a .npz, or
+    # beside_rich: selective search, whose `dense` boxes are of the rich grid
     kind: str = "selective_search"
     keep: int = 1000  # proposals of an image: the best, or, of "dense", any (Fast R-CNN Sec. 3: 2000)
     dense: int = 0  # boxes of the dense grid, drawn at random, that are added (Fast R-CNN Sec. 5.5)

@@ -70,15 +70,20 @@ def learnt_sizes(system, dataset, device, batch: int = 16) -> Tensor:
     return (total / weight).cpu()
 
 
-def own_margin(sizes: Tensor, anchors: Tensor) -> float:
-    """How much nearer each mean proposal is to its own anchor than to any other: the least of these margins.
+def own_margins(sizes: Tensor, anchors: Tensor) -> Tensor:
+    """How much nearer each mean proposal is to its own anchor than to any other: (S,).
 
     Units:  log width and height.
     Shapes: sizes (S, 2) px, anchors (S, 4) px.
     """
     apart = torch.cdist(sizes.log(), (anchors[:, 2:] - anchors[:, :2]).to(sizes.dtype).log())  # (S, S)
     others = apart + torch.diag(torch.full((len(apart),), torch.inf))
-    return float((others.amin(1) - apart.diag()).min())
+    return others.amin(1) - apart.diag()
+
+
+def own_margin(sizes: Tensor, anchors: Tensor) -> float:
+    """The least of `own_margins`."""
+    return float(own_margins(sizes, anchors).min())
 
 
 def proposal_facts(system, dataset, device, short=None, long=None, images: int = 400) -> dict[str, float]:

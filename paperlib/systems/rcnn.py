@@ -5,6 +5,7 @@ C channels, D numbers in a layer.
 """
 from collections.abc import Callable
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -51,8 +52,8 @@ class RCNN(nn.Module, DetectionSystem):
         nn.init.normal_(self.cls.weight, std=cfg.cls_std)
         nn.init.zeros_(self.cls.bias)
         wide = dict(zip(LAYERS, (size, *cfg.widths)))[cfg.layer]
-        self.svm = _untrained(wide, cfg.num_classes)  # a layer's numbers -> a margin a class
-        self.ridge = _untrained(size, 4 * cfg.num_classes)  # pool5 -> a move of the box, a class
+        self.svm = Fitted(wide, cfg.num_classes)  # a layer's numbers -> a margin a class
+        self.ridge = Fitted(size, 4 * cfg.num_classes)  # pool5 -> a move of the box, a class
         self.register_buffer("stages_done", torch.zeros(2, dtype=torch.bool))  # the SVMs, the ridge
         self.store: Callable | None = None  # (image, regions, features) -> features, kept on disk
         self.to(memory_format=torch.channels_last)
@@ -160,12 +161,21 @@ class RCNN(nn.Module, DetectionSystem):
         return None
 
 
-def _untrained(inputs: int, outputs: int) -> nn.Linear:
-    """A linear layer of zeros that no gradient reaches."""
-    layer = nn.Linear(inputs, outputs).requires_grad_(False)
-    nn.init.zeros_(layer.weight)
-    nn.init.zeros_(layer.bias)
-    return layer
+class Fitted(nn.Module):
+    """A linear map that is no part of any loss: zeros until it is filled."""
+
+    def __init__(self, inputs: int, outputs: int):
+        super().__init__()
+        self.register_buffer("weight", torch.zeros(outputs, inputs))
+        self.register_buffer("bias", torch.zeros(outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight, self.bias)
+
+    def fill(self, weight: np.ndarray, bias: np.ndarray) -> None:
+        """Set weight (outputs, inputs) and bias (outputs,)."""
+        self.weight.copy_(torch.from_numpy(weight))
+        self.bias.copy_(torch.from_numpy(bias))
 
 
 def _at_once(image: Tensor, regions: Tensor, compute: Callable) -> dict[str, Tensor]:

@@ -99,14 +99,14 @@ def _are_given(cfg) -> bool:
 def _proposal_constants(source) -> dict:
     numbers = {}
     grids = {"dense": "dense", "nearest_dense": "dense",
-             "dense_rich": "dense_rich", "nearest_rich": "dense_rich"}
+             "dense_rich": "dense_rich", "nearest_rich": "dense_rich", "anchors": "anchors"}
     if source.kind in grids:
         numbers["grid"] = asdict(given_proposals.GRIDS[grids[source.kind]])
     if source.dense:
-        numbers["added grid"] = asdict(given_proposals.GRID)
+        numbers["added grid"] = asdict(given_proposals.added_grid(source.kind))
     if source.kind in grids or source.dense:
         numbers["border"] = given_proposals.BORDER
-    if source.kind in ("selective_search", "nearest_dense", "nearest_rich"):
+    if source.kind in ("selective_search", "nearest_dense", "nearest_rich", "beside_rich"):
         numbers["search"] = [selective_search.FAST, selective_search.SMALL]
     if source.kind == "quality":
         numbers["search"] = [selective_search.QUALITY, selective_search.SMALL]

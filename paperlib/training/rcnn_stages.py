@@ -141,7 +141,7 @@ def svm_stage(system: RCNN, batches: Batches, device: torch.device, seed: int = 
         return {"weight": weight, "bias": bias, "loss": error}
 
     made = _once(folder, "svm", [cfg.layer, to_dict(cfg.svm), seed], system, batches, device, work)
-    _fill(system.svm, made["weight"], made["bias"])
+    system.svm.fill(made["weight"], made["bias"])
     system.stages_done[0] = True
     return {"stage": "svm", "loss": float(made["loss"]), "seconds": float(made["seconds"])}
 
@@ -157,15 +157,10 @@ def ridge_stage(system: RCNN, batches: Batches, device: torch.device, folder: Pa
 
     which = to_dict(replace(cfg.ridge, times=1))
     made = _once(folder, "ridge", [which], system, batches, device, work)
-    _fill(system.ridge, made["weight"].reshape(4 * cfg.num_classes, -1), made["constant"].reshape(-1))
+    system.ridge.fill(made["weight"].reshape(4 * cfg.num_classes, -1), made["constant"].reshape(-1))
     system.stages_done[1] = True
     return {"stage": "ridge", "loss": float(made["error"].mean()), "seconds": float(made["seconds"]),
             "pairs": int(made["pairs"].sum())}
-
-
-def _fill(layer: torch.nn.Linear, weight: np.ndarray, bias: np.ndarray) -> None:
-    layer.weight.data.copy_(torch.from_numpy(weight))
-    layer.bias.data.copy_(torch.from_numpy(bias))
 
 
 def _once(folder: Path | None, stage: str, choices: list, system: RCNN, batches: Batches,

@@ -10,13 +10,14 @@ from torch import Tensor
 from paperlib.parts.roi_training import RoISampleConfig, sample_rois
 from paperlib.parts.sampling import sample
 
-ALL_WINDOWS = RoISampleConfig(num=2**30, positive=1.0, background=(0.0, 0.5))  # of an image, IoU 0 among them
+ALL = 2**30  # more windows than an image has
 
 
 @dataclass(frozen=True)
 class WindowSampleConfig:
     num: int = 128  # windows a step (Sec. 2.3)
-    positive: float = 0.25  # share of them with an IoU of .5 or more with an object: 32 of 128 (Sec. 2.3)
+    positive: float = 0.25  # share of them that show an object: 32 of 128 (Sec. 2.3)
+    hi: float = 0.5  # IoU with an object from which a window shows it (Sec. 2.3)
     biased: bool = True  # towards positive windows, which are rare (Sec. 2.3); False: all windows alike
 
 
@@ -28,7 +29,8 @@ def sample_windows(targets: list[dict],
             that touch no object among them; objects' own boxes are windows too. Fewer positives: more of the
             others.
     """
-    rois, labels, _ = sample_rois([target["proposals"] for target in targets], targets, ALL_WINDOWS)
+    every = RoISampleConfig(num=ALL, positive=1.0, hi=cfg.hi, background=(0.0, cfg.hi))
+    rois, labels, _ = sample_rois([target["proposals"] for target in targets], targets, every)
     if cfg.biased:
         kept = (sample((labels > 0).long(), cfg.num, cfg.positive) >= 0).nonzero().squeeze(1)
     else:

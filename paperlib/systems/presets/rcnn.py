@@ -23,14 +23,14 @@ def small(num_classes: int = 20) -> RCNNConfig:
 
 
 def tiny(num_classes: int = 20) -> RCNNConfig:
-    """For tests: the tiny trunk's level 3 and thin layers of random weights on crops of 32 px."""
+    """For tests: the tiny trunk and thin layers of random weights on crops of 64 px."""
     return RCNNConfig(
         num_classes=num_classes,
         trunk=TrunkConfig("tiny"),
-        level=3,
-        side=4,
+        level=5,
+        side=2,
         widths=(64, 64),
-        crop=CropConfig(32, CONTEXT * 32 / PUBLISHED_SIDE),
+        crop=CropConfig(64, CONTEXT * 64 / PUBLISHED_SIDE),
     )
 
 
