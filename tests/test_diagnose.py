@@ -13,12 +13,12 @@ from paperlib.data import named_sets
 from paperlib.data.read_coco import read_coco
 from paperlib.data.selective_search import save_proposals
 from paperlib.doctor import data_findings, examine
-from paperlib.doctor.anchor_coverage import anchor_coverage, proposal_coverage
+from paperlib.doctor.anchor_coverage import anchor_coverage, best_iou, proposal_coverage
 from paperlib.doctor.data_findings import examine_classes, examine_records
 from paperlib.doctor.examine import doctor
 from paperlib.doctor.missed import missed
 from paperlib.doctor.model_findings import examine_anchors, examine_model, examine_proposals
-from paperlib.doctor.overfit import Trial, overfit
+from paperlib.doctor.overfit import Trial, overfit, with_objects
 from paperlib.parts.anchors import AnchorConfig
 from paperlib.parts.boxes import iou
 from paperlib.parts.matching import MatchConfig
@@ -314,6 +314,30 @@ def test_a_rare_class_is_pointed_out(tmp_path):
     assert rare.level == "look" and "green has 9; 1 classes have fewer" in rare.text and "chance" in rare.advice
     (uneven,) = examine_classes(painted(tmp_path, [row * 101, [(20, 20, 9, 9, 2)] * 10]), 2)
     assert uneven.level == "look" and not uneven.advice    # 1010 to 10
+
+
+def test_nothing_opens_images_that_cannot_be_read(tmp_path):
+    healthy(tmp_path)
+    (tmp_path / "images/1.png").write_bytes(b"")
+    data = read_coco(tmp_path / "instances.json", report=None)
+    cfg = override(PRESETS["fast_rcnn"]["tiny"](2), {"proposals.kind": "dense"})
+    findings = doctor(data, cfg, system="fast_rcnn", steps=1, device=torch.device("cpu"), report=None)
+    assert findings[0].serious and not {f.topic for f in findings} & {"proposals", "model"}
+    findings = doctor(data, tiny(2), steps=1, device=torch.device("cpu"), report=None)
+    assert "anchors" in {f.topic for f in findings} and "model" not in {f.topic for f in findings}
+
+
+def test_objects_without_any_box_near_are_reached_by_none():
+    gt = torch.tensor([[0.0, 0, 10, 10], [5, 5, 9, 9]])
+    assert best_iou(gt, torch.zeros(0, 4)).tolist() == [0, 0]
+    assert best_iou(gt, gt[:1]).tolist() == pytest.approx([1, 16 / 100])
+
+
+def test_the_first_images_with_objects_are_the_batch(tmp_path):
+    box = (4, 6, 24, 24, 1)
+    data = painted(tmp_path, [[box], [], [box], [box], [box]], crowd=(1,))
+    few = with_objects(data, SYSTEMS["retinanet"](tiny(2)), 2)
+    assert few.image_ids == [0, 3]                         # 1 is empty, 2 has a crowd alone
 
 
 def test_a_loss_that_explodes_is_a_finding_not_a_crash(tmp_path):
