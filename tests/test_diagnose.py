@@ -12,17 +12,13 @@ from paperlib.config import override
 from paperlib.data import named_sets
 from paperlib.data.read_coco import read_coco
 from paperlib.data.selective_search import save_proposals
-from paperlib.doctor import examine
+from paperlib.doctor import data_findings, examine
 from paperlib.doctor.anchor_coverage import anchor_coverage, proposal_coverage
-from paperlib.doctor.examine import (
-    doctor,
-    examine_anchors,
-    examine_classes,
-    examine_model,
-    examine_proposals,
-    examine_records,
-)
-from paperlib.doctor.overfit import missed, overfit
+from paperlib.doctor.data_findings import examine_classes, examine_records
+from paperlib.doctor.examine import doctor
+from paperlib.doctor.missed import missed
+from paperlib.doctor.model_findings import examine_anchors, examine_model, examine_proposals
+from paperlib.doctor.overfit import Trial, overfit
 from paperlib.parts.anchors import AnchorConfig
 from paperlib.parts.boxes import iou
 from paperlib.parts.matching import MatchConfig
@@ -284,6 +280,42 @@ def test_what_a_two_stage_system_missed_is_told_by_its_proposals():
     assert told == ["2 of 2 cat not found (best proposal IoU 0.00-1.00)"]  # image 0 has another's box, image 1 its own
 
 
+TRIAL = Trial(steps=9, images=4, first=2.0, last=0.1, ap50=1.0, frozen=[], pretrained=False, silent=[], unread=[],
+              missed=[])
+
+
+@pytest.mark.parametrize(("changes", "expected"), [
+    ({}, [("ok", "")]),
+    ({"ap50": 0.8}, [("look", "try more steps")]),
+    ({"ap50": 0.8, "last": 1.1}, [("bad", "wrong labels or boxes, lr, or parts that do not learn")]),
+    ({"ap50": 0.8, "missed": ["a"]}, [("look", "see the missed objects; then try more steps"), ("look", "")]),
+    ({"missed": ["a"]}, [("ok", "")]),
+    ({"frozen": ["p"], "pretrained": True}, [("ok", ""), ("ok", "")]),
+    ({"unread": ["p"]}, [("look", "their maps are for larger objects than these images have"), ("ok", "")])])
+def test_a_trial_is_graded_by_ap_then_by_loss(changes, expected):
+    findings = examine_model(replace(TRIAL, **changes))
+    assert [(f.level, f.advice) for f in findings] == expected
+
+
+def test_of_many_faults_five_are_listed(tmp_path):
+    boxes = [[(4, 4, 20, 20, 1), (4, 4, 20, 20, 1)]]       # each object labelled twice
+    (few,) = examine_records(painted(tmp_path, boxes * 5))
+    assert few.level == "look" and few.text.startswith("5 records deserve a look:") and not few.advice
+    (many,) = examine_records(painted(tmp_path, boxes * 6))
+    assert many.text.startswith("6 records") and many.text.count("\n") == 5 and "lists all" in many.advice
+
+
+def test_a_rare_class_is_pointed_out(tmp_path):
+    row = [(0, 0, 9, 9, 1)] * 10
+    data = painted(tmp_path, [row, row + [(20, 20, 9, 9, 2)] * 10])
+    (even,) = examine_classes(data, 2)
+    assert even.level == "ok" and even.text == "red has 20 objects, green has 10; 0 classes have fewer than 10"
+    (rare,) = examine_classes(painted(tmp_path, [row + [(20, 20, 9, 9, 2)] * 9]), 2)
+    assert rare.level == "look" and "green has 9; 1 classes have fewer" in rare.text and "chance" in rare.advice
+    (uneven,) = examine_classes(painted(tmp_path, [row * 101, [(20, 20, 9, 9, 2)] * 10]), 2)
+    assert uneven.level == "look" and not uneven.advice    # 1010 to 10
+
+
 def test_a_loss_that_explodes_is_a_finding_not_a_crash(tmp_path):
     trial = overfit(healthy(tmp_path), tiny(2), steps=20, lr=1e30, device=torch.device("cpu"))
     assert "not finite" in trial.error and examine_model(trial)[-1].serious
@@ -299,7 +331,7 @@ def test_bccd_platelets_are_out_of_reach_of_the_anchors_at_128_px(shared):
 
 
 def test_the_report_of_coco128_is_plain(shared, capsys, monkeypatch):
-    monkeypatch.setattr(examine, "OPENED", 16)
+    monkeypatch.setattr(data_findings, "OPENED", 16)
     doctor(named_sets.load(shared / "data/coco128"), size=128, steps=0)
     out = capsys.readouterr().out
     assert out.startswith("coco128: 128 images, 939 objects, 80 classes; training size 128\n")

@@ -1,5 +1,6 @@
 """Judged claims are kept while nothing that they follow from changes."""
 import json
+import shutil
 import subprocess
 import sys
 import warnings
@@ -9,8 +10,9 @@ import pytest
 
 from paperlib.claims import kept, verdicts
 from paperlib.claims.joining import Part
-from paperlib.claims.tally import Verdict
-from paperlib.paths import REPOSITORY
+from paperlib.claims.tally import Verdict, restored
+from paperlib.paths import REPOSITORY, results_folder
+from paperlib.tables import records
 
 PART = Part("A minus B", "holds", 0.5, (0.1, 0.9), 5, p=0.02)
 LINE = Verdict(id="a", paper="fpn", place="Table 1", line="000:1", kind="trend", tier=1, say="s", published=[1, 2.5],
@@ -22,6 +24,7 @@ LINE = Verdict(id="a", paper="fpn", place="Table 1", line="000:1", kind="trend",
 def calls(tmp_path, monkeypatch):
     monkeypatch.setenv("PAPERLIB_RESULTS", str(tmp_path))
     asked = []
+    monkeypatch.setattr(verdicts, "keys", lambda plan: {})
     monkeypatch.setattr(verdicts, "judged", lambda plan, kinds=None: asked.append(plan) or [LINE])
     return asked
 
@@ -30,8 +33,8 @@ def test_what_is_kept_is_judged_once(calls, tmp_path):
     first = kept.judged("mini")
     assert first == [LINE]
     assert kept.judged("mini") == first and calls == ["mini"]
-    (tmp_path / "mini").mkdir()
-    (tmp_path / "mini" / "fpn_1.jsonl").write_text("{}\n")                  # a new record
+    (tmp_path / "bench").mkdir()
+    (tmp_path / "bench" / "ratios.jsonl").write_text("{}\n")                # a new record
     assert kept.judged("mini") == first and calls == ["mini"] * 2
     kept.judged("smoke")
     assert calls == ["mini", "mini", "smoke"]
@@ -42,8 +45,7 @@ def test_what_is_kept_is_judged_once(calls, tmp_path):
 
 def test_after_new_records_computed_claims_are_as_they_were(tmp_path, monkeypatch):
     monkeypatch.setenv("PAPERLIB_RESULTS", str(tmp_path))
-    register = [{"id": name} for name in ("fact", "a", "other")]
-    monkeypatch.setattr(kept, "claims", lambda: register)
+    monkeypatch.setattr(verdicts, "keys", lambda plan: {})
     lines = [replace(LINE, id="fact", kind="exact"), LINE, replace(LINE, id="other", kind="external")]
     asked = []
 
@@ -53,7 +55,8 @@ def test_after_new_records_computed_claims_are_as_they_were(tmp_path, monkeypatc
 
     monkeypatch.setattr(verdicts, "judged", judge)
     assert kept.judged("mini") == lines
-    (tmp_path / "new.jsonl").write_text("{}\n")
+    (tmp_path / "bench").mkdir()
+    (tmp_path / "bench" / "ratios.jsonl").write_text("{}\n")
     assert kept.judged("mini") == lines and asked[1:] == [("trend", "ratio")]
     monkeypatch.setenv("PAPERLIB_OTHER", "1")                              # as good as other code
     assert kept.judged("mini") == lines and len(asked) == 3 and "exact" in asked[2]
@@ -73,16 +76,16 @@ def test_code_registers_settings_and_weights_count(tmp_path, monkeypatch):
     monkeypatch.setattr(kept, "DATA", tmp_path / "data")
     monkeypatch.setenv("PAPERLIB_WEIGHTS", str(tmp_path / "data/weights"))
     monkeypatch.setenv("PAPERLIB_RESULTS", str(tmp_path / "data/results"))
-    keys = [kept.of_code() + kept.of_records()]
+    keys = [kept.of_code()]
     for name in ("paperlib/a.py", "data/claims/fpn.toml", "data/published/fpn.toml", "data/dials.toml",
                  "data/results/identities.json", "data/weights/tiny.safetensors"):
         for text in ("one", "two"):
             (tmp_path / name).write_text(text)
-            keys.append(kept.of_code() + kept.of_records())
+            keys.append(kept.of_code())
     monkeypatch.setenv("PAPERLIB_OTHER", "1")
-    keys.append(kept.of_code() + kept.of_records())
+    keys.append(kept.of_code())
     monkeypatch.setattr(kept.metadata, "version", lambda name: "9")
-    keys.append(kept.of_code() + kept.of_records())
+    keys.append(kept.of_code())
     assert len(set(keys)) == len(keys) == 15
 
 
@@ -105,3 +108,25 @@ def test_reading_what_is_kept_imports_no_torch(calls):
             "print(kept.judged('mini')[0].id, 'torch' in sys.modules)")
     run = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
     assert run.stdout.split() == ["a", "False"]
+
+
+def test_new_runs_are_judged_as_by_all_of_it_and_without_torch(tmp_path, monkeypatch):
+    results = tmp_path / "results"
+    shutil.copytree(results_folder(), results, ignore=shutil.ignore_patterns(".*"))
+    monkeypatch.setenv("PAPERLIB_RESULTS", str(results))
+    trends = verdicts.judged("mini", kinds=("trend",))
+    before = {"code": kept.of_code(), "files": kept.of_records(), "keys": verdicts.keys("mini"),
+              "lines": kept.export(trends)}
+    kept._write(results / ".judged-mini.json", before)
+    newest = records.latest(records.read("fpn/1", "mini"))
+    for row, score in (("FPN", 0.9), ("C4 baseline", 0.1)):
+        run = {key: value for key, value in newest[row, 0].items() if key != "sha256"}
+        records.append(run | {"seed": 77, "metrics": run["metrics"] | {"AR1000": score, "AR1k": score}})
+    code = ("import sys\nfrom paperlib.claims import kept\nlines = kept.judged('mini')\n"
+            "print('torch' in sys.modules)\nprint(kept.json.dumps(kept.export(lines)))")
+    run = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    torch_was_imported, _, lines = run.stdout.partition("\n")
+    after = restored(lines)
+    assert torch_was_imported == "False" and after == verdicts.judged("mini", kinds=("trend",))
+    changed = {line.id for line, old in zip(after, trends) if line.parts != old.parts}
+    assert "fpn-fpn-over-c4" in changed and all(name.startswith("fpn-") for name in changed)

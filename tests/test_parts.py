@@ -7,8 +7,7 @@ from scipy import stats
 from paperlib.claims import rows
 from paperlib.claims.comparisons import Comparison, above, below, fewer_failures, within
 from paperlib.claims.joining import joined
-from paperlib.claims.many_claims import q_values, with_q
-from paperlib.claims.tally import Verdict
+from paperlib.claims.tally import Verdict, q_values, with_q
 from paperlib.claims.trained import Trained
 from paperlib.intervals import mean_interval, paired
 from paperlib.training.recipes import budget
@@ -35,7 +34,8 @@ class Records(Trained):
             by_seed[metric] = dict(enumerate(values))
         seeds = range(len(values))
         return {"metrics": by_seed, "stale": 0, "seconds": [60.0] * len(values), "diverged": diverged.get(row, 0),
-                "products": dict.fromkeys(seeds, "bfloat16"), "changed": 0, "older_rules": 0}
+                "products": dict.fromkeys(seeds, "bfloat16"), "changed": 0, "older_rules": 0,
+                "draws": {}}
 
 
 def judge(judged: dict, tables: dict, **more) -> str:
@@ -247,3 +247,18 @@ def test_a_pair_is_the_same_as_a_paired_difference():
     (part,) = result(PAIR, {"fpn/1": {row: {"AR1k": scores} for row, scores in values.items()}}).parts
     found = paired(*({seed: 100 * x for seed, x in enumerate(scores)} for scores in values.values()))
     assert part.interval == pytest.approx((found.low, found.high), abs=1e-4) and math.isfinite(part.p)
+
+
+def test_the_interval_over_images_is_that_of_the_mean_difference_on_shared_draws():
+    runs = Records(two(0.35, 0.30))
+    easy = [0.10 * (draw - 50) / 50 for draw in range(101)]  # how much easier each draw is: both rows gain
+    for row, mean in (("FPN", 0.35), ("C4 baseline", 0.30)):
+        share = 1.0 if row == "FPN" else 0.8
+        runs._tables["fpn/1"][row]["draws"] = {
+            "AR1k": {seed: [mean + share * more for more in easy] for seed in range(3)}}
+    claim = {"id": "made-up", "paper": "fpn", "judge": {"by": "rows", "table": "fpn/1", "metric": "AR1k"} | PAIR}
+    (part,) = joined(rows.compared(claim, runs)).parts
+    assert part.images == pytest.approx((5 - 2 * 0.95, 5 + 2 * 0.95))  # 95% of what is left of the easiness
+    runs._tables["fpn/1"]["FPN"]["draws"] = {}
+    (part,) = joined(rows.compared(claim, runs)).parts
+    assert part.images is None and part.interval is not None

@@ -9,7 +9,7 @@ from paperlib.__main__ import main
 from paperlib.bench import against_pycocotools, against_torchvision, timing
 from paperlib.bench.scaling import BESIDE_PEERS
 from paperlib.course import bench_section
-from paperlib.tables import compare, records
+from paperlib.tables import costs, records
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_the_command_records_prints_and_draws(results, capsys):
     low, high = timing.interval(found["scorer"]).low, timing.interval(found["scorer"]).high
     assert math.isfinite(low) and f"{found['scorer']['metrics']['value']:.2f} [{low:.2f}, {high:.2f}]" in said
     assert f"{found['world']['metrics']['value']:.0f} images a core-second" in said
-    to_run = compare.outlook("mini").values()                                # no run of any table is recorded here
+    to_run = costs.outlook("mini").values()                                # no run of any table is recorded here
     assert {t["to_go"] for t in to_run} == {None} and (runs := sum(t["left"] for t in to_run)) > 100
     assert f"All tables at the mini budget: {runs} runs. Recorded: 0 runs." in said
     assert (results / "bench.png").read_bytes().startswith(b"\x89PNG")

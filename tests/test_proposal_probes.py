@@ -9,11 +9,15 @@ from scipy import stats
 
 from paperlib.claims.faster_rcnn import curves
 from paperlib.claims.joining import joined
+from paperlib.claims.registry import CURVES
 from paperlib.claims.verdicts import judged
+from paperlib.data.given_proposals import with_proposals
 from paperlib.data.named_sets import load
 from paperlib.papers.printed import published
+from paperlib.papers.register import claims
 from paperlib.parts import boxes
 from paperlib.parts.anchors import anchors_for, base_anchors
+from paperlib.parts.proposals import ProposalSource
 from paperlib.scoring.coco_metrics import covered, evaluate
 from paperlib.scoring.proposal_recall import (
     COUNTS,
@@ -87,16 +91,34 @@ def test_probes_of_the_stored_detector_are_recorded_and_judged(tmp_path, monkeyp
     monkeypatch.setattr(proposals, "evaluate", lambda *given: evaluate(*given) | {"mAP": -covered(given[1])})
     torch.nn.init.zeros_(net.rpn.heads[0].box.weight)
     save_weights(tmp_path / proposals.STORED, "faster_rcnn", net)
-    nms, proxy = world.bench(list(proposals.PROBES))
+    nms, proxy, counted = world.bench(list(proposals.PROBES))
     anchors = boxes.clip(anchors_for(net.cfg.rpn.anchors, {3: (16, 16)}), (128, 128))
     flat = [len(boxes.nms(anchors, torch.rand(len(anchors)), None, 0.7)) for _ in range(5)]
     assert len(nms["values"]["number"]) == 5 and nms["metrics"]["number"] == pytest.approx(sum(flat) / 5, rel=0.1)
     assert nms["metrics"]["share"] == pytest.approx(nms["metrics"]["number"] / len(anchors))
     assert len(proxy["values"]) == 2 * 13 + 1 and proxy["values"]["correlation"] == pytest.approx([-1] * 5)
+    image = load(str(tmp_path / "voc"), "trainval")
+    searched = with_proposals(image, ProposalSource()).proposals[0]
+    half = [any(float(boxes.iou(b[None], o[None])) >= 0.5 for o in image.target(0)["boxes"]) for b in searched]
+    assert counted["values"] == {"objects": [len(image.target(0)["boxes"])], "proposals": [len(half)],
+                                 "positives": [sum(half)]}
     (line,) = [line for line in judged("smoke", "faster_rcnn") if line.id == "faster-recall-loose-proxy"]
     assert (line.verdict, line.n, line.n_of, line.measured) == ("holds", 13, "lists", pytest.approx(-100))
     save_weights(tmp_path / proposals.STORED, "faster_rcnn", net, half=True)
     assert [of.verdict for of in judged("smoke", "faster_rcnn") if of.id == line.id] == ["stale"]
+
+
+@pytest.mark.parametrize("claim, few, many, amid", [
+    ("rcnn-biased-sampling", "holds", "contradicted", 50),
+    ("rcnn-jittered-positives", "contradicted", "holds", 45)])
+def test_positives_are_counted(claim, few, many, amid, monkeypatch):
+    record = next(c for c in claims() if c["id"] == claim)
+    for positives, verdict in ((20, few), (80, many), (amid, "unresolved")):
+        values = {"positives": [positives, positives + 2, positives - 1], "proposals": [1000, 1010, 990],
+                  "objects": [3, 3, 3]}
+        monkeypatch.setattr(world, "measured", lambda _, v=values: {"rcnn-positives": {
+            "stale": False, "provenance": {}, "values": v, "metrics": {"proposals": 900.0}}})
+        assert joined(CURVES[claim](record, None).comparisons).verdict == verdict
 
 
 @pytest.mark.parametrize("apart, verdict", [(0, "contradicted"), (20, "holds"), (6, "unresolved")])

@@ -6,8 +6,9 @@ import signal
 import pytest
 import torch
 
-from paperlib import paths
+from paperlib import device, paths
 from paperlib.tables import records
+from paperlib.tables.recorded import typical_seconds
 
 
 @pytest.fixture
@@ -69,7 +70,7 @@ def test_usual_seconds_are_those_of_chips_with_faster_products(record):
         records.append(record | {"seed": seed, "provenance": {}} | changed)
     records.append(record | slow | {"table": "focal_loss/1a"})
     records.append(record | slow | {"table": "fpn/1"})
-    assert records.typical(systems, "smoke") == {
+    assert typical_seconds(systems, "smoke") == {
         "focal_loss/1a": 4.0, "focal_loss/1b": 4.0, "retinanet": 4.0, "fpn/1": 50.0, "rpn": 50.0}
 
 
@@ -137,10 +138,10 @@ def test_products_are_what_the_record_says_or_what_runs_made_again_show(record):
 
 
 def test_new_records_name_the_chip_and_the_products(monkeypatch):
-    monkeypatch.setattr(records, "chip", lambda device: "Some Chip")
+    monkeypatch.setattr(device, "chip", lambda device: "Some Chip")
     told = {}
     for has in (True, False):
-        monkeypatch.setattr(records, "has_bf16", lambda kind, has=has: has)
+        monkeypatch.setattr(device, "has_bf16", lambda kind, has=has: has)
         for asked in (True, False):
             where = records.provenance(torch.device("cpu"), asked)
             assert where["device"] == "cpu (Some Chip)"

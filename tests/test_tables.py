@@ -14,7 +14,7 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from paperlib.data.named_sets import load
 from paperlib.papers.printed import published
 from paperlib.systems.registry import SYSTEMS
-from paperlib.tables import compare, dials, identities, records, row_jobs, runner, workers
+from paperlib.tables import compare, costs, dials, identities, records, row_jobs, runner, workers
 from paperlib.training import recipes
 from paperlib.training.recipes import Budget, budget, system_config
 from paperlib.world import drawn_sets
@@ -144,14 +144,14 @@ def test_the_frame_holds_the_papers_numbers_beside_ours(plan, monkeypatch):
     assert frame.loc["gamma 2", ("", "verdict")] == "unresolved"              # two pairs: t(1) is wide, 3.5 +- 6.4
     assert frame.loc["gamma 5", ("", "verdict")] == "not run"
     only = {TABLE: published()[TABLE]}
-    monkeypatch.setattr(compare, "published", lambda: only)
-    bill, rows = compare.outlook(two)[TABLE], len(frame)
+    monkeypatch.setattr(costs, "published", lambda: only)
+    bill, rows = costs.outlook(two)[TABLE], len(frame)
     assert bill == {"done": 4, "minutes": 4, "left": 2 * rows - 4, "to_go": 2 * rows - 4, "older": 0,
                     "older_minutes": 0, "all": 2 * rows}                       # a minute a run
     slow = {**records.read(TABLE, "smoke")[0], "seconds": 300.0, "provenance": {"products": "float32"}}
     del slow["sha256"]
     records.append(slow)                                                       # the same run, again, on an older CPU
-    bill = compare.outlook(two)[TABLE]
+    bill = costs.outlook(two)[TABLE]
     assert bill["minutes"] == 8 and (bill["older"], bill["older_minutes"], bill["all"]) == (1, 5, 2 * rows)
 
 
@@ -214,7 +214,7 @@ def test_equal_rows_of_two_tables_are_measured_once(plan):
     assert copy["measured_as"] == [TABLE, "gamma 0"] and copy["metrics"] == first["metrics"]
     assert runner.run("focal_loss/1a", plan, ["alpha 0.75"]) == []
     assert compare.measured("focal_loss/1a", plan)["alpha 0.75"]["stale"] == 0
-    spent = compare.cost(plan)
+    spent = costs.cost(plan)
     assert spent[TABLE][1] > 0 and spent["focal_loss/1a"] == (1, 0)
 
 

@@ -14,7 +14,7 @@ def case(name, part="both"):
     net, (images, targets) = SYSTEMS[name](PRESETS[name]["tiny"](3)), scenes(2)
     if part != "both":
         net.losses = {"rpn": net.rpn_losses, "detector": net.detector_losses}[part]
-    if name == "fast_rcnn" or part == "detector":
+    if name in ("fast_rcnn", "rcnn") or part == "detector":
         targets = [{**t, "proposals": torch.cat([t["boxes"] + 3, t["boxes"] - 40])} for t in targets]
     return net, images, targets
 
@@ -25,7 +25,7 @@ def losses(net, images, targets):
 
 
 ALL = [(name, "both") for name in SYSTEMS] + [("faster_rcnn", "rpn"), ("faster_rcnn", "detector")]
-ON_GIVEN = [("fast_rcnn", "both"), ("faster_rcnn", "detector")]
+ON_GIVEN = [("fast_rcnn", "both"), ("rcnn", "both"), ("faster_rcnn", "detector")]
 
 
 @pytest.mark.parametrize("number", [0, 1])

@@ -94,13 +94,14 @@ def test_claims_about_cocos_figures_are_judged_by_their_records(monkeypatch, tmp
     monkeypatch.setenv("PAPERLIB_DATA", str(tmp_path / "data"))
     monkeypatch.setattr(drawn_sets, "TURNED", (30, 20))
     monkeypatch.setattr(coco_margins, "_set", lambda split, share: load("minicoco?stuff=1", split))
-    before = {line.id: line.verdict for line in judged("smoke") if line.id in coco_margins.PROBES}
-    assert set(before.values()) == {"not run"} and len(before) == 3
+    on_probes = {"coco-shape-mask-poor", "coco-box-crude"}  # the union of workers is a study: it could not fail
+    before = {line.id: line.verdict for line in judged("smoke") if line.id in on_probes}
+    assert set(before.values()) == {"not run"} and len(before) == 2
     new = {r["row"]: r["values"]["margin"] for r in world.bench(list(coco_margins.PROBES), seeds=2)}
     assert [len(new[name]) for name in coco_margins.PROBES][:2] == [14, 2]
-    after = {line.id: line for line in judged("smoke") if line.id in coco_margins.PROBES}
-    for name, margins in new.items():
-        assert after[name].measured == pytest.approx(100 * np.mean(margins), abs=1e-3)
+    after = {line.id: line for line in judged("smoke") if line.id in on_probes}
+    for name in on_probes:
+        assert after[name].measured == pytest.approx(100 * np.mean(new[name]), abs=1e-3)
         assert after[name].verdict in ("holds", "unresolved")
     monkeypatch.setattr(world, "REVISION", 99)
-    assert {line.verdict for line in judged("smoke") if line.id in coco_margins.PROBES} == {"stale"}
+    assert {line.verdict for line in judged("smoke") if line.id in on_probes} == {"stale"}

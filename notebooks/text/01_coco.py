@@ -756,7 +756,7 @@ for home, visitor in (("VOC", "COCO"), ("COCO", "VOC")):
 # %% [markdown]
 # ## What a mask knows that a box does not
 #
-# How much of an object's tight box is the object? The paper's Figure 2.8 points at a person whose box is mostly something
+# How much of an object's tight box is the object? The paper's Fig. 2.8 points at a person whose box is mostly something
 # else. Over all objects whose box is at least eight pixels wide and high:
 
 # %%

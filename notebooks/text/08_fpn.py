@@ -1083,7 +1083,7 @@ as_printed("fpn/6", "Table 6, as printed: segment proposals; AR of 1000 segments
 #
 # The paper's sentences that can be tested, in our words, with a verdict made by code: *holds* when the 95% interval of the
 # difference lies wholly on the paper's side of zero, *contradicted* on the other side, *unresolved* across it. A sentence of several parts
-# holds only if all do; the part that decides is shown. Claims of "no difference", or of a small one, need an interval within a margin: 1.5% of
+# holds only if all do; the part that decides is shown. Claims of "no difference", or of a small one, need an interval within a margin: one and a half percent of
 # ours, or the share that the paper prints, if that is more. *Enough* is the number of pairs of seeds after which a true difference as
 # large as the paper's, or as that margin, would show in four of five repeats: an unresolved claim with fewer pairs had no fair
 # trial yet. With as many, one trial of five still ends unresolved; what it rules out is in the interval.

@@ -48,7 +48,7 @@ from paperlib.claims.timed import quotient, sizes
 from paperlib.claims.verdicts import VERDICTS, counts, judged
 from paperlib.papers.names import NAMES
 from paperlib.papers.register import claims
-from paperlib.tables import compare
+from paperlib.tables import costs
 from paperlib.teach import draw
 from paperlib.teach.exercises import check, predict, reveal, score
 from paperlib.teach.widgets import explore, frames
@@ -396,7 +396,7 @@ draw.table(shown, "Claims that did not hold here, or not clearly", digits=2)
 # claims would count runs several times.
 
 # %%
-spent = pd.DataFrame([(name, *found) for name, found in compare.cost(plan).items()], columns=["table", "runs", "core-minutes"])
+spent = pd.DataFrame([(name, *found) for name, found in costs.cost(plan).items()], columns=["table", "runs", "core-minutes"])
 clock = frame[frame.kind.eq("ratio")].cost.sum()
 spent.loc[len(spent)] = ["timings", int((frame.kind.eq("ratio") & frame.cost.notna()).sum()), clock]
 draw.table(spent, f"Runs and minutes on one core: {spent['core-minutes'].sum():.0f} minutes in all")

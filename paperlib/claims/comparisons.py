@@ -31,6 +31,7 @@ class Comparison:
     exact: tuple[float, float] | None = None  # p for and against, of a test that is not Student's
     stale: bool = False
     pair: tuple = ()  # (table, row) of the rows compared
+    images: tuple[float, float] | None = None  # the mean's 95% interval over draws of the test images
 
     def p_for(self) -> float:
         """p of a test that the mean lies where the claim says; 1 without runs."""

@@ -27,6 +27,7 @@ class Part:
     share: float | None = None  # ours
     share_interval: tuple[float, float] | None = None
     pairs: int | None = None  # that show the printed size, or the margin, with 80% power
+    images: tuple[float, float] | None = None  # 95% interval over draws of the test images (rule 9)
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,8 @@ def _part(comparison: Comparison, alpha: float) -> Part:
     if margin is not None:
         margin = round(margin, DIGITS)
     return Part(comparison.words, says, round(difference.mean, DIGITS), bounds, difference.n,
-                min(p_for, p_against), margin, comparison.delta, _printed(comparison), share, share_bounds, pairs)
+                min(p_for, p_against), margin, comparison.delta, _printed(comparison), share, share_bounds, pairs,
+                comparison.images and _bounds(*comparison.images))
 
 
 def _bounds(low: float, high: float) -> tuple[float, float] | None:

@@ -14,6 +14,7 @@ from paperlib.claims.focal_loss import timed as focal_loss_timed
 from paperlib.claims.fpn import computed as fpn_computed
 from paperlib.claims.fpn import timed as fpn_timed
 from paperlib.claims.rcnn import computed as rcnn_computed
+from paperlib.claims.rcnn import curves as rcnn_curves
 from paperlib.claims.rcnn import timed as rcnn_timed
 from paperlib.claims.sharpmask import computed as sharpmask_computed
 from paperlib.claims.sharpmask import timed as sharpmask_timed
@@ -22,7 +23,8 @@ from paperlib.claims.sharpmask import timed as sharpmask_timed
 COMPUTED = (rcnn_computed.FACTS | fast_rcnn_computed.FACTS | faster_rcnn_computed.FACTS | coco_computed.FACTS
             | sharpmask_computed.FACTS | fpn_computed.FACTS | focal_loss_computed.FACTS | computed_retinanet.FACTS)
 # a call with (claim, what was trained) gives (difference, verdict, remark), or None
-CURVES = coco_curves.CURVES | fast_rcnn_curves.CURVES | faster_rcnn_curves.CURVES | focal_loss_curves.CURVES
+CURVES = (rcnn_curves.CURVES | fast_rcnn_curves.CURVES | faster_rcnn_curves.CURVES | coco_curves.CURVES
+          | focal_loss_curves.CURVES)
 # a call with (device, shrink) gives a Race
 TIMED = (rcnn_timed.TIMED | fast_rcnn_timed.TIMED | faster_rcnn_timed.TIMED | sharpmask_timed.TIMED | fpn_timed.TIMED
          | focal_loss_timed.TIMED)

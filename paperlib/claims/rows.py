@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from statistics import fmean
 
+import numpy as np
+
 from paperlib.claims.by_seed import difference_by_seed
 from paperlib.claims.comparisons import Comparison, Size, fewer_failures
 from paperlib.claims.printed_effects import bound_words, failure_words, pair_words, printed_effect, sign_of
@@ -11,8 +13,6 @@ from paperlib.claims.trained import Trained
 from paperlib.intervals import mean_interval, paired
 from paperlib.papers.judges import Contrast, Pair, address, contrasts, more_of
 from paperlib.paths import DATA
-from paperlib.tables import row_jobs
-from paperlib.training.recipes import tested
 
 LEAST_SHARE = 0.015  # rule 3: of our mean of `worse`, where the paper prints less or nothing
 FAILED = 0.5  # rule 6: a run fails below this share of the mean of the claim's best row
@@ -70,6 +70,11 @@ def _check_tables(part: Contrast, trained: Trained, where: str) -> None:
 
 def _tested_on(table: str, row: str, trained: Trained) -> tuple | None:
     """The data set and split that a row's runs are tested on; None for a row that cannot be run."""
+    if trained.keys is not None:  # asked when torch worked the identities out
+        return None
+    from paperlib.tables import row_jobs  # here: they import torch
+    from paperlib.training.recipes import tested
+
     try:
         job = row_jobs.jobs_of(table, trained.plan, [row], seeds=1)[0]
     except KeyError:
@@ -109,7 +114,29 @@ def _difference(part: Contrast, trained: Trained) -> Comparison:
     size = None
     if part.factor is None:
         size = Size(of, printed and printed[1])
-    return Comparison(difference=difference, low=low, high=high, size=size, **effect)
+    images = None
+    if not part.relative:
+        images = _over_images(part, more, trained)
+    return Comparison(difference=difference, low=low, high=high, size=size, images=images, **effect)
+
+
+def _over_images(part: Contrast, more: Pair | None, trained: Trained) -> tuple[float, float] | None:
+    """The 95% interval of the mean difference over draws of the test images (rule 9); None without draws."""
+    lead = _lead_on_draws(part, trained, part.factor or 1)
+    if more is not None:
+        lead = difference_by_seed(lead, _lead_on_draws(more, trained))
+    if not lead:
+        return None
+    by_draw = np.mean(list(lead.values()), axis=0)
+    low, high = np.nanpercentile(by_draw, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def _lead_on_draws(pair: Pair, trained: Trained, factor: float = 1) -> dict[int, np.ndarray]:
+    """The difference of both rows on each draw, by seed."""
+    better = trained.draws(*address(pair.better, pair.table), pair.metric)
+    worse = trained.draws(*address(pair.worse, pair.table), pair.metric)
+    return difference_by_seed({seed: factor * draws for seed, draws in better.items()}, worse)
 
 
 def _lead(better: dict[int, float], worse: dict[int, float], relative: bool) -> dict[int, float]:

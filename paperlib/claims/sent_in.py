@@ -87,7 +87,7 @@ def _measured_name(table: str) -> str:
 
 
 def changes(runs: Sequence[Run], plan: str) -> list[tuple[Verdict, Verdict]]:
-    """(today's verdict, that with these runs too) of the trained claims on which they bear; nothing is kept."""
+    """(today's verdict, that with these runs too) of the trained claims on which they bear."""
     before = judged(plan, kinds=("trend",))
     with _beside(runs):
         after = judged(plan, kinds=("trend",))
@@ -141,4 +141,5 @@ def report(file: Path, plan: str) -> tuple[list[str], bool]:
 def _with_interval(line: Verdict) -> str:
     if line.interval is None:
         return f"{line.verdict} (n {line.n})"
-    return f"{line.verdict} ({line.measured:+.2f} [{line.interval[0]:+.2f}, {line.interval[1]:+.2f}], n {line.n})"
+    low, high = line.interval
+    return f"{line.verdict} ({line.measured:+.2f} [{low:+.2f}, {high:+.2f}], n {line.n})"

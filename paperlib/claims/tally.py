@@ -1,11 +1,12 @@
-"""The verdicts on claims, and how often each was given."""
+"""The verdicts on claims: how often each was given, and what many tests at once do to them."""
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import msgspec
+import numpy as np
 
-from paperlib.claims.joining import Part
+from paperlib.claims.joining import ALPHA, Part
 
 VERDICTS = ("follows", "follows under a reading", "conforms", "does not follow", "holds", "holds, smaller",
             "holds, larger", "contradicted", "unresolved", "stale", "not run", "external")
@@ -53,6 +54,7 @@ class Verdict:
     formula: str | None = None
     notebook: str | None = None
     table: str | None = None
+    tables: tuple[str, ...] = ()  # all tables whose rows were asked for
     budget: str | None = None
 
 
@@ -76,3 +78,29 @@ def counts(lines: Iterable[Verdict], after: bool = False) -> dict[str, dict[str,
         verdict = line.after if after else line.verdict
         tallies.setdefault(line.paper, Counter())[verdict] += 1
     return {paper: {verdict: tally[verdict] for verdict in VERDICTS} for paper, tally in tallies.items()}
+
+
+def q_values(p: Sequence[float]) -> list[float]:
+    """The least share of false discoveries at which each of the tests counts as one.
+
+    Source: Benjamini, Hochberg 1995. The i-th least p of m times m / i, no larger than that of any larger p.
+    """
+    p = np.asarray(p, float)
+    order = np.argsort(p)
+    scaled = p[order] * len(p) / np.arange(1, len(p) + 1)
+    q = np.empty(len(p))
+    q[order] = np.minimum.accumulate(scaled[::-1])[::-1]
+    return np.minimum(q, 1).tolist()
+
+
+def with_q(lines: Sequence[Verdict]) -> list[Verdict]:
+    """The verdicts with q, over the trained claims that have a p, and with what stands after it."""
+    tested = [line for line in lines if line.kind == "trend" and line.p is not None]
+    q = dict(zip([line.id for line in tested], q_values([line.p for line in tested])))
+    return [_after(line, q.get(line.id)) for line in lines]
+
+
+def _after(line: Verdict, q: float | None) -> Verdict:
+    if q is not None and q > ALPHA and line.verdict not in ("stale", "not run"):
+        return replace(line, q=q, after="unresolved")
+    return replace(line, q=q, after=line.verdict)

@@ -1,24 +1,27 @@
 """Every claim of the papers beside what was measured here: value, interval, verdict, and what it cost."""
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from paperlib.bench import timing
-from paperlib.claims import rows, timed
-from paperlib.claims.comparisons import Comparison
-from paperlib.claims.frames import frame as frame
-from paperlib.claims.joining import TWO_LOOKS, joined
-from paperlib.claims.many_claims import with_q
+from paperlib.claims import timed
+from paperlib.claims.lines import line_of, on_rows, outcome_of
 from paperlib.claims.registry import COMPUTED, CURVES, REDUCED, TIMED
-from paperlib.claims.tally import KINDS, Verdict
+from paperlib.claims.tally import KINDS, Verdict, with_q
 from paperlib.claims.tally import VERDICTS as VERDICTS
 from paperlib.claims.tally import counts as counts
-from paperlib.claims.trained import OLD_RULES, Trained, mixed
+from paperlib.claims.trained import OLD_RULES, Trained
 from paperlib.intervals import Difference
-from paperlib.papers.judges import contrasts
+from paperlib.papers.judges import tables_of
 from paperlib.papers.register import claims
+from paperlib.tables import row_jobs
+from paperlib.tables.identities import identity
 from paperlib.tables.source import changed_since
 from paperlib.training.recipes import Budget, budget
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def judged(plan: str | Budget | None = "mini", paper: str | None = None,
@@ -35,7 +38,7 @@ def judged(plan: str | Budget | None = "mini", paper: str | None = None,
     judges = {
         "test": _exact,
         "measure": partial(_ratio, timings=timing.measured(timing.TABLE)),
-        "rows": partial(_rows, trained=trained),
+        "rows": partial(on_rows, trained=trained),
         "curve": partial(_curve, trained=trained),
         "external": lambda claim: {"verdict": "external", "remark": claim["judge"]["why"]},
     }
@@ -43,7 +46,7 @@ def judged(plan: str | Budget | None = "mini", paper: str | None = None,
     for claim in claims():
         wanted = paper in (None, claim["paper"]) and claim["kind"] in kinds
         if wanted or claim["kind"] == "trend":
-            lines.append(_line(claim, judges[claim["judge"]["by"]](claim), plan))
+            lines.append(line_of(claim, judges[claim["judge"]["by"]](claim), plan.name))
     chosen = []
     for line in with_q(lines):
         if paper in (None, line.paper) and line.kind in kinds:
@@ -51,24 +54,44 @@ def judged(plan: str | Budget | None = "mini", paper: str | None = None,
     return chosen
 
 
-def _line(claim: dict, outcome: dict, plan: Budget) -> Verdict:
-    judge, fields = claim["judge"], {"formula": claim.get("formula")} | outcome
-    remark = fields.pop("remark", "")
-    for key in ("id", "paper", "place", "kind", "tier", "say", "published", "unit", "notebook", "line"):
-        fields[key] = claim.get(key)
-    measured_at = {"rows": plan.name, "curve": plan.name, "measure": timing.BUDGET}
-    how = _how(judge)
-    common = {"compared": how, "how": how, "table": judge.get("table"), "budget": measured_at.get(judge["by"]),
-              "note": " ".join(filter(None, (claim.get("note"), remark)))}
-    return Verdict(**common | fields)
+def frame(lines: Iterable[Verdict], kind: str) -> "pd.DataFrame":
+    """Judged claims of one kind ("trend", "ratio", "exact") as a table, a row a claim, without what nobody filled.
+
+    "enough" is the number of pairs of seeds that `judged` calls "pairs". Trends say what is compared.
+    """
+    import pandas as pd  # here: claims are judged without it
+
+    def words(value, number="g"):
+        if isinstance(value, dict):
+            value = [f"{key} {words(part)}" for key, part in value.items()]
+        if isinstance(value, list):
+            return ", ".join(words(part, number) for part in value)
+        return format(value, number) if isinstance(value, float) else str(value)
+
+    table = {}
+    for line in (line for line in lines if line.kind == kind):
+        ours = line.measured
+        ours = words(ours) if kind == "exact" and ours is not None else ours
+        table[line.say] = [line.compared if kind == "trend" else None, line.place, words(line.published, ""),
+                           ours, line.interval, line.n or None, line.pairs, line.verdict]
+    columns = ["what is compared", "place", "paper", "ours", "95% interval", "n", "enough", "verdict"]
+    found = pd.DataFrame.from_dict(table, "index", columns=columns, dtype=object)
+    return found.dropna(axis=1, how="all").rename_axis("claim")
 
 
-def _how(judge: dict) -> str:
-    """How a claim is judged, in a few words."""
-    if judge["by"] == "rows":
-        return "; and ".join(rows.words_of(part) for part in contrasts(judge))
-    return {"test": "computed", "measure": "timed in one process, random weights", "external": "not testable here",
-            "curve": judge.get("property", "")}[judge["by"]]
+def keys(plan: str) -> dict[str, dict[str, str]]:
+    """The identities of today's runs of every table on whose rows claims rest: {table: {row: identity}}."""
+    tables, identities = set(), {}
+    for claim in claims():
+        if claim["judge"]["by"] == "rows":
+            tables |= tables_of(claim["judge"])
+    for table in sorted(tables):
+        try:
+            jobs = row_jobs.jobs_of(table, budget(plan), seeds=1)
+        except KeyError:  # no system or no recipe for it yet, so no run
+            continue
+        identities[table] = {job.row: identity(job) for job in jobs}
+    return identities
 
 
 def _interval(found: Difference | None) -> dict:
@@ -121,26 +144,6 @@ def _timing(claim: dict, record: dict) -> dict:
                                "remark": f"Timed: {record['note']}{size} {remark.strip()}".strip()}
 
 
-def _rows(claim: dict, trained: Trained) -> dict:
-    """A claim on rows of tables."""
-    trained.used.clear()
-    comparisons = rows.compared(claim, trained)
-    reasons = {part.why for part in contrasts(claim["judge"])} - {None}
-    bounds = [f"Bound of ours: {why}." for why in sorted(reasons)]
-    apart, names = 0, set()
-    pairs = {comparison.pair for comparison in comparisons if len(comparison.pair) == 2}
-    total = 0
-    for pair in pairs:
-        better, worse = (trained.row(*place) for place in pair)
-        seeds = better["products"].keys() & worse["products"].keys()
-        number, kinds = mixed(better, worse, seeds)
-        apart, total, names = apart + number, total + len(seeds), names | kinds
-    if apart:
-        kinds = ", ".join(sorted(names))
-        bounds.append(f"{apart} of {total} pairs are of runs with different products ({kinds}).")
-    return _outcome(claim, comparisons, trained, bounds) | {"mixed": apart}
-
-
 def _curve(claim: dict, trained: Trained) -> dict:
     """A claim with a judge of its own, which gives an Outcome or None."""
     judge = CURVES.get(claim["id"])
@@ -148,7 +151,7 @@ def _curve(claim: dict, trained: Trained) -> dict:
         return {}
     trained.used.clear()
     outcome = judge(claim, trained)
-    missing = {"verdict": "stale" if trained.stale() else "not run"}
+    missing = {"verdict": "stale" if trained.stale() else "not run", "tables": trained.tables()}
     if outcome is None:
         return missing
     if outcome.stale:
@@ -156,45 +159,7 @@ def _curve(claim: dict, trained: Trained) -> dict:
     remarks = [outcome.remark]
     if outcome.before_rules:
         remarks.append(OLD_RULES)
-    fields = _outcome(claim, outcome.comparisons, trained, remarks)
+    fields = outcome_of(claim, outcome.comparisons, trained, remarks)
     if fields["verdict"] == "not run":
         return fields | missing
     return fields
-
-
-def _outcome(claim: dict, comparisons: list[Comparison], trained: Trained, remarks: list[str]) -> dict:
-    """Verdict, parts and remarks of a trained claim."""
-    judge = claim["judge"]
-    looks, n_of = judge.get("looks", ()), judge.get("n_of", "seeds")
-    result, facts = joined(comparisons, looks), trained.facts()
-    part = result.parts[result.deciding]
-    shown = {"verdict": result.verdict, "parts": result.parts, "looks": tuple(looks), "p": result.p,
-             "n_of": n_of}
-    if result.verdict in ("stale", "not run"):
-        return shown | {"delta": part.delta, "remark": ""}
-    said = [f"Measured: {part.compared}{_among(len(comparisons))}.", *remarks, *map(_sentence, looks)]
-    if n_of != "seeds":
-        said.append(f"n counts {n_of}.")
-    return shown | {"compared": part.compared, "measured": part.measured, "interval": part.interval,
-                    "n": part.n, "delta": part.delta, "pairs": _enough(result.parts),
-                    "cost": facts.minutes() or None, "remark": " ".join(filter(None, [*said, *facts.sentences()]))}
-
-
-def _among(parts: int) -> str:
-    if parts == 1:
-        return ""
-    return f", one of {parts} parts, of which all must hold"
-
-
-def _sentence(look: str) -> str:
-    if look == TWO_LOOKS:
-        return "Seeds extended after a look: intervals are of 97.5%."
-    return f"{look[0].upper()}{look[1:]}."
-
-
-def _enough(parts: Collection) -> int | None:
-    """The most pairs that any unresolved part needs; None where one cannot be resolved."""
-    needed = [part.pairs for part in parts if part.verdict == "unresolved"]
-    if not needed or None in needed:
-        return None
-    return max(needed)

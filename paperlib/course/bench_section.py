@@ -9,7 +9,7 @@ import numpy as np
 from paperlib.bench import timing
 from paperlib.bench.scaling import BESIDE_PEERS
 from paperlib.device import keep_memory
-from paperlib.tables import compare, dials, records
+from paperlib.tables import costs, dials, records
 from paperlib.teach.draw import color, style
 from paperlib.teach.png import render
 
@@ -110,7 +110,7 @@ def section() -> str:
 def _bill(before: dict | None, plan: str = "mini") -> str:
     """What the tables cost on a CPU with units for bfloat16, what is recorded of them, and on which CPUs."""
     sums = dict.fromkeys(("done", "left", "minutes", "older", "older_minutes", "all"), 0)
-    for table in compare.outlook(plan).values():
+    for table in costs.outlook(plan).values():
         for key in sums:
             sums[key] += table[key] or 0
     sums |= {"plan": plan, "runs": sums["done"] + sums["left"], "before": BEFORE}

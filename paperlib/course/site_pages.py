@@ -19,6 +19,7 @@ pre {{ overflow-x: auto }}</style>
 TEXTS = {  # of data/claims
     "PROTOCOL": "How to read and how to attack these verdicts",
     "RULES": "How a claim is judged: the rules",
+    "readings/changed_verdicts": "Second reading: which verdicts changed, and why",
     "readings/rcnn_family": "Second reading: R-CNN, Fast R-CNN, Faster R-CNN",
     "readings/fpn_focal_coco_sharpmask": "Second reading: focal loss, FPN, COCO, SharpMask",
 }

@@ -36,8 +36,8 @@ def selective_search(image: np.ndarray, quality: bool = False, seed: int = 0) ->
              repeated.
     """
     if not hasattr(cv2, "ximgproc"):
-        raise OSError("this OpenCV lacks ximgproc, which selective search needs; expected the one with the "
-                      "contrib modules: pip install opencv-contrib-python-headless, in place of other OpenCVs")
+        raise OSError("this OpenCV lacks ximgproc, which selective search needs; expected the one "
+                      "with contrib modules: pip install opencv-contrib-python-headless, in place of others")
     bgr = np.ascontiguousarray(image[:, :, ::-1])
     search = cv2.ximgproc.segmentation.createSelectiveSearchSegmentation()
     search.setBaseImage(bgr)

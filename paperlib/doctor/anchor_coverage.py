@@ -6,17 +6,22 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from paperlib.data.batches import fit_size
 from paperlib.data.detection_set import DetectionSet
 from paperlib.data.given_proposals import with_proposals
+from paperlib.doctor.training_size import (
+    even_picks,
+    laid_anchors,
+    resized_boxes,
+    resized_objects,
+    resized_size,
+)
 from paperlib.parts import boxes as box_parts
-from paperlib.parts.anchors import AnchorConfig, anchors_for, base_anchors, inside, map_shapes
+from paperlib.parts.anchors import AnchorConfig, base_anchors
 from paperlib.parts.proposals import ProposalSource
 from paperlib.progress import progress
 
 RATIO_EDGES = (0.4, 0.7, 1.4, 2.5)                         # height / width, between the names that follow
 RATIO_NAMES = ("flat", "wide", "square", "tall", "thin")
-PAD_TO = 32                    # px; images are padded to a multiple, as the loader does
 
 
 @dataclass(frozen=True)
@@ -88,61 +93,47 @@ def anchor_coverage(dataset: DetectionSet, cfg: AnchorConfig, size=None, limit: 
     """Best IoU of each object with the anchors at the training size; opens no image.
 
     Without crowds and difficult objects. `size` is as in `Batches`. Of a larger set, `limit` images at even
-    distances are taken. With `border` only anchors that cross the image's edge by no more than so many px
-    count, as an RPN's in training.
+    distances are taken. `border` and `scale` are as in `laid_anchors`.
     Units: px of the resized image.
     """
-    def anchors(i: int, h: int, w: int) -> Tensor:
-        shapes = map_shapes(_canvas(h, w), cfg.levels, scale=scale)
-        laid = anchors_for(cfg, shapes, image_size=_canvas(h, w), scale=scale)
-        if border is None:
-            return laid
-        return laid[inside(laid, (h, w), border)]
+    def anchors(i: int) -> Tensor:
+        return laid_anchors(cfg, resized_size(dataset.images[i], size), scale, border)[0]
 
-    step = max(1, math.ceil(len(dataset) / limit))
     sides = box_parts.area(torch.cat([base_anchors(cfg, level, scale) for level in cfg.levels])).sqrt()
     bounds = float(sides.min()), float(sides.max())
-    return _coverage(dataset, range(0, len(dataset), step), size, anchors, bounds)
+    return _coverage(dataset, even_picks(dataset, limit), size, anchors, bounds)
 
 
 def proposal_coverage(dataset: DetectionSet, source: ProposalSource, size=None, limit: int = 100) -> Coverage:
     """As `anchor_coverage`, with the proposals of the first `limit` images, which are searched if need be."""
     first = with_proposals(dataset.subset(limit), source)
 
-    def proposals(i: int, h: int, w: int) -> Tensor:
-        return first.proposals[i] * _scale(first.images[i], h, w)
+    def proposals(i: int) -> Tensor:
+        return resized_boxes(first.proposals[i], first.images[i], size)
 
     return _coverage(first, range(len(first)), size, proposals, (0.0, math.inf))
 
 
-def _coverage(dataset: DetectionSet, picks: range, size, regions: Callable,
+def _coverage(dataset: DetectionSet, picks: range, size, regions_of: Callable[[int], Tensor],
               sides: tuple[float, float]) -> Coverage:
-    """`regions(i, h, w)` are the boxes (A, 4) that image i is looked at through when it is h x w px large."""
+    """`regions_of(i)` are the boxes (A, 4) that image i is looked at through, at the training size."""
     best, boxes, labels = [torch.zeros(0)], [torch.zeros(0, 4)], [torch.zeros(0, dtype=torch.int64)]
     counts = []
     for i in progress(picks, desc="coverage", unit="image"):
-        record, target = dataset.images[i], dataset.target(i)
-        h, w = fit_size(record["height"], record["width"], size)
-        laid = regions(i, h, w)
-        counts.append(len(laid))
-        counted = ~(target["crowd"] | target.get("difficult", False))
-        gt = target["boxes"][counted] * _scale(record, h, w)
+        regions = regions_of(i)
+        counts.append(len(regions))
+        gt, label = resized_objects(dataset, i, size)
+        best.append(best_iou(gt, regions))
         boxes.append(gt)
-        labels.append(target["labels"][counted])
-        if len(laid):
-            best.append(box_parts.iou(gt, laid).amax(1))
-        else:
-            best.append(gt.new_zeros(len(gt)))
+        labels.append(label)
     gt = torch.cat(boxes)
     side_w, side_h = (gt[:, 2:] - gt[:, :2]).unbind(1)
     return Coverage(torch.cat(best), (side_w * side_h).sqrt(), side_h / side_w, torch.cat(labels),
                     sum(counts) / len(counts), sides, len(counts))
 
 
-def _scale(record: dict, h: int, w: int) -> Tensor:
-    """What boxes on the stored image are multiplied by to lie on one of h x w px: (4,)."""
-    return torch.tensor((w / record["width"], h / record["height"])).repeat(2)
-
-
-def _canvas(h: int, w: int) -> tuple[int, int]:
-    return -(-h // PAD_TO) * PAD_TO, -(-w // PAD_TO) * PAD_TO
+def best_iou(gt: Tensor, boxes: Tensor) -> Tensor:
+    """(G,) the highest IoU of each object with a box; 0 without boxes."""
+    if not len(boxes):
+        return gt.new_zeros(len(gt))
+    return box_parts.iou(gt, boxes).amax(1)

@@ -1,6 +1,8 @@
 """What an examination says: a line of the doctor's report."""
 from dataclasses import dataclass
 
+ENOUGH = 0.9                   # share of objects that regions should reach; AP50 of a batch learnt by heart
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -17,3 +19,12 @@ class Finding:
     def __str__(self) -> str:
         advice = f"\n       -> {self.advice}" if self.advice else ""
         return f"[{self.level:>4}] {self.topic}: {self.text}{advice}"
+
+
+def graded(good: bool, usable: bool) -> str:
+    """The level of a finding: "ok" if all is good, else "look" if it is usable, else "bad"."""
+    if good:
+        return "ok"
+    if usable:
+        return "look"
+    return "bad"

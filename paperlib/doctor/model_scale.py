@@ -13,11 +13,10 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from paperlib.data.batches import fit_size
 from paperlib.data.detection_set import DetectionSet
 from paperlib.doctor.finding import Finding
+from paperlib.doctor.training_size import even_picks, laid_anchors, resized_objects, resized_size
 from paperlib.parts import boxes as box_parts
-from paperlib.parts.anchors import AnchorConfig, anchors_for, inside, map_shapes
 from paperlib.parts.convs import stride_of
 from paperlib.parts.roi_pooling import level_of
 from paperlib.paths import DATA
@@ -26,7 +25,6 @@ from paperlib.systems.contract import TrainedAnchors
 
 FIT, OVERLAP = 0.7, 0.5  # IoU of an anchor that fits an object well; of one that answers for it in RetinaNet
 LARGEST = 0.3  # share of the objects that count as large
-PAD_TO = 32  # px; images are padded to a multiple, as the loader does
 SHORT = {  # measure: the finding (value, bound, the paper's network on photographs), and what helps
     "large_fit": ("{:.0%} of large objects have an anchor of IoU >= .7 (expected {:.0%}; photographs {:.0%})",
                   "a larger anchors.size_per_stride, more anchors.scales, or larger images with it"),
@@ -56,14 +54,14 @@ def model_scale(dataset: DetectionSet, cfg, size=None, limit: int = 1000) -> Mod
     Crowds and difficult objects are left out; no image is opened. Of a larger set, `limit` images at even
     distances are taken.
     """
-    boxes, trained, rows = [], cfg.trained_anchors(), []
-    step = max(1, math.ceil(len(dataset) / limit))
-    picks = range(0, len(dataset), step)
+    trained = cfg.trained_anchors()
+    boxes, rows = [], []
+    picks = even_picks(dataset, limit)
     for i in progress(picks, desc="scale", unit="image"):
-        (h, w), gt = _resized(dataset, i, size)
+        gt, _ = resized_objects(dataset, i, size)
         boxes.append(gt)
         if trained is not None and len(gt):
-            rows.append(_best_anchors(trained, gt, h, w))
+            rows.append(_best_anchors(trained, gt, resized_size(dataset.images[i], size)))
     gt = torch.cat(boxes)
     side = box_parts.area(gt).sqrt()
     cells = large = positives = math.nan
@@ -75,39 +73,22 @@ def model_scale(dataset: DetectionSet, cfg, size=None, limit: int = 1000) -> Mod
     return ModelScale(cells, large, positives, roi, canonical, len(gt), len(picks))
 
 
-def _resized(dataset: DetectionSet, i: int, size) -> tuple[tuple[int, int], Tensor]:
-    """(h, w) px of image i at the training size, and its objects (G, 4) there."""
-    record, target = dataset.images[i], dataset.target(i)
-    h, w = fit_size(record["height"], record["width"], size)
-    wanted = ~(target["crowd"] | target.get("difficult", False))
-    zoom = torch.tensor((w / record["width"], h / record["height"]))
-    return (h, w), target["boxes"][wanted] * zoom.repeat(2)
-
-
-def _best_anchors(trained: TrainedAnchors, gt: Tensor, h: int, w: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Of each object the highest IoU with an anchor, that anchor's stride, and how many reach .5: (G,)."""
-    anchors, strides = _laid_out(trained.anchors, trained.scale, (h, w))
-    if trained.border is not None:
-        within = inside(anchors, (h, w), trained.border)
-        anchors, strides = anchors[within], strides[within]
+def _best_anchors(trained: TrainedAnchors, gt: Tensor,
+                  size: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:
+    """Of each object in an image of `size` (h, w) px, (G,): the highest IoU with an anchor, the stride px of
+    that anchor's map, and how many anchors reach .5.
+    """
+    anchors, strides = laid_anchors(trained.anchors, size, trained.scale, trained.border)
     overlaps = box_parts.iou(gt, anchors)  # (G, A)
-    best, at = overlaps.max(1)
-    return best, strides[at], (overlaps >= OVERLAP).sum(1).float()
-
-
-def _laid_out(cfg: AnchorConfig, scale: float, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """All anchors (A, 4) px of an image of (h, w) px, and the stride (A,) px of the map that each lies on."""
-    h, w = (-(-side // PAD_TO) * PAD_TO for side in size)
-    shapes, strides = map_shapes((h, w), cfg.levels, scale=scale), []
-    for level in cfg.levels:
-        count = math.prod(shapes[level]) * cfg.shapes_per_position
-        strides.append(torch.full((count,), float(stride_of(level, scale))))
-    return anchors_for(cfg, shapes, image_size=(h, w), scale=scale), torch.cat(strides)
+    best, nearest = overlaps.max(1)
+    return best, strides[nearest], (overlaps >= OVERLAP).sum(1).float()
 
 
 def _roi_cells(cfg, gt: Tensor) -> tuple[float, float]:
-    """Cells along a side of an object's RoI (median) and of the canonical RoI; nan without RoIs, the second
-    also for a system that reads a single map."""
+    """Cells along a side of an object's RoI (median) and of the canonical RoI.
+
+    Both are nan without RoIs, the second also for a system that reads a single map.
+    """
     if not getattr(cfg, "pools_rois", False) or not len(gt):
         return math.nan, math.nan
     levels, scale, rule = cfg.roi.levels or cfg.pyramid.levels, cfg.trunk.scale, cfg.roi

@@ -10,8 +10,8 @@ from paperlib.papers.files import typed
 ELSEWHERE = re.compile(r"(\w+/\w+):(.+)")  # a row of another table
 NOT_INHERITED = ("by", "parts", "rows", "n_of", "looks")  # keys of a judge that its parts do not take over
 Margin = Literal["two-sided", "one-sided"]
-Look = Literal["recipe chosen on this comparison", "recipe chosen on the default row", "seeds extended after a look",
-               "looked at before all planned seeds", "single look"]
+Look = Literal["recipe chosen on this comparison", "recipe chosen on the default row",
+               "seeds extended after a look", "looked at before all planned seeds", "single look"]
 Unit = Literal["seeds", "crews", "classes", "folds", "images", "repeats", "units", "lists"]
 
 
@@ -148,3 +148,13 @@ def settings(judge: dict) -> list[tuple[str, str, dict]]:
     for row, changes in judge.get("rows", {}).items():
         added.append((judge["table"], row, changes))
     return added
+
+
+def tables_of(judge: dict) -> set[str]:
+    """The tables of all rows of a judge by rows."""
+    tables = set()
+    for part in contrasts(judge):
+        for pair in filter(None, (part, more_of(part))):
+            for row in filter(None, (pair.better, pair.worse)):
+                tables.add(address(row, pair.table)[0])
+    return tables

@@ -150,8 +150,8 @@ def evaluate(system, dataset, device, batch: int = 16, short: int | None = None,
     PASCAL sets also have "mAP" by the rule of 2007, systems on given proposals "given_AR" of those.
     A proposal method (`scored_by = "recall"`) gets the numbers of `average_recall` at PROPOSALS: the papers'
     counts, and 2 and 20, the same shares of the 4,092 anchors of a 128 px image as 100 and 1000 are of FPN's
-    200,000. Sizes and classes: as in `detect_all`. `draws` adds "draws": {metric: its value on each of so many
-    draws of the images} (see `image_draws`).
+    200,000. Sizes and classes: as in `detect_all`.
+    `draws` adds "draws": {metric: its value on each of so many draws of the images} (see `image_draws`).
     """
     category_ids(system, dataset)  # sets that do not fit are refused before any work
     reads_proposals = system.cfg.needs_proposals()

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from paperlib.device import seed_all
 from paperlib.progress import progress
-from paperlib.studies.world import BATCH, FIRST, RATE, Namer, small_in, window
+from paperlib.studies.naming import BATCH, RATE, Namer
+from paperlib.studies.world import FIRST, small_in, window
 from paperlib.world import drawn_sets
 from paperlib.world.painting.pieces import pieces
 from paperlib.world.world import Drawing, compose

@@ -6,9 +6,11 @@ import torch
 from torch import Tensor
 
 from paperlib.config import digest
+from paperlib.data import selective_search
 from paperlib.data.batches import pad_images
 from paperlib.data.given_proposals import with_proposals
 from paperlib.data.named_sets import load
+from paperlib.parts import boxes
 from paperlib.parts.proposals import ProposalSource, propose
 from paperlib.paths import weights_folder
 from paperlib.scoring.coco_metrics import evaluate
@@ -19,6 +21,7 @@ from paperlib.world import drawn_sets
 TABLE = "proposals"  # of their records
 STORED = "faster_rcnn.safetensors"  # the detector that the two probes below look at
 GROUPS, IMAGES = 5, 500  # parts of the test images, which stand in for seeds
+LEARNT_FROM = 1000  # of trainval's images, whose proposals are counted
 # Proposals as in Fig. 4 and Table 2: what is changed in the settings, and how many are kept.
 LISTS = {"RPN": ({}, (10, 30, 100, 200)),
          "no NMS": ({"nms": None}, (600,)), "no cls": ({"scored": False}, (10, 30, 100)),
@@ -72,10 +75,28 @@ def loose_proxy(*_, share: float = 1.0) -> dict[str, list[float]]:
     return out
 
 
+def positives(*_, share: float = 1.0) -> dict[str, list[float]]:
+    """Of each training image: objects, proposals of selective search, and those that overlap one by half."""
+    dataset = load("minivoc", "trainval", limit=max(GROUPS, round(share * LEARNT_FROM)))
+    dataset = with_proposals(dataset, ProposalSource())
+    out: dict[str, list[float]] = {"objects": [], "proposals": [], "positives": []}
+    for i, proposals in enumerate(dataset.proposals):
+        objects = dataset.target(i)["boxes"]
+        positive = (boxes.iou(proposals, objects) >= 0.5).any(1)
+        out["objects"].append(len(objects))
+        out["proposals"].append(len(proposals))
+        out["positives"].append(int(positive.sum()))
+    return out
+
+
 def identity(name: str) -> str:
-    """A hash of what a probe measures: its kind, the drawings, the stored detector."""
+    """A hash of what a probe measures: its kind, the drawings, the stored detector or the search."""
+    if name in COUNTED:
+        search = [selective_search.FAST, selective_search.SMALL]
+        return digest([name, drawn_sets.version("minivoc"), LEARNT_FROM, *search])
     stored = (weights_folder() / STORED).read_bytes().hex()
     return digest([name, drawn_sets.version("minivoc"), IMAGES, sorted(LISTS), stored])
 
 
-PROBES = {"faster-nms-2000": left_by_nms, "faster-recall-loose-proxy": loose_proxy}
+COUNTED = {"rcnn-positives": positives}
+PROBES = {"faster-nms-2000": left_by_nms, "faster-recall-loose-proxy": loose_proxy, **COUNTED}

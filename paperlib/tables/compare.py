@@ -4,10 +4,9 @@ from typing import TYPE_CHECKING
 
 from paperlib.intervals import Difference, mean_interval, paired, verdict
 from paperlib.papers.printed import by_variant, published
-from paperlib.tables import dials, records, row_jobs
+from paperlib.tables import dials, row_jobs
 from paperlib.tables.identities import identity, is_current
-from paperlib.tables.rules import before_rules
-from paperlib.tables.source import changed_since
+from paperlib.tables.recorded import rows_of
 from paperlib.training.recipes import Budget, budget
 
 if TYPE_CHECKING:
@@ -30,58 +29,20 @@ def main_metric(table: str) -> str:
 
 
 def measured(table: str, plan: str | Budget | None = None) -> dict[str, dict]:
-    """{row: {"metrics": {metric: {seed: value}}, "seconds": [...], "stale": n, "diverged": n,
-    "changed": runs whose code, "older_rules": whose rules changed since, "products": {seed: kind}}} recorded.
-
-    A run that diverged has 0 in every score that a run of the table has (records.is_score).
-    """
-    plan = _budget(plan)
-    rows, lost = {}, []
-    recorded = records.latest(records.read(table, plan.name))
+    """What `recorded.rows_of` gives of a table, whose runs are fresh if their identity is today's."""
+    plan = as_budget(plan)
     keys = {}  # an identity is the same for every seed
     for job in row_jobs.jobs_of(table, plan, seeds=1):
         keys[job.row] = identity(job)
-    for (row, seed), record in recorded.items():
-        entry = rows.setdefault(row, {"metrics": {}, "seconds": [], "stale": 0, "diverged": 0, "copied": 0.0,
-                                      "older": [], "products": {}, "changed": 0, "older_rules": 0})
-        if not is_current(record, keys.get(row)):
-            entry["stale"] += 1
-            continue
-        entry["seconds"].append(record["seconds"])
-        entry["products"][seed] = records.products(record)
-        entry["changed"] += changed_since(record)
-        entry["older_rules"] += before_rules(record)
-        if "measured_as" in record:
-            entry["copied"] += record["seconds"]
-        elif record["provenance"].get("products") == "float32":  # a CPU without units for bfloat16
-            entry["older"].append(record["seconds"])
-        if record["status"] != "ok":
-            entry["diverged"] += 1
-            lost.append((row, seed))
-        for metric, value in record["metrics"].items():
-            entry["metrics"].setdefault(metric, {})[seed] = value
-    _add_zeros(rows, lost)
-    for printed, measure in row_jobs.runnable(table).get("measures", {}).items():
-        for entry in rows.values():
-            if measure in entry["metrics"]:
-                entry["metrics"][printed] = entry["metrics"][measure]
-    return rows
+    measures = row_jobs.runnable(table).get("measures", {})
+    return rows_of(table, plan.name, lambda record: is_current(record, keys.get(record["row"])), measures)
 
 
-def _budget(plan: str | Budget | None) -> Budget:
+def as_budget(plan: str | Budget | None) -> Budget:
+    """A budget, or that of a name; None: the default one."""
     if isinstance(plan, Budget):
         return plan
     return budget(plan)
-
-
-def _add_zeros(rows: dict[str, dict], lost: list[tuple[str, int]]) -> None:
-    """Give the runs that diverged, (row, seed), a zero in every score that they lack and others have."""
-    measured_of_any = set()
-    for entry in rows.values():
-        measured_of_any |= entry["metrics"].keys()
-    for row, seed in lost:
-        for name in filter(records.is_score, measured_of_any):
-            rows[row]["metrics"].setdefault(name, {}).setdefault(seed, 0.0)
 
 
 def points(rows: dict[str, dict], row: str, metric: str) -> dict[int, float]:
@@ -156,21 +117,6 @@ def _bounds(difference: Difference | None) -> tuple[float, float] | None:
     return difference.low, difference.high
 
 
-def cost(plan: str | Budget | None = None) -> dict[str, tuple[int, float]]:
-    """{table: (runs, minutes on one core)} of what is recorded under a budget and not stale."""
-    plan = _budget(plan)
-    costs = {}
-    for name, body in published().items():
-        if "run" not in body or not records.path_of(name, plan.name).exists():
-            continue
-        runs, seconds = 0, 0
-        for row in measured(name, plan).values():
-            runs += len(row["seconds"])
-            seconds += sum(row["seconds"]) - row["copied"]
-        costs[name] = runs, seconds / 60
-    return costs
-
-
 def dial_curve(table: str, plan: str | Budget | None = None) -> "pd.DataFrame":
     """A dial's curve: at each value both sides' metric, their difference, its 95% interval, pairs of seeds.
 
@@ -189,32 +135,3 @@ def dial_curve(table: str, plan: str | Budget | None = None) -> "pd.DataFrame":
         lines[dials.say(value)] = [better_mean, worse_mean, delta and delta.mean, _bounds(delta), pairs]
     columns = [dial["better"]["label"], dial["worse"]["label"], "delta", "interval", "n"]
     return pd.DataFrame.from_dict(lines, "index", columns=columns).rename_axis(dial["dial"])
-
-
-def outlook(plan: str | Budget | None = None) -> dict[str, dict]:
-    """{table: {"done", "left", "older": runs, "minutes", "older_minutes", "to_go", "all": core-minutes}}.
-
-    What is left is estimated by the median of the table's recorded runs, else of its system's; None without
-    any. A run that another row shares counts once. "older" are the runs that were made on a CPU without
-    units for bfloat16. "all" is what the whole table would have cost without them, by that median.
-    """
-    from paperlib.tables import runner  # here, as it imports all that training needs
-
-    plan = _budget(plan)
-    systems = {name: body["run"]["system"] for name, body in published().items() if "run" in body}
-    spent, usual, counted, expected = cost(plan), records.typical(systems, plan.name), set(), {}
-    for name, system in systems.items():
-        left = {(key, job.seed) for job, key in runner.missing(name, plan)} - counted
-        counted |= left
-        done, minutes = spent.get(name, (0, 0.0))
-        older = []
-        if done:
-            for row in measured(name, plan).values():
-                older += row["older"]
-        typical, to_go, whole = usual.get(name, usual.get(system)), None, None
-        if typical is not None:
-            to_go = len(left) * typical / 60
-            whole = minutes - sum(older) / 60 + len(older) * typical / 60 + to_go
-        expected[name] = {"done": done, "minutes": minutes, "left": len(left), "to_go": to_go,
-                          "older": len(older), "older_minutes": sum(older) / 60, "all": whole}
-    return expected

@@ -6,23 +6,23 @@ import platform
 import re
 import subprocess
 import warnings
-from collections import defaultdict
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from statistics import median
+from typing import TYPE_CHECKING
 
-import torch
 from filelock import FileLock
 from msgspec import Struct
 
 from paperlib import __version__
 from paperlib.config import digest
-from paperlib.device import chip, has_bf16
 from paperlib.papers.files import typed
 from paperlib.paths import REPOSITORY, results_folder
 from paperlib.tables.rules import rules_digest
 from paperlib.tables.source import source_digest
+
+if TYPE_CHECKING:
+    import torch
 
 START = '{"table"'  # of every record's line
 
@@ -164,26 +164,6 @@ def is_score(metric: str) -> bool:
     return re.match(r"m?AP|AR|AUC|recall_|loss_fall", metric) is not None
 
 
-def typical(systems: dict[str, str], budget: str) -> dict[str, float]:
-    """{table or system: median core-seconds of its runs}, where there are any, of these {table: system}.
-
-    Runs with float32 products, on chips that have no faster ones, count only where a system has no others.
-    """
-    every, usual = defaultdict(list), defaultdict(list)
-    for table, system in systems.items():
-        for record in read(table, budget):
-            if "measured_as" in record:
-                continue
-            for key in (table, system):
-                every[key].append(record["seconds"])
-                if record["provenance"].get("products") != "float32":
-                    usual[key].append(record["seconds"])
-    medians = {}
-    for key, seconds in every.items():
-        medians[key] = median(usual[key] or usual[systems.get(key, key)] or seconds)
-    return medians
-
-
 @cache
 def commit() -> str:
     """The commit of the code that runs, "+" if the package differs from it; "unknown" outside a checkout."""
@@ -199,12 +179,15 @@ def commit() -> str:
         return "unknown"
 
 
-def provenance(device: torch.device, bf16: bool = False) -> dict:
+def provenance(device: "torch.device", bf16: bool = False) -> dict:
     """What a reader needs to judge a number: code, versions, the machine, and how exact its products were.
 
     `bf16`: bfloat16 was asked for; not every machine has it (device.half).
     """
-    import torchvision  # here, as it takes seconds to import
+    import torch  # these here: records are read without them, and they take seconds to import
+    import torchvision
+
+    from paperlib.device import chip, has_bf16
 
     return {
         "commit": commit(),

@@ -17,6 +17,7 @@ from paperlib.scoring.coco_metrics import evaluate
 from paperlib.scoring.image_draws import DRAWS
 from paperlib.tables import dials, records, row_jobs, run_measurements, workers
 from paperlib.tables.identities import identity, identity_of, is_current
+from paperlib.tables.recorded import typical_seconds
 from paperlib.tables.row_jobs import Job, jobs_of
 from paperlib.training.feature_store import features_read
 from paperlib.training.recipes import Budget, budget, tested
@@ -150,7 +151,7 @@ def _systems() -> dict[str, str]:
 
 def _expected_seconds(todo: dict[tuple, tuple], systems: dict[str, str], budget: str) -> dict[tuple, float]:
     """How long each of the runs {name: (job, ...)} will take, by its table's records, else its system's."""
-    usual, seconds = records.typical(systems, budget), {}
+    usual, seconds = typical_seconds(systems, budget), {}
     for name, (job, *_) in todo.items():
         seconds[name] = usual.get(job.table, usual.get(job.system, 60.0))
     return seconds

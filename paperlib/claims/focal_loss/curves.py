@@ -22,29 +22,31 @@ def _rise(claim: dict, trained, metric: str, factor: float = 1) -> dict[int, flo
 
 
 def _half_in_the_hardest_fifth(claim: dict, trained) -> Outcome:
-    """At every gamma about half of the positives' loss lies in their hardest fifth, and gamma changes it little."""
+    """At every gamma about half of the positives' loss is in their hardest fifth; gamma changes it little."""
     parts = []
     for gamma in run_measurements.GAMMAS:
         share = _of_the_judges_row(claim, trained, f"{POSITIVES}_{gamma:g}")
-        parts.append(within(share, *HALF, f"share in the hardest fifth of the positives at gamma {gamma:g}, in percent"))
+        words = f"share in the hardest fifth of the positives at gamma {gamma:g}, in percent"
+        parts.append(within(share, *HALF, words))
     rise = difference_by_seed(_rise(claim, trained, POSITIVES), _rise(claim, trained, NEGATIVES, MINOR))
     words = "rise of the positives' share from gamma 0 to 2, less a quarter of the negatives', in points"
     return Outcome([*parts, below(rise, words)])
 
 
 def _most_in_the_hardest_hundredth(claim: dict, trained) -> Outcome:
-    """At gamma 2 most of the negatives' loss lies in their hardest hundredth; it gathers more than the positives'."""
+    """At gamma 2 most of the negatives' loss is in their hardest hundredth; positives' gathers far less."""
     share = _of_the_judges_row(claim, trained, f"{NEGATIVES}_2")
     rise = difference_by_seed(_rise(claim, trained, NEGATIVES), _rise(claim, trained, POSITIVES, FAR_MORE))
-    return Outcome([
-        above(share, "share in the hardest hundredth of the negatives at gamma 2, in percent, above one half", 50),
-        above(rise, "rise of the negatives' share from gamma 0 to 2, less twice the positives', in points")])
+    half = "share in the hardest hundredth of the negatives at gamma 2, in percent, above one half"
+    twice = "rise of the negatives' share from gamma 0 to 2, less twice the positives', in points"
+    return Outcome([above(share, half, 50), above(rise, twice)])
 
 
 def _alike_under_cross_entropy(claim: dict, trained) -> Outcome:
     """At gamma 0 the cumulative curves of positives and of negatives stay close."""
     gap = _of_the_judges_row(claim, trained, "cdf_gap_0")
-    return Outcome([below(gap, f"widest gap between both cumulative curves at gamma 0, below {SIMILAR} points", SIMILAR)])
+    words = f"widest gap between both cumulative curves at gamma 0, below {SIMILAR} points"
+    return Outcome([below(gap, words, SIMILAR)])
 
 
 def _background_drowns(claim: dict, trained) -> Outcome:

@@ -15,7 +15,7 @@ from paperlib.claims.verdicts import judged
 from paperlib.papers.names import NAMES
 from paperlib.papers.printed import published
 from paperlib.paths import REPOSITORY
-from paperlib.tables import compare, records
+from paperlib.tables import costs, records
 from paperlib.training.recipes import Budget, budget
 
 SIGNS = {
@@ -92,7 +92,7 @@ def page(lines: list[Verdict], plan: str | Budget | None, folder: Path) -> str:
         number=number,
         measured=measured,
         size=size,
-        measured_part=measured_part,
+        measured_part=measured_part, over_images=over_images,
         notebook_address=lambda name: notebook_address(name, folder),
     )
 
@@ -100,7 +100,7 @@ def page(lines: list[Verdict], plan: str | Budget | None, folder: Path) -> str:
 def _cost(plan: Budget) -> tuple[int, float]:
     """Recorded runs of all tables, and their minutes on one core."""
     num_runs, minutes = 0, 0.0
-    for runs_of_table, minutes_of_table in compare.cost(plan).values():
+    for runs_of_table, minutes_of_table in costs.cost(plan).values():
         num_runs += runs_of_table
         minutes += minutes_of_table
     return num_runs, minutes
@@ -149,6 +149,13 @@ def measured_part(part: Part) -> str:
     if part.interval is None:
         return f"{part.measured:+.2f}"
     return f"{part.measured:+.2f} [{part.interval[0]:+.2f}, {part.interval[1]:+.2f}]"
+
+
+def over_images(part: Part) -> str:
+    """The interval over draws of the test images, where the runs kept their scores on them."""
+    if part.images is None:
+        return ""
+    return f"[{part.images[0]:+.2f}, {part.images[1]:+.2f}]"
 
 
 def size(part: Part) -> str:

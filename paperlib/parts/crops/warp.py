@@ -55,13 +55,14 @@ def crops(image: Tensor, regions: Tensor, cfg: CropConfig = CropConfig(), fill: 
         return image.new_zeros(0, len(image), cfg.size, cfg.size)
     source, points = sources(regions, cfg), _points(regions, cfg)  # (R, 4), (R, S, S, 2)
     fill = torch.zeros_like(image[:, :1, :1]) if fill is None else fill.to(image).view(-1, 1, 1)
-    grid = _to_grid(points, image).view(1, -1, cfg.size, 2)
-    flat = F.grid_sample((image - fill)[None], grid, align_corners=False)[0]  # (3, R S, S), 0 outside
-    read = flat.view(len(image), len(regions), cfg.size, cfg.size).transpose(0, 1)
+    if masks is None:  # one picture for all regions
+        grid = _to_grid(points, image).view(1, -1, cfg.size, 2)
+        flat = F.grid_sample((image - fill)[None], grid, align_corners=False)[0]  # (3, R S, S), 0 outside
+        read = flat.view(len(image), len(regions), cfg.size, cfg.size).transpose(0, 1)
+    else:
+        read = F.grid_sample((image - fill) * masks[:, None], _to_grid(points, image), align_corners=False)
     if cfg.kind == "square_alone":
         read = read * _near(points, regions, source, cfg)
-    if masks is not None:
-        read = read * _inside(masks, points)
     return read + fill
 
 
@@ -87,9 +88,3 @@ def _near(points: Tensor, regions: Tensor, source: Tensor, cfg: CropConfig) -> T
     low, high = regions[:, :2] - border, regions[:, 2:] + border
     near = (points >= low[:, None, None]) & (points <= high[:, None, None])
     return near.all(-1)[:, None]
-
-
-def _inside(masks: Tensor, points: Tensor) -> Tensor:
-    """The masks as the crops show them, nearest pixel by nearest pixel: (R, 1, S, S)."""
-    grid = _to_grid(points, masks)
-    return F.grid_sample(masks[:, None].to(points.dtype), grid, mode="nearest", align_corners=False)

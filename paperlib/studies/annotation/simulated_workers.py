@@ -138,7 +138,7 @@ def union_study(
 ) -> np.ndarray:
     """`union_curve` of `seeds` crews of `most` workers against the set's own annotations; (seeds, 2, most).
 
-    This is what the claim coco-union-saturates is judged on.
+    It repeats what the claim coco-union-saturates says of people; it could not contradict it.
     """
     present, curves = presence(dataset), []
     for seed in range(seeds):
