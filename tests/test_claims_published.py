@@ -31,7 +31,7 @@ def numbers(claim: dict) -> list[float]:
     return printed
 
 
-# what these publish is no difference of scores: the best alphas, the AP from which a setting counts, the AP that is ruined
+# what these publish is no difference: the best alphas, the AP from which a setting counts, the AP that is ruined
 NO_DIFFERENCE = {"focal-alpha-falls-with-gamma", "focal-flstar-effective-shape", "focal-alpha-low-fails"}
 CHECKED = [c for c in claims() if printed_differences(c) and numbers(c) and c["id"] not in NO_DIFFERENCE]
 

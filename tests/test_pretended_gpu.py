@@ -28,7 +28,7 @@ TRUE = [contextlib.nullcontext] if torch.cuda.is_available() else []
 RECIPE = Recipe(steps=1, warmup=0, bf16=False)
 # To be quick. VGG16's layers after the pooling have 100 million weights, and its anchors are larger than these images.
 RESNET = {"trunk.name": "resnet18", "pyramid.dim": 32}
-VGG16 = {"fast_rcnn": {"head.widths": (32, 32)}, "rpn": {"rpn.border": None},
+VGG16 = {"fast_rcnn": {"head.widths": (32, 32)}, "rcnn": {"widths": (32, 32)}, "rpn": {"rpn.border": None},
          "faster_rcnn": {"head.widths": (32, 32), "rpn.border": None}}
 SWITCHES = {
     "retinanet": [*({"loss.kind": kind} for kind in KINDS), {"loss.normaliser": "image"}, {"loss.normaliser": "batch"},
@@ -73,7 +73,7 @@ def learn_and_detect_in(there, name: str, cfg) -> None:
         trained = [p for p in system.parameters() if p.requires_grad]
         assert all(p.is_cuda for p in system.parameters())
         assert any(p.grad is not None and p.grad.is_cuda and p.grad.any() for p in trained)
-        given = {"proposals": [t["proposals"].to(CUDA) for t in targets]} if name == "fast_rcnn" else {}
+        given = {"proposals": [t["proposals"].to(CUDA) for t in targets]} if name in ("fast_rcnn", "rcnn") else {}
         found = system.eval().detect(images.to(CUDA), torch.tensor([[64, 60], [64, 64]]).to(CUDA), **given)
         whole = system.detect(images.to(CUDA), **given)
     assert all(value.is_cuda for one in found + whole for value in one.values())

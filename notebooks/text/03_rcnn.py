@@ -5,7 +5,7 @@
 # segmentation* (arXiv 1311.2524v5), Sections 2 and 3, Appendices A and C.
 # **Before this:** boxes and average precision (notebook 02).
 #
-# <!-- minutes -->CPU: not measured yet; older CPU: not measured yet; GPU: not measured yet<!-- /minutes -->
+# <!-- minutes -->CPU: 3 min on 2 CPU cores; older CPU: not measured yet; GPU: not measured yet<!-- /minutes -->
 # Everything here runs on a CPU.
 
 # %% tags=["parameters"]
@@ -577,17 +577,17 @@ draw.table(pd.DataFrame({"mean accuracy, %": means}), f"The network before fine-
 #
 # | claim | in the paper | expected here |
 # |---|---|---|
-# | `rcnn-ft-gain` | FT fc7 - fc6: +8.0 | holds |
+# | `rcnn-ft-gain` | FT fc7 far above fc6 | holds |
 # | `rcnn-ft-helps-fc-most` | fc6, fc7 gain more than pool5 | fc7 holds; fc6 open |
-# | `rcnn-fc6-over-fc7` | +1.5 without fine-tuning | holds, larger |
-# | `rcnn-pool5-good` | pool5 within 2.0 of fc6, 0.5 of fc7 | holds: pool5 is ahead |
+# | `rcnn-fc6-over-fc7` | fc6 a little ahead without fine-tuning | holds, larger |
+# | `rcnn-pool5-good` | pool5 close to fc6, closer to fc7 | holds: pool5 is ahead |
 # | `rcnn-ft-layer-order` | fc7 > fc6 > pool5 | contradicted: our fc6 and fc7 have 192 numbers, pool5 2,304 |
-# | `rcnn-bbox-reg-gain` | +3 to 4 | holds, smaller |
-# | `rcnn-softmax-vs-svm` | SVMs +3.3 | contradicted, or open |
-# | `rcnn-svm-iou-05`, `rcnn-svm-iou-0` | 0.3 is better by 5 and 4 | hold, smaller |
+# | `rcnn-bbox-reg-gain` | a few points more | holds, smaller |
+# | `rcnn-softmax-vs-svm` | SVMs ahead | contradicted, or open |
+# | `rcnn-svm-iou-05`, `rcnn-svm-iou-0` | 0.3 is better than either | hold, smaller |
 # | `rcnn-hnm-one-pass`, `rcnn-hnm-subset` | nothing is lost | hold |
-# | `rcnn-warp-best` | warp with context is best by 3 to 5 | open: context lies in the image anyway |
-# | `rcnn-deeper-net` | O-Net +7.5 | open: Fast R-CNN's L does not beat S here |
+# | `rcnn-warp-best` | warp with context is best by far | open: context lies in the image anyway |
+# | `rcnn-deeper-net` | O-Net far ahead | open: Fast R-CNN's L does not beat S here |
 # | `rcnn-biased-sampling` | positives are rare | holds |
 #
 # ## The tables, beside ours
