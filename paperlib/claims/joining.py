@@ -122,8 +122,8 @@ def _part(comparison: Comparison, alpha: float) -> Part:
     if margin is not None:
         margin = round(margin, DIGITS)
     return Part(comparison.words, says, round(difference.mean, DIGITS), bounds, difference.n,
-                min(p_for, p_against), margin, comparison.delta, _printed(comparison), share, share_bounds, pairs,
-                comparison.images and _bounds(*comparison.images))
+                min(p_for, p_against), margin, comparison.delta, _printed(comparison), share, share_bounds,
+                pairs, comparison.images and _bounds(*comparison.images))
 
 
 def _bounds(low: float, high: float) -> tuple[float, float] | None:

@@ -20,7 +20,8 @@ from paperlib.paths import DATA, REPOSITORY, results_folder, weights_folder
 DRAWN = ("smoke", "mini")  # budgets whose sets are drawn: photographs on disk are not looked at here
 OF_OTHER_KINDS = ("bench", "products.jsonl")  # timings and probes; how exact the products of early runs were
 RECORDED = ("trend", "ratio")  # kinds of claims that follow from records
-LIBRARIES = ("torch", "torchvision", "numpy", "scipy", "opencv-contrib-python-headless", "pycocotools", "hotcoco")
+LIBRARIES = ("torch", "torchvision", "numpy", "scipy", "opencv-contrib-python-headless",
+             "pycocotools", "hotcoco")
 
 
 def judged(plan: str) -> list[Verdict]:

@@ -20,7 +20,8 @@ def line_of(claim: dict, outcome: dict, plan: str) -> Verdict:
     measured_at = {"rows": plan, "curve": plan, "measure": TIMINGS}
     how = _how(judge)
     common = {"compared": how, "how": how, "table": judge.get("table"),
-              "budget": measured_at.get(judge["by"]), "note": " ".join(filter(None, (claim.get("note"), remark)))}
+              "budget": measured_at.get(judge["by"]),
+               "note": " ".join(filter(None, (claim.get("note"), remark)))}
     return Verdict(**common | fields)
 
 

@@ -1,4 +1,4 @@
-"""The code behind the claims by id, from every paper's modules: computed values, judges of curves, what is timed."""
+"""The code behind the claims by id, from every paper's modules: computed values, judges of curves, timings."""
 from paperlib.claims.coco import computed as coco_computed
 from paperlib.claims.coco import curves as coco_curves
 from paperlib.claims.fast_rcnn import computed as fast_rcnn_computed
@@ -21,12 +21,14 @@ from paperlib.claims.sharpmask import timed as sharpmask_timed
 
 # a call gives (computed value, whether it agrees with the paper's, formula)
 COMPUTED = (rcnn_computed.FACTS | fast_rcnn_computed.FACTS | faster_rcnn_computed.FACTS | coco_computed.FACTS
-            | sharpmask_computed.FACTS | fpn_computed.FACTS | focal_loss_computed.FACTS | computed_retinanet.FACTS)
+            | sharpmask_computed.FACTS | fpn_computed.FACTS | focal_loss_computed.FACTS
+            | computed_retinanet.FACTS)
 # a call with (claim, what was trained) gives (difference, verdict, remark), or None
 CURVES = (rcnn_curves.CURVES | fast_rcnn_curves.CURVES | faster_rcnn_curves.CURVES | coco_curves.CURVES
           | focal_loss_curves.CURVES)
 # a call with (device, shrink) gives a Race
-TIMED = (rcnn_timed.TIMED | fast_rcnn_timed.TIMED | faster_rcnn_timed.TIMED | sharpmask_timed.TIMED | fpn_timed.TIMED
+TIMED = (rcnn_timed.TIMED | fast_rcnn_timed.TIMED | faster_rcnn_timed.TIMED | sharpmask_timed.TIMED
+         | fpn_timed.TIMED
          | focal_loss_timed.TIMED)
 # what a race divides where it is shrunk: sides of images by `shrink`, numbers by its square
 REDUCED = (rcnn_timed.REDUCED | fast_rcnn_timed.REDUCED | faster_rcnn_timed.REDUCED | sharpmask_timed.REDUCED

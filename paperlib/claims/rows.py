@@ -46,7 +46,7 @@ def words_of(part: Contrast) -> str:
 
 
 def _check_tables(part: Contrast, trained: Trained, where: str) -> None:
-    """Rows of two tables are compared only if they are tested alike, in the same metric, over shared seeds."""
+    """Rows of two tables are compared only if tested alike, in the same metric, over shared seeds."""
     if part.better is None or part.worse is None:
         return
     (table, row), (other_table, other_row) = (address(name, part.table) for name in (part.better, part.worse))

@@ -73,7 +73,10 @@ class Trained:
         return points
 
     def draws(self, table: str, row: str, metric: str) -> dict[int, np.ndarray]:
-        """{seed: value x 100 on each draw of the test images} of the runs that kept them. The metric may be "A - B"."""
+        """{seed: value x 100 on each draw of the test images} of the runs that kept them.
+
+        The metric may be "A - B".
+        """
         kept = self.row(table, row)["draws"]
         metric, _, subtrahend = metric.partition(" - ")
         draws = _hundredfold_draws(kept.get(metric, {}))

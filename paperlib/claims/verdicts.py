@@ -55,7 +55,7 @@ def judged(plan: str | Budget | None = "mini", paper: str | None = None,
 
 
 def frame(lines: Iterable[Verdict], kind: str) -> "pd.DataFrame":
-    """Judged claims of one kind ("trend", "ratio", "exact") as a table, a row a claim, without what nobody filled.
+    """Judged claims of one kind ("trend", "ratio", "exact") as a table, a row a claim; no empty column.
 
     "enough" is the number of pairs of seeds that `judged` calls "pairs". Trends say what is compared.
     """

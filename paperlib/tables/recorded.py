@@ -11,8 +11,8 @@ from paperlib.tables.source import changed_since
 def rows_of(table: str, budget: str, is_fresh: Callable[[dict], bool],
             measures: dict[str, str]) -> dict[str, dict]:
     """{row: {"metrics": {metric: {seed: value}}, "seconds": [...], "stale": n, "diverged": n, "changed": runs
-    whose code, "older_rules": whose rules changed since, "products": {seed: kind}, "draws": {metric: {seed: its
-    values on draws of the images}}}} of the records.
+    whose code, "older_rules": whose rules changed since, "products": {seed: kind},
+    "draws": {metric: {seed: its values on draws of the images}}}} of the records.
 
     Runs that are not fresh are counted as stale, and left out. `measures` names metrics as the paper does,
     {its: ours}. A run that diverged has 0 in every score that a run of the table has (records.is_score).
