@@ -138,3 +138,12 @@ def refuse_proposals(proposals: list[Tensor] | None, system: str) -> None:
     if proposals is not None:
         raise ValueError(f"{len(proposals)} lists of proposals for {system}, which has anchors: "
                          "expected none")
+
+
+def require_proposals(images: Tensor, proposals: list[Tensor] | None) -> list[Tensor]:
+    """The proposals of a system on regions. Errors: ValueError unless there is a list for every image."""
+    proposals = proposals or []
+    if len(proposals) != len(images):
+        raise ValueError(f"{len(images)} images and {len(proposals)} lists of proposals: "
+                         "expected one an image")
+    return proposals

@@ -18,7 +18,7 @@ from paperlib.parts.pyramids import PyramidConfig, pyramid
 from paperlib.parts.roi_pooling import RoIConfig, to_rois
 from paperlib.parts.roi_training import DeltaConfig, RoISampleConfig, sample_rois
 from paperlib.parts.trunks import TrunkConfig, trunk
-from paperlib.systems.contract import AfterConfig, DetectionSystem, SystemConfig, image_sizes
+from paperlib.systems.contract import AfterConfig, DetectionSystem, SystemConfig, image_sizes, require_proposals
 
 
 @dataclass(frozen=True)
@@ -138,12 +138,8 @@ class FastRCNN(nn.Module, DetectionSystem):
 
 
 def _rois_of(images: Tensor, proposals: list[Tensor] | None) -> Tensor:
-    """RoIs (R, 5). Errors: ValueError unless there are proposals for every image."""
-    proposals = proposals or []
-    if len(proposals) != len(images):
-        raise ValueError(f"{len(images)} images and {len(proposals)} lists of proposals: "
-                         "expected one an image")
-    return to_rois(proposals)
+    """RoIs (R, 5). Errors: as `require_proposals`."""
+    return to_rois(require_proposals(images, proposals))
 
 
 def resized(images: Tensor, rois: Tensor, factor: float, multiple: int = 32) -> tuple[Tensor, Tensor]:

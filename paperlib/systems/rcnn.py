@@ -17,7 +17,7 @@ from paperlib.parts.matching import check_targets
 from paperlib.parts.roi_pooling import to_rois
 from paperlib.parts.roi_training import DeltaConfig
 from paperlib.parts.trunks import trunk
-from paperlib.systems.contract import DetectionSystem, image_sizes
+from paperlib.systems.contract import DetectionSystem, image_sizes, require_proposals
 from paperlib.systems.rcnn_config import LAYERS, RCNNConfig
 
 CHUNK = 64  # windows that pass the network at once: larger maps leave the processor's cache
@@ -109,7 +109,7 @@ class RCNN(nn.Module, DetectionSystem):
 
         Errors: ValueError unless there are proposals for every image.
         """
-        rois = to_rois(_checked(images, proposals))
+        rois = to_rois(require_proposals(images, proposals))
         layers = self.layers(self.crops(images, rois))
         return self.cls(layers["fc7"]), self.ridge(layers["pool5"]).unflatten(1, (-1, 4)), rois
 
@@ -124,7 +124,7 @@ class RCNN(nn.Module, DetectionSystem):
         """
         sizes = image_sizes(images) if sizes is None else sizes
         detections = []
-        for image, size, regions in zip(images, sizes, _checked(images, proposals)):
+        for image, size, regions in zip(images, sizes, require_proposals(images, proposals)):
             features = self.features(image, regions, size)
             detections.append(self.detect_regions(features, regions, size))
             for _ in range(1, self.cfg.ridge.times):
@@ -180,12 +180,3 @@ class Fitted(nn.Module):
 
 def _at_once(image: Tensor, regions: Tensor, compute: Callable) -> dict[str, Tensor]:
     return compute(image, regions)
-
-
-def _checked(images: Tensor, proposals: list[Tensor] | None) -> list[Tensor]:
-    """Errors: ValueError unless there are proposals for every image."""
-    proposals = proposals or []
-    if len(proposals) != len(images):
-        raise ValueError(f"{len(images)} images and {len(proposals)} lists of proposals: "
-                         "expected one an image")
-    return proposals
