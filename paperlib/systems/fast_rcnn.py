@@ -18,7 +18,13 @@ from paperlib.parts.pyramids import PyramidConfig, pyramid
 from paperlib.parts.roi_pooling import RoIConfig, to_rois
 from paperlib.parts.roi_training import DeltaConfig, RoISampleConfig, sample_rois
 from paperlib.parts.trunks import TrunkConfig, trunk
-from paperlib.systems.contract import AfterConfig, DetectionSystem, SystemConfig, image_sizes, require_proposals
+from paperlib.systems.contract import (
+    AfterConfig,
+    DetectionSystem,
+    SystemConfig,
+    image_sizes,
+    require_proposals,
+)
 
 
 @dataclass(frozen=True)
