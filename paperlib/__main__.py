@@ -19,8 +19,9 @@ NOTEBOOKS = {  # what `paperlib notebooks COMMAND` does
     "sync": "make each ipynb from its text twin; outputs of unchanged cells stay",
     "lint": "print every fault of the stored notebooks",
     "readme": "fill the README's list of notebooks, counts of verdicts and table of speed",
-    "picture": "draw the README's picture, data/readme.png",
-    "site": "render to HTML with an index page",
+    "picture": "draw the pictures of the README (data/readme.png) and of notebook 00 and the site",
+    "site": "render to HTML with a front page",
+    "lab": "copy into notebooks/work, to open in JupyterLab; copies that exist stay as they are",
 }
 
 
