@@ -6,6 +6,7 @@ import sys
 import warnings
 
 from paperlib import commands as run
+from paperlib import look_commands as look
 from paperlib import train_commands as learn
 from paperlib.papers.names import PAPERS
 
@@ -123,6 +124,15 @@ def _parser() -> argparse.ArgumentParser:
         arg("--size", type=int, nargs="+", help="shorter [and longest] side, px; default: as trained"),
         device,
         as_json,
+    )
+    command(
+        look.detect,
+        arg("weights", help="weights that `paperlib train` wrote, or torchvision:fasterrcnn_resnet50_fpn"),
+        arg("paths", nargs="+", metavar="PATH", help="pictures, folders of pictures, or patterns"),
+        arg("--threshold", type=float, default=0.5, help="draw what has this score or more; default: 0.5"),
+        arg("--out", default="runs/detect", help="folder for the drawn pictures and the results"),
+        arg("--size", type=int, nargs="+", help="shorter [and longest] side, px; default: as trained"),
+        device,
     )
     command(
         run.score,
