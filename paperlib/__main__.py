@@ -93,6 +93,11 @@ def _parser() -> argparse.ArgumentParser:
         device,
     )
     system = arg("system", help="e.g. retinanet")
+    page = (
+        arg("--report", metavar="OUT.html", help="write a page: numbers, mistakes, curves, pictures"),
+        arg("--compare", metavar="OTHER.json", help="another results file, to be compared with in the page"),
+        arg("--draws", type=int, default=200, help="draws of the images for the page's intervals"),
+    )
 
     command(run.info, device)
     command(
@@ -124,6 +129,8 @@ def _parser() -> argparse.ArgumentParser:
         arg("--size", type=int, nargs="+", help="shorter [and longest] side, px; default: as trained"),
         device,
         as_json,
+        *page,
+        arg("--results", metavar="OUT.json", help="also write the detections as COCO's results file"),
     )
     command(
         look.detect,
@@ -135,11 +142,13 @@ def _parser() -> argparse.ArgumentParser:
         device,
     )
     command(
-        run.score,
+        look.score,
         arg("truth", metavar="GT.json"),
         arg("results", metavar="RESULTS.json"),
         arg("--type", choices=["bbox", "segm"], default="bbox"),
         as_json,
+        *page,
+        arg("--images", help="folder of the pictures, where they do not lie beside GT.json"),
     )
     command(
         run.table,

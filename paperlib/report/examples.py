@@ -18,7 +18,6 @@ SHOWN = 6                      # pictures of each kind
 SIDE = 640                     # px, the longer side of a picture in the page
 QUALITY = 78                   # of its JPEG
 MOST = 80                      # detections that a picture shows
-FAINTEST = 0.05                # score under which none is shown
 
 
 @dataclass(frozen=True)
@@ -131,7 +130,7 @@ def _objects(evidence: Evidence, place: int) -> list[Box]:
 
 def _detections(evidence: Evidence, place: int) -> list[Box]:
     dt, names, boxes = evidence.dt, evidence.gt.names, []
-    chosen = np.flatnonzero((dt.image == place + 1) & evidence.counted & (dt.scores >= FAINTEST))
+    chosen = np.flatnonzero((dt.image == place + 1) & evidence.counted)
     best = chosen[np.argsort(-dt.scores[chosen], kind="stable")][:MOST]
     for row in best[::-1].tolist():
         boxes.append(Box(*dt.boxes[row].tolist(), names[dt.category[row] - 1], float(dt.scores[row]),

@@ -158,8 +158,8 @@ def headline(facts: Facts) -> list[str]:
     working = facts.working
     if np.isnan(working.threshold):
         return ["Not one detection has found an object."]
-    lines = [f"With every detection of score {working.threshold:.2f} or more, {_tenths(working.precision)} are "
-             f"right and {_tenths(working.recall)} objects are found."]
+    lines = [f"Of the detections of score {facts.cut:.2f} or more {_tenths(working.precision)} are right, and "
+             f"they find {_tenths(working.recall)} objects."]
     if facts.mistakes and facts.mistakes[0].gain > 0:
         first = facts.mistakes[0]
         lines.append(f"Most would be gained by mending “{first.name.lower()}” ({first.meaning}): "

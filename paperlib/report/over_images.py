@@ -37,6 +37,7 @@ class Scores:
     per_class: np.ndarray      # (K,)
     metric_draws: dict[str, np.ndarray]  # (B,) each
     class_draws: np.ndarray    # (B, K)
+    class_images: np.ndarray   # (K,) images that have an object of the class
 
     def measured(self) -> dict[str, Measured]:
         """The twelve numbers with their intervals."""
@@ -44,7 +45,19 @@ class Scores:
 
     def measured_classes(self) -> list[Measured]:
         """AP of each class with its interval."""
-        return [interval(value, draws) for value, draws in zip(self.per_class.tolist(), self.class_draws.T)]
+        return self.intervals(self.per_class, self.class_draws)
+
+    def intervals(self, values: np.ndarray, draws: np.ndarray) -> list[Measured]:
+        """Values of the classes (K,) with the intervals of their draws (B, K).
+
+        None for a class that fewer than FEWEST images have: too few to draw from.
+        """
+        measured = []
+        for value, of_class, images in zip(values.tolist(), draws.T, self.class_images.tolist()):
+            if images < FEWEST:
+                of_class = of_class[:0]
+            measured.append(interval(value, of_class))
+        return measured
 
 
 def scored(evidence: Evidence, draws: int = DRAWS, title: str = "") -> Scores:
@@ -60,7 +73,14 @@ def scored(evidence: Evidence, draws: int = DRAWS, title: str = "") -> Scores:
         class_rows.append(classes_on_draw)
     columns = np.array(rows).reshape(draws, len(metrics)).T
     return Scores(metrics, per_class, dict(zip(metrics, columns)),
-                  np.array(class_rows).reshape(draws, len(per_class)))
+                  np.array(class_rows).reshape(draws, len(per_class)), _images_of_class(evidence))
+
+
+def _images_of_class(evidence: Evidence) -> np.ndarray:
+    """(K,) how many images have an object of each class."""
+    gt, real = evidence.gt, evidence.real
+    together = np.unique(np.stack([gt.category[real], gt.image[real]]), axis=1)
+    return np.bincount(together[0] - 1, minlength=len(gt.names))
 
 
 def _numbers(evidence: Evidence, gt: Truth, dt: Detections) -> tuple[dict[str, float], np.ndarray]:
@@ -85,8 +105,5 @@ def differences(ours: Scores, others: Scores) -> tuple[dict[str, Measured], list
     for name, value in ours.metrics.items():
         draws = ours.metric_draws[name] - others.metric_draws[name]
         of_metrics[name] = interval(value - others.metrics[name], draws)
-    of_classes = []
-    pairs = zip(ours.per_class - others.per_class, (ours.class_draws - others.class_draws).T)
-    for value, draws in pairs:
-        of_classes.append(interval(float(value), draws))
+    of_classes = ours.intervals(ours.per_class - others.per_class, ours.class_draws - others.class_draws)
     return of_metrics, of_classes
