@@ -6,6 +6,7 @@ import sys
 import warnings
 
 from paperlib import commands as run
+from paperlib import look_commands as look
 from paperlib import train_commands as learn
 from paperlib.papers.names import PAPERS
 
@@ -93,6 +94,11 @@ def _parser() -> argparse.ArgumentParser:
         device,
     )
     system = arg("system", help="e.g. retinanet")
+    page = (
+        arg("--report", metavar="OUT.html", help="write a page: numbers, mistakes, curves, pictures"),
+        arg("--compare", metavar="OTHER.json", help="another results file, to be compared with in the page"),
+        arg("--draws", type=int, default=200, help="draws of the images for the page's intervals"),
+    )
 
     command(run.info, device)
     command(
@@ -124,13 +130,26 @@ def _parser() -> argparse.ArgumentParser:
         arg("--size", type=int, nargs="+", help="shorter [and longest] side, px; default: as trained"),
         device,
         as_json,
+        *page,
+        arg("--results", metavar="OUT.json", help="also write the detections as COCO's results file"),
     )
     command(
-        run.score,
+        look.detect,
+        arg("weights", help="weights that `paperlib train` wrote, or torchvision:fasterrcnn_resnet50_fpn"),
+        arg("paths", nargs="+", metavar="PATH", help="pictures, folders of pictures, or patterns"),
+        arg("--threshold", type=float, default=0.5, help="draw what has this score or more; default: 0.5"),
+        arg("--out", default="runs/detect", help="folder for the drawn pictures and the results"),
+        arg("--size", type=int, nargs="+", help="shorter [and longest] side, px; default: as trained"),
+        device,
+    )
+    command(
+        look.score,
         arg("truth", metavar="GT.json"),
         arg("results", metavar="RESULTS.json"),
         arg("--type", choices=["bbox", "segm"], default="bbox"),
         as_json,
+        *page,
+        arg("--images", help="folder of the pictures, where they do not lie beside GT.json"),
     )
     command(
         run.table,
