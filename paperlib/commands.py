@@ -8,13 +8,6 @@ import math
 from pathlib import Path
 
 
-def message_of(error: Exception) -> object:
-    """What an error says; a KeyError would put its message into quotes."""
-    if isinstance(error, KeyError) and error.args:
-        return error.args[0]
-    return error
-
-
 def info(args) -> None:
     """One line: device, versions, budget, data sets."""
     from paperlib.data.named_sets import known_sets

@@ -61,10 +61,10 @@ def assemble(name: str, root: Path, records: dict, version: str, faults: list[Fa
     small, large = float(bounds[0]) ** 2, float(bounds[1]) ** 2
     ranges = {"all": (0.0, MAX_AREA), "small": (0.0, small), "medium": (small, large),
               "large": (large, MAX_AREA)}
-    mended = {"kept": [], "dropped": [], "clipped": []}
+    dealt = {"kept": [], "dropped": [], "clipped": [], "mended": []}
     for fault in faults:
         if not fault.fatal:
-            mended[fault.action].append(fault)
+            dealt[fault.action].append(fault)
     categories = sorted(records["categories"], key=lambda category: category["id"])
     return DetectionSet(name, root, categories, records["images"], by_image, version, ranges,
-                        mended["dropped"], mended["clipped"], frozenset(refused))
+                        dealt["dropped"], dealt["clipped"], frozenset(refused))

@@ -5,9 +5,10 @@ from xml.etree import ElementTree
 
 from paperlib.data.record_checks.faults import Fault
 from paperlib.data.record_checks.segmentations import PngMask
-from paperlib.data.record_checks.values import finite, wrong_path, wrong_size
+from paperlib.data.record_checks.values import brief, finite, wrong_path, wrong_size
 
 EDGES = ("bndbox/xmin", "bndbox/ymin", "bndbox/xmax", "bndbox/ymax")
+YES, NO = ("1", "true"), ("", "0", "false", "unspecified")
 
 
 def parse(xml: Path, faults: list[Fault], digest) -> ElementTree.Element | None:
@@ -68,12 +69,22 @@ def object_records(root, xml: Path, image: dict, faults: list[Fault]) -> list[di
             continue
         record = {"image_id": image["id"], "bbox": box, "area": box[2] * box[3], "iscrowd": 0, "name": name,
                   "pose": node.findtext("pose") or "Unspecified", "object": k, "file": str(xml)}
-        for key in ("difficult", "truncated"):
-            record[key] = int(text_of(node, key) in ("1", "true"))
+        record |= _flags(node, str(xml), k, faults)
         if has_png:
             record["segmentation"] = PngMask(str(png), k)
         records.append(record)
     return records
+
+
+def _flags(node: ElementTree.Element, file: str, k: int, faults: list[Fault]) -> dict[str, int]:
+    """`difficult`, which decides what is scored, and `truncated`, which decides nothing here, as 0 or 1."""
+    flags = {}
+    for key in ("difficult", "truncated"):
+        text = text_of(node, key).casefold()
+        flags[key] = int(text in YES)
+        if text not in YES + NO:
+            faults.append(Fault(file, f"object {k}", f"{key} {brief(text)}", "0 or 1", key == "difficult"))
+    return flags
 
 
 def text_of(node: ElementTree.Element, key: str) -> str:
