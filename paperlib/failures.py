@@ -18,15 +18,16 @@ def message_of(error: BaseException) -> object:
 
 
 def is_written(error: BaseException) -> bool:
-    """Whether an error's message was written for a reader: raised by a line of ours, or by the system for a file.
+    """Whether an error's message was written for a reader: by a line of ours, or by the system for a file.
 
-    A library's ValueError, or the KeyError of a dictionary, is none: alone it would say next to nothing. What
-    comes out of another process has lost its place, and is believed.
+    A library's ValueError, or the KeyError of a dictionary, is none: alone it would say next to nothing.
+    What comes out of another process has lost its place, and is believed.
     """
     if not isinstance(error, EXPECTED):
         return False
     last = _last(error.__traceback__)
-    if last is None or type(error.__cause__).__name__ == "_RemoteTraceback" or (isinstance(error, OSError) and error.filename):
+    is_remote = type(error.__cause__).__name__ == "_RemoteTraceback"
+    if last is None or is_remote or (isinstance(error, OSError) and error.filename):
         return True
     file = last.tb_frame.f_code.co_filename
     return file.startswith(HERE) and _is_raise(file, last.tb_lineno)
