@@ -3,9 +3,11 @@
 import argparse
 import os
 import sys
+import traceback
 import warnings
 
 from paperlib import commands as run
+from paperlib import failures
 from paperlib import look_commands as look
 from paperlib import train_commands as learn
 from paperlib.papers.names import PAPERS
@@ -27,7 +29,11 @@ NOTEBOOKS = {  # what `paperlib notebooks COMMAND` does
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command. Bad input ends with one line on stderr and exit status 2; an interrupt with 130."""
+    """Run one command. Bad input ends with one line on stderr and exit status 2; an interrupt with 130.
+
+    An error that nobody foresaw is one line as well, with its kind and place, and status 3; `--debug` shows
+    the whole traceback of either.
+    """
     _speak_plainly()
     args = _parser().parse_args(argv)
     try:
@@ -37,9 +43,11 @@ def main(argv: list[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         return 0
-    except (ValueError, KeyError, OSError, FloatingPointError) as error:
-        print(f"paperlib: {run.message_of(error)}", file=sys.stderr)
-        return 2
+    except Exception as error:
+        if args.debug:
+            traceback.print_exc()
+        print(f"paperlib: {failures.line_of(error)}", file=sys.stderr)
+        return 2 if failures.is_written(error) else failures.UNEXPECTED_STATUS
 
 
 def _speak_plainly() -> None:
@@ -64,12 +72,13 @@ def _parser() -> argparse.ArgumentParser:
         name, first_line = function.__name__.rstrip("_"), function.__doc__.splitlines()[0]
         sub = parsers.add_parser(name, help=first_line, description=function.__doc__, **looks)
         sub.set_defaults(run=function)
-        for names, options in arguments:
+        for names, options in (*arguments, debug):
             sub.add_argument(*names, **options)
 
     def arg(*names, **options):
         return names, options
 
+    debug = arg("--debug", action="store_true", help="print the traceback of an error")
     device = arg("--device", help="cpu, cuda[:N] or mps; default: the best there is")
     as_json = arg("--json", action="store_true", help="print JSON")
     split = arg("--split", help="which part of the data set, e.g. train, val, test")
@@ -103,9 +112,15 @@ def _parser() -> argparse.ArgumentParser:
     command(run.info, device)
     command(
         run.data,
-        arg("action", choices=["build", "download", "check", "statistics"]),
+        arg("action", choices=["build", "download", "check", "statistics", "convert", "split"]),
         arg("name", help="name or path of a data set"),
         split,
+        arg("--fix", metavar="OUT", help="check: write a copy without the faults into this new folder"),
+        arg("--to", choices=["coco", "voc", "yolo"], help="convert: the format; split: default, the set's"),
+        arg("--out", help="convert, split: the new folder"),
+        arg("--shares", nargs="+", metavar="PART=SHARE", help="e.g. train=0.8 val=0.2, each with its share of "
+            "every class"),
+        arg("--seed", type=int, default=0, help="of --shares"),
     )
     command(
         learn.train,

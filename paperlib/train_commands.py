@@ -10,7 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from paperlib import look_commands, run_files
-from paperlib.commands import message_of, print_scores
+from paperlib.commands import print_scores
+from paperlib.failures import message_of
 
 VALIDATION = ("val", "valid", "validation")  # names of one thing; which one a set has is nobody's choice
 
