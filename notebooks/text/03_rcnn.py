@@ -65,7 +65,7 @@ from paperlib.training.recipes import budget, system_config
 
 # %%
 from paperlib.teach import draw
-from paperlib.teach.exercises import check, predict, reveal, score
+from paperlib.teach.exercises import check, predict, quiz, reveal, score
 from paperlib.teach.widgets import explore, frames
 
 draw.style()
@@ -758,6 +758,14 @@ check("objective", my_objective, spec_objective, [(np.r_[w, b / 10], flat, y, 0.
 
 # %%
 score()
+
+# %% [markdown]
+# ## Questions
+#
+# Open an answer: it says whether it is right, and why. The same questions can go into Moodle (`paperlib notebooks export questions`).
+
+# %%
+quiz("03_rcnn")
 
 # %% [markdown]
 # ## In three lines
