@@ -111,8 +111,7 @@ def _parser() -> argparse.ArgumentParser:
         arg("--fix", metavar="OUT", help="check: write a copy without the faults into this new folder"),
         arg("--to", choices=["coco", "voc", "yolo"], help="convert: the format; split: default, the set's"),
         arg("--out", help="convert, split: the new folder"),
-        arg("--shares", nargs="+", metavar="PART=SHARE", help="e.g. train=0.8 val=0.2, each with its share of "
-            "every class"),
+        arg("--shares", nargs="+", metavar="PART=SHARE", help="e.g. train=0.8 val=0.2, stratified by class"),
         arg("--seed", type=int, default=0, help="of --shares"),
     )
     command(
