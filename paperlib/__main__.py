@@ -3,9 +3,12 @@
 import argparse
 import os
 import sys
+import traceback
 import warnings
 
 from paperlib import commands as run
+from paperlib import failures
+from paperlib import look_commands as look
 from paperlib import train_commands as learn
 from paperlib.papers.names import PAPERS
 
@@ -19,13 +22,18 @@ NOTEBOOKS = {  # what `paperlib notebooks COMMAND` does
     "sync": "make each ipynb from its text twin; outputs of unchanged cells stay",
     "lint": "print every fault of the stored notebooks",
     "readme": "fill the README's list of notebooks, counts of verdicts and table of speed",
-    "picture": "draw the README's picture, data/readme.png",
-    "site": "render to HTML with an index page",
+    "picture": "draw the pictures of the README (data/readme.png) and of notebook 00 and the site",
+    "site": "render to HTML with a front page",
+    "lab": "copy into notebooks/work, to open in JupyterLab; copies that exist stay as they are",
 }
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command. Bad input ends with one line on stderr and exit status 2; an interrupt with 130."""
+    """Run one command. Bad input ends with one line on stderr and exit status 2; an interrupt with 130.
+
+    An error that nobody foresaw is one line as well, with its kind and place, and status 3; `--debug` shows
+    the whole traceback of either.
+    """
     _speak_plainly()
     args = _parser().parse_args(argv)
     try:
@@ -35,9 +43,11 @@ def main(argv: list[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         return 0
-    except (ValueError, KeyError, OSError, FloatingPointError) as error:
-        print(f"paperlib: {run.message_of(error)}", file=sys.stderr)
-        return 2
+    except Exception as error:
+        if args.debug:
+            traceback.print_exc()
+        print(f"paperlib: {failures.line_of(error)}", file=sys.stderr)
+        return 2 if failures.is_written(error) else failures.UNEXPECTED_STATUS
 
 
 def _speak_plainly() -> None:
@@ -62,12 +72,13 @@ def _parser() -> argparse.ArgumentParser:
         name, first_line = function.__name__.rstrip("_"), function.__doc__.splitlines()[0]
         sub = parsers.add_parser(name, help=first_line, description=function.__doc__, **looks)
         sub.set_defaults(run=function)
-        for names, options in arguments:
+        for names, options in (*arguments, debug):
             sub.add_argument(*names, **options)
 
     def arg(*names, **options):
         return names, options
 
+    debug = arg("--debug", action="store_true", help="print the traceback of an error")
     device = arg("--device", help="cpu, cuda[:N] or mps; default: the best there is")
     as_json = arg("--json", action="store_true", help="print JSON")
     split = arg("--split", help="which part of the data set, e.g. train, val, test")
@@ -92,13 +103,24 @@ def _parser() -> argparse.ArgumentParser:
         device,
     )
     system = arg("system", help="e.g. retinanet")
+    page = (
+        arg("--report", metavar="OUT.html", help="write a page: numbers, mistakes, curves, pictures"),
+        arg("--compare", metavar="OTHER.json", help="another results file, to be compared with in the page"),
+        arg("--draws", type=int, default=200, help="draws of the images for the page's intervals"),
+    )
 
     command(run.info, device)
     command(
         run.data,
-        arg("action", choices=["build", "download", "check", "statistics"]),
+        arg("action", choices=["build", "download", "check", "statistics", "convert", "split"]),
         arg("name", help="name or path of a data set"),
         split,
+        arg("--fix", metavar="OUT", help="check: write a copy without the faults into this new folder"),
+        arg("--to", choices=["coco", "voc", "yolo"], help="convert: the format; split: default, the set's"),
+        arg("--out", help="convert, split: the new folder"),
+        arg("--shares", nargs="+", metavar="PART=SHARE", help="e.g. train=0.8 val=0.2, each with its share of "
+            "every class"),
+        arg("--seed", type=int, default=0, help="of --shares"),
     )
     command(
         learn.train,
@@ -123,13 +145,26 @@ def _parser() -> argparse.ArgumentParser:
         arg("--size", type=int, nargs="+", help="shorter [and longest] side, px; default: as trained"),
         device,
         as_json,
+        *page,
+        arg("--results", metavar="OUT.json", help="also write the detections as COCO's results file"),
     )
     command(
-        run.score,
+        look.detect,
+        arg("weights", help="weights that `paperlib train` wrote, or torchvision:fasterrcnn_resnet50_fpn"),
+        arg("paths", nargs="+", metavar="PATH", help="pictures, folders of pictures, or patterns"),
+        arg("--threshold", type=float, default=0.5, help="draw what has this score or more; default: 0.5"),
+        arg("--out", default="runs/detect", help="folder for the drawn pictures and the results"),
+        arg("--size", type=int, nargs="+", help="shorter [and longest] side, px; default: as trained"),
+        device,
+    )
+    command(
+        look.score,
         arg("truth", metavar="GT.json"),
         arg("results", metavar="RESULTS.json"),
         arg("--type", choices=["bbox", "segm"], default="bbox"),
         as_json,
+        *page,
+        arg("--images", help="folder of the pictures, where they do not lie beside GT.json"),
     )
     command(
         run.table,

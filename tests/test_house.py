@@ -20,7 +20,7 @@ from paperlib.course.commands import COMMANDS
 
 ROOT = Path(__file__).parents[1]
 CONDA_NAMES = {"torch": "pytorch", "opencv-contrib-python-headless": "opencv"}
-NOT_IN_CONDA = {"hotcoco"}  # paperlib works without
+NOT_IN_CONDA = {"hotcoco", "ziamath"}  # paperlib works without
 SELF_EVIDENT = ("sketches/", "computed", "timed", "scenes", "backgrounds")  # many functions named for what they make
 LISTS = ("_parser",)  # functions that are one long list: the command line's arguments
 LINT_IMPORTS = "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports(no_cache=True))"

@@ -6,6 +6,12 @@
 #
 # <!-- minutes -->CPU: 0.5 min on 2 CPU cores; older CPU: 0.5 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
 # No download and no GPU are needed. The images are drawn by the course itself.
+#
+# ![One drawn scene four times: the image; the likely anchors of RetinaNet, in heaps around the objects; the detections that are left, with
+# class and score; the annotated objects.](first_look.png)
+#
+# This is where we are going: an image, the places where a detector suspects something, what it says, and what is there.
+# The next two cells only set things up.
 
 # %% tags=["parameters"]
 import os

@@ -103,7 +103,7 @@ show(fig, "One scene twice. Solid yellow: the true objects. Dashed red: the boxe
 #
 # For two regions $A$ and $B$,
 #
-# $$\mathrm{IoU}(A, B) = \frac{|A \cap B|}{|A \cup B|} = \frac{|A \cap B|}{|A| + |B| - |A \cap B|},$$
+# $$\mathrm{IoU}(A, B) = \frac{|A \cap B|}{|A \cup B|} = \frac{|A \cap B|}{\left|A\right| + \left|B\right| - \left|A \cap B\right|},$$
 #
 # where $|\cdot|$ is the area in square pixels. It is 1 for identical boxes, 0 for boxes that do not touch, and does not
 # change when both are enlarged together. VOC calls a box right from IoU .5; COCO averages over ten thresholds from .5

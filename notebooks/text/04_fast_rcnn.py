@@ -762,9 +762,9 @@ draw.table(verdicts.frame(mine, "ratio"), "Claims about speed, timed in one proc
 draw.table(verdicts.frame(mine, "exact"), "Claims that follow from arithmetic or from a network's shape, computed", digits=2)
 
 # %% [markdown]
-# *Enough* stands beside an unresolved trend: the pairs of seeds after which a true difference of the paper's size (or of the claim's
-# margin) would show in four of five repeats, as far apart as our pairs lie. Where it is no larger than *n*, the trial was fair, but one
-# in five such trials would still end unresolved. What it rules out is in the interval: the paper's number, where that lies outside.
+# *Enough*, beside an unresolved trend, says how many pairs of seeds a fair trial needs. Suppose that the true difference is as large as
+# the paper's, or as the claim's margin. With *enough* pairs, four trials of five would show it, and one would end unresolved. Where
+# *enough* is no larger than *n*, the trial was fair. What it rules out is in the interval: the paper's number, where that lies outside.
 
 # %% [markdown]
 # ## What differs from the paper, and what to doubt

@@ -695,9 +695,9 @@ print("Too few seeds for the paper's difference:", ", ".join(f"{name} ({n} of {e
 print("Enough seeds, and still unresolved:", ", ".join(f"{name} ({n} of {enough})" for name, (n, enough) in close.items()) or "none")
 
 # %% [markdown]
-# **Unresolved is not one thing.** *Enough* is the number of pairs of seeds after which a true difference as large as the paper's (or as
-# the claim's margin) would show in four of five repeats, given how far our pairs lie apart. Where we have fewer, the experiment is too
-# blunt: the pairs lie too far apart for an effect of the paper's size. Where we have as many, the trial was fair, but one in five such
+# **Unresolved is not one thing.** *Enough* says how many pairs of seeds a fair trial needs. Suppose that the true difference is as large
+# as the paper's, or as the claim's margin. With *enough* pairs, four trials of five would show it. Where we have fewer, the experiment is
+# too blunt: our pairs lie too far apart for an effect of that size. Where we have as many, the trial was fair, but one in five such
 # trials would still end unresolved. What it rules out is in the interval: the paper's number, where that lies outside.
 #
 # At five seeds five of these claims were too blunt, by the count of then. We gave their rows thirteen, a number fixed before the new runs

@@ -1106,8 +1106,8 @@ draw.table(pd.DataFrame.from_dict(gaps, "index", columns=["gap", "interval", "se
 # ## Every claim, and what became of it
 #
 # The paper's sentences that can be tested, in our words, with a verdict made by code (notebook 12 tells how). A sentence of several parts
-# holds only if all do; the part that decides is shown. *Enough* stands beside an unresolved trend: the pairs of seeds after which a true difference
-# of the paper's size, or of the claim's margin, would show in four of five repeats. A dash: not run yet. A claim that two things do *as well*, or
+# holds only if all do; the part that decides is shown. *Enough*, beside an unresolved trend, says how many pairs of seeds a fair trial needs: with
+# so many, four trials of five would show a true difference of the paper's size, or of the claim's margin. A dash: not run yet. A claim that two things do *as well*, or
 # that a thing helps *slightly*, has a margin: 1.5% of the AP, or what the paper's own numbers differ by, if that is more. It is narrow: that an even weight
 # is nearly as good as 0.25 at gamma 2, that the class weight helps the focal loss only slightly, and that the clip does not matter are contradicted by it.
 

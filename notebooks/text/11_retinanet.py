@@ -780,8 +780,8 @@ else:
 # ## Every claim, and what became of it
 #
 # The paper's sentences that can be tested, in our words, with a verdict made by code (notebook 12 tells how). A sentence of several parts
-# holds only if all do, and is *not run* while one of them is. *Enough* stands beside an unresolved trend: the pairs of seeds after which a true
-# difference of the paper's size, or of the claim's margin, would show in four of five repeats. A dash: not run yet. A claim that two things do
+# holds only if all do, and is *not run* while one of them is. *Enough*, beside an unresolved trend, says how many
+# pairs of seeds a fair trial needs: with so many, four trials of five would show a true difference of the paper's size, or of the claim's margin. A dash: not run yet. A claim that two things do
 # *as well* has a margin: 1.5% of the AP, or what the paper's own numbers differ by, if that is more. The recipe was chosen on the row of gamma 2
 # (notebook 10 tells what had been seen before), and what is compared with it was never tuned.
 # A ratio of times is judged by its direction first; *holds, larger* and *holds, smaller* say that the size is not the paper's. What is

@@ -144,20 +144,22 @@ def _area_under(curve: np.ndarray, counts: np.ndarray) -> np.ndarray:
 
 
 def evaluate(system, dataset, device, batch: int = 16, short: int | None = None,
-             long: int | None = None, draws: int = 0) -> dict:
+             long: int | None = None, draws: int = 0, results: list[dict] | None = None) -> dict:
     """The numbers that `system` is scored by on `dataset`: COCO's, with "per_category" {name: AP}, or recall.
 
     PASCAL sets also have "mAP" by the rule of 2007, systems on given proposals "given_AR" of those.
     A proposal method (`scored_by = "recall"`) gets the numbers of `average_recall` at PROPOSALS: the papers'
     counts, and 2 and 20, the same shares of the 4,092 anchors of a 128 px image as 100 and 1000 are of FPN's
     200,000. Sizes and classes: as in `detect_all`.
+    `results` are detections of `detect_all` that are there already.
     `draws` adds "draws": {metric: its value on each of so many draws of the images} (see `image_draws`).
     """
     category_ids(system, dataset)  # sets that do not fit are refused before any work
     reads_proposals = system.cfg.needs_proposals()
     if reads_proposals and dataset.proposals is None:
         dataset = with_proposals(dataset, system.cfg.proposals)
-    results = detect_all(system, dataset, device, batch, short, long)
+    if results is None:
+        results = detect_all(system, dataset, device, batch, short, long)
     columns, proposes = truth(dataset), system.scored_by == "recall"
     dt = detections(columns, results, classes=not proposes, strangers=not proposes)
     ranges = areas_of(dataset)
