@@ -68,7 +68,7 @@ def object_records(root, xml: Path, image: dict, faults: list[Fault]) -> list[di
             continue
         record = {"image_id": image["id"], "bbox": box, "area": box[2] * box[3], "iscrowd": 0, "name": name,
                   "pose": node.findtext("pose") or "Unspecified", "object": k, "file": str(xml)}
-        for key in ("difficult", "truncated"):
+        for key in ("difficult", "truncated", "occluded"):
             record[key] = int(text_of(node, key) in ("1", "true"))
         if has_png:
             record["segmentation"] = PngMask(str(png), k)
