@@ -1,4 +1,4 @@
-"""What the commands that train or test a system do; `__main__.py` holds their arguments.
+"""What the commands that train or test a system do; `arguments.py` holds their arguments.
 
 Every import of a room is inside the command that needs it: `paperlib --help` must not wait for torch.
 """
@@ -9,8 +9,9 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from paperlib import run_files
-from paperlib.commands import message_of, print_scores
+from paperlib import look_commands, run_files
+from paperlib.commands import print_scores
+from paperlib.failures import message_of
 
 VALIDATION = ("val", "valid", "validation")  # names of one thing; which one a set has is nobody's choice
 
@@ -152,6 +153,7 @@ def eval_(args) -> None:
     from paperlib.training.trained import category_ids, compare, nothing_in, tells_classes
     from paperlib.training.weights import load_weights, read_header
 
+    look_commands.check_page(args)
     device, system = pick_device(args.device), load_weights(args.weights, args.system)
     if args.size:
         system.trained = replace(system.trained, size=_size(args))
@@ -168,7 +170,10 @@ def eval_(args) -> None:
               "images are taken as stored; see --size")
     if nothing := nothing_in(dataset, "score"):
         raise ValueError(nothing)
-    print_scores(evaluate(system, dataset, device), args.json, dataset.name)
+    results = None
+    if args.report or args.results:
+        results = look_commands.examined(args, system, dataset, device)
+    print_scores(evaluate(system, dataset, device, results=results), args.json, dataset.name)
 
 
 def doctor(args) -> int:

@@ -13,7 +13,8 @@ import os
 BUDGET = os.environ.get("PAPERLIB_BUDGET", "mini")  # "smoke" runs every cell in seconds, without waiting for a good model
 SEED = 0
 DEVICE = None  # "cpu", "cuda", "mps"; None takes the best there is
-DATA = "minivoc"  # the embedded set, or the path of a VOC folder
+DATA = "minivoc"  # the embedded set, or the path of a COCO or VOC folder
+SIZE = 128  # px; pictures of your own are shrunk to it for the live runs, embedded sets stay as they are
 RERUN = False  # True: run the rows of the tables again instead of showing the recorded ones
 
 # %%
@@ -53,11 +54,13 @@ from paperlib.parts.proposals import ProposalSource
 from paperlib.progress import progress
 from paperlib.teach import draw
 from paperlib.teach.exercises import check, predict, quiz, reveal, score
+from paperlib.teach.small_copy import small_copy
 from paperlib.teach.widgets import explore, frames
 from paperlib.training.recipes import budget, system_config
 
 draw.style()
 device, plan = pick_device(DEVICE), budget(BUDGET)
+DATA = small_copy(DATA, SIZE, "trainval", "test")
 recipe = override(plan.recipe("fast_rcnn"), {"data": DATA, "train": "trainval", "test": "test"})
 smoke = plan.name == "smoke"
 

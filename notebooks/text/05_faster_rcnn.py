@@ -15,6 +15,7 @@ BUDGET = os.environ.get("PAPERLIB_BUDGET", "mini")  # "smoke" runs every cell in
 SEED = 0
 DEVICE = None  # "cpu", "cuda", "mps"; None takes the best there is
 DATA = "minicoco"  # an embedded set, or the path of a COCO or VOC folder
+SIZE = 128  # px; pictures of your own are shrunk to it for the live runs, embedded sets stay as they are
 RERUN = False  # True: run the rows of the tables again instead of showing the recorded ones
 
 # %%
@@ -52,11 +53,13 @@ from paperlib.progress import progress
 from paperlib.systems.registry import SYSTEMS
 from paperlib.teach import draw
 from paperlib.teach.exercises import check, predict, quiz, reveal
+from paperlib.teach.small_copy import small_copy
 from paperlib.teach.widgets import explore, frames
 from paperlib.training.recipes import budget, system_config
 
 draw.style()
 device, plan = pick_device(DEVICE), budget(BUDGET)
+DATA = small_copy(DATA, SIZE)
 recipe = override(plan.recipe("rpn"), {"data": DATA})
 smoke = plan.name == "smoke"
 

@@ -14,7 +14,8 @@ import os
 BUDGET = os.environ.get("PAPERLIB_BUDGET", "mini")  # "smoke" runs every cell in seconds, without waiting for a good model
 SEED = 0
 DEVICE = None  # "cpu", "cuda", "mps"; None takes the best there is
-DATA = "minicoco"  # an embedded set, or the path of a COCO folder
+DATA = "minicoco"  # an embedded set, or the path of a COCO or VOC folder
+SIZE = 128  # px; pictures of your own are shrunk to it for the live runs, embedded sets stay as they are
 RERUN = False  # True: run the rows of Table 1 again instead of showing the recorded ones
 
 # %%
@@ -52,16 +53,18 @@ from paperlib.data.named_sets import load
 from paperlib.device import pick_device, seed_all
 from paperlib.parts.pyramids import FPN, PyramidConfig, pyramid
 from paperlib.parts.trunks import TrunkConfig, trunk
-from paperlib.paths import weights_folder
 from paperlib.progress import progress
 from paperlib.teach import draw
 from paperlib.teach.exercises import check, predict, quiz, reveal
+from paperlib.teach.shown_detector import shown_weights
+from paperlib.teach.small_copy import small_copy
 from paperlib.teach.widgets import explore, frames
 from paperlib.training.recipes import budget, system_config
 from paperlib.training.weights import load_weights
 
 draw.style()
 device, plan = pick_device(DEVICE), budget(BUDGET)
+DATA = small_copy(DATA, SIZE)
 recipe = override(plan.recipe("rpn"), {"data": DATA})
 smoke = plan.name == "smoke"
 
@@ -74,7 +77,7 @@ smoke = plan.name == "smoke"
 # %%
 train_set = load(recipe.data, recipe.train, limit=recipe.train_images)
 val = load(recipe.data, recipe.test, limit=24 if smoke else 160)
-detector = load_weights(weights_folder() / "retinanet.safetensors").to(device)
+detector = load_weights(shown_weights(DATA, plan=plan.name, device=device)).to(device)
 LEVELS, POOLED = (2, 3, 4, 5, 6), (2, 3, 4, 5)
 
 

@@ -15,6 +15,7 @@ BUDGET = os.environ.get("PAPERLIB_BUDGET", "mini")  # "smoke" runs every cell in
 SEED = 0
 DEVICE = None  # "cpu", "cuda", "mps"; None takes the best there is
 DATA = "minicoco"  # an embedded set, or the path of a COCO or VOC folder
+SIZE = 128  # px; pictures of your own are shrunk to it for the live runs, embedded sets stay as they are
 RERUN = False  # True: run the rows of the tables again instead of showing the recorded ones
 
 # %%
@@ -48,11 +49,13 @@ from paperlib.parts import losses
 from paperlib.progress import progress
 from paperlib.teach import draw
 from paperlib.teach.exercises import check, predict, quiz, reveal
+from paperlib.teach.small_copy import small_copy
 from paperlib.teach.widgets import explore, frames
 from paperlib.training.recipes import budget
 
 draw.style()
 device, plan = pick_device(DEVICE), budget(BUDGET)
+DATA = small_copy(DATA, SIZE)
 recipe = override(plan.recipe("retinanet"), {"data": DATA})
 smoke = plan.name == "smoke"
 
@@ -314,14 +317,15 @@ draw.show(fig, "Two curves over training steps: the classification loss and the 
 # run, and what one finds that was trained three times as long as the runs of the table.
 
 # %%
-from paperlib.paths import weights_folder
-from paperlib.training.weights import load_weights
+from paperlib.teach.shown_detector import shown_weights
+from paperlib.training.weights import load_weights, read_header
 
-trained = load_weights(weights_folder() / "retinanet.safetensors").to(device)
-chosen = [i for i in range(len(val)) if 3 <= len(val.annotations[val.images[i]["id"]]) <= 7][:4]
+weights = shown_weights(DATA, plan=plan.name, device=device)
+trained, steps = load_weights(weights).to(device), f"{int(read_header(weights)['steps']):,} steps"
+chosen = [i for i in range(len(val)) if 3 <= len(val.annotations[val.images[i]["id"]]) <= 7][:4] or range(min(4, len(val)))
 pictures = torch.stack([val.image(i) for i in chosen])
 rows = {"ground truth": [val.target(i) for i in chosen],
-        "live run": system.eval().detect(pictures.to(device)), "4,500 steps": trained.detect(pictures.to(device))}
+        "live run": system.eval().detect(pictures.to(device)), steps: trained.detect(pictures.to(device))}
 fig, axes = plt.subplots(3, len(chosen), figsize=(9, 7))
 for line, (name, found) in zip(axes, rows.items()):
     for ax, picture, each in zip(line, pictures, found):
@@ -329,7 +333,7 @@ for line, (name, found) in zip(axes, rows.items()):
         draw.boxes_on(ax, picture, each["boxes"].cpu()[keep], each["labels"].cpu()[keep], classes=val.classes)
     line[0].set_title(name, loc="left", fontweight="bold")
 draw.show(fig, "Four validation scenes in three rows: ground truth boxes; the few boxes of the short live run with a score "
-               "above 0.25; the boxes of a network trained for 4,500 steps: large objects found, some under a wrong name, most small ones missed.")
+               f"above 0.25; the boxes of a network trained for {steps}: large objects found, some under a wrong name, most small ones missed.")
 
 # %% [markdown]
 # ## The table: gamma, in the paper and here
@@ -494,6 +498,7 @@ draw.table(compare.frame("focal_loss/1a", shown), "Table 1a: AP by alpha at gamm
 def outputs(system, images):
     """Logits of the true classes (P,) and of background anchors (M, K) over a set of images."""
     yes, no = [], []
+    images = min(images, len(val))
     for i in progress(range(0, images, 8), desc="images"):
         batch = torch.stack([val.image(j) for j in range(i, min(i + 8, images))]).to(device)
         logits, _, where = system.predict(batch)

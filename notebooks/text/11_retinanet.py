@@ -15,6 +15,7 @@ BUDGET = os.environ.get("PAPERLIB_BUDGET", "mini")  # "smoke" runs every cell in
 SEED = 0
 DEVICE = None  # "cpu", "cuda", "mps"; None takes the best there is
 DATA = "minicoco"  # an embedded set, or the path of a COCO or VOC folder
+SIZE = 128  # px; pictures of your own are shrunk to it for the live runs, embedded sets stay as they are
 RERUN = False  # True: run the rows of the tables again instead of showing the recorded ones
 
 # %%
@@ -52,12 +53,13 @@ from paperlib.papers.printed import published
 from paperlib.parts import anchors as anchor_parts
 from paperlib.parts import boxes
 from paperlib.parts.detections import DetectConfig, select
-from paperlib.paths import weights_folder
 from paperlib.progress import progress
 from paperlib.systems.registry import SYSTEMS
 from paperlib.tables import compare, records, row_jobs, runner
 from paperlib.teach import draw
 from paperlib.teach.exercises import check, predict, quiz, reveal
+from paperlib.teach.shown_detector import shown_weights
+from paperlib.teach.small_copy import small_copy
 from paperlib.teach.widgets import explore, frames
 from paperlib.training.recipes import budget, system_config
 from paperlib.training.weights import load_weights
@@ -65,10 +67,11 @@ from paperlib.training.weights import load_weights
 # %%
 draw.style()
 device, plan = pick_device(DEVICE), budget(BUDGET)
+DATA = small_copy(DATA, SIZE)
 recipe, smoke = override(plan.recipe("retinanet"), {"data": DATA}), plan.name == "smoke"
 shown = budget("mini") if smoke else plan  # whose records the tables show
 val = load(recipe.data, recipe.test, limit=200)
-model = load_weights(weights_folder() / "retinanet.safetensors").to(device)
+model = load_weights(shown_weights(DATA, plan=plan.name, device=device)).to(device)
 
 
 def correct(found, target):
@@ -88,7 +91,7 @@ def clear(i, least=0.2):
 # %%
 roots = [[math.sqrt(t["area"]) for t in val.annotations[i["id"]]] for i in val.images]
 several = [i for i, s in enumerate(roots) if 4 <= len(s) <= 8 and max(s) > 4 * min(s) and max(s) < 80]
-image, target = val[max(several[:5 if smoke else 60] or range(5), key=clear)]
+image, target = val[max(several[:5 if smoke else 60] or range(min(5, len(val))), key=clear)]
 batch = image[None].to(device)
 
 # %% [markdown]

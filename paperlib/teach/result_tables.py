@@ -6,11 +6,8 @@ import numpy as np
 import pandas as pd
 from pandas.io.formats.style import Styler
 
-# Okabe and Ito's colours, which differ for any kind of colour vision; the pale ones, faint on white, last.
-PALETTE = {
-    "blue": "#0072B2", "vermillion": "#D55E00", "green": "#009E73", "purple": "#CC79A7",
-    "orange": "#E69F00", "sky": "#56B4E9", "black": "#000000", "yellow": "#F0E442",
-}
+from paperlib.report.palette import PALETTE
+
 VERDICTS = {"follows": ("✓", "blue"), "follows under a reading": ("✓", "blue"),
             "conforms": ("=", "blue"), "does not follow": ("✗", "vermillion"), "holds": ("✓", "green"),
             "holds, smaller": ("✓", "green"), "holds, larger": ("✓", "green"),
