@@ -10,6 +10,7 @@ from paperlib import commands as run
 from paperlib import failures
 from paperlib import look_commands as look
 from paperlib import train_commands as learn
+from paperlib import weight_commands as keep
 from paperlib.papers.names import PAPERS
 
 USUAL = warnings.formatwarning
@@ -131,6 +132,11 @@ def _parser() -> argparse.ArgumentParser:
         arg("--test-images", type=int, help="score on the first N images of it"),
         arg("--out", default="runs/train", help="folder for weights and checkpoint"),
         arg("--half", action="store_true", help="store 16-bit weights"),
+        arg("--start", help="coco, imagenet, mininet, random, or weights to go on from; default: the best on disk"),
+        arg("--accumulate", type=int, metavar="N", help="a batch in N parts, for a small memory"),
+        arg("--checks", type=int, metavar="N", help="score N times on the way, keep the best weights"),
+        arg("--patience", type=int, metavar="N", help="end after N checks without a better score"),
+        arg("--tensorboard", action="store_true", help="also write the numbers for TensorBoard"),
         seed,
         as_json,
         *recipe,
@@ -220,7 +226,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     command(run.gpu, arg("part", nargs="?", choices=["rows", "bench"], help="only this part; default: all"))
     rate = arg("--lr", type=float, help="default: the budget's")
-    command(learn.pretrain, arg("trunk"), plan, rate, seed, device)
+    command(keep.pretrain, arg("trunk"), plan, rate, seed, device)
     return parser
 
 
