@@ -1,4 +1,4 @@
-"""What each command of the command line does; `__main__.py` holds their arguments.
+"""What each command of the command line does; `arguments.py` holds their arguments.
 
 Every import of a room is inside the command that needs it: `paperlib --help` must not wait for torch.
 """

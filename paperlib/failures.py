@@ -34,7 +34,7 @@ def is_written(error: BaseException) -> bool:
 
 
 def line_of(error: BaseException) -> str:
-    """One line for an error: its message, or, where nobody wrote that, also its kind and place in our code."""
+    """One line for an error: its message and, where nobody wrote that, its kind and place in our code."""
     text = " ".join(str(message_of(error)).split())
     if is_written(error):
         return text

@@ -1,5 +1,6 @@
 """`paperlib detect`: which pictures are meant, what is drawn and written, and one line for what cannot be done."""
 import json
+from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,6 +15,8 @@ from paperlib.report import detecting, torchvision_detectors
 from paperlib.report.drawing import DrawnBox, contact_sheet, draw_boxes
 from paperlib.report.palette import PALETTE, class_colour, ink_on
 from paperlib.report.picture_set import picture_files, picture_set
+from paperlib.teach import widgets as live
+from paperlib.teach.detections import detection_picture, try_detector
 from paperlib.training.trained import Trained
 
 CPU = torch.device("cpu")
@@ -199,3 +202,29 @@ def test_a_sheet_holds_every_picture():
     assert {(255, 0, 0), (0, 255, 0), (0, 0, 255)} <= present
     with pytest.raises(ValueError, match="at least one"):
         contact_sheet([], [])
+
+
+def test_the_widget_takes_uploads_and_follows_its_slider(scenes):
+    view = try_detector(RedFinder(), [scenes / "images"])
+    (upload, chosen), threshold, said, shown = view.children[0].children, *view.children[1:]
+    assert chosen.options == ("1.png", "2.png", "3.png", "4.png") and chosen.value == "1.png"
+    assert "1 detection of score 0.5 or more: 1 block" in shown.value and 'alt="1.png: ' in shown.value
+    before = shown.value
+    threshold.value = 0.1
+    assert "2 detections of score 0.1 or more" in shown.value and shown.value != before
+    content = (scenes / "images" / "3.png").read_bytes()
+    upload.value = ({"name": "mine.png", "content": memoryview(content), "type": "image/png", "size": len(content),
+                     "last_modified": datetime.now(UTC)},)
+    assert chosen.value == "mine.png" and "mine.png" in shown.value and said.value == ""
+    upload.value = ({"name": "<x>.png", "content": memoryview(b"no picture"), "type": "image/png", "size": 10,
+                     "last_modified": datetime.now(UTC)},)
+    assert "&lt;x&gt;.png: no picture that can be read" in said.value and chosen.value == "mine.png"
+
+
+def test_the_static_twin_draws_the_same(scenes):
+    draw = detection_picture(RedFinder(), [scenes / "images"])
+    fig = live.frames(draw, [{"picture": 0, "threshold": 0.5}, {"picture": 0, "threshold": 0.95}])
+    with_box, without = (ax.images[0].get_array() for ax in fig.axes)
+    stored = np.asarray(Image.open(scenes / "images" / "1.png"))
+    assert (without == stored).all() and (with_box != stored).any()
+    live.plt.close(fig)

@@ -1,4 +1,4 @@
-"""The folders and formats that people and their tools make: each is found, read, checked and never taken for another."""
+"""The folders and formats that people and their tools make: each is found, read and never taken for another."""
 import json
 import shutil
 
@@ -168,8 +168,8 @@ def json_by_split(top):
     return ["train", "val"]
 
 
-LAYOUTS = [roboflow_coco, roboflow_yolo, roboflow_voc, roboflow_darknet, cvat_coco, cvat_voc, cvat_yolo, cvat_ultralytics,
-           ultralytics, folders_alone, label_studio_coco, label_studio_yolo, via_coco, annots_beside_images,
+LAYOUTS = [roboflow_coco, roboflow_yolo, roboflow_voc, roboflow_darknet, cvat_coco, cvat_voc, cvat_yolo,
+           cvat_ultralytics, ultralytics, folders_alone, label_studio_coco, label_studio_yolo, via_coco, annots_beside_images,
            annotations_beside_images, annotations_by_split, xml_beside_pictures, json_by_split]
 
 
@@ -219,7 +219,7 @@ def test_a_wrong_line_of_yolo_is_named_with_its_file(tmp_path, line):
     yolo(tmp_path, ("train",))
     text(tmp_path / "classes.txt", "cat\ndog\n")
     text(tmp_path / "labels/train/train.txt", f"{LINE}{line}\n")
-    with pytest.raises(ValueError, match="train.txt: line 2: found") as error:
+    with pytest.raises(ValueError, match=r"train\.txt: line 2: found") as error:
         named_sets.load(tmp_path, "train")
     assert BAD_LINES[line] in str(error.value) and "hint: " in str(error.value)
     assert [f.record for f in check(tmp_path)] == ["line 2"]
@@ -227,7 +227,8 @@ def test_a_wrong_line_of_yolo_is_named_with_its_file(tmp_path, line):
 
 BAD_YAML = {
     "names: [cat\n": r"data.yaml: line \d: found broken YAML", "train: images/train\nnames: [cat, cat, dog]\n": "twice",
-    "train: images/train\nnames: {0: cat, 2: dog}\n": "without a gap", "train: images/train\nnames: dog\n": "a list of texts",
+    "train: images/train\nnames: {0: cat, 2: dog}\n": "without a gap",
+    "train: images/train\nnames: dog\n": "a list of texts",
     "train: /nowhere\nnames: [cat, dog]\n": "found no pictures at train: '/nowhere'",
     "train: images/train\nnames: [cat, {}]\n": "a list of texts"}
 
@@ -259,7 +260,7 @@ def test_pictures_alone_are_a_set_without_labels(tmp_path):
     (fault,) = check(tmp_path / "photos")
     assert fault.found == "2 pictures without any annotation file" and not fault.fatal
     text(tmp_path / "photos/a.json", '{"shapes": []}')                   # labels in a format that is not read
-    with pytest.raises(KeyError, match="is no detection set: it holds a.json, a.png, b.jpg"):
+    with pytest.raises(KeyError, match=r"is no detection set: it holds a\.json, a\.png, b\.jpg"):
         named_sets.load(tmp_path / "photos")
 
 

@@ -14,8 +14,10 @@ from paperlib.world import build, drawn_sets
 from paperlib.world.catalogue import CATEGORIES
 from paperlib.world.layout import Placed
 from paperlib.world.painting import frames, lumps, surfaces
-from paperlib.world.painting.pieces import LARGE, SIZES, pieces, plain_pieces
+from paperlib.world.painting.pieces import BROAD, LARGE, SIZES, pieces, plain_pieces
 from paperlib.world.painting.things import LARGE as DRESSED
+from paperlib.world.pen import MAIN
+from paperlib.world.scenes import SCENES
 from paperlib.world.world import World, compose, draw_scene
 
 NEXT = drawn_sets.WORLDS["minicoco3"]
@@ -110,7 +112,8 @@ def test_pieces_are_small_parts_of_large_things_in_full_view(drawings):
             middle = drawing.owner[y + h // 4:y + h - h // 4, x + w // 4:x + w - w // 4]
             names = np.bincount(middle.ravel(), minlength=len(drawing.placed) + 1)
             item = drawing.placed[names[1:].argmax()]
-            assert max(item.wide, item.high) >= LARGE and item.category is not None
+            assert item.category is not None
+            assert max(item.wide, item.high) >= LARGE and min(item.wide, item.high) >= BROAD
             number += 1
     assert number > 100
 
@@ -173,11 +176,40 @@ def test_backs_do_not_lie_on_each_other():
     world = dataclasses.replace(NEXT, backed=1.0)
     item = _large("cup", 0, 12)
     one, two = np.zeros((128, 128, 3), np.uint8), np.zeros((128, 128, 3), np.uint8)
-    lumps.back(world, one, np.random.default_rng(0), [item])
-    lumps.back(world, two, np.random.default_rng(0), [item, _large("cup", 1, 100)])   # the second is too large
+    lumps.back(world, one, np.random.default_rng(0), SCENES[0], [item], 0.3)
+    both = [item, _large("cup", 1, 100)]            # the second is too large
+    lumps.back(world, two, np.random.default_rng(0), SCENES[0], both, 0.3)
     assert one.any() and np.array_equal(one, two)
     x, y = int(item.x), int(item.y - item.high / 2)
     assert one[y, x].any()
+    near = _large("cup", 2, 12)
+    near.move(item.x + 8, item.y)
+    two[:] = 0
+    lumps.back(world, two, np.random.default_rng(0), SCENES[0], [item, near], 0.3)
+    assert np.array_equal(one, two)
+
+
+def test_a_back_has_a_colour_of_its_place():
+    assert set(lumps.TYPICAL) == {scene.name for scene in SCENES}
+    used = [k for _, colours in lumps.TYPICAL.values() for k in colours]
+    assert set(used) == set(range(len(MAIN)))       # every colour that bodies have
+    world = dataclasses.replace(NEXT, backed=1.0, rough=0.0)
+    for scene in SCENES:
+        image = np.zeros((128, 128, 3), np.uint8)
+        lumps.back(world, image, np.random.default_rng(1), scene, [_large("cup", 0, 12)], 0.0)
+        inked = image[image.any(2)].astype(int)
+        middle = np.median(inked, 0)
+        typical = [MAIN[k] for k in lumps.TYPICAL[scene.name][1]]
+        assert min(np.abs(middle - colour).max() for colour in typical) <= 15
+
+
+def test_grain_is_as_coarse_on_a_small_thing_as_on_a_large_one():
+    bumps, fields = surfaces.surface(np.random.default_rng(0)).bumps, []
+    for side in (28, 84):
+        spot = np.full((side, side, 3), 128, np.uint8)
+        surfaces.roughen(spot, np.ones((side, side), bool), bumps, 8.0)
+        fields.append(spot[:28, :28])
+    assert np.array_equal(*fields) and fields[0].std() > 2
 
 
 def test_portraits_in_company_show_their_category():
@@ -202,6 +234,18 @@ def test_windows_of_things_and_decoys_come_in_pairs_of_one_size(monkeypatch):
         assert len(images) == len(labels) > 10 and labels.tolist() == [1, 0] * (len(labels) // 2)
         assert images.shape[1:] == (3, 64, 64)
     assert torch.equal(lookalikes.middle(images, 24), images[..., 20:44, 20:44])
+
+
+def test_pairs_are_of_one_width_and_height():
+    image = np.zeros((128, 128, 3), np.uint8)
+    decoys = [(image, [10, 10, 6, 12]), (image, [10, 10, 12, 6]), (image, [40, 40, 30, 30])]
+    marked = image.copy()
+    marked[60:, 60:] = 255
+    objects = {(6, 12): [(image, [10, 10, 6, 12])], (13, 5): [(marked, [90, 90, 13, 5])],
+               (12, 12): [(image, [1, 1, 12, 12])]}
+    images, labels = lookalikes.pairs(decoys, objects)
+    assert labels.tolist() == [1, 0, 1, 0]          # the third has no object of its size
+    assert sorted(images[::2].float().mean((1, 2, 3)).tolist())[1] > 100
 
 
 def test_rows_run_are_recorded_and_go_stale(monkeypatch, tmp_path):

@@ -53,7 +53,7 @@ from paperlib.papers.printed import published
 from paperlib.parts import boxes
 from paperlib.tables import compare
 from paperlib.teach import draw
-from paperlib.teach.exercises import check, predict, reveal
+from paperlib.teach.exercises import check, predict, quiz, reveal
 from paperlib.teach.shown_detector import shown_weights
 from paperlib.teach.small_copy import small_copy
 from paperlib.teach.widgets import explore, frames
@@ -264,7 +264,7 @@ def my_iou(a, b):
 
 
 # %%
-cases = [([0, 0, 10, 10], [5, 5, 15, 15]), ([0, 0, 4, 4], [4, 4, 8, 8]), ([0, 0, 8, 8], [2, 2, 4, 4])]
+cases = [([0, 0, 10, 10], [5, 5, 15, 15]), ([0, 0, 4, 4], [4, 4, 8, 8]), ([0, 0, 8, 8], [2, 2, 4, 4]), ([0, 0, 2, 2], [5, 6, 9, 9])]
 check("iou", my_iou, lambda a, b: float(boxes.iou(torch.tensor([a]).float(), torch.tensor([b]).float())), cases)
 
 # %% [markdown]
@@ -278,7 +278,16 @@ check("iou", my_iou, lambda a, b: float(boxes.iou(torch.tensor([a]).float(), tor
 #     return both / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both)
 # ```
 # </details>
+
+# %% [markdown]
+# ## Questions
 #
+# Open an answer: it says whether it is right, and why. The same questions can go into Moodle (`paperlib notebooks export questions`).
+
+# %%
+quiz("00_start_here")
+
+# %% [markdown]
 # ## In three lines
 #
 # A detector looks at thousands of boxes and must say "nothing" to almost all of them.

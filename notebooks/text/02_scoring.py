@@ -53,7 +53,7 @@ from paperlib.scoring.error_types import KINDS, error_types, fix_gains
 from paperlib.scoring.simulated_detector import made_detections
 from paperlib.teach import scoring_pictures as pictures
 from paperlib.teach.draw import PALETTE, boxes_on, show, style, table
-from paperlib.teach.exercises import check, predict, reveal
+from paperlib.teach.exercises import check, predict, quiz, reveal
 from paperlib.teach.small_copy import small_copy
 from paperlib.teach.widgets import explore, frames
 
@@ -782,7 +782,7 @@ def spec(detection, crowd):
 
 
 check("crowd overlap", my_coverage, spec,
-      [([0, 0, 10, 10], [5, 0, 50, 50]), ([0, 0, 4, 4], [0, 0, 100, 100]), ([0, 0, 4, 4], [9, 9, 1, 1])])
+      [([0, 0, 10, 10], [5, 0, 50, 50]), ([0, 0, 4, 4], [0, 0, 100, 100]), ([0, 0, 4, 4], [9, 9, 1, 1]), ([20, 10, 8, 6], [22, 0, 30, 30])])
 
 # %% [markdown]
 # <details><summary>Solution</summary>
@@ -832,7 +832,16 @@ check("tightness", my_ratios, spec, [([0.02, 0.1, 0.3],)])
 # thirteenth to fall below .75, so the ratio tells you how tight the boxes are. It is the first thing to look at when a new
 # box head is compared with an old one.
 # </details>
+
+# %% [markdown]
+# ## Questions
 #
+# Open an answer: it says whether it is right, and why. The same questions can go into Moodle (`paperlib notebooks export questions`).
+
+# %%
+quiz("02_scoring")
+
+# %% [markdown]
 # ## In three lines
 #
 # - Greedy matching by score turns boxes into a ranking of hits and errors; AP is the mean height of its filled

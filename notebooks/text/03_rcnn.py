@@ -66,7 +66,7 @@ from paperlib.training.recipes import budget, system_config
 
 # %%
 from paperlib.teach import draw
-from paperlib.teach.exercises import check, predict, reveal, score
+from paperlib.teach.exercises import check, predict, quiz, reveal, score
 from paperlib.teach.small_copy import small_copy
 from paperlib.teach.widgets import explore, frames
 
@@ -559,14 +559,19 @@ draw.show(fig, f"Six channels with the eight regions that fire each most. Mean p
 # regressor a class predicts the overlap, and the best regions are pasted last. VOC's accuracy is TP / (TP + FP + FN), mean over the classes that occur.
 
 # %%
-from paperlib.studies import region_segmentation as segmentation
+from paperlib.scoring.segmentation import region_accuracy
+from paperlib.systems.rcnn_config import STRATEGIES
+from paperlib.training.segmentation.regressors import segment_stage
 
 parts_ = load(DATA, recipe.train, limit=2 if smoke else 30), load(DATA, recipe.test, limit=2 if smoke else 15)
-few_regions = segmentation.SegmentationConfig(scales=(100.0, 400.0), most=10 if smoke else 60)
 means = {}
 for layer in ("fc6", "fc7"):
-    for strategy in segmentation.STRATEGIES:
-        means[f"{strategy} {layer}"] = 100 * float(np.nanmean(segmentation.segment(before.eval(), *parts_, layer, strategy, few_regions)))
+    for strategy in STRATEGIES:
+        net = RCNN(override(cfg, {"layer": layer, "segment.strategy": strategy, "segment.scales": [100.0, 400.0],
+                                  "segment.most": 10 if smoke else 60}))
+        net.load_state_dict({key: v for key, v in before.state_dict().items() if not key.startswith(("svm", "stages"))}, strict=False)
+        segment_stage(net, parts_[0], SEED)
+        means[f"{strategy} {layer}"] = 100 * region_accuracy(net, parts_[1])["mean accuracy"]
 draw.table(pd.DataFrame({"mean accuracy, %": means}), f"The network before fine-tuning, {len(parts_[0])} images to learn from and {len(parts_[1])} to name")
 
 # %% [markdown]
@@ -761,6 +766,14 @@ check("objective", my_objective, spec_objective, [(np.r_[w, b / 10], flat, y, 0.
 
 # %%
 score()
+
+# %% [markdown]
+# ## Questions
+#
+# Open an answer: it says whether it is right, and why. The same questions can go into Moodle (`paperlib notebooks export questions`).
+
+# %%
+quiz("03_rcnn")
 
 # %% [markdown]
 # ## In three lines

@@ -53,7 +53,7 @@ from paperlib.parts import boxes, losses, roi_pooling, roi_training
 from paperlib.parts.proposals import ProposalSource
 from paperlib.progress import progress
 from paperlib.teach import draw
-from paperlib.teach.exercises import check, predict, reveal, score
+from paperlib.teach.exercises import check, predict, quiz, reveal, score
 from paperlib.teach.small_copy import small_copy
 from paperlib.teach.widgets import explore, frames
 from paperlib.training.recipes import budget, system_config
@@ -851,6 +851,14 @@ check("saving", my_saving, lambda u, v, t: [t * (u + v), u * v / (u + v)], [(409
 
 # %%
 score()
+
+# %% [markdown]
+# ## Questions
+#
+# Open an answer: it says whether it is right, and why. The same questions can go into Moodle (`paperlib notebooks export questions`).
+
+# %%
+quiz("04_fast_rcnn")
 
 # %% [markdown]
 # ## In three lines

@@ -52,7 +52,7 @@ from paperlib.parts import boxes
 from paperlib.progress import progress
 from paperlib.systems.registry import SYSTEMS
 from paperlib.teach import draw
-from paperlib.teach.exercises import check, predict, reveal
+from paperlib.teach.exercises import check, predict, quiz, reveal
 from paperlib.teach.small_copy import small_copy
 from paperlib.teach.widgets import explore, frames
 from paperlib.training.recipes import budget, system_config
@@ -905,6 +905,14 @@ check("encode", my_encode, boxes.encode, pairs)
 # With border 0 no anchor near the edge ever learns, so whatever it says there is untrained; large objects, whose anchors all
 # cross the edge, are then found by smaller anchors that were moved a long way.
 # </details>
+
+# %% [markdown]
+# ## Questions
+#
+# Open an answer: it says whether it is right, and why. The same questions can go into Moodle (`paperlib notebooks export questions`).
+
+# %%
+quiz("05_faster_rcnn")
 
 # %% [markdown]
 # ## In three lines

@@ -55,7 +55,7 @@ from paperlib.parts.pyramids import FPN, PyramidConfig, pyramid
 from paperlib.parts.trunks import TrunkConfig, trunk
 from paperlib.progress import progress
 from paperlib.teach import draw
-from paperlib.teach.exercises import check, predict, reveal
+from paperlib.teach.exercises import check, predict, quiz, reveal
 from paperlib.teach.shown_detector import shown_weights
 from paperlib.teach.small_copy import small_copy
 from paperlib.teach.widgets import explore, frames
@@ -1260,6 +1260,14 @@ check("anchors", my_count, count_spec, [(800, 1000, (2, 3, 4, 5, 6), 3), (128, 1
 # same 3 × 3 window. Heads of their own let each level say the same thing in its own language, but they add nothing that a map does not know:
 # the paper finds the pyramid without top-down path as bad as before.
 # </details>
+
+# %% [markdown]
+# ## Questions
+#
+# Open an answer: it says whether it is right, and why. The same questions can go into Moodle (`paperlib notebooks export questions`).
+
+# %%
+quiz("08_fpn")
 
 # %% [markdown]
 # ## In three lines

@@ -48,7 +48,7 @@ from paperlib.device import pick_device, seed_all
 from paperlib.parts import losses
 from paperlib.progress import progress
 from paperlib.teach import draw
-from paperlib.teach.exercises import check, predict, reveal
+from paperlib.teach.exercises import check, predict, quiz, reveal
 from paperlib.teach.small_copy import small_copy
 from paperlib.teach.widgets import explore, frames
 from paperlib.training.recipes import budget
@@ -1219,6 +1219,14 @@ check("bias", my_bias, lambda prior: float(torch.tensor(prior, dtype=torch.float
 # Without a clip every class is above 0.02 after 75 steps. With it, other seeds lose other classes, or none: we saw the sofa, the train, the bus, the
 # clock and the refrigerator go, all among the rarest. And who is lost stays lost: in the run that we followed for 450 steps nothing brought the sofa back.
 # </details>
+
+# %% [markdown]
+# ## Questions
+#
+# Open an answer: it says whether it is right, and why. The same questions can go into Moodle (`paperlib notebooks export questions`).
+
+# %%
+quiz("10_focal_loss")
 
 # %% [markdown]
 # ## In three lines

@@ -57,7 +57,7 @@ from paperlib.progress import progress
 from paperlib.systems.registry import SYSTEMS
 from paperlib.tables import compare, records, row_jobs, runner
 from paperlib.teach import draw
-from paperlib.teach.exercises import check, predict, reveal
+from paperlib.teach.exercises import check, predict, quiz, reveal
 from paperlib.teach.shown_detector import shown_weights
 from paperlib.teach.small_copy import small_copy
 from paperlib.teach.widgets import explore, frames
@@ -872,7 +872,7 @@ def level_spec(side, levels, size_per_stride):
     return min(distance, key=distance.get)[0]
 
 
-check("level", my_level, level_spec, [(side, (2, 3, 4, 5, 6), 2.0) for side in (5.0, 9.0, 15.0, 33.0, 60.0, 120.0, 300.0)])
+check("anchor level", my_level, level_spec, [(side, (2, 3, 4, 5, 6), 2.0) for side in (5.0, 9.0, 13.0, 15.0, 33.0, 60.0, 114.4, 120.0, 300.0)])
 
 # %% [markdown]
 # <details><summary>Solution</summary>
@@ -894,6 +894,14 @@ check("level", my_level, level_spec, [(side, (2, 3, 4, 5, 6), 2.0) for side in (
 # rule, far away, and the box loss starts high and stays there. A box for each class has many times the outputs, and each class has
 # fewer examples to learn its moves from, although the moves are the same for all: at the end it is a little worse (see the table).
 # </details>
+
+# %% [markdown]
+# ## Questions
+#
+# Open an answer: it says whether it is right, and why. The same questions can go into Moodle (`paperlib notebooks export questions`).
+
+# %%
+quiz("11_retinanet")
 
 # %% [markdown]
 # ## In three lines

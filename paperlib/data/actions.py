@@ -70,7 +70,7 @@ def convert_(args) -> int:
 
 def split(args) -> int:
     """Write a set anew in parts, in its format or another."""
-    kind = locate(args.name, args.split).kind
+    kind = locate(args.name, args.split or splits(args.name)[0]).kind
     to = args.to or kind
     if to == "pictures":
         to = "coco"
@@ -83,7 +83,8 @@ def _write(args, to: str, asked: list[str] | tuple[str, ...] | None) -> int:
     sets = _sets(args.name, args.split)
     if asked:
         if len(sets) > 1:
-            raise ValueError(f"{args.name} has splits already ({', '.join(map(str, sets))}); name one with --split")
+            names = ", ".join(map(str, sets))
+            raise ValueError(f"{args.name} has splits already ({names}); name one with --split")
         sets = shared(next(iter(sets.values())), _shares(asked), args.seed)
     for line in convert(sets, to, args.out):
         print(f"note: {line}")
@@ -115,5 +116,5 @@ def _shares(asked: list[str] | tuple[str, ...]) -> dict[str, float]:
     return shares
 
 
-ACTIONS = {"build": build, "download": download, "check": check, "statistics": statistics, "convert": convert_,
-           "split": split}
+ACTIONS = {"build": build, "download": download, "check": check, "statistics": statistics,
+           "convert": convert_, "split": split}

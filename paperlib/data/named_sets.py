@@ -18,8 +18,8 @@ from paperlib.world.set_names import DRAWN, SetName
 
 DOWNLOADED = ("coco2014", "coco2017", "voc2007", "voc2012")
 LAYOUTS = ("COCO's annotations/instances_<split>.json (or instances.json), Roboflow's "
-           "<split>/_annotations.coco.json, VOC's Annotations, ImageSets and JPEGImages (or annotations/ beside "
-           "images/), YOLO's data.yaml (or images/ and labels/), or pictures alone")
+           "<split>/_annotations.coco.json, VOC's Annotations, ImageSets and JPEGImages (or annotations/ "
+           "beside images/), YOLO's data.yaml (or images/ and labels/), or pictures alone")
 Name = str | Path | SetName                                # of a set, or where one lies
 ListedImages = tuple[Path, list[Path], str]  # a list of images, its annotation files, and a name
 
@@ -43,8 +43,8 @@ def known_sets() -> dict[str, str]:
 
 
 def load(name_or_path: Name, split: str | None = None, limit: int | None = None) -> DetectionSet:
-    """A detection set by its name ("minicoco", "minicoco/val"), or a COCO file, or a folder in COCO's, VOC's or YOLO's
-    format, or of pictures alone (`formats.parts`).
+    """A detection set by its name ("minicoco", "minicoco/val"), or a COCO file, or a folder: in COCO's, VOC's
+    or YOLO's format, or of pictures alone (`formats.parts`).
 
     A COCO folder's split may also be a list of images, `annotations/<split>.txt` (`read_list.read_list`).
     `limit` keeps the first so many images. "A@B" is set A with the categories that set B has.
@@ -63,7 +63,10 @@ def load(name_or_path: Name, split: str | None = None, limit: int | None = None)
 
 
 def _read(part: Part) -> DetectionSet:
-    """A part, with one line for what was dropped, clipped or mended. Errors: ValueError for the first fatal fault."""
+    """A part, with one line for what was dropped, clipped or mended.
+
+    Errors: ValueError for the first fatal fault.
+    """
     dataset, faults = part.gather()
     stop_if_fatal(faults)
     if line := summary(faults):

@@ -22,7 +22,7 @@ MAX_CACHE = 1 << 30            # bytes; a larger set is decoded image by image
 
 
 def size_of(file: Path) -> tuple[int, int]:
-    """(height, width) px of a picture as it is shown, the camera's rotation flag applied, from its head alone.
+    """(height, width) px of a picture as it is shown, the camera's flag applied, from its head alone.
 
     Errors: ValueError naming the file.
     """

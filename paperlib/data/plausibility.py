@@ -74,7 +74,7 @@ def _pictures(views: list[View]) -> list[Fault]:
 
 
 def _looks(views: list[View]) -> list[Fault | None]:
-    """Decode every image, in threads (Pillow releases the interpreter while it decodes); None: all is well."""
+    """Decode every image, in threads (Pillow releases the interpreter meanwhile); None: all is well."""
     def look(view: View) -> Fault | None:
         dataset, image = view
         try:

@@ -1,13 +1,12 @@
 """The reader of COCO's JSON format."""
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
 from pathlib import Path
 
 from paperlib.data.detection_set import DetectionSet
 from paperlib.data.pixels import find_images, known_size, missing_images
 from paperlib.data.record_checks.faults import Fault, read_json, stop_if_fatal, summary, uncollected
-from paperlib.data.record_checks.mending import mend_annotations, mend_images
+from paperlib.data.record_checks.mending import mend_annotations, mend_images, plain_name
 from paperlib.data.record_checks.records import check_records, refused_pictures
 from paperlib.data.record_checks.texts import read_as_meant
 from paperlib.data.record_checks.values import AREA_BOUNDS, MAX_AREA, area_bounds, wrong_path
@@ -65,10 +64,11 @@ def _mend(data: dict, file: Path, image_folder) -> list[Fault]:
     names = []
     for record in data["images"] if isinstance(data.get("images"), list) else ():
         name = record.get("file_name") if isinstance(record, dict) else None
-        if isinstance(name, str) and not wrong_path(name.replace("\\", "/")):
-            names.append({"file_name": name.replace("\\", "/")})
-    root = Path(image_folder) if image_folder else find_images(file, names)
-    return mend_images(data, str(file), partial(known_size, root)) + mend_annotations(data, str(file))
+        if isinstance(name, str):
+            names += [plain_name(name), plain_name(name).rpartition("/")[2]]
+    usable = [{"file_name": name} for name in names if not wrong_path(name)]
+    root = Path(image_folder) if image_folder else find_images(file, usable)
+    return mend_images(data, str(file), root, known_size) + mend_annotations(data, str(file))
 
 
 def assemble(name: str, root: Path, records: dict, version: str, faults: list[Fault],

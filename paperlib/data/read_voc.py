@@ -2,7 +2,6 @@
 import hashlib
 import re
 from collections.abc import Callable, Sequence
-from functools import partial
 from itertools import chain
 from pathlib import Path
 from xml.etree import ElementTree
@@ -63,9 +62,10 @@ def gather_voc(folder: Path, split: str | None, classes=None, places: VocPlaces 
     images, annotations, sources = [], [], {}
     for name in names:
         xml = places.annotations / f"{name}.xml"
-        listed = (str(places.lists / f"{split}.txt") if _is_listed(places, split) else str(xml), f"image {name}")
+        listed = _where(places, split, xml), f"image {name}"
         if name not in pictures:
-            faults.append(Fault(*listed, "no such image", f"{places.pictures / name}.jpg (or .png ...)", True))
+            wanted = f"{places.pictures / name}.jpg (or .png ...)"
+            faults.append(Fault(*listed, "no such image", wanted, True))
         elif not xml.is_file():
             faults.append(Fault(*listed, "no annotation file", str(xml), True))
         elif (root := parse(xml, faults, digest)) is not None:
@@ -79,7 +79,7 @@ def gather_voc(folder: Path, split: str | None, classes=None, places: VocPlaces 
     categories = [{"id": number, "name": name} for number, name in enumerate(known, 1)]
     named = [ann for ann in annotations if ann["category_id"]]
     raw = {"images": images, "annotations": named, "categories": categories}
-    mended = mend_images(raw, str(folder), partial(known_size, places.pictures)) if mend else []
+    mended = mend_images(raw, str(folder), places.pictures, known_size) if mend else []
     records, more = check_records(raw, str(folder))
     faults += _by_file([*mended, *more], annotations, sources)
     title = f"{folder.name}/{split}" if split else folder.name
@@ -101,14 +101,15 @@ def _number(annotations: list[dict], classes: list[str], faults: list[Fault]) ->
 
 def _part(folder: Path, part: Path) -> Path:
     if not part.is_dir():
-        raise FileNotFoundError(f"{folder}: no folder {part.name}; a VOC folder has Annotations, ImageSets and "
-                                "JPEGImages")
+        raise FileNotFoundError(f"{folder}: no folder {part.name}; a VOC folder has Annotations, ImageSets "
+                                "and JPEGImages")
     return part
 
 
-def _is_listed(places: VocPlaces, split: str | None) -> bool:
-    """Whether a split is a list; others are folders of their own."""
-    return bool(split) and (places.lists / f"{split}.txt").is_file()
+def _where(places: VocPlaces, split: str | None, xml: Path) -> str:
+    """The file that names an image: the split's list, or, where splits are folders, its own."""
+    listed = places.lists / f"{split}.txt"
+    return str(listed if split and listed.is_file() else xml)
 
 
 def _pictures(folder: Path) -> dict[str, Path]:

@@ -14,7 +14,10 @@ from paperlib.data.record_checks.faults import Fault
 
 
 def fix(path: str | Path, out: str | Path, split: str | None = None) -> tuple[list[Fault], list[str]]:
-    """A copy of a set, or of one split, without its faults: see `formats.fix.fix`. Errors: as `check`, and its own."""
+    """A copy of a set, or of one split, without its faults.
+
+    Errors: as `check`, and those of `formats.fix.fix`.
+    """
     chosen = splits(path) if split is None else [split]
     return write_fixed([locate(path, part) for part in chosen], out)
 

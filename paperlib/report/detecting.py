@@ -149,7 +149,8 @@ def summary(detected: Detected, threshold: float) -> str:
             counts[detected.classes[record["category_id"] - 1]] += 1
     if counts:
         most = ", ".join(f"{count} {name}" for name, count in counts.most_common(8))
-        return f"{line}, {counts.total()} detections of score {threshold:g} or more: {most}"
+        total = counts.total()
+        return f"{line}, {total} detection{'s' * (total != 1)} of score {threshold:g} or more: {most}"
     if not detected.results:
         return f"{line}, nothing found at any score"
     best = max(detected.results, key=lambda record: record["score"])

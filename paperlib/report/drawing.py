@@ -1,4 +1,4 @@
-"""Pictures with boxes, names and scores drawn on them, and many of them on one sheet; by Pillow, in a moment."""
+"""Pictures with boxes, names and scores drawn on them, and many of them on one sheet; by Pillow."""
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a report rests on: objects and detections as columns, and which detection found which object at IoU .5.
+"""What a report rests on: objects and detections as columns, and which found which at IoU .5.
 
 Legend: G objects, D detections, K classes, N images.
 """
@@ -15,7 +15,7 @@ IOU = 0.5                      # overlap from which a detection has found an obj
 
 @dataclass(frozen=True)
 class Evidence:
-    """Objects, detections and their matches. Detections on crowds or `difficult` objects count neither way."""
+    """Objects, detections, matches. Detections on crowds or `difficult` objects count neither way."""
 
     gt: Truth
     dt: Detections

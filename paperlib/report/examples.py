@@ -44,7 +44,7 @@ class Example:
     objects: list[Box]
     detections: list[Box]      # faint ones first
     f1: float
-    found: int                 # objects, at the report's threshold
+    hits: int                  # objects found, at the report's threshold
     missed: int
     wrong: int                 # detections
 
@@ -53,16 +53,16 @@ class Example:
 class ByImage:
     """Right and wrong at one threshold, image by image: (N,) each."""
 
-    found: np.ndarray
+    hits: np.ndarray           # objects found
     missed: np.ndarray
     wrong: np.ndarray
 
     @property
     def f1(self) -> np.ndarray:
         """(N,); nan for an image with nothing on it on which nothing was found."""
-        total = 2 * self.found + self.missed + self.wrong
+        total = 2 * self.hits + self.missed + self.wrong
         share = np.full(len(total), np.nan)
-        np.divide(2 * self.found, total, out=share, where=total > 0)
+        np.divide(2 * self.hits, total, out=share, where=total > 0)
         return share
 
 
@@ -71,9 +71,9 @@ def by_image(evidence: Evidence, threshold: float) -> ByImage:
     num = len(evidence.gt.sizes)
     taken = evidence.counted & (evidence.dt.scores >= threshold)
     image = evidence.dt.image - 1
-    found = np.bincount(image[taken & evidence.hit], minlength=num)
+    hits = np.bincount(image[taken & evidence.hit], minlength=num)
     objects = np.bincount(evidence.gt.image[evidence.real] - 1, minlength=num)
-    return ByImage(found, objects - found, np.bincount(image[taken & ~evidence.hit], minlength=num))
+    return ByImage(hits, objects - hits, np.bincount(image[taken & ~evidence.hit], minlength=num))
 
 
 def worst_and_best(counts: ByImage, shown: int = SHOWN) -> tuple[list[int], list[int]]:
@@ -86,7 +86,7 @@ def worst_and_best(counts: ByImage, shown: int = SHOWN) -> tuple[list[int], list
     shown = min(shown, (len(telling) + 1) // 2)
     mistakes = (counts.missed + counts.wrong)[telling]
     worst = telling[np.lexsort((telling, -mistakes, f1[telling]))][:shown]
-    best = telling[np.lexsort((telling, -counts.found[telling], -f1[telling]))]
+    best = telling[np.lexsort((telling, -counts.hits[telling], -f1[telling]))]
     best = best[~np.isin(best, worst)][:shown]
     return worst.tolist(), best.tolist()
 
@@ -108,7 +108,7 @@ def examples(evidence: Evidence, places: Sequence[int], records: Sequence[dict],
         if not height:
             width, height = _extent([*objects, *detections])
         shown.append(Example(Path(str(record.get("file_name") or record["id"])).name, width, height, picture,
-                             objects, detections, float(f1[place]), int(counts.found[place]),
+                             objects, detections, float(f1[place]), int(counts.hits[place]),
                              int(counts.missed[place]), int(counts.wrong[place])))
     return shown
 

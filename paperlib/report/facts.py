@@ -158,7 +158,7 @@ def headline(facts: Facts) -> list[str]:
     working = facts.working
     if np.isnan(working.threshold):
         return ["Not one detection has found an object."]
-    lines = [f"Of the detections of score {facts.cut:.2f} or more {_tenths(working.precision)} are right, and "
+    lines = [f"Of the detections of score {facts.cut:.2f} or more {_tenths(working.precision)} are right; "
              f"they find {_tenths(working.recall)} objects."]
     if facts.mistakes and facts.mistakes[0].gain > 0:
         first = facts.mistakes[0]

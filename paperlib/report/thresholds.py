@@ -9,7 +9,7 @@ import numpy as np
 from paperlib.report.evidence import Evidence
 
 BINS = 10                      # of the reliability diagram
-STEPS = np.round(np.arange(0, 1.0001, 0.02), 2)  # scores at which the curves of precision and recall are drawn
+STEPS = np.round(np.arange(0, 1.0001, 0.02), 2)  # scores at which curves of precision and recall are drawn
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from paperlib.data.formats.parts import NAMES, parts_of
 from paperlib.data.formats.shares import by_share
 from paperlib.data.formats.write_coco import write_coco
 from paperlib.data.formats.write_voc import write_voc
-from paperlib.data.formats.write_yolo import write_yolo
+from paperlib.data.formats.write_yolo import key_of, write_yolo
 
 WRITERS = {"coco": write_coco, "voc": write_voc, "yolo": write_yolo}
 
@@ -42,7 +42,7 @@ def _read_back(folder: Path, sets: Mapping[str | None, DetectionSet], to: str) -
     """Whether a written folder holds as many images, and objects of each class. Errors: ValueError."""
     parts = parts_of(folder)
     for split, dataset in sets.items():
-        written = parts.get(split) or parts.get("val" if split and split.startswith("val") else "train")
+        written = parts.get(split) or parts[key_of(split)]
         again, faults = written.gather()
         fatal = [fault for fault in faults if fault.fatal]
         pairs = (len(again), len(dataset)), (_objects(again, to), _objects(dataset, to))

@@ -14,8 +14,8 @@ LEFT_OUT = "left out"
 def fix(parts: list[Part], out: str | Path) -> tuple[list[Fault], list[str]]:
     """Write what can be used of a set's splits into the new folder `out`, in the format that they have.
 
-    Gives every change: what was mended, clipped or dropped, and what was left out, records and pictures; and a
-    line for what the format cannot say. What is only to be looked at stays as it is.
+    Gives every change: what was mended, clipped or dropped, and what was left out, records and pictures; and
+    a line for what the format cannot say. What is only to be looked at stays as it is.
     Errors: ValueError where nothing is left, and as `convert`.
     """
     changes, sets = [], {}

@@ -47,15 +47,15 @@ class Part:
 
 
 def _unlabelled(folder: Path, num: int) -> Fault:
-    return Fault(str(folder), "folder", f"{num} pictures without any annotation file",
-                 "annotations, to train or to score: label them, or use the pictures for detection only", False)
+    wanted = "annotations, to train or to score: label them, or use the pictures for detection only"
+    return Fault(str(folder), "folder", f"{num} pictures without any annotation file", wanted, False)
 
 
 def parts_of(folder: Path) -> dict[str | None, Part]:
     """Split -> part of a folder, None -> that of a set without splits; {} for a folder that holds no set.
 
-    COCO's own names come first, then VOC's own folders, then a data.yaml, then other names of people and tools,
-    last pictures alone, where no file beside them could hold labels in a format that is not read here.
+    COCO's own names come first, then VOC's own folders, then a data.yaml, then other names of people and
+    tools, last pictures alone, where no file beside them could hold labels in a format that is not read here.
     Errors: ValueError naming a data.yaml that cannot be used.
     """
     if files := json_splits(folder):

@@ -118,7 +118,9 @@ def _numbers_as_names(images: list[dict], places: YoloPlaces, faults: list[Fault
     highest = -1
     for image in images:
         file = label_of(places.top / image["file_name"], places.top)
-        for line in read_lines(file)[0] if file.is_file() else ():
+        if not file.is_file():
+            continue
+        for line in read_lines(file)[0]:
             highest = max(highest, _class_of(line.split()[0]) or 0)
     faults.append(Fault(str(places.top), "names", "no data.yaml and no classes.txt",
                         "the names of the classes; they are called by their numbers", False))
@@ -196,7 +198,8 @@ def _said_missing(places: YoloPlaces) -> list[Fault]:
     """What data.yaml names and is not there; Roboflow names a test split that it may not have."""
     faults = []
     for text in places.missing:
-        faults.append(Fault(str(places.names_file), text, "nothing at that place", "a folder of pictures", False))
+        faults.append(Fault(str(places.names_file), text, "nothing at that place", "a folder of pictures",
+                            False))
     return faults
 
 
@@ -207,4 +210,5 @@ def _without_labels(images: list[dict], sources: dict[int, Path], places: YoloPl
         return []
     share = f"{math.floor(100 * len(bare) / len(images))}%"
     return [Fault(str(places.top / bare[0]), f"{len(bare)} pictures ({share}), first {bare[0]}",
-                  "no file of labels", "one for each picture that shows an object; these count as empty", False)]
+                  "no file of labels", "one for each picture that shows an object; these count as empty",
+                  False)]

@@ -15,13 +15,15 @@ def by_share(dataset: DetectionSet, shares: Mapping[str, float], seed: int = 0) 
     """
     parts, fractions = list(shares), np.array(list(shares.values()), float)
     if len(parts) < 2 or not (fractions > 0).all() or abs(fractions.sum() - 1) > 1e-6:
-        raise ValueError(f"shares {dict(shares)}: expected two or more above 0 that add up to 1, as train=0.8 val=0.2")
+        raise ValueError(f"shares {dict(shares)}: expected two or more above 0 that add up to 1, "
+                         "as train=0.8 val=0.2")
     if len(dataset) < len(parts):
-        raise ValueError(f"{dataset.name}: found {len(dataset)} images; expected one or more for each of {parts}")
+        raise ValueError(f"{dataset.name}: found {len(dataset)} images; "
+                         f"expected one or more for each of {parts}")
     shows = _classes_shown(dataset)
     order = np.random.default_rng(seed).permutation(len(dataset))
     room = _counts(fractions, len(dataset))
-    lacks = fractions[:, None] * shows.sum(0)              # (parts, classes): images that a part still should get
+    lacks = fractions[:, None] * shows.sum(0)              # (parts, classes): images that are still due
     chosen = np.full(len(dataset), -1)
     undecided = order
     while len(undecided):
@@ -51,7 +53,7 @@ def _classes_shown(dataset: DetectionSet) -> np.ndarray:
 
 
 def _counts(fractions: np.ndarray, num: int) -> np.ndarray:
-    """Whole numbers of images, in all `num`, one at least for each part; the largest remainders are rounded up."""
+    """Whole numbers of images, in all `num`, one at least a part; the largest remainders are rounded up."""
     counts = np.floor(fractions * num).astype(int)
     remainders = fractions * num - counts
     counts[np.argsort(-remainders, kind="stable")[:num - counts.sum()]] += 1

@@ -7,7 +7,7 @@ import yaml
 from paperlib.data.detection_set import DetectionSet
 from paperlib.data.formats.output import copy_as_recorded
 
-SLACK = 2.0                    # px by which the extent of a polygon may differ from its box to be written for it
+SLACK = 2.0                    # px by which a polygon's extent may differ from the box that it stands for
 
 
 def write_yolo(out: Path, split: str | None, dataset: DetectionSet, names: dict[Path, str]) -> list[str]:
@@ -17,7 +17,8 @@ def write_yolo(out: Path, split: str | None, dataset: DetectionSet, names: dict[
     Errors: ValueError for two classes of one name.
     """
     if len(set(dataset.classes)) < len(dataset.classes):
-        raise ValueError(f"{dataset.name}: found two classes of one name in {dataset.classes}; expected each once")
+        raise ValueError(f"{dataset.name}: found two classes of one name in {dataset.classes}; "
+                         "expected each once")
     split = split or "train"
     with_polygons = _all_polygons(dataset)
     for folder in ("images", "labels"):
@@ -48,7 +49,7 @@ def _lines(dataset: DetectionSet, image: dict, with_polygons: bool) -> list[str]
 
 
 def _all_polygons(dataset: DetectionSet) -> bool:
-    """Whether each object is one polygon that spans its box, so that boxes can be told from polygons alone."""
+    """Whether each object is one polygon that spans its box: polygons alone then tell the boxes."""
     objects = [ann for ann in dataset.every_annotation() if not ann["iscrowd"]]
     return bool(objects) and all(map(_is_its_polygon, objects))
 
@@ -63,13 +64,17 @@ def _is_its_polygon(ann: dict) -> bool:
     return bool(np.abs(extent - [x, y, x + w, y + h]).max() <= SLACK)
 
 
+def key_of(split: str | None) -> str:
+    """The key of a split in data.yaml; a set without splits is its "train"."""
+    return {None: "train", "valid": "val", "validation": "val"}.get(split, split)
+
+
 def _add_to_yaml(file: Path, split: str, classes: list[str]) -> None:
     """Enter a split in data.yaml, which keeps those that are in it."""
     data = {"path": ".", "names": dict(enumerate(classes))}
     if file.is_file():
         data = yaml.safe_load(file.read_text(encoding="utf-8"))
-    key = {"valid": "val", "validation": "val"}.get(split, split)
-    data[key] = f"images/{split}"
+    data[key_of(split)] = f"images/{split}"
     file.write_text(yaml.safe_dump(data, sort_keys=False, allow_unicode=True), encoding="utf-8")
 
 

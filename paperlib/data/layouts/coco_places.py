@@ -37,7 +37,7 @@ def json_splits(folder: Path) -> dict[str, Path]:
 
 
 def other_json(folder: Path) -> dict[str, Path]:
-    """Split -> annotation file under any name, as tools export them: result.json, via_export_coco.json, train.json.
+    """Split -> annotation file under any name, as tools export them: result.json, via_export_coco.json.
 
     The top is looked at first, then the folders of annotations; one file alone is "instances".
     """
@@ -55,7 +55,7 @@ def other_json(folder: Path) -> dict[str, Path]:
 
 
 def looks_like_coco(file: Path) -> bool:
-    """Whether a JSON file speaks of images and of annotations: a results list or a tool's own format does not."""
+    """Whether a JSON file speaks of images and annotations: results or a tool's own format do not."""
     if file.is_dir() or file.stat().st_size > MOST_BYTES:
         return False
     text = file.read_bytes()

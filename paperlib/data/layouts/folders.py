@@ -46,8 +46,8 @@ def called(folder: Path, names: tuple[str, ...]) -> Iterator[Path]:
 def within(folder: Path, root: object, place: object) -> Path | None:
     """A place that a file in `folder` names: below `root`, the folder, or, as Roboflow writes, its parent.
 
-    None unless it lies in the folder or beside it; a root of another machine is left out. Links are followed, as
-    they are the user's.
+    None unless it lies in the folder or beside it; a root of another machine is left out. Links are followed,
+    as they are the user's.
     """
     if not isinstance(place, str) or "\0" in place:
         return None

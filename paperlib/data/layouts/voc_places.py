@@ -1,4 +1,4 @@
-"""Where PASCAL VOC's parts lie: as VOC has them, annots/ beside images/, or XML files beside their pictures."""
+"""Where PASCAL VOC's parts lie: as VOC has them, annots/ beside images/, or XML files beside pictures."""
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,9 +53,11 @@ def voc_splits(folder: Path) -> dict[str | None, VocPlaces]:
     """
     if places := places_in(folder):
         return dict.fromkeys(splits_of(folder) or [None], places)
-    parts = {sub.name: places for sub in subfolders(folder) if (places := _beside(sub))}
-    if not parts:
-        parts = _parallel(folder)
+    parts = {}
+    for sub in subfolders(folder):
+        if places := _beside(sub):
+            parts[sub.name] = places
+    parts = parts or _parallel(folder)
     every = tuple(places.annotations for places in parts.values())
     return {name: VocPlaces(p.top, p.annotations, p.pictures, every) for name, p in parts.items()}
 
@@ -64,7 +66,10 @@ def places_in(folder: Path) -> VocPlaces | None:
     """The places of a folder that is no collection of splits; None if it holds no VOC files."""
     if (folder / "Annotations").is_dir() and (folder / "JPEGImages").is_dir():
         return standard(folder)
-    return _beside(folder) or (standard(folder) if _is_headless(folder) else None)
+    places = _beside(folder)
+    if places is None and _is_headless(folder):
+        return standard(folder)
+    return places
 
 
 def _is_headless(folder: Path) -> bool:

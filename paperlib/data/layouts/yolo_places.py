@@ -59,8 +59,9 @@ def _of_yaml(file: Path) -> dict[str | None, YoloPlaces]:
             else:
                 named.setdefault(split, []).append(path)
     if not named:
-        raise ValueError(f"{file}: found no pictures at {', '.join(missing) or 'train and val'}; expected folders "
-                         "of pictures, or lists of them, in the folder of this file")
+        places = ", ".join(missing) or "train and val"
+        raise ValueError(f"{file}: found no pictures at {places}; expected folders of pictures, or lists of "
+                         "them, in the folder of this file")
     parts, top = {}, _around(file.parent, named)
     for split, sources in named.items():
         parts[split] = YoloPlaces(top, file, tuple(sources), tuple(missing), "kpt_shape" in data)

@@ -1,8 +1,8 @@
 """What can be wrong with a file or a record of it, and readers of files that say where they break off.
 
 A fault either stops the load (`fatal`) or is dealt with and counted: the record is dropped, its box clipped,
-a number or name mended, or it is kept and only pointed out. Dropped and clipped are the kinds that real COCO and
-VOC files contain.
+a number or name mended, or it is kept and only pointed out. Dropped and clipped are the kinds that real COCO
+and VOC files contain.
 """
 import gc
 import json
@@ -29,7 +29,8 @@ class Fault:
 
     def __str__(self) -> str:
         done = "error" if self.fatal else self.action
-        line = f"{self.file}: {self.record}: found {self.found}; expected {self.expected}{self._advice} [{done}]"
+        line = (f"{self.file}: {self.record}: found {self.found}; expected {self.expected}"
+                f"{self._advice} [{done}]")
         return " ".join(line.splitlines())                 # names in a file may hold line ends
 
     @property

@@ -3,6 +3,7 @@
 What remains in doubt is left to the checks, which leave it out.
 """
 from collections.abc import Callable
+from pathlib import Path
 
 from paperlib.data.record_checks.faults import Fault
 from paperlib.data.record_checks.segmentations import wrong_mask
@@ -12,23 +13,41 @@ WORDS = {"0": 0, "1": 1, "false": 0, "true": 1, "no": 0, "yes": 1, "": 0}
 Size = tuple[int, int]                                     # (height, width) px
 
 
-def mend_images(data: dict, file: str, size_of: Callable[[str], Size | None]) -> list[Fault]:
-    """Names without backslashes, and sizes that are absent or cannot be: `size_of` looks at the picture."""
+def mend_images(data: dict, file: str, root: Path,
+                size_of: Callable[[Path, str], Size | None]) -> list[Fault]:
+    """Names that lead to a picture in `root`, and sizes that are absent or cannot be, by `size_of`."""
     faults: list[Fault] = []
     for record in _records(data, "images"):
-        name = record.get("file_name")
-        if isinstance(name, str) and "\\" in name:
-            _change(record, "file_name", name.replace("\\", "/"), _named(record, "image"), file, faults)
-            name = record["file_name"]
-        if wrong_path(name) or not wrong_size(record.get("height"), record.get("width")):
+        name, called = record.get("file_name"), _named(record, "image")
+        if not isinstance(name, str):
             continue
-        size = size_of(name)
+        path = _path_in(root, name)
+        if path != name:
+            _change(record, "file_name", path, called, file, faults)
+        if wrong_path(path) or not wrong_size(record.get("height"), record.get("width")):
+            continue
+        size = size_of(root, path)
         if size:
             saw = f"height {brief(record.get('height'))}, width {brief(record.get('width'))}"
             record |= {"height": size[0], "width": size[1]}
             now = f"the picture's: height {size[0]}, width {size[1]}"
-            faults.append(Fault(file, _named(record, "image"), saw, now, False, "mended"))
+            faults.append(Fault(file, called, saw, now, False, "mended"))
     return faults
+
+
+def plain_name(name: str) -> str:
+    """A name with '/' between folders, without '.' in front."""
+    return name.replace("\\", "/").removeprefix("./")
+
+
+def _path_in(root: Path, name: str) -> str:
+    """The name by which a picture lies in a folder, perhaps without the folders of another machine."""
+    path = plain_name(name)
+    last = path.rpartition("/")[2]
+    for each in (path, last):
+        if not wrong_path(each) and (root / each).is_file():
+            return each
+    return path
 
 
 def mend_annotations(data: dict, file: str) -> list[Fault]:
@@ -59,7 +78,7 @@ def mend_annotations(data: dict, file: str) -> list[Fault]:
 
 
 def _mend_box(ann: dict, name: str, file: str, faults: list[Fault]) -> None:
-    """Numbers as texts become numbers; a box that was drawn from the right or from below has its corner moved."""
+    """Texts become numbers; a box that was drawn from the right or from below has its corner moved."""
     box = ann.get("bbox")
     if not isinstance(box, list) or len(box) != 4:
         return

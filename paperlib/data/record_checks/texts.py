@@ -9,7 +9,7 @@ IDS = {"images": ("id",), "categories": ("id",), "annotations": ("id", "image_id
 
 
 def read_as_meant(data: dict, file: str) -> list[Fault]:
-    """Make texts of whole numbers under ids numbers, and wrap lone polygons; one fault for each kind, with a count."""
+    """Make ids that are texts numbers, and wrap lone polygons; one fault for each kind, with a count."""
     faults = []
     for part, keys in IDS.items():
         records = data.get(part)
@@ -18,17 +18,17 @@ def read_as_meant(data: dict, file: str) -> list[Fault]:
         for key in keys:
             changed = _numbers(records, key)
             if changed:
-                faults.append(Fault(file, part, f"{len(changed)} times {key} as a text, first {brief(changed[0])}",
-                                    "whole numbers without quotes", False, "mended"))
+                saw = f"{len(changed)} times {key} as a text, first {brief(changed[0])}"
+                faults.append(Fault(file, part, saw, "whole numbers without quotes", False, "mended"))
     wrapped = _wrap(data.get("annotations"))
     if wrapped:
-        faults.append(Fault(file, "annotations", f"{len(wrapped)} polygons that are no list of polygons, first of "
-                            f"annotation {brief(wrapped[0].get('id'))}", "[[x1, y1, x2, y2, ...]]", False, "mended"))
+        saw = f"{len(wrapped)} polygons in no list, first of annotation {brief(wrapped[0].get('id'))}"
+        faults.append(Fault(file, "annotations", saw, "[[x1, y1, x2, y2, ...]]", False, "mended"))
     return faults
 
 
 def _numbers(records: list, key: str) -> list[str]:
-    """The texts that were made numbers: "7", and nothing that could be read in two ways ("07", "7.0", " 7")."""
+    """The texts that were made numbers: "7", and none that can be read in two ways ("07", "7.0", " 7")."""
     changed = []
     for record in records:
         text = record.get(key) if isinstance(record, dict) else None

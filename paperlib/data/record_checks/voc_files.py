@@ -79,21 +79,29 @@ def object_records(root, xml: Path, image: dict, faults: list[Fault], masks: Pat
             continue
         record = {"image_id": image["id"], "bbox": box, "area": box[2] * box[3], "iscrowd": 0, "name": name,
                   "pose": node.findtext("pose") or "Unspecified", "object": k, "file": str(xml)}
-        record |= _flags(node, str(xml), k, faults)
+        flags = _flags(node, str(xml), k, faults)
+        if flags is None:
+            continue
+        record |= flags
         if has_png:
             record["segmentation"] = PngMask(str(png), k)
         records.append(record)
     return records
 
 
-def _flags(node: ElementTree.Element, file: str, k: int, faults: list[Fault]) -> dict[str, int]:
-    """`difficult`, which decides what is scored, and `truncated`, which decides nothing here, as 0 or 1."""
+def _flags(node: ElementTree.Element, file: str, k: int, faults: list[Fault]) -> dict[str, int] | None:
+    """`difficult`, which decides what is scored, and `truncated` and `occluded`, which do not, as 0 or 1.
+
+    None where `difficult` is neither.
+    """
     flags = {}
-    for key in ("difficult", "truncated"):
+    for key in ("difficult", "truncated", "occluded"):
         text = text_of(node, key).casefold()
         flags[key] = int(text in YES)
         if text not in YES + NO:
             faults.append(Fault(file, f"object {k}", f"{key} {brief(text)}", "0 or 1", key == "difficult"))
+            if key == "difficult":
+                return None
     return flags
 
 
@@ -111,7 +119,8 @@ def _in_order(texts: list[str | None], file: str, k: int, faults: list[Fault]) -
     if x1 <= x2 and y1 <= y2:
         return texts
     ordered = list(map(str, (min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2))))
-    faults.append(Fault(file, f"object {k}", f"edges {', '.join(texts)}", f"now {', '.join(ordered)}", False, "mended"))
+    saw, now = f"edges {', '.join(texts)}", f"now {', '.join(ordered)}"
+    faults.append(Fault(file, f"object {k}", saw, now, False, "mended"))
     return ordered
 
 
