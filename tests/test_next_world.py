@@ -25,8 +25,8 @@ TODAYS = {"minicoco": "f7cce5a8fb5d", "minivoc": "d26bfa160680", "mininet": "a43
           "minicoco?stuff=0": "859aecade7d5"}
 FIXED = "2a7d6fcd1f92e60e"  # annotations and masks of twenty scenes
 SUMS = (7_469_606, 7_668_769, 9_363_742, 6_335_242, 8_867_226, 8_052_503,
-        6_742_522, 6_607_190, 8_458_533, 4_765_351, 7_521_689, 7_945_761, 7_745_457,
-        7_945_852, 7_505_598, 6_045_017, 6_696_540, 5_078_605, 9_136_381, 7_820_822)  # of all values of each picture
+        6_742_522, 6_636_862, 8_458_533, 4_765_351, 7_521_689, 7_945_761, 7_745_457,
+        7_945_852, 7_505_598, 6_045_563, 6_696_540, 5_078_605, 9_082_721, 7_820_822)  # of all values of each picture
 
 
 def annotations_of(scenes) -> str:

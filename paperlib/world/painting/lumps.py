@@ -38,7 +38,14 @@ def lump(world, image: np.ndarray, rng, scene: Scene, plane: float) -> None:
     side = exp(rng.uniform(np.log(SIDES[0]), np.log(SIDES[1]))) * size / 128
     x = rng.random() * size
     y = rng.uniform(zone.top, zone.bottom + 0.1) * size + 0.3 * side
-    _heap(world, image, rng, scene.name, x, y, side, plane)
+    _heap(world, image, rng, _place(scene, zone.floats), x, y, side, plane)
+
+
+def _place(scene: Scene, floats: bool) -> str:
+    """Whose makes and colours: the sky's for what is in the air, outdoors."""
+    if floats and scene in OUTDOORS:
+        return "sky"
+    return scene.name
 
 
 def back(world, image: np.ndarray, rng, scene: Scene, placed: list[Placed], plane: float) -> None:
@@ -53,7 +60,7 @@ def back(world, image: np.ndarray, rng, scene: Scene, placed: list[Placed], plan
         x, y = rng.normal((item.x, item.y - item.high / 2), OFF * unit).tolist()
         if all(max(abs(x - u), abs(y - v)) > APART * (side + other) / 2 for u, v, other in taken):
             taken.append((x, y, side))
-            place = "sky" if scene in OUTDOORS and item.depth < -world.size else scene.name
+            place = _place(scene, item.depth < -world.size)     # far behind all that stands
             _heap(world, image, rng, place, x, y + side / 2, side, plane)
 
 
