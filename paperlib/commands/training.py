@@ -9,8 +9,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from paperlib import look_commands, run_files, run_options
-from paperlib.commands import print_scores
+from paperlib.commands import looking, run_files, run_options
+from paperlib.commands.measuring import print_scores
 from paperlib.failures import message_of
 
 BAR = "{desc} {percentage:3.0f}%|{bar}| {n_fmt} of {total_fmt} steps, {elapsed} gone, about {remaining} left{postfix}"
@@ -169,7 +169,7 @@ def eval_(args) -> None:
     from paperlib.training.trained import category_ids, compare, nothing_in, tells_classes
     from paperlib.training.weights import load_weights, read_header
 
-    look_commands.check_page(args)
+    looking.check_page(args)
     device, system = pick_device(args.device), load_weights(args.weights, args.system)
     if args.size:
         system.trained = replace(system.trained, size=_size(args))
@@ -188,7 +188,7 @@ def eval_(args) -> None:
         raise ValueError(nothing)
     results = None
     if args.report or args.results:
-        results = look_commands.examined(args, system, dataset, device)
+        results = looking.examined(args, system, dataset, device)
     print_scores(evaluate(system, dataset, device, results=results), args.json, dataset.name)
 
 

@@ -8,12 +8,12 @@ import math
 import sys
 from pathlib import Path
 
-from paperlib.commands import print_scores
+from paperlib.commands.measuring import print_scores
 
 
 def detect(args) -> int:
     """Run a detector on pictures: draw what it finds, and write it as COCO results."""
-    from paperlib import run_files
+    from paperlib.commands import run_files
     from paperlib.device import pick_device
     from paperlib.report.detecting import detect_files, load_detector, summary, write_detections
     from paperlib.report.picture_set import picture_files
@@ -81,7 +81,7 @@ def check_page(args) -> None:
     if args.draws < 0:
         raise ValueError(f"--draws is {args.draws}; expected 0 or more")
     if args.report:
-        from paperlib import run_files
+        from paperlib.commands import run_files
 
         run_files.writable(Path(args.report).parent, Path(args.report).name)
 
@@ -118,7 +118,7 @@ def examined(args, system, dataset, device) -> list[dict]:
 
 def save_results(results: list[dict], path: str) -> None:
     """Write detections as COCO's results file. Errors: OSError where that cannot be."""
-    from paperlib import run_files
+    from paperlib.commands import run_files
 
     file = Path(path)
     run_files.writable(file.parent, file.name)
