@@ -1,4 +1,4 @@
-"""What the commands that look at detections do; `__main__.py` holds their arguments.
+"""What the commands that look at detections do; `arguments.py` holds their arguments.
 
 Every import of a room is inside the command that needs it: `paperlib --help` must not wait for torch.
 """
