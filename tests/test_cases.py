@@ -1,4 +1,4 @@
-"""Small inputs like those that users of detection tools reported, each with its right outcome (skipped without them)."""
+"""Small inputs like those that users of detection tools reported, each with its right outcome; skipped without."""
 import json
 import os
 import shutil
@@ -103,7 +103,7 @@ FAULTS = {  # case: words of its one fatal fault
     "file-name-null": "instances.json: image 1: found file_name None",
     "box-huge": "instances.json: annotation 1: found bbox [1, 1, 2, 10000",
     "image-182-megapixels": "image 1: found height 13000, width 14000; expected at most 178956970 pixels",
-    "backslash": r"image 1: found file_name 'images\\a.png'; expected '/' between folders; hint: replace every backslash",
+    "backslash": r"image 1: found file_name 'images\\a.png'; expected '/' between folders; hint: replace every",
     "size-missing": "image 1: found no 'height', 'width'; expected the keys ('id', 'file_name', 'height', 'width'); "
                     "hint: Pillow's Image.open(picture).size gives width and height"}
 
@@ -156,7 +156,8 @@ def test_scores_of_masks(cases, capsys):
 
 
 @pytest.mark.parametrize(("name", "words"), [
-    ("score-gt-area-nan", "gt.json: annotation 1: area is nan"), ("score-gt-mixed-ids", "gt.json: image number 1: id is 'b'"),
+    ("score-gt-area-nan", "gt.json: annotation 1: area is nan"),
+    ("score-gt-mixed-ids", "gt.json: image number 1: id is 'b'"),
     ("score-dt-float-ids-one-wrong", "dt.json: result 3: image_id 99 is not in the ground truth")])
 def test_the_record_at_fault_is_named(cases, capsys, name, words):
     status, out, err = scored(capsys, cases / name)
