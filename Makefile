@@ -32,7 +32,8 @@ test: $(READY)
 	$(PY) -m paperlib notebooks check --budget smoke --jobs $(JOBS)
 
 lab: $(READY)
-	$(PY) -m jupyterlab notebooks
+	$(PY) -m paperlib notebooks lab
+	$(PY) -m jupyterlab notebooks/work
 
 tables: $(READY)
 	$(PY) -m paperlib table all --budget $(BUDGET) --jobs $(JOBS)

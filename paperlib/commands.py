@@ -1,4 +1,4 @@
-"""What each command of the command line does; `__main__.py` holds their arguments.
+"""What each command of the command line does; `arguments.py` holds their arguments.
 
 Every import of a room is inside the command that needs it: `paperlib --help` must not wait for torch.
 """
@@ -46,19 +46,6 @@ def print_scores(scores: dict, as_json: bool, name: str) -> None:
         print(f"{name}: {'  '.join(percent)}")
     else:
         print(f"{name}: no object, so nothing to score")
-
-
-def score(args) -> None:
-    """The twelve COCO numbers of a results file."""
-    from paperlib.scoring.result_files import score_files
-
-    scores = score_files(args.truth, args.results, args.type)
-    if args.json:
-        print_scores(scores, True, "")
-        return
-    for name, value in scores.items():
-        if isinstance(value, (int, float)):
-            print(f"{name:6} none" if math.isnan(value) else f"{name:6} {value:.3f}")
 
 
 def table(args) -> None:

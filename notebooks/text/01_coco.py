@@ -49,7 +49,7 @@ from paperlib.studies.annotation import average_shapes, collecting, outlines, pi
 from paperlib.teach import draw
 from paperlib.teach.annotation import pictures as sheets
 from paperlib.teach.annotation import tasks
-from paperlib.teach.exercises import check, predict, reveal, score
+from paperlib.teach.exercises import check, predict, quiz, reveal, score
 
 draw.style()
 smoke = BUDGET == "smoke"
@@ -951,7 +951,16 @@ score()
 # removes nearly all of it: a segment of nothing has an IoU of 0 and convinces no judge. The price is not error but work,
 # namely more spotting jobs and more outlines begun in vain.
 # </details>
+
+# %% [markdown]
+# ## Questions
 #
+# Open an answer: it says whether it is right, and why. The same questions can go into Moodle (`paperlib notebooks export questions`).
+
+# %%
+quiz("01_coco")
+
+# %% [markdown]
 # ## In three lines
 #
 # COCO shows things where they live: many, small, hidden, beside each other; searching for pairs finds such pictures.

@@ -50,7 +50,7 @@ from paperlib.papers.names import NAMES
 from paperlib.papers.register import claims
 from paperlib.tables import costs
 from paperlib.teach import draw
-from paperlib.teach.exercises import check, predict, reveal, score
+from paperlib.teach.exercises import check, predict, quiz, reveal, score
 from paperlib.teach.widgets import explore, frames
 
 draw.style()
@@ -489,6 +489,14 @@ check("equal", my_equal, lambda low, high, margin: intervals.verdict(intervals.D
 
 # %%
 score()
+
+# %% [markdown]
+# ## Questions
+#
+# Open an answer: it says whether it is right, and why. The same questions can go into Moodle (`paperlib notebooks export questions`).
+
+# %%
+quiz("12_scorecard")
 
 # %% [markdown]
 # ## In three lines

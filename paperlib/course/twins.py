@@ -17,6 +17,7 @@ MINUTES = REPOSITORY / "data" / "results" / "notebook_minutes.json"
 METADATA = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
             "language_info": {"name": "python"}}
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+LIVE_ONLY = {WIDGET_VIEW, "application/javascript"}  # outputs that say nothing without a kernel
 KINDS = {"cpu": "CPU", "old": "older CPU", "gpu": "GPU"}  # old: without bfloat16 units (device.has_bf16)
 BANNER = re.compile(r"(<!-- minutes -->).*?(<!-- /minutes -->)")
 SOLUTION = re.compile(r"<details>.*?```python\n(.*?)```.*?</details>", re.DOTALL)
@@ -87,10 +88,22 @@ def clean(notebook: NotebookNode) -> NotebookNode:
         times[digest] += 1
         cell.id = f"{digest}-{times[digest]}"
         if cell.cell_type == "code":
-            outputs = cell.get("outputs", [])
-            cell.outputs = [output for output in outputs if WIDGET_VIEW not in output.get("data", {})]
+            cell.outputs = _storable(cell.get("outputs", []))
         kept.append(cell)
     return nbformat.v4.new_notebook(cells=kept, metadata=METADATA)
+
+
+def _storable(outputs: list[NotebookNode]) -> list[NotebookNode]:
+    """Outputs without what only works live; a picture once, as an image with its alt text."""
+    stored = []
+    for output in outputs:
+        data = output.get("data", {})
+        if LIVE_ONLY.intersection(data):
+            continue
+        if "image/png" in data:
+            data.pop("text/html", None)
+        stored.append(output)
+    return stored
 
 
 def sync(name: str, folder: Path = NOTEBOOKS) -> bool:

@@ -1,6 +1,7 @@
 """Is it a thing, a mark, or a part of a larger thing? Asked of a network that sees more or less around it."""
 from collections.abc import Callable, Iterable
 from functools import cache, partial
+from itertools import product
 
 import numpy as np
 import torch
@@ -17,6 +18,8 @@ from paperlib.world.world import Drawing, compose
 
 SCENES = {"train": 2000, "val": 600}
 STEPS, NEAR, FAR = 700, 24, 64  # steps of training; px, the two windows
+NEIGHBOURS = sorted(product((-1, 0, 1), repeat=2), key=lambda way: np.abs(way).sum())  # of a size, px
+Size = tuple[int, int]  # width and height, px
 Windows = tuple[Tensor, Tensor]  # images (n, 3, S, S) uint8 and labels (n,)
 
 
@@ -36,29 +39,39 @@ def lookalikes(name: str, split: str, share: float) -> dict[str, Windows]:
     for drawing in scenes(name, split, share):
         for instance in drawing.instances:
             if not (instance["crowd"] or instance["truncated"]) and instance["visible"] > 0.9:
-                size = max(instance["bbox"][2:])
+                size = tuple(instance["bbox"][2:])
                 objects.setdefault(size, []).append((drawing.image, instance["bbox"]))
         marks += [(drawing.image, box) for box in drawing.marks.tolist()]
         parts += [(drawing.image, box) for box in pieces(drawing.placed, drawing.owner).tolist()]
     return {"marks": pairs(marks, objects), "parts": pairs(parts, objects)}
 
 
-def pairs(decoys: list[tuple], objects: dict[int, list[tuple]]) -> Windows:
+def pairs(decoys: list[tuple], objects: dict[Size, list[tuple]]) -> Windows:
     """Of each decoy, while objects of its size are left: a window of such an object, then the decoy's.
 
-    Shapes: decoys (image, xywh px); objects {longest side: [(image, xywh px)]}.
+    Sizes differ by a pixel at most, in width and in height: a slim thing is not told by being slim.
+    Shapes: decoys (image, xywh px); objects {(width, height): [(image, xywh px)]}.
     """
     rng, images, pools = np.random.default_rng(0), [], {}
     for size, group in objects.items():
         pools[size] = rng.permutation(len(group)).tolist()
     for k in rng.permutation(len(decoys)):
         image, box = decoys[k]
-        size = max(box[2:])
-        if pools.get(size):
+        size = _nearest(pools, tuple(box[2:]))
+        if size:
             picture, place = objects[size][pools[size].pop()]
             images += [window(picture, place, FAR, FAR), window(image, box, FAR, FAR)]
     stacked = np.array(images, np.uint8).reshape(-1, FAR, FAR, 3)
     return as_images(stacked), torch.tensor([1, 0] * (len(images) // 2))
+
+
+def _nearest(pools: dict[Size, list[int]], size: Size) -> Size | None:
+    """The size nearest to `size`, at most a pixel from it either way, of which objects are left; or None."""
+    for wide, high in NEIGHBOURS:
+        near = size[0] + wide, size[1] + high
+        if pools.get(near):
+            return near
+    return None
 
 
 def as_images(stacked: np.ndarray) -> Tensor:

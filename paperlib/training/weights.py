@@ -139,3 +139,8 @@ def _flat(tree: dict, prefix: str = "") -> dict:
         else:
             leaves[prefix + name] = branch
     return leaves
+
+
+def flat_config(cfg) -> dict:
+    """A configuration as overrides by dotted names."""
+    return _flat(to_dict(cfg))

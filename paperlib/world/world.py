@@ -112,7 +112,7 @@ def compose(world: World, seed: int, category: int | None = None) -> Drawing:
         hero, entries = _portrayed(world, entries, home, rng)
     placed = _in_order(arrange(world, scene, rng, entries), hero)
     if world.backed:
-        back(world, backdrop, rng, placed)
+        back(world, backdrop, rng, scene, placed, plane)
     surfaces = surfaces_of(world, scene, placed, rng)
     while True:
         image = backdrop.copy()

@@ -90,12 +90,12 @@ def object_records(root, xml: Path, image: dict, faults: list[Fault], masks: Pat
 
 
 def _flags(node: ElementTree.Element, file: str, k: int, faults: list[Fault]) -> dict[str, int] | None:
-    """`difficult`, which decides what is scored, and `truncated`, which decides nothing here, as 0 or 1.
+    """`difficult`, which decides what is scored, and `truncated` and `occluded`, which do not, as 0 or 1.
 
     None where `difficult` is neither.
     """
     flags = {}
-    for key in ("difficult", "truncated"):
+    for key in ("difficult", "truncated", "occluded"):
         text = text_of(node, key).casefold()
         flags[key] = int(text in YES)
         if text not in YES + NO:

@@ -15,6 +15,8 @@ from paperlib.world.painting.lumps import back, lump
 from paperlib.world.painting.things import paint
 from paperlib.world.scenes import Scene
 
+# The other view that frames show is far, and less crowded than the scene: it is drawn for a piece of it only
+VIEW = {"subject": 0.0, "crowding": 0.0, "iconic": 0.0, "per_kind": 1.5, "clutter": 1.0}
 SMALL = (5, 20)  # px of a 128 px image, longest side of what a frame shows
 
 
@@ -24,7 +26,7 @@ def backdrop_of(world, scene: Scene, rng, plane: float) -> tuple[np.ndarray, lis
     for painter, *details in scene.layers:
         getattr(backgrounds, painter)(image, rng, *details)
     for _ in range(rng.poisson(world.lumps) if world.lumps else 0):
-        lump(image, rng, scene, world.rough)
+        lump(world, image, rng, scene, plane)
     above = image[:max(1, world.size // 3)]
     air = np.array(sumElems(above)[:3]) / (above.size // 3)
     unit, marks = world.size / 128, []
@@ -52,14 +54,14 @@ def hang_frames(world, scene: Scene, rng, image: np.ndarray, marks: list, plane:
     number = rng.poisson(world.frames)
     if not number:
         return marks
-    plain = replace(world, subject=0.0, iconic=0.0, frames=0.0, worn=0.0)
+    plain = replace(world, frames=0.0, worn=0.0, **VIEW)
     names = frozenset(c.name for c in CATEGORIES[:world.categories])
     view = scene if rng.random() < 0.6 else choose_scene(rng, names, None)
     scenery, _, air = backdrop_of(plain, view, rng, plane)
     placed = arrange(plain, view, rng, plan(plain, view, rng))
     placed.append(frames.motif(plain, view, rng))
     if world.backed:
-        back(plain, scenery, rng, placed)
+        back(plain, scenery, rng, view, placed, plane)
     owner, full, _ = paint(plain, scenery, placed, [None] * len(placed), air, plane)
     small = _small_things(plain, placed, owner, full)
     for _ in range(number):

@@ -10,7 +10,7 @@ from paperlib.world.layout import Placed
 from paperlib.world.pen import Part
 
 SIZES = (6, 20)  # px, longest side of a part
-LARGE = 64  # px, longest side of the thing, at least: a window of 24 px shows little of it
+LARGE, BROAD = 64, 40  # px, longest and shortest side of the thing, at least: 24 px show little of it
 LIMB = 6  # corners that the pen gives a limb: legs, arms and stems are not taken for things
 SLIM = 0.5  # a part's short side, as a share of its long one, at least
 SHOWN = 0.6  # share of a part that lies in view, at least; the rest is under other parts
@@ -24,7 +24,8 @@ def pieces(placed: list[Placed], owner: np.ndarray) -> np.ndarray:
     """
     boxes = []
     for k, item in enumerate(placed, 1):
-        if item.category is not None and max(item.wide, item.high) >= LARGE:
+        large = max(item.wide, item.high) >= LARGE and min(item.wide, item.high) >= BROAD
+        if item.category is not None and large:
             boxes += _pieces_in(item, owner == k)
     return np.array(boxes, int).reshape(-1, 4)
 
@@ -75,11 +76,11 @@ def _pieces_in(item: Placed, mask: np.ndarray) -> list[list[int]]:
 
 def _painted(item: Placed, outlines: list[np.ndarray], shape) -> tuple[np.ndarray, np.ndarray]:
     """Which part is on top at each pixel, from 1, and its colour."""
-    labels, colours = np.zeros(shape, np.int32), np.zeros((*shape, 3), np.float32)
+    labels, palette = np.zeros(shape, np.int32), [(0, 0, 0)]
     for number, (outline, part) in enumerate(zip(outlines, item.plain or item.parts), 1):
         fillPoly(labels, [outline], number)
-        fillPoly(colours, [outline], part.colour)
-    return labels, colours
+        palette.append(part.colour)
+    return labels, np.array(palette, np.float32)[labels]
 
 
 def _candidates(item: Placed, mask: np.ndarray, outlines, labels, colours) -> list[tuple[int, list[int]]]:
@@ -116,17 +117,18 @@ def _compact(box: list[int], mask: np.ndarray) -> bool:
 def _in_view(number: int, outline, box: list[int], labels, colours, mask) -> bool:
     """Whether most of a part is seen, and in another colour than that of what is around it."""
     x, y, w, h = box
+    spot = slice(max(0, y - 2), y + h + 2), slice(max(0, x - 2), x + w + 2)
+    labels, colours, mask = labels[spot], colours[spot], mask[spot]
     whole = np.zeros(mask.shape, np.uint8)
-    fillPoly(whole, [outline], 1)
+    fillPoly(whole, [outline - (spot[1].start, spot[0].start)], 1)
     whole = whole.astype(bool)
     shown = whole & (labels == number) & mask
     if shown.sum() < SHOWN * whole.sum() or (whole & mask).sum() < 0.9 * whole.sum():
         return False
-    spot = slice(max(0, y - 2), y + h + 2), slice(max(0, x - 2), x + w + 2)
-    ring = (mask & ~whole)[spot]
+    ring = mask & ~whole
     if not ring.any():
         return True                                 # it sticks out of the thing
-    difference = np.abs(colours[spot][ring] - colours[shown][0]).sum(1)
+    difference = np.abs(colours[ring] - colours[shown][0]).sum(1)
     return float(difference.mean()) >= APART
 
 

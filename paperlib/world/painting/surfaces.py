@@ -24,7 +24,7 @@ from paperlib.world.exact import exp
 from paperlib.world.layout import pick
 from paperlib.world.pen import Part
 
-CELLS = ((3, 3), (18, 18))  # bumps of shading, of grain
+CELLS, SPREAD = ((3, 3), (18, 18)), 84  # bumps of shading, of grain; px, over which they lie at least
 FIT = 3.0  # how much a part looks for a thing of its own shape: a power of the ratio of their aspects
 
 
@@ -88,9 +88,12 @@ def roughen(spot: np.ndarray, mask: np.ndarray, bumps, amount: float) -> None:
 
     Shapes: spot (h, w, 3) uint8, mask (h, w) bool.
     """
-    field = np.zeros(mask.shape, np.float32)
+    high, wide = mask.shape
+    reach = max(high, SPREAD), max(wide, SPREAD)    # as large on a small thing as on a large one
+    field = np.zeros(reach, np.float32)
     for layer in bumps:
-        field += resize(layer, mask.shape[::-1], interpolation=INTER_CUBIC)
+        field += resize(layer, reach[::-1], interpolation=INTER_CUBIC)
+    field = field[:high, :wide]
     rough = np.clip(spot * (1 + field[..., None] * np.float32(amount / 128)), 0, 255).astype(np.uint8)
     np.copyto(spot, rough, where=mask[..., None])
 
