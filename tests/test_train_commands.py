@@ -221,3 +221,12 @@ def test_weights_that_do_not_say_where_they_were_scored(data, capsys):
     save_weights("plain.safetensors", "retinanet", system)
     assert main(["eval", "retinanet", "--weights", "plain.safetensors"]) == 2
     assert "does not say what it was scored on; name a set with --data" in capsys.readouterr().err
+
+
+def test_a_set_without_splits_says_that_it_is_scored_on_what_it_learns(data, capsys):
+    assert main(["data", "convert", "set", "--to", "voc", "--out", "lists"]) == 0
+    assert train("--data", "lists", steps=2) == 0                        # the last --data counts
+    assert "scored are trained on" not in capsys.readouterr().err
+    shutil.rmtree("lists/ImageSets")
+    assert train("--data", "lists", steps=2) == 0
+    assert "lists: all 8 pictures that are scored are trained on too" in capsys.readouterr().err

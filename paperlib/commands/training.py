@@ -66,7 +66,7 @@ def train(args) -> None:
     from paperlib.systems.registry import SYSTEMS
     from paperlib.training import trainer
     from paperlib.training.recipes import tested
-    from paperlib.training.trained import compare, nothing_in, tells_classes
+    from paperlib.training.trained import compare, nothing_in, scored_on_itself, tells_classes
     from paperlib.training.weights import save_weights
     from paperlib.watching.curves import plot
 
@@ -79,6 +79,7 @@ def train(args) -> None:
 
     def begin(dataset):
         _note(nothing_in(test, "score"))
+        _note(scored_on_itself(dataset, test))
         if tells_classes(SYSTEMS[args.system]):
             _note(compare(dataset.classes, test, f"{dataset.name} has"))
         return start.fill
