@@ -8,7 +8,7 @@ import os
 import re
 from pathlib import Path
 
-from paperlib.course import copies, readme_sections, site_pages, twins
+from paperlib.course import copies, export_files, readme_sections, site_pages, twins
 from paperlib.course.lint import lint
 from paperlib.course.run import Outcome, nbval, papermill, report, run_all
 from paperlib.course.skeleton import skeleton
@@ -130,6 +130,18 @@ def lab(args) -> int:
     return 0
 
 
+def export(args) -> int:
+    """Write copies of the notebooks: for students, teachers and graders, slides, questions; then names."""
+    if not args.names or args.names[0] not in export_files.KINDS:
+        raise ValueError(f"export: expected one of {', '.join(export_files.KINDS)}, then names or numbers; "
+                         f"got {' '.join(args.names) or 'nothing'}")
+    kind, wanted = args.names[0], args.names[1:]
+    out = args.out / kind
+    for path in export_files.KINDS[kind](twins.names(wanted, args.folder), args.folder, out):
+        print(path)
+    return 0
+
+
 def site(args) -> int:
     """Render the executed notebooks (the stored ones where there are none) to HTML, with a front page."""
     from paperlib.claims.page import scorecard  # imported here: the other commands judge nothing
@@ -161,7 +173,7 @@ def _record(name: str, seconds: float, args) -> None:
 
 
 COMMANDS = {"new": new, "run": run, "check": check, "store": store, "sync": sync, "lint": check_stored,
-            "readme": readme, "picture": picture, "site": site, "lab": lab}
+            "readme": readme, "picture": picture, "site": site, "lab": lab, "export": export}
 OUT = {"run": "build/notebooks", "lab": "notebooks/work"}  # folders of results; the others: build/COMMAND
 
 

@@ -2,6 +2,7 @@
 
 Hints and wrong answers of its exercises, questions with explained answers, and notes for whoever teaches it.
 """
+import hashlib
 from functools import cache
 from pathlib import Path
 
@@ -60,7 +61,13 @@ class Question(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
             raise ValueError(f"question {self.ask!r} has {len(self.answers)} answers, {right} of them right; "
                              "expected three or more with one right, or a value")
         if self.value is not None and (self.answers or not self.because or not self.reckon):
-            raise ValueError(f"question {self.ask!r} has a value; expected `reckon` and `because` and no answers")
+            raise ValueError(f"question {self.ask!r} has a value; expected `reckon` and `because`, "
+                             "and no answers")
+
+    @property
+    def choices(self) -> list[Answer]:
+        """The answers in an order that depends on their words alone, so that the right one has no place."""
+        return sorted(self.answers, key=lambda answer: hashlib.sha256(answer.say.encode()).digest())
 
 
 class Moment(msgspec.Struct, forbid_unknown_fields=True, frozen=True):

@@ -62,7 +62,7 @@ def _answers(question: Question) -> str:
     if question.value is not None:
         return fold("The answer", f"<p>{question.value:g}. {words(question.because)}</p>")
     items = []
-    for answer in question.answers:
+    for answer in question.choices:
         verdict = "✓ Right." if answer.right else "✗ Not so."
         items.append(f"<li>{fold(words(answer.say), f'<p>{verdict} {words(answer.because)}</p>')}</li>")
     return f"<ul>{''.join(items)}</ul>"

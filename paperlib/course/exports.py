@@ -1,0 +1,125 @@
+"""Copies of a notebook for students, for whoever teaches and for graders, all made from the stored one."""
+import ast
+import re
+import textwrap
+
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from paperlib.course import exercise_cells, twins
+from paperlib.teach import course_files
+from paperlib.teach.course_files import CourseFile, Exercise, Moment
+
+FOLDED = re.compile(r"\n*<details>.*?</details>\n*", re.DOTALL)
+NBGRADER = {"schema_version": 3, "task": False}
+
+
+def student(name: str, notebook: NotebookNode) -> NotebookNode:
+    """A copy without solutions and outputs: what a class begins with."""
+    cells = []
+    for old in notebook.cells:
+        if old.cell_type == "code":
+            cells.append(new_code_cell(old.source, metadata=old.metadata))
+            continue
+        text = FOLDED.sub("\n\n", old.source).strip()
+        if text:
+            cells.append(new_markdown_cell(text, metadata=old.metadata))
+    return twins.clean(new_notebook(cells=cells))
+
+
+def instructor(name: str, notebook: NotebookNode) -> NotebookNode:
+    """A copy with outputs, solutions, common wrong answers, and what to ask and say at each section."""
+    notes = course_files.read(name)
+    after = {}  # the wrong answers of an exercise stand before the next exercise's stub
+    for cells in exercise_cells.exercises(notebook):
+        after[_end_of(notebook, cells.place)] = _wrong_answers(course_files.exercise(cells.name))
+    copied = []
+    for i, cell in enumerate(notebook.cells):
+        if i == 1:
+            copied.append(new_markdown_cell(_overview(notes)))
+        copied.append(cell)
+        for moment in notes.teaching.moments:
+            if cell.cell_type == "markdown" and f"## {moment.at}\n" in f"{cell.source}\n":
+                copied.append(new_markdown_cell(_in_class(moment)))
+        if i in after:
+            copied.append(new_markdown_cell(after[i]))
+    return twins.clean(new_notebook(cells=copied))
+
+
+def _end_of(notebook: NotebookNode, place: int) -> int:
+    """The last cell of the exercise at `place`: the one with its solution, or else that with its check."""
+    for i, cell in enumerate(notebook.cells[place + 1:], place + 1):
+        if twins.SOLUTION.search(cell.source):
+            return i
+        if "exercise" in twins.tags(cell):
+            break
+    return place + 1
+
+
+def _overview(notes: CourseFile) -> str:
+    """What to know before class."""
+    teaching = notes.teaching
+    minutes = sum(moment.minutes for moment in teaching.moments)
+    return (f"> **For whoever teaches.** {minutes} minutes in class, about {teaching.home_minutes} at home.\n"
+            ">\n"
+            f"> **Reading.** {' '.join(teaching.reading.split())}\n>\n"
+            f"> **What goes wrong.** {' '.join(teaching.goes_wrong.split())}")
+
+
+def _in_class(moment: Moment) -> str:
+    """What to ask and say at a section."""
+    lines = [f"> **In class, {moment.minutes} minutes.** {moment.say}"]
+    if moment.predict:
+        lines.append(f"> **Ask before you show it.** {moment.predict}")
+    return "\n>\n".join(lines)
+
+
+def _wrong_answers(notes: Exercise) -> str:
+    """The wrong answers that learners give, as Markdown."""
+    blocks = []
+    for wrong in notes.wrong:
+        blocks.append(f"> {wrong.why}\n\n```python\n{wrong.code.strip()}\n```")
+    return "> **Common wrong answers**\n\n" + "\n\n".join(blocks)
+
+
+def grader(name: str, notebook: NotebookNode) -> NotebookNode | None:
+    """The exercises alone, as an assignment of nbgrader: solutions and checks are marked as hidden.
+
+    It runs without the notebook. None where the notebook has no exercises.
+    """
+    listed = exercise_cells.exercises(notebook)
+    if not listed:
+        return None
+    title = re.match(r"# (.+)", notebook.cells[0].source)[1]
+    points = sum(course_files.exercise(cells.name).points for cells in listed)
+    cells = [new_markdown_cell(f"# {title}: assignment\n\n{points} points. Run the cells in their order.")]
+    for number, one in enumerate(listed, 1):
+        notes = course_files.exercise(one.name)
+        identity = re.sub(r"\W+", "-", one.name.lower())
+        cells.append(new_markdown_cell(f"## {number}. {one.name} ({notes.points} points)\n\n{one.statement}"))
+        cells.append(_marked(exercise_cells.standalone(notebook, one), f"{identity}-setup", locked=True))
+        cells.append(_marked(_with_marks(one.solution), identity, solution=True))
+        test = f'{one.check}\nfrom paperlib.teach.exercises import results\nassert results["{one.name}"]'
+        hidden = f"### BEGIN HIDDEN TESTS\n{test}\n### END HIDDEN TESTS"
+        cells.append(_marked(hidden, f"{identity}-test", locked=True, grade=True, points=notes.points))
+    return new_notebook(cells=cells, metadata=twins.METADATA)
+
+
+def _marked(code: str, identity: str, locked: bool = False, grade: bool = False, solution: bool = False,
+            points: int | None = None) -> NotebookNode:
+    """A code cell with nbgrader's metadata."""
+    marks = {**NBGRADER, "grade_id": identity, "locked": locked, "grade": grade, "solution": solution}
+    if points is not None:
+        marks["points"] = points
+    return new_code_cell(code, id=identity[:64], metadata={"nbgrader": marks})
+
+
+def _with_marks(solution: str) -> str:
+    """A solution whose last function's body nbgrader cuts out."""
+    node = ast.parse(solution).body[-1]
+    lines = solution.strip("\n").splitlines()
+    first = node.body[0].lineno - 1
+    indent = " " * node.body[0].col_offset
+    body = textwrap.dedent("\n".join(lines[first:]))
+    inside = textwrap.indent(f"### BEGIN SOLUTION\n{body}\n### END SOLUTION", indent)
+    return "\n".join([*lines[:first], inside])
