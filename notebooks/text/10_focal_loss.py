@@ -927,7 +927,8 @@ list(progress(islice(steps, recipe.steps if smoke else 75), total=recipe.steps i
 def loudest(system, images):
     """The highest probability (K,) that any anchor of some images gives each class."""
     system.eval()
-    parts = [torch.stack([val.image(j) for j in range(i, i + 8)]) for i in range(0, images, 8)]
+    images = min(images, len(val))
+    parts = [torch.stack([val.image(j) for j in range(i, min(i + 8, images))]) for i in range(0, images, 8)]
     return torch.stack([system.predict(part.to(device))[0].float().amax((0, 1)) for part in progress(parts, desc="images")]).amax(0).sigmoid().cpu()
 
 

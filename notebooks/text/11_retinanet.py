@@ -49,12 +49,13 @@ from paperlib.clock import busy
 from paperlib.config import override
 from paperlib.data.named_sets import load
 from paperlib.device import pick_device, seed_all
+from paperlib.doctor.model_scale import model_scale, on_photographs
 from paperlib.papers.printed import published
 from paperlib.parts import anchors as anchor_parts
 from paperlib.parts import boxes
 from paperlib.parts.detections import DetectConfig, select
 from paperlib.progress import progress
-from paperlib.systems.registry import SYSTEMS
+from paperlib.systems.registry import PRESETS, SYSTEMS
 from paperlib.tables import compare, records, row_jobs, runner
 from paperlib.teach import draw
 from paperlib.teach.exercises import check, predict, quiz, reveal
@@ -282,6 +283,41 @@ draw.show(fig, "The anchors that match an object, level by level: "
 
 # %% [markdown]
 # Nobody told the levels to share the work by size. The anchors did: a level owns the objects that its anchors fit.
+#
+# ## How large is an object to the grid?
+#
+# A detector sees through the cells of its maps. Take a network that was made for photographs, and give it images a fifth as
+# wide. Each object now covers a fifth of the cells, few anchors fit it, and one design can hardly be better than another:
+# all of them look through a sieve. This can be seen before any training. Count the cells along the side of an object, on the map of
+# its best anchor, and the anchors that overlap it by half.
+
+# %%
+presets = {"the paper's strides": override(PRESETS["retinanet"]["tiny"](), {"anchors.size_per_stride": 1.125}),
+           "strides made smaller": PRESETS["retinanet"]["scale"]()}
+measured = {name: model_scale(val, cfg, recipe.size) for name, cfg in presets.items()}
+measured["the paper, on photographs"] = on_photographs()["retinanet"]
+x1, y1, x2, y2 = target["boxes"][boxes.area(target["boxes"]).argmax()].round().long().tolist()
+crop = draw.as_rgb(image[:, y1:y2, x1:x2])
+fig, axes = plt.subplots(1, 5, figsize=(9.6, 2.5), width_ratios=[1, 1, 1, 1.3, 1.3])
+for ax, (name, row) in zip(axes, measured.items()):
+    ax.imshow(crop, extent=(0, row.cells, 0, row.cells), aspect="equal")
+    ax.set(xticks=range(math.ceil(row.cells)), yticks=range(math.ceil(row.cells)), title=f"{row.cells:.1f} cells wide")
+    ax.tick_params(labelbottom=False, labelleft=False, length=0)
+    ax.set_xlabel(name.replace(", ", ",\n"), fontsize=9)
+    ax.grid(color="white", linewidth=1.5, alpha=1)
+for ax, field, title in ((axes[3], "positives", "anchors of IoU 0.5\nto an object"), (axes[4], "large_fit", "large objects with an\nanchor of IoU 0.7")):
+    bars = ax.bar(range(3), [getattr(row, field) for row in measured.values()], color=[draw.color(k) for k in (1, 0, 2)])
+    ax.bar_label(bars, fmt="{:.0%}" if field == "large_fit" else "{:.1f}", padding=2, fontsize=9)
+    ax.set(xticks=range(3), xticklabels=["wide", "small", "paper"], yticks=[], title=title)
+    ax.title.set_fontsize(9)
+    ax.margins(y=0.15)
+    ax.grid(False)
+draw.show(fig, "The same object under three grids: " + "; ".join(
+    f"{name} {row.cells:.1f} cells, {row.positives:.1f} anchors, {row.large_fit:.0%} of large objects" for name, row in measured.items()) + ".")
+
+# %% [markdown]
+# The first is how our recorded tables were made, the second a *scale model*: the strides are made smaller along with the images. `paperlib
+# doctor` prints these numbers for a data set of your own, and says which side, levels or anchors would help.
 #
 # ## Boxes: from anchor to object
 #

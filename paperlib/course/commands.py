@@ -1,4 +1,4 @@
-"""What `paperlib notebooks COMMAND` does; `paperlib/arguments.py` holds its arguments.
+"""What `paperlib notebooks COMMAND` does; `paperlib/commands/arguments.py` holds its arguments.
 
 Each notebook runs in a process of its own with one thread, `--jobs` of them at a time, the longest first.
 """

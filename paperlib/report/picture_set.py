@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import Image, ImageOps
 
 from paperlib.data.detection_set import DetectionSet
-from paperlib.data.pixels import SUFFIXES
+from paperlib.data.layouts.folders import SUFFIXES
 from paperlib.data.record_checks.values import AREA_BOUNDS, MAX_AREA
 
 PATTERN = set("*?[")

@@ -26,8 +26,8 @@ def mistakes(gt, results: list[dict]) -> dict[str, float]:
 def kinds_of_mistakes(gt, results: list[dict]) -> dict[str, float]:
     """The share of each kind among false positives: {"Loc", "Sim", "Oth", "BG"}, mean over classes.
 
-    Source: R-CNN Fig. 5. Of each class the highest-scoring false positives count, as many as it has objects; a
-            class without any is left out.
+    Source: R-CNN Fig. 5. Of each class the highest-scoring false positives count, as many as it has objects;
+            a class without any is left out.
     """
     columns = truth(gt)
     real = ~(columns.difficult | columns.crowd)

@@ -88,7 +88,7 @@ class DetectionSystem(Trainable, Protocol):
     """What scoring and the doctor ask of a system besides."""
 
     cfg: SystemConfig
-    # "coco": AP, class by class | "recall": of boxes of any class | "regions": of pixels (R-CNN's segmentation)
+    # "coco": AP, class by class | "recall": of boxes of any class | "regions": of pixels (R-CNN, Sec. 5)
     scored_by: ClassVar[str] = "coco"
     proposes: ClassVar[bool] = False  # makes proposals of its own: it is a `ProposalMaker`
 

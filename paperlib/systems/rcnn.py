@@ -58,7 +58,7 @@ class RCNN(nn.Module, DetectionSystem):
         if cfg.segment.strategy:
             self.scored_by = "regions"
             both = len(cfg.segment.strategy.split("+"))
-            self.regressors = Fitted(both * wide, cfg.num_classes)  # features -> overlap with an object of a class
+            self.regressors = Fitted(both * wide, cfg.num_classes)  # -> overlap with a class's object
         self.register_buffer("stages_done", torch.zeros(2, dtype=torch.bool))  # the SVMs, the ridge
         self.store: Callable | None = None  # (image, regions, features) -> features, kept on disk
         self.to(memory_format=torch.channels_last)

@@ -51,8 +51,8 @@ class AddedBoxesConfig:
 
 @dataclass(frozen=True)
 class SegmentationConfig:
-    # which pixels of a region become features: "full", its window | "fg", the region alone on the mean colour |
-    # "full+fg", both in a row (Sec. 5) | "": no segmentation, but detection
+    # which pixels of a region become features: "full", its window | "fg", the region alone on the mean
+    # colour | "full+fg", both in a row (Sec. 5) | "": no segmentation, but detection
     strategy: str = ""
     images: float = 1.0  # share of the training images that is learnt from, drawn by the seed
     scales: tuple[float, ...] = (20.0, 50.0, 100.0, 200.0, 400.0, 800.0)  # k of the graph segmentations

@@ -67,8 +67,8 @@ def mine_svms(pages: Sequence, num_classes: int, cfg: SVMStageConfig, seed: int 
             new ones, and forgets the negatives below `evict`; all are trained again at the end.
     `pages[i]`, image i, has features (P, D), labels (P,) (1..K for an object's own box, else 0) and overlaps
     (P, K), the highest IoU with an object of each class. `seed` decides the order of the images. After each
-    image `watch(number, counts)` is told the new negatives of each class (K,). An image without regions but its
-    objects' own gives no negatives. A class without objects gets weights of 0, bias -1.
+    image `watch(number, counts)` is told the new negatives of each class (K,). An image without regions but
+    its objects' own gives no negatives. A class without objects gets weights of 0, bias -1.
     """
     scale = scale_of(pages, cfg.norm)
     examples = _positives(pages, num_classes, scale)

@@ -23,8 +23,8 @@ NAME, SPLIT = "mininet", "train"
 def with_portraits(dataset: DetectionSet, per_class: int) -> DetectionSet:
     """The set, and after its images `per_class` MiniNet pictures of each of its classes, each with its box.
 
-    Source: R-CNN (arXiv 1311.2524v5) Sec. 4.3: "train" adds objects' boxes to "val1", and nothing else, as its
-            images are not annotated exhaustively. So the pictures bring no proposals.
+    Source: R-CNN (arXiv 1311.2524v5) Sec. 4.3: "train" adds objects' boxes to "val1", and nothing else, as
+            its images are not annotated exhaustively. So the pictures bring no proposals.
     Errors: ValueError for more pictures than a class has, and for a set that shares no class with MiniNet.
     """
     pictures = [picture for picture in _pictures(per_class) if picture["name"] in dataset.classes]
@@ -38,10 +38,12 @@ def with_portraits(dataset: DetectionSet, per_class: int) -> DetectionSet:
     if dataset.has_difficult:
         flags = {"difficult": 0}
     for image_id, picture in enumerate(pictures, next_id):
-        images.append({"id": image_id, "file_name": str(root / picture["file"]), "width": side, "height": side})
+        images.append({"id": image_id, "file_name": str(root / picture["file"]), "width": side,
+                       "height": side})
         w, h = picture["bbox"][2:]
-        annotations[image_id] = [{"id": -image_id, "image_id": image_id, "bbox": picture["bbox"], "area": w * h,
-                                  "iscrowd": 0, "category_id": ids[picture["name"]]["id"], **flags}]
+        annotations[image_id] = [{"id": -image_id, "image_id": image_id, "bbox": picture["bbox"],
+                                  "area": w * h, "iscrowd": 0, "category_id": ids[picture["name"]]["id"],
+                                  **flags}]
     proposals = dataset.proposals
     if proposals is not None:
         proposals = proposals + [torch.zeros(0, 4)] * len(pictures)
@@ -51,7 +53,7 @@ def with_portraits(dataset: DetectionSet, per_class: int) -> DetectionSet:
 
 
 def _pictures(per_class: int) -> list[dict]:
-    """{"file", "name", "bbox" xywh px} of the first `per_class` pictures of every class, class after class in turn.
+    """{"file", "name", "bbox" xywh px} of every class's first `per_class` pictures, classes in turn.
 
     A picture is drawn again to know its box; what was drawn is kept beside the set.
     """

@@ -23,6 +23,7 @@ class Recipe:
     preset: str = "tiny"  # which configuration of the system the overrides start from
     steps: int = 1000  # SGD iterations
     batch: int = 8  # images an iteration
+    accumulate: int = 1  # parts that these go through the network in, one after another: it saves memory
     lr: float = 0.02  # learning rate after warm-up, for `batch` images
     warmup: int = 50  # iterations of linear warm-up from lr / 10
     # fractions of `steps` after which lr falls tenfold (90k: 60k, 80k)

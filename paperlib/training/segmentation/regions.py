@@ -11,7 +11,7 @@ from paperlib.systems.rcnn import RCNN, boxes_around
 from paperlib.systems.rcnn_config import SegmentationConfig
 
 
-def regions_of(image: Tensor, cfg: SegmentationConfig = SegmentationConfig()) -> Tensor:
+def regions_of(image: Tensor, cfg: SegmentationConfig) -> Tensor:
     """Masks (R, H, W) of an image's segments at all scales, each once, largest first: (3, H, W) uint8."""
     bgr = np.ascontiguousarray(image.permute(1, 2, 0).numpy()[:, :, ::-1])
     masks, known = [], set()

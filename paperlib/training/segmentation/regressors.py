@@ -15,7 +15,7 @@ from paperlib.training.segmentation.regions import overlaps_of, region_features,
 
 
 def fit_regressors(features: np.ndarray, overlaps: np.ndarray,
-                   cfg: SegmentationConfig = SegmentationConfig()) -> tuple[np.ndarray, np.ndarray]:
+                   cfg: SegmentationConfig) -> tuple[np.ndarray, np.ndarray]:
     """Weights (K, D) and constants (K,) from features (R, D) and overlaps (R, K).
 
     Source: R-CNN Sec. 5, after O2P: a linear support vector regressor a class.
@@ -47,7 +47,8 @@ def learnt_from(system: RCNN, dataset: DetectionSet, places: np.ndarray) -> tupl
 def segment_stage(system: RCNN, dataset: DetectionSet, seed: int = 0) -> dict:
     """Train the regressors of a system in place, on a CPU; {"stage", "loss", "seconds"}.
 
-    `seed` draws which share `segment.images` of the images is learnt from. The loss is the mean absolute error.
+    `seed` draws which share `segment.images` of the images is learnt from. The loss is the mean absolute
+    error.
     """
     device, cfg = torch.device("cpu"), system.cfg.segment
     system.to(device).eval()
