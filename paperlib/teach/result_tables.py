@@ -6,9 +6,7 @@ import numpy as np
 import pandas as pd
 from pandas.io.formats.style import Styler
 
-from paperlib.report.palette import PALETTE
-
-# The same colours, dark enough to be read as small text on white and on the grey of every other row.
+# The colours of verdicts: dark enough to be read as small text on white and on the grey of every other row.
 WRITTEN = {"blue": "#005a8c", "green": "#00694c", "vermillion": "#a63a00", "orange": "#7a5200",
            "black": "#000000"}
 VERDICTS = {"follows": ("✓", "blue"), "follows under a reading": ("✓", "blue"),
@@ -17,8 +15,6 @@ VERDICTS = {"follows": ("✓", "blue"), "follows under a reading": ("✓", "blue
             "contradicted": ("✗", "vermillion"), "unresolved": ("?", "black"), "stale": ("!", "orange")}
 DELTA = re.compile(r"\bdelta\b")
 NUMBER = re.compile(r"[-+−]?[\d., ×^%]*")
-
-
 EMPTY_HEADER = re.compile(r'<th class="blank([^>]*)>(?:&nbsp;|\s)*</th>')
 
 
