@@ -31,8 +31,8 @@ def doctor(dataset: DetectionSet, system_cfg=None, size=None, system: str = "ret
     training `size` (as in `Batches`), whether the model is as fine for them as the papers' are for
     photographs, and whether `steps` iterations on one batch of four images teach the system these images by
     heart (None: STEPS; 0 leaves that out). Without `system_cfg` the tiny RetinaNet is examined. `known` are
-    the classes of stored weights that the set is meant for. Pictures that the set, or it and one of `others` (its
-    other splits), hold twice are named. At last comes what to try, as a command line that begins with
+    the classes of stored weights that the set is meant for. Pictures that the set holds twice, or with one of
+    `others` (its other splits), are named. At last comes what to try, as a command line that begins with
     `command`. `report` gets each line as soon as it is known; None: nothing is said.
     Errors: ValueError for a set without images.
     """
