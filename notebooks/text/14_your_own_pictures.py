@@ -319,7 +319,8 @@ paperlib(f"eval retinanet --weights {better} --report {work / 'second.html'} --c
 # %%
 new = work / "new"
 new.mkdir(exist_ok=True)
-scene = load("minicoco", "val", limit=60)
+scene = load("minicoco", "val")
+scene = scene.subset(range(len(scene) - 60, len(scene)))
 place = max(range(len(scene)), key=lambda i: sum(scene.class_of(a) in CLASSES and a["area"] > 300 for a in scene.annotations[scene.images[i]["id"]]))
 Image.fromarray(scene.image(place).permute(1, 2, 0).numpy()).save(new / "new.png")
 paperlib(f"detect {better} {new / 'new.png'} --threshold 0.3 --out {work / 'found'} --device {device}")
