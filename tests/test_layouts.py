@@ -169,8 +169,8 @@ def json_by_split(top):
 
 
 LAYOUTS = [roboflow_coco, roboflow_yolo, roboflow_voc, roboflow_darknet, cvat_coco, cvat_voc, cvat_yolo,
-           cvat_ultralytics, ultralytics, folders_alone, label_studio_coco, label_studio_yolo, via_coco, annots_beside_images,
-           annotations_beside_images, annotations_by_split, xml_beside_pictures, json_by_split]
+           cvat_ultralytics, ultralytics, folders_alone, label_studio_coco, label_studio_yolo, via_coco,
+           annots_beside_images, annotations_beside_images, annotations_by_split, xml_beside_pictures, json_by_split]
 
 
 @pytest.mark.parametrize("write", LAYOUTS, ids=lambda write: write.__name__)

@@ -8,8 +8,8 @@ import pytest
 import torch
 from test_trained import drawn
 
-from paperlib import run_files, train_commands
 from paperlib.__main__ import main
+from paperlib.commands import run_files, training
 from paperlib.data.batches import Batches
 from paperlib.data.named_sets import load
 from paperlib.scoring import coco_metrics
@@ -79,7 +79,7 @@ def test_an_interrupt_before_the_first_step_claims_nothing(data, monkeypatch, ca
     with monkeypatch.context() as patch:
         patch.setattr(trainer, "prepare", stopped)
         assert train() == 130 and capsys.readouterr().err == "interrupted; nothing new was kept\n"
-        patch.setattr(train_commands, "_recipe", stopped)
+        patch.setattr(training, "_recipe", stopped)
         assert train() == 130 and capsys.readouterr().err == "interrupted\n"
     with monkeypatch.context() as patch:
         pressed(patch, at=1)
@@ -87,7 +87,7 @@ def test_an_interrupt_before_the_first_step_claims_nothing(data, monkeypatch, ca
     capsys.readouterr()
     os.utime("out/retinanet.checkpoint", (1e9, 1e9))                     # of a run long ago
     with monkeypatch.context() as patch:
-        patch.setattr(train_commands, "_loss_bar", lambda run, **_: stopped(next(run)))
+        patch.setattr(training, "_loss_bar", lambda run, **_: stopped(next(run)))
         assert train() == 130 and capsys.readouterr().err == "interrupted; nothing new was kept\n"
 
 
@@ -152,7 +152,7 @@ def test_a_bad_training_picture_keeps_the_steps_before_it(data, capsys):
     (lambda p: p.write_text("x"), "there/in", "cannot write in there/in: "),
     (lambda p: (p / "retinanet.safetensors").mkdir(parents=True), "there", "there is a folder of this name")])
 def test_out_is_tried_before_any_work(data, monkeypatch, capsys, make, out, words):
-    monkeypatch.setattr(train_commands, "_recipe", lambda *_: pytest.fail("work has begun"))
+    monkeypatch.setattr(training, "_recipe", lambda *_: pytest.fail("work has begun"))
     make(data.parent / "there")
     assert train("--out", out) == 2
     said = capsys.readouterr().err
@@ -221,3 +221,12 @@ def test_weights_that_do_not_say_where_they_were_scored(data, capsys):
     save_weights("plain.safetensors", "retinanet", system)
     assert main(["eval", "retinanet", "--weights", "plain.safetensors"]) == 2
     assert "does not say what it was scored on; name a set with --data" in capsys.readouterr().err
+
+
+def test_a_set_without_splits_says_that_it_is_scored_on_what_it_learns(data, capsys):
+    assert main(["data", "convert", "set", "--to", "voc", "--out", "lists"]) == 0
+    assert train("--data", "lists", steps=2) == 0                        # the last --data counts
+    assert "scored are trained on" not in capsys.readouterr().err
+    shutil.rmtree("lists/ImageSets")
+    assert train("--data", "lists", steps=2) == 0
+    assert "lists: all 8 pictures that are scored are trained on too" in capsys.readouterr().err

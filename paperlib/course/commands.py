@@ -1,4 +1,4 @@
-"""What `paperlib notebooks COMMAND` does; `paperlib/arguments.py` holds its arguments.
+"""What `paperlib notebooks COMMAND` does; `paperlib/commands/arguments.py` holds its arguments.
 
 Each notebook runs in a process of its own with one thread, `--jobs` of them at a time, the longest first.
 """
@@ -136,9 +136,8 @@ def export(args) -> int:
         raise ValueError(f"export: expected one of {', '.join(export_files.KINDS)}, then names or numbers; "
                          f"got {' '.join(args.names) or 'nothing'}")
     kind, wanted = args.names[0], args.names[1:]
-    out = args.out / kind
-    for path in export_files.KINDS[kind](twins.names(wanted, args.folder), args.folder, out):
-        print(path)
+    chosen = export_files.noted(twins.names(wanted, args.folder))
+    print(*export_files.KINDS[kind](chosen, args.folder, args.out / kind), sep="\n")
     return 0
 
 

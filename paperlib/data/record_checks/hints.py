@@ -3,6 +3,7 @@ import re
 
 SIZE = "Pillow's Image.open(picture).size gives width and height in px; `data check --fix OUT` fills them in"
 HINTS = (                      # (in "record: found; expected", what to do); the first that matches counts
+    (r"no .*'(height|width)'.*; ", SIZE),
     (r"file_name '.*\\",
      "replace every backslash of the annotation file's names by '/', or use --fix OUT"),
     (r"file_name", "name each picture relative to the folder of pictures: 'a.jpg' or 'sub/a.jpg'"),

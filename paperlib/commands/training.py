@@ -9,8 +9,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from paperlib import look_commands, run_files, run_options
-from paperlib.commands import print_scores
+from paperlib.commands import looking, run_files, run_options
+from paperlib.commands.measuring import print_scores
 from paperlib.failures import message_of
 
 BAR = "{desc} {percentage:3.0f}%|{bar}| {n_fmt} of {total_fmt} steps, {elapsed} gone, about {remaining} left{postfix}"
@@ -66,7 +66,7 @@ def train(args) -> None:
     from paperlib.systems.registry import SYSTEMS
     from paperlib.training import trainer
     from paperlib.training.recipes import tested
-    from paperlib.training.trained import compare, nothing_in, tells_classes
+    from paperlib.training.trained import compare, nothing_in, scored_on_itself, tells_classes
     from paperlib.training.weights import save_weights
     from paperlib.watching.curves import plot
 
@@ -79,6 +79,7 @@ def train(args) -> None:
 
     def begin(dataset):
         _note(nothing_in(test, "score"))
+        _note(scored_on_itself(dataset, test))
         if tells_classes(SYSTEMS[args.system]):
             _note(compare(dataset.classes, test, f"{dataset.name} has"))
         return start.fill
@@ -169,7 +170,7 @@ def eval_(args) -> None:
     from paperlib.training.trained import category_ids, compare, nothing_in, tells_classes
     from paperlib.training.weights import load_weights, read_header
 
-    look_commands.check_page(args)
+    looking.check_page(args)
     device, system = pick_device(args.device), load_weights(args.weights, args.system)
     if args.size:
         system.trained = replace(system.trained, size=_size(args))
@@ -188,7 +189,7 @@ def eval_(args) -> None:
         raise ValueError(nothing)
     results = None
     if args.report or args.results:
-        results = look_commands.examined(args, system, dataset, device)
+        results = looking.examined(args, system, dataset, device)
     print_scores(evaluate(system, dataset, device, results=results), args.json, dataset.name)
 
 
@@ -203,12 +204,15 @@ def doctor(args) -> int:
 
     stored = load_weights(args.weights) if args.weights else None
     dataset, device = load(args.data, args.split), pick_device(args.device)
+    others = look_commands.other_splits(args.data, args.split)
     if stored:
         system, cfg = read_header(args.weights)["system"], override(stored.cfg, args.set)
         size = _size(args) or stored.trained.size
-        findings = examine(dataset, cfg, size, system, device=device, known=stored.trained.classes)
+        findings = examine(dataset, cfg, size, system, args.steps, device, known=stored.trained.classes,
+                           others=others)
     else:
         recipe = _recipe(args)
         cfg = system_config(args.system, recipe, len(dataset.classes), args.set)
-        findings = examine(dataset, cfg, recipe.size, args.system, device=device)
+        findings = examine(dataset, cfg, recipe.size, args.system, args.steps, device, others=others,
+                           command=look_commands.train_command(args))
     return int(any(finding.serious for finding in findings))

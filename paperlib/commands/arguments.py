@@ -1,12 +1,11 @@
-"""The arguments of each command of the command line; what a command does is in `commands`, `look_commands`,
-`train_commands` and `weight_commands`."""
+"""The arguments of each command of the command line; what a command does is in the modules beside."""
 import argparse
 from collections.abc import Callable
 
-from paperlib import commands as run
-from paperlib import look_commands as look
-from paperlib import train_commands as learn
-from paperlib import weight_commands as keep
+from paperlib.commands import looking as look
+from paperlib.commands import measuring as run
+from paperlib.commands import training as learn
+from paperlib.commands import weights as keep
 from paperlib.papers.names import PAPERS
 
 DESCRIPTION = "The command line: `python -m paperlib COMMAND`, also installed as `paperlib`."
