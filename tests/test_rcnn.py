@@ -181,6 +181,12 @@ def test_opencv_without_selective_search_says_how_to_get_it(monkeypatch):
     monkeypatch.delattr(cv2, "ximgproc")
     with pytest.raises(OSError, match=r"lacks ximgproc.*pip install opencv-contrib-python-headless"):
         selective_search(torch.zeros(32, 32, 3, dtype=torch.uint8).numpy())
+    from paperlib.doctor.examine import doctor
+    lines = []
+    findings = doctor(load("minivoc", "test", limit=2), presets.tiny(), system="rcnn", report=lines.append)
+    said = [finding for finding in findings if finding.topic == "proposals"]
+    assert len(said) == 1 and said[0].serious and "lacks ximgproc" in said[0].text
+    assert "pip install opencv-contrib-python-headless" in said[0].advice and str(said[0]) in lines
 
 
 @pytest.mark.parametrize(("name", "split"), [("bccd", "train"), ("coco128", None)])

@@ -204,7 +204,7 @@ def doctor(args) -> int:
 
     stored = load_weights(args.weights) if args.weights else None
     dataset, device = load(args.data, args.split), pick_device(args.device)
-    others = look_commands.other_splits(args.data, args.split)
+    others = looking.other_splits(args.data, args.split)
     if stored:
         system, cfg = read_header(args.weights)["system"], override(stored.cfg, args.set)
         size = _size(args) or stored.trained.size
@@ -214,5 +214,5 @@ def doctor(args) -> int:
         recipe = _recipe(args)
         cfg = system_config(args.system, recipe, len(dataset.classes), args.set)
         findings = examine(dataset, cfg, recipe.size, args.system, args.steps, device, others=others,
-                           command=look_commands.train_command(args))
+                           command=looking.train_command(args))
     return int(any(finding.serious for finding in findings))

@@ -20,7 +20,7 @@ def twenty_pictures(folder: Path, classes: list[str], count: int = 20, by_hand: 
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    drawn = load("minicoco", "train", limit=3000)
+    drawn = load("minicoco", "val")  # which the course's own detector has not learnt from
     truth = []
     for i in _chosen(drawn, classes, count):
         name = f"picture_{len(truth) + 1:02d}.png"
