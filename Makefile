@@ -39,7 +39,7 @@ test-browser: $(READY)
 
 lab: $(READY)
 	$(PY) -m paperlib notebooks lab
-	$(PY) -m jupyterlab notebooks/work
+	$(PY) -m jupyterlab work
 
 tables: $(READY)
 	$(PY) -m paperlib table all --budget $(BUDGET) --jobs $(JOBS)
