@@ -3,6 +3,7 @@
 PAPERLIB_FUZZ=1000 tries that many inputs in each test, new ones every time; without it a few, always the same.
 """
 import contextlib
+import functools
 import json
 import os
 import re
@@ -21,9 +22,9 @@ from test_coco import good
 from test_evaluate import KEYS, oracle
 from test_voc import thing
 
+from paperlib import arguments
 from paperlib.__main__ import main
 from paperlib.data import named_sets
-from paperlib.data.set_checks import check
 from paperlib.scoring.result_files import score_files
 
 TRIES = int(os.environ.get("PAPERLIB_FUZZ", "0"))
@@ -46,6 +47,7 @@ odd = st.one_of(st.sampled_from(ODD), st.integers(-10, 30), st.floats(), st.text
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("PAPERLIB_PROGRESS", "0")
+    monkeypatch.setattr(arguments, "parser", functools.cache(arguments.parser))   # made anew it takes half the time
 
 
 def places(node, path=()):
@@ -143,8 +145,7 @@ def look_at(capsys, top, records):
         assert mended == 0 or "nothing of it can be used" in err or "that VOC's XML files can hold" in err or (
             "two classes of one name" in err), out + err
         if mended == 0:
-            assert not any(fault.fatal for fault in check(top.parent / "new"))
-            assert "changed: " in out or status == 0
+            assert out.splitlines()[-1].endswith(" 0 of them fatal") and ("changed: " in out or status == 0)
     finally:
         shutil.rmtree(top.parent)
 

@@ -153,7 +153,7 @@ def resolve(name_or_path: Name) -> Path:
     name = SetName.parse(name_or_path)
     if name.base in DRAWN and name.split is None:
         return ensure(name.top)
-    if str(name.path) in known_sets():
+    if len(name.path.parts) == 1 and str(name.path) in known_sets():
         return data_folder() / name.path
     return name.path
 
