@@ -22,8 +22,8 @@ from test_coco import good
 from test_evaluate import KEYS, oracle
 from test_voc import thing
 
-from paperlib import arguments
 from paperlib.__main__ import main
+from paperlib.arguments import parser
 from paperlib.data import named_sets
 from paperlib.scoring.result_files import score_files
 
@@ -47,7 +47,7 @@ odd = st.one_of(st.sampled_from(ODD), st.integers(-10, 30), st.floats(), st.text
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("PAPERLIB_PROGRESS", "0")
-    monkeypatch.setattr(arguments, "parser", functools.cache(arguments.parser))   # made anew it takes half the time
+    monkeypatch.setattr("paperlib.__main__.parser", functools.cache(parser))  # made anew it takes half the time
 
 
 def places(node, path=()):
