@@ -33,7 +33,7 @@ def twenty_pictures(folder: Path, classes: list[str], count: int = 20, by_hand: 
 
 
 def _chosen(drawn: DetectionSet, classes: list[str], count: int) -> list[int]:
-    """Pictures with one to a few objects of the classes, each class in turn, and none too small to be seen."""
+    """Pictures with a few objects of the classes, each class in turn, and none too small to be seen."""
     places: list[int] = []
     for i in range(len(drawn)):
         names = [name for name, area in _objects(drawn, i, classes) if area >= LEAST_AREA]
