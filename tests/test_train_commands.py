@@ -67,7 +67,8 @@ def test_an_interrupt_says_what_is_kept_and_the_same_command_goes_on(data, monke
     monkeypatch.undo()
     monkeypatch.chdir(data.parent)
     assert listed() == ["retinanet.checkpoint"]
-    assert train("--json") == 0 and last_line(capsys) == straight and listed() == ["retinanet.safetensors"]
+    assert train("--json") == 0 and last_line(capsys) == straight
+    assert listed() == ["retinanet.png", "retinanet.safetensors"]
     pair = [load_weights(path).state_dict().values() for path in (first, "straight.safetensors")]
     assert all(torch.equal(a, b) for a, b in zip(*pair))
 
@@ -125,7 +126,7 @@ def test_a_bad_picture_of_the_test_split_never_costs_the_weights(data, monkeypat
     shutil.copy(data / "val/1.png", data / "val/2.png")
     monkeypatch.setattr(loop, "_iterate", lambda *_: pytest.fail("trained again"))
     assert train(*more) == 0
-    assert listed() == ["retinanet.safetensors"]
+    assert listed() == ["retinanet.png", "retinanet.safetensors"]
 
 
 def test_an_interrupt_of_the_scoring_keeps_the_weights(data, monkeypatch, capsys):
@@ -180,7 +181,7 @@ def test_training_in_stages_leaves_the_weights_alone(data):
         with open(f"out/{name}", "w"):
             pass
     assert train(*ALTERNATING, "--set", "alternations=4", system="faster_rcnn", steps=2) == 0
-    assert listed() == ["faster_rcnn.mine.pt", "faster_rcnn.safetensors", "retinanet.checkpoint"]
+    assert listed() == ["faster_rcnn.mine.pt", "faster_rcnn.png", "faster_rcnn.safetensors", "retinanet.checkpoint"]
     assert not os.path.exists("out/stages")
 
 

@@ -109,7 +109,7 @@ def training_commands(command: Callable) -> None:
         arg("--test-images", type=int, help="score on the first N images of it"),
         arg("--out", default="runs/train", help="folder for weights and checkpoint"),
         arg("--half", action="store_true", help="store 16-bit weights"),
-        arg("--start", help="coco, imagenet, mininet, random, or a file of weights; default: the best on disk"),
+        arg("--start", help="coco, imagenet, mininet, random, or a file; default: the best on disk"),
         arg("--accumulate", type=int, metavar="N", help="a batch in N parts, for a small memory"),
         arg("--checks", type=int, metavar="N", help="score N times on the way and keep the best weights"),
         arg("--patience", type=int, metavar="N", help="end after N checks without a better score"),

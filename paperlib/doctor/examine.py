@@ -5,6 +5,8 @@ from dataclasses import replace
 import torch
 
 from paperlib.data.detection_set import DetectionSet
+from paperlib.data.given_proposals import SEARCHED
+from paperlib.data.selective_search import LACKING, REMEDY, can_search
 from paperlib.doctor.anchor_coverage import Coverage, anchor_coverage, proposal_coverage
 from paperlib.doctor.data_findings import examine_classes, examine_known, examine_records
 from paperlib.doctor.duplicates import examine_duplicates
@@ -80,7 +82,10 @@ def _examine_regions(dataset: DetectionSet, cfg, size, readable: bool,
         objects += len(cover.best)
         _report_table(cover, "an anchor", trained.match.hi, report)
         findings += _reported(examine_anchors(cover, trained.match, dataset.classes), report)
-    if reads_proposals(cfg) and readable:
+    unsearchable = reads_proposals(cfg) and cfg.proposals.kind in SEARCHED and not can_search()
+    if unsearchable:
+        findings += _reported([Finding("proposals", "bad", LACKING, REMEDY)], report)
+    if reads_proposals(cfg) and readable and not unsearchable:
         cover = proposal_coverage(dataset, cfg.proposals, size)
         objects += len(cover.best)
         _report_table(cover, "a given proposal", cfg.sample.hi, report)

@@ -57,7 +57,8 @@ def _two_parts(name, most: Sequence[int]) -> list[DetectionSet]:
     if learn is None or score is None:
         whole = load(name, names[0])
         if len(whole) < 2:
-            raise ValueError(f"{whole.name}: {len(whole)} picture(s); expected two or more, to learn and to score")
+            raise ValueError(f"{whole.name}: {len(whole)} picture(s); expected two or more, "
+                             "to learn and to score")
         order = np.random.default_rng(0).permutation(len(whole))
         cut = max(1, len(whole) // 4)
         halves = whole.subset(np.sort(order[cut:])), whole.subset(np.sort(order[:cut]))
@@ -102,7 +103,8 @@ def _shrunk(dataset: DetectionSet, folder: Path, size: int) -> dict:
     content, scales = dataset.coco_dict(), {}
     bar = progress(content["images"], desc=f"{dataset.name} at {size} px", unit="picture")
     for i, record in enumerate(bar):
-        scales[record["id"]] = size / max(record["height"], record["width"]), record["height"], record["width"]
+        height, width = record["height"], record["width"]
+        scales[record["id"]] = size / max(height, width), height, width
         record |= {"file_name": f"{i:06d}.png", "height": size, "width": size}
         square = _square(dataset.image(i).numpy().transpose(1, 2, 0), size)
         cv2.imwrite(str(folder / record["file_name"]), square[..., ::-1])

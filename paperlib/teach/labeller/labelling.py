@@ -26,8 +26,8 @@ class Labelling:
         """`file` (default: instances.json in the folder) is gone on with if it is there; `classes` are added
         to its own. `suggest(picture)` gives boxes to begin with: (x, y, width, height, class name).
 
-        Errors: ValueError for a folder without pictures, for no class at all, for a file about other pictures,
-                and for one that `read_coco` refuses.
+        Errors: ValueError for a folder without pictures, for no class at all, for a file about other
+                pictures, and for one that `read_coco` refuses.
         """
         self.folder, self.suggest = Path(folder), suggest
         self.file = Path(file) if file else self.folder / "instances.json"
@@ -41,7 +41,8 @@ class Labelling:
         for name in classes:
             self.add_class(name)
         if not self.classes:
-            raise ValueError(f"{self.folder}: no class to label; name one or more, such as classes=['cat', 'dog']")
+            raise ValueError(f"{self.folder}: no class to label; name one or more, "
+                             "such as classes=['cat', 'dog']")
 
     def _read(self) -> None:
         dataset = read_coco(self.file, self.folder, report=None)
@@ -49,8 +50,8 @@ class Labelling:
         self.classes = list(dataset.classes)
         for i, record in enumerate(dataset.images):
             if record["file_name"] not in places:
-                raise ValueError(f"{self.file}: image {record['id']} is {record['file_name']!r}; expected a picture "
-                                 f"in {self.folder}")
+                raise ValueError(f"{self.file}: image {record['id']} is {record['file_name']!r}; "
+                                 f"expected a picture in {self.folder}")
             target = dataset.target(i)
             boxes = target["boxes"].double().numpy()
             sides = np.column_stack([boxes[:, :2], boxes[:, 2:] - boxes[:, :2], target["labels"]])
@@ -79,7 +80,7 @@ class Labelling:
         return boxes
 
     def change(self, i: int, boxes: Sequence[Sequence[float]]) -> None:
-        """Give picture i these boxes, cut at its border; too small ones go. It counts as labelled, and is saved.
+        """Give picture i these boxes, cut at its border; tiny ones go. It counts as labelled, and is saved.
 
         Errors: ValueError for a box that is not five numbers, or of no class.
         """
@@ -87,8 +88,8 @@ class Labelling:
         kept = []
         for box in boxes:
             if len(box) != 5 or not np.isfinite(box).all() or box[4] not in range(1, len(self.classes) + 1):
-                raise ValueError(f"{self.pictures[i].name}: box {list(box)}; expected x, y, width, height and a "
-                                 f"label from 1 to {len(self.classes)}")
+                raise ValueError(f"{self.pictures[i].name}: box {list(box)}; expected x, y, width, height "
+                                 f"and a label from 1 to {len(self.classes)}")
             left, top = np.clip(box[:2], 0, (width, height))
             right, bottom = np.clip(np.add(box[:2], box[2:4]), 0, (width, height))
             if min(right - left, bottom - top) >= LEAST:
@@ -171,4 +172,5 @@ def _opened(file: Path) -> Image.Image:
         with Image.open(file) as stored:
             return ImageOps.exif_transpose(stored).convert("RGB")
     except Exception as error:  # Pillow's readers fail on broken files in many ways
-        raise ValueError(f"{file}: found no whole image ({type(error).__name__}); expected JPEG, PNG, ...") from None
+        raise ValueError(f"{file}: found no whole image ({type(error).__name__}); "
+                         "expected JPEG, PNG, ...") from None

@@ -36,6 +36,9 @@ class Labeller(anywidget.AnyWidget):
         self.on_msg(self._asked)
         self.show(self.place)
 
+    def __repr__(self) -> str:
+        return f"the labeller of {len(self.labelling)} pictures; it needs a running kernel"
+
     def show(self, i: int) -> None:
         """Turn to picture i."""
         self.place, picture = i, Image.fromarray(self.labelling.pixels(i))
