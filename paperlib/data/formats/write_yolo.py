@@ -5,7 +5,7 @@ import numpy as np
 import yaml
 
 from paperlib.data.detection_set import DetectionSet
-from paperlib.data.formats.output import copy_as_recorded
+from paperlib.data.formats.output import copy_as_recorded, printable
 
 SLACK = 2.0                    # px by which a polygon's extent may differ from the box that it stands for
 
@@ -19,6 +19,9 @@ def write_yolo(out: Path, split: str | None, dataset: DetectionSet, names: dict[
     if len(set(dataset.classes)) < len(dataset.classes):
         raise ValueError(f"{dataset.name}: found two classes of one name in {dataset.classes}; "
                          "expected each once")
+    for name in dataset.classes:
+        if not printable(name):
+            raise ValueError(f"{dataset.name}: found the name {name!r}; expected one that a text file can hold")
     split = split or "train"
     with_polygons = _all_polygons(dataset)
     for folder in ("images", "labels"):
