@@ -1,11 +1,12 @@
 """Writing a set as YOLO: data.yaml, images/<split> and labels/<split>."""
+import re
 from pathlib import Path
 
 import numpy as np
 import yaml
 
 from paperlib.data.detection_set import DetectionSet
-from paperlib.data.formats.output import copy_as_recorded, printable
+from paperlib.data.formats.output import copy_as_recorded
 
 SLACK = 2.0                    # px by which a polygon's extent may differ from the box that it stands for
 
@@ -20,7 +21,7 @@ def write_yolo(out: Path, split: str | None, dataset: DetectionSet, names: dict[
         raise ValueError(f"{dataset.name}: found two classes of one name in {dataset.classes}; "
                          "expected each once")
     for name in dataset.classes:
-        if not printable(name):
+        if re.search("[\ud800-\udfff]", name):
             raise ValueError(f"{dataset.name}: found the name {name!r}; expected one that a text file can hold")
     split = split or "train"
     with_polygons = _all_polygons(dataset)
