@@ -1,9 +1,9 @@
-"""What the commands that make or hand on weights do; `__main__.py` holds their arguments.
+"""What the commands that make or hand on weights do; `arguments.py` holds their arguments.
 
 Every import of a room is inside the command that needs it: `paperlib --help` must not wait for torch.
 """
 
-from paperlib import run_files
+from paperlib.commands import run_files
 
 
 def pretrain(args) -> None:
