@@ -41,7 +41,7 @@ class ProposalGraph(nn.Module):
         super().__init__()
         self.system = system
         maps = system.features(torch.zeros(1, 3, *size))
-        self.levels = [level for level in maps if system.cfg.roi.levels is None or level in system.cfg.roi.levels]
+        self.levels = [level for level in maps if level in (system.cfg.roi.levels or maps)]
         anchors = system.predict_levels(torch.zeros(1, 3, *size), maps)[2]
         self.register_buffer("anchors", torch.cat(anchors))
         self.outputs = ("objectness", "proposals", *(f"map{level}" for level in self.levels))
@@ -99,8 +99,11 @@ def export(system: nn.Module, path: Path, size: tuple[int, int]) -> list[Path]:
     if isinstance(system, RetinaNet):
         return [_write(DenseGraph(system, size), (images,), ["images"], path)]
     if not isinstance(system, FasterRCNN) or system.separate or system.cfg.needs_proposals():
-        raise ValueError(f"export: found a {type(system).__name__}; expected a RetinaNet, or a Faster R-CNN whose "
-                         "stages share their features")
+        raise ValueError(f"export: found a {type(system).__name__}; expected a RetinaNet, "
+                         "or a Faster R-CNN whose stages share their features")
+    if path.suffix == ".onnx" and system.cfg.roi.kind == "max":
+        raise ValueError(f"{path}: torch's exporter knows no RoI pooling (roi.kind 'max') in ONNX; "
+                         "expected .pt2, or weights with roi.kind 'align'")
     first = ProposalGraph(system, size)
     second, maps = BoxGraph(system, first.levels), first(images)[2:]
     rois = torch.tensor([0.0, 0.0, size[1], size[0]]).repeat(system.cfg.rpn.test.keep, 1)
@@ -120,5 +123,6 @@ def _write(graph: nn.Module, example: tuple[Tensor, ...], names: list[str], path
         torch.onnx.export(graph, example, path, dynamo=True, external_data=False, verbose=False,
                           input_names=names, output_names=list(graph.outputs))
     except ImportError as error:
-        raise ValueError(f"export to ONNX needs {error.name}: `pip install onnx onnxruntime onnxscript`") from None
+        raise ValueError(f"export to ONNX needs {error.name}: "
+                         "`pip install onnx onnxruntime onnxscript`") from None
     return path
