@@ -29,7 +29,7 @@ SUMS = (7_469_606, 7_668_769, 9_363_742, 6_335_242, 8_867_226, 8_052_503,
         7_945_852, 7_505_598, 6_045_563, 6_696_540, 5_078_605, 9_082_721, 7_820_822)  # of all values of each picture
 
 
-PORTRAITS = (2_386_772, 1_420_426, 1_969_499, 1_485_756, 2_221_548, 1_946_964)  # of all values of six portraits
+PORTRAITS = (2_382_431, 1_437_694, 1_952_232, 1_475_861, 2_187_961, 1_905_175)  # of all values of six portraits
 
 
 def annotations_of(scenes) -> str:

@@ -127,7 +127,8 @@ def test_sync_keeps_outputs_of_unchanged_cells_only(folder):
 def test_banner_follows_the_measured_minutes(folder):
     record = {"seconds": 80, "machine": "2 CPU cores"}
     twins.minutes_file(folder).write_text(json.dumps({"01_tiny": {"cpu": record}}))
-    expected = "but measured was 'CPU: 1.5 min on 2 CPU cores; older CPU: not measured yet; GPU: not measured yet'"
+    times = "CPU: 1.5 min on 2 CPU cores; older CPU: not measured yet; GPU: not measured yet"
+    expected = f"but measured was 'reading: about 5 min; {times}'"
     assert expected in lint("01_tiny", folder)[0]
     twins.sync("01_tiny", folder)
     assert lint("01_tiny", folder) == []

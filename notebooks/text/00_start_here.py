@@ -74,7 +74,7 @@ device, plan = pick_device(DEVICE), budget(BUDGET)
 import pandas as pd
 
 story = [
-    ("R-CNN", "2014", "selective search", "one forward pass a crop, then SVMs", "03 (to come)"),
+    ("R-CNN", "2014", "selective search", "one forward pass a crop, then SVMs", "03"),
     ("COCO", "2014", "the data set: objects in context", "instance masks, AP over many IoUs", "01, 02"),
     ("Fast R-CNN", "2015", "selective search", "one forward pass an image, RoI pooling", "04"),
     ("Faster R-CNN", "2015", "a network: anchors at every position", "as Fast R-CNN, on shared features", "05"),
@@ -246,7 +246,7 @@ draw.table(pd.DataFrame.from_dict(counts, "index", columns=["registered", "can b
 #
 # | you want to | go to |
 # |---|---|
-# | read in order | notebooks 01, 02, 04, 05, 08, 10, 11 (03, 06, 07 and 09 are still to come) |
+# | read in order | notebooks 01, 02, 03, 04, 05, 08, 10, 11 (06, 07 and 09 are still to come) |
 # | understand one idea | the table of papers above names its notebook |
 # | re-run a table | `paperlib table focal_loss/1b --jobs 2` |
 # | change one switch | `paperlib train retinanet --set loss.gamma=0` |

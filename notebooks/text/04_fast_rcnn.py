@@ -2,7 +2,7 @@
 # # 04 · Fast R-CNN
 #
 # **Paper:** Girshick, *Fast R-CNN* (arXiv 1504.08083v2), Sections 2 to 5.
-# **Before this:** boxes, deltas and per-class scores (notebook 03, still to come), scoring (notebook 02).
+# **Before this:** boxes, deltas and per-class scores (notebook 03), scoring (notebook 02).
 #
 # <!-- minutes -->CPU: 1 min on 2 CPU cores; older CPU: 2.5 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
 # Everything here runs on a CPU; a GPU only makes the live training faster.

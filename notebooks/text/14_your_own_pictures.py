@@ -53,7 +53,7 @@ from paperlib.__main__ import main
 from paperlib.data.named_sets import load
 from paperlib.device import pick_device, seed_all
 from paperlib.teach import draw
-from paperlib.teach.exercises import check, predict, reveal
+from paperlib.teach.exercises import check, predict, quiz, reveal
 from paperlib.teach.labeller.labelling import Labelling
 from paperlib.teach.twenty_pictures import contents, twenty_pictures
 from paperlib.teach.widgets import explore, frames
@@ -362,7 +362,16 @@ check("from YOLO to COCO", my_box, box_spec, [([0.5, 0.5, 1, 1], 640, 480), ([0.
 #
 # **Investigate.** Leave one kind of object unlabelled in the training pictures and train again. Which line of the table of mistakes
 # grows? Then set `SIZE` to 64 and to 256: what does the doctor say, and does the score agree with it?
+
+# %% [markdown]
+# ## Questions
 #
+# Open an answer: it says whether it is right, and why. The same questions can go into Moodle (`paperlib notebooks export questions`).
+
+# %%
+quiz("14_your_own_pictures")
+
+# %% [markdown]
 # ## In three lines
 #
 # Labels are checked before they are learnt from, and the doctor is asked before the hours are spent.

@@ -20,7 +20,7 @@ NOTEBOOKS = {  # what `paperlib notebooks COMMAND` does
     "picture": "draw the pictures of the README (data/readme.png) and of notebook 00 and the site",
     "site": "render to HTML with a front page",
     "export": "student, instructor, slides, grader or questions, then names: copies in build/export",
-    "lab": "copy into notebooks/work, to open in JupyterLab; copies that exist stay as they are",
+    "lab": "copy into work/, to open in JupyterLab; copies that exist stay as they are",
 }
 
 

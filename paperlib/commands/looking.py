@@ -15,13 +15,23 @@ def detect(args) -> int:
     """Run a detector on pictures: draw what it finds, and write it as COCO results."""
     from paperlib.commands import run_files
     from paperlib.device import pick_device
-    from paperlib.report.detecting import detect_files, load_detector, summary, write_detections
+    from paperlib.report.detecting import (
+        detect_files,
+        is_published,
+        load_detector,
+        summary,
+        write_detections,
+    )
     from paperlib.report.picture_set import picture_files
+    from paperlib.training.weights import read_header
 
     _check_share("--threshold", args.threshold)
     out = run_files.writable(args.out, "results.json")
     files = picture_files(args.paths, except_in=out)
-    system, size = load_detector(args.weights), tuple(args.size) if args.size else None
+    system, size = load_detector(args.weights), tuple(args.size or ()) or None
+    if size is None and not is_published(args.weights) and "size" not in read_header(args.weights):
+        print(f"note: {args.weights} does not say at what size it was trained: pictures are taken as stored; "
+              "see --size", file=sys.stderr)
     detected = detect_files(system, files, pick_device(args.device), size)
     for line in detected.unreadable:
         print(f"note: left out: {line}", file=sys.stderr)

@@ -122,7 +122,7 @@ def picture(args) -> int:
 
 
 def lab(args) -> int:
-    """Put copies to work in into notebooks/work, where git does not look; yours are never written over."""
+    """Put copies to work in into the folder work, where git does not look; yours are never written over."""
     copied, kept = copies.working_copies(twins.names(args.names, args.folder), args.folder, args.out)
     print(f"{args.out}: {len(copied)} copied, {len(kept)} kept as you left them")
     if kept:
@@ -173,7 +173,8 @@ def _record(name: str, seconds: float, args) -> None:
 
 COMMANDS = {"new": new, "run": run, "check": check, "store": store, "sync": sync, "lint": check_stored,
             "readme": readme, "picture": picture, "site": site, "lab": lab, "export": export}
-OUT = {"run": "build/notebooks", "lab": "notebooks/work"}  # folders of results; the others: build/COMMAND
+# Folders of results; the others: build/COMMAND. `work` lies as deep as `notebooks`, so "../data" is the same there.
+OUT = {"run": "build/notebooks", "lab": "work"}
 
 
 def run_command(args) -> int:

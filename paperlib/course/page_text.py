@@ -71,12 +71,14 @@ class PageExporter(HTMLExporter):
 
 
 def with_plain_corners(page: str) -> str:
-    """A page whose tables have no empty header cells."""
+    """A page whose tables have no empty header cells, and whose code can be reached by keyboard."""
     soup = BeautifulSoup(page, "html.parser")
     for header in soup.find_all("th"):
         if not header.get_text(strip=True):
             header.name = "td"
             header.attrs.pop("scope", None)
+    for code in soup.find_all("pre"):
+        code["tabindex"] = "0"  # so that wide code can be scrolled by keys
     return str(soup)
 
 

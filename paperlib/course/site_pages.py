@@ -75,7 +75,8 @@ def _front(titles: dict[str, str], decked: list[str], folder: Path, pictures: li
     entries = []
     for name, title in titles.items():
         minutes = twins.minutes(name, folder, "cpu")
-        entries.append({"name": name, "title": title, "minutes": minutes, "slides": name in decked})
+        entries.append({"name": name, "title": title, "minutes": minutes, "slides": name in decked,
+                        "reading": twins.reading_minutes(name, folder)})
     texts = [(_page(file), title) for file, title in TEXTS.items()]
     return render("front.html.j2", entries=entries, texts=texts, bar=verdict_bar(),
                   pictures={picture.stem for picture in pictures})

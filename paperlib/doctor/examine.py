@@ -5,6 +5,8 @@ from dataclasses import replace
 import torch
 
 from paperlib.data.detection_set import DetectionSet
+from paperlib.data.given_proposals import SEARCHED
+from paperlib.data.selective_search import LACKING, REMEDY, can_search
 from paperlib.doctor.anchor_coverage import Coverage, anchor_coverage, proposal_coverage
 from paperlib.doctor.data_findings import examine_classes, examine_known, examine_records
 from paperlib.doctor.duplicates import examine_duplicates
@@ -31,8 +33,8 @@ def doctor(dataset: DetectionSet, system_cfg=None, size=None, system: str = "ret
     training `size` (as in `Batches`), whether the model is as fine for them as the papers' are for
     photographs, and whether `steps` iterations on one batch of four images teach the system these images by
     heart (None: STEPS; 0 leaves that out). Without `system_cfg` the tiny RetinaNet is examined. `known` are
-    the classes of stored weights that the set is meant for. Pictures that the set, or it and one of `others` (its
-    other splits), hold twice are named. At last comes what to try, as a command line that begins with
+    the classes of stored weights that the set is meant for. Pictures that the set holds twice, or with one of
+    `others` (its other splits), are named. At last comes what to try, as a command line that begins with
     `command`. `report` gets each line as soon as it is known; None: nothing is said.
     Errors: ValueError for a set without images.
     """
@@ -80,7 +82,10 @@ def _examine_regions(dataset: DetectionSet, cfg, size, readable: bool,
         objects += len(cover.best)
         _report_table(cover, "an anchor", trained.match.hi, report)
         findings += _reported(examine_anchors(cover, trained.match, dataset.classes), report)
-    if reads_proposals(cfg) and readable:
+    unsearchable = reads_proposals(cfg) and cfg.proposals.kind in SEARCHED and not can_search()
+    if unsearchable:
+        findings += _reported([Finding("proposals", "bad", LACKING, REMEDY)], report)
+    if reads_proposals(cfg) and readable and not unsearchable:
         cover = proposal_coverage(dataset, cfg.proposals, size)
         objects += len(cover.best)
         _report_table(cover, "a given proposal", cfg.sample.hi, report)
