@@ -35,7 +35,7 @@ class DenseGraph(nn.Module):
 
 
 class ProposalGraph(nn.Module):
-    """A Faster R-CNN's first stage: images -> objectness (1, A), proposals (1, A, 4), the maps of its pyramid."""
+    """A Faster R-CNN's first stage: images -> objectness (1, A), proposals (1, A, 4), maps of its pyramid."""
 
     def __init__(self, system: FasterRCNN, size: tuple[int, int]):
         super().__init__()
