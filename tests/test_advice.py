@@ -51,11 +51,12 @@ def split(folder, name, pictures):
 def test_a_picture_is_known_again_after_jpeg_scaling_and_another_name(tmp_path):
     train = split(tmp_path, "train", {f"{n}.png": photograph(n) for n in range(12)})
     val = split(tmp_path, "val", {"same.png": photograph(3), "jpeg.jpg": photograph(5),
-                                  "large.png": photograph(7, 300), "new.png": photograph(99)})
+                                  "large.png": photograph(7, 300), "new.png": photograph(99),
+                                  "dark.png": photograph(8).point(lambda tone: tone * 0.5)})
     ours, theirs = prints(train), prints(val)
-    assert sorted(map(tuple, pairs(ours, theirs).tolist())) == [(3, 0), (5, 1), (7, 2)]
+    assert sorted(map(tuple, pairs(ours, theirs).tolist())) == [(3, 0), (5, 1), (7, 2), (8, 4)]
     (leak,) = examine_duplicates(train, [val])
-    assert leak.serious and "3 of 12 pictures of train are also in val" in leak.text and "3.png = same.png" in leak.text
+    assert leak.serious and "4 of 12 pictures of train are also in val" in leak.text and "3.png = same.png" in leak.text
     assert [finding.level for finding in examine_duplicates(train)] == ["ok"]
 
 
@@ -71,6 +72,9 @@ def test_flat_and_broken_pictures_and_nested_splits_are_no_fault(tmp_path):
     (tmp_path / "images" / "d.png").write_bytes(b"")
     assert len(prints(train).files) == 1
     assert "no picture is in train twice" in examine_duplicates(train, [train.subset([2])])[0].text
+    across = np.tile(np.linspace(0, 1, 96), (96, 1))                     # skies: all bits alike, other pictures
+    skies = {f"{power}.png": Image.fromarray((255 * across**power).astype(np.uint8)).convert("RGB") for power in (1, 8)}
+    assert examine_duplicates(split(tmp_path / "s", "train", skies))[0].level == "ok"
     shifted = [np.asarray(photograph(4)).copy() for _ in range(2)]
     shifted[1][20:70, 20:70] = 255 - shifted[1][20:70, 20:70]            # the same room, another thing in it
     frames = split(tmp_path / "f", "train", {f"{n}.png": Image.fromarray(one) for n, one in enumerate(shifted)})

@@ -66,7 +66,7 @@ def test_an_interrupt_says_what_is_kept_and_the_same_command_goes_on(data, monke
     assert len(torch.load("out/retinanet.checkpoint", weights_only=True)["history"]) == 3
     monkeypatch.undo()
     monkeypatch.chdir(data.parent)
-    assert listed() == ["retinanet.checkpoint"]
+    assert listed() == ["retinanet.checkpoint", "retinanet.png"]
     assert train("--json") == 0 and last_line(capsys) == straight
     assert listed() == ["retinanet.png", "retinanet.safetensors"]
     pair = [load_weights(path).state_dict().values() for path in (first, "straight.safetensors")]

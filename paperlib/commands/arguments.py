@@ -58,7 +58,7 @@ RATE = arg("--lr", type=float, help="default: the budget's")
 
 
 def parser() -> argparse.ArgumentParser:
-    """The parser of the whole command line; `parse_args` gives a namespace whose `run` is the command's function."""
+    """The parser of the whole command line; `run` of what it parses is the command's function."""
     whole = argparse.ArgumentParser("paperlib", description=DESCRIPTION)
     parsers = whole.add_subparsers(required=True, metavar="COMMAND")
 
@@ -132,6 +132,9 @@ def training_commands(command: Callable) -> None:
         arg("--results", metavar="OUT.json", help="also write the detections as COCO's results file"),
     )
     command(keep.pretrain, arg("trunk"), PLAN, RATE, SEED, DEVICE)
+    sides = arg("--size", type=int, nargs="+", help="height [and width], multiples of 32; default: as trained")
+    weights = arg("weights", help="a RetinaNet or a Faster R-CNN that `paperlib train` wrote")
+    command(keep.export, weights, arg("out", metavar="OUT", help="a file that ends in .onnx or .pt2"), sides)
 
 
 def looking_commands(command: Callable) -> None:
@@ -213,4 +216,5 @@ def course_commands(command: Callable) -> None:
     )
 
 
-GROUPS = (data_commands, training_commands, looking_commands, paper_commands, measuring_commands, course_commands)
+GROUPS = (data_commands, training_commands, looking_commands, paper_commands, measuring_commands,
+          course_commands)

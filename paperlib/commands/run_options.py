@@ -1,4 +1,4 @@
-"""What the options of `paperlib train` make of a run on one's own pictures; for embedded sets they are off."""
+"""What the options of `paperlib train` make of a run on one's own pictures; embedded sets have them off."""
 
 import time
 from collections.abc import Callable

@@ -19,7 +19,8 @@ from paperlib.progress import progress
 
 CELLS = 16                     # of a hash along each side: 256 bits
 NEAR = 12                      # bits in which hashes of one picture differ after scaling or JPEG, at most
-ALIKE = 6.0                    # grey levels of 255, mean difference of the small pictures
+ALIKE = 0.97                   # correlation of the small pictures, whatever their brightness and contrast
+SIDE = 32                      # px, of the small pictures
 FLAT = 4.0                     # grey levels, deviation: a picture without contrast is like any other
 PICTURES = 3000                # of a split that are looked at
 ROWS = 512                     # pictures compared at a time
@@ -32,7 +33,7 @@ class Prints:
 
     files: list[Path]          # N
     bits: np.ndarray           # (N, CELLS ** 2) float32, -1 or 1
-    small: np.ndarray          # (N, 32, 32) float32 grey
+    small: np.ndarray          # (N, 1024) float32 grey, of mean 0 and deviation 1
 
 
 def prints(dataset: DetectionSet, limit: int = PICTURES) -> Prints:
@@ -50,9 +51,14 @@ def prints(dataset: DetectionSet, limit: int = PICTURES) -> Prints:
         cells = np.asarray(grey.resize((CELLS + 1, CELLS), Image.Resampling.BILINEAR), np.int16)
         files.append(file)
         bits.append(np.where(cells[:, 1:] > cells[:, :-1], 1.0, -1.0).ravel())
-        small.append(np.asarray(grey.resize((32, 32), Image.Resampling.BILINEAR), np.float32))
-    shape = len(files), CELLS * CELLS
-    return Prints(files, np.array(bits, np.float32).reshape(shape), np.array(small).reshape(-1, 32, 32))
+        tones = np.asarray(grey.resize((SIDE, SIDE), Image.Resampling.BILINEAR), np.float32)
+        small.append((tones - tones.mean()).ravel() / max(tones.std(), 1e-6))
+    return Prints(files, _rows(bits, CELLS * CELLS), _rows(small, SIDE * SIDE))
+
+
+def _rows(rows: list[np.ndarray], width: int) -> np.ndarray:
+    """The rows as one array (N, width) float32, also for none."""
+    return np.array(rows, np.float32).reshape(-1, width)
 
 
 def _grey(file: Path) -> Image.Image:
@@ -71,8 +77,7 @@ def pairs(a: Prints, b: Prints) -> np.ndarray:
         rows = rows + first
         if a is b:
             rows, columns = rows[rows < columns], columns[rows < columns]
-        distance = np.abs(a.small[rows] - b.small[columns]).mean((1, 2))
-        alike = distance <= ALIKE
+        alike = (a.small[rows] * b.small[columns]).mean(1) >= ALIKE
         places.append(np.stack([rows[alike], columns[alike]], 1))
     return np.concatenate(places) if places else np.zeros((0, 2), int)
 

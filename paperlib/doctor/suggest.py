@@ -16,7 +16,7 @@ from paperlib.doctor.training_size import resized_objects
 from paperlib.progress import progress
 
 IOU = 0.5                      # an anchor of this overlap answers for an object
-IMAGES = 30                    # that each setting is tried on
+IMAGES = 20                    # that each setting is tried on
 LARGER = (1.0, 1.5, 2.0, 3.0)  # sizes that are tried, times the present one
 SIZES = (1.0, 0.75, 0.5, 1.5, 2.0)  # sides of the anchors, times the present ones
 LONG = (1 / 3, 0.5, 1.0, 2.0, 3.0)  # shapes for long objects
@@ -111,11 +111,17 @@ def _measured(dataset: DetectionSet, cfg, system: str, size, changes: dict) -> S
     cover = anchor_coverage(dataset, trained.anchors, size, border=trained.border, scale=trained.scale)
     if not len(cover.best):
         return Setting(size, changes, math.nan, True)
-    fine = float((cover.side < SMALL).float().mean()) <= 0.05
-    scale = model_scale(dataset, changed, size)
-    for name, bound in least(system).items():
-        fine &= not getattr(scale, name) < bound           # nan: the model has no such number
-    return Setting(size, changes, cover.share(min(trained.match.hi, IOU)), fine)
+    reached = cover.share(min(trained.match.hi, IOU))
+    visible = float((cover.side < SMALL).float().mean()) <= 0.05
+    fine = visible and reached >= ENOUGH and _to_scale(dataset, changed, size, system)
+    return Setting(size, changes, reached, fine)
+
+
+def _to_scale(dataset: DetectionSet, cfg, size, system: str) -> bool:
+    """Whether the anchors are as fine for the objects as `least` asks, which asks more of RoIs."""
+    scale, bounds = model_scale(dataset, cfg, size), least(system)
+    # nan, for what a model does not have, is below no bound
+    return not any(getattr(scale, name) < bounds.get(name, 0) for name in ("large_fit", "positives"))
 
 
 def visible_size(dataset: DetectionSet, size, side: int = 16) -> tuple[int, ...] | None:

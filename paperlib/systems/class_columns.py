@@ -1,4 +1,4 @@
-"""Weights for other classes: all that fits is taken over, of the class layers the classes of the same name."""
+"""Weights for other classes: all that fits, and of class layers the classes of the same name."""
 from collections.abc import Sequence
 
 import torch
@@ -41,7 +41,7 @@ def take_over(system: nn.Module, names: Sequence[str], state: dict[str, Tensor],
 
 
 def _class_layers(system: nn.Module) -> dict[str, tuple[int, int]]:
-    """Layers with rows for each class: (groups of rows that each hold all classes, rows before the first one).
+    """Layers with rows for each class: (groups of rows with all classes, rows before the first one).
 
     A dense head holds all classes for each anchor; a box head has background before them.
     """

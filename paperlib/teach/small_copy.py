@@ -12,10 +12,11 @@ import numpy as np
 
 from paperlib.data.batches import PAD
 from paperlib.data.detection_set import DetectionSet
-from paperlib.data.named_sets import is_drawn, load, splits
+from paperlib.data.named_sets import load, splits
 from paperlib.parts.masks import filled, run_lengths
 from paperlib.paths import data_folder
 from paperlib.progress import progress
+from paperlib.world.set_names import DRAWN, SetName
 
 LEARN = ("train", "trainval", "training")  # names of a split to learn from, the first that a set has
 SCORE = ("val", "valid", "validation", "test", "testing")  # and of one to score on
@@ -33,7 +34,7 @@ def small_copy(name: str | Path, size: int = 128, train: str = "train", test: st
     Units:   px.
     Errors:  as `load`; ValueError for a size under 32, and for a set of one picture.
     """
-    if is_drawn(name):
+    if SetName.parse(name).base in DRAWN:
         return str(name)
     if size < 32:
         raise ValueError(f"SIZE is {size}; expected 32 px or more")
