@@ -135,7 +135,12 @@ def lab(tmp_path_factory):
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}",
                "--IdentityProvider.token=", f"--ServerApp.root_dir={folder}", "--LabApp.expose_app_in_browser=True",
                "--LabApp.news_url=", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
-    environment = os.environ | {"PAPERLIB_BUDGET": "smoke", "PAPERLIB_PROGRESS": "0"}
+    settings = tmp_path_factory.mktemp("settings")
+    tracker = settings / "@jupyterlab" / "notebook-extension" / "tracker.jupyterlab-settings"
+    tracker.parent.mkdir(parents=True)
+    tracker.write_text('{"windowingMode": "none"}')  # all cells on the page, also those out of sight
+    environment = os.environ | {"PAPERLIB_BUDGET": "smoke", "PAPERLIB_PROGRESS": "0",
+                                "JUPYTERLAB_SETTINGS_DIR": str(settings)}
     server = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     address = f"http://localhost:{port}"
     _wait(address)
@@ -170,7 +175,6 @@ def test_a_notebook_runs_in_jupyterlab(name, lab, page):
                            timeout=START * 1000)
     run = """async () => {
       const app = window.jupyterapp, panel = app.shell.currentWidget;
-      panel.content.notebookConfig = { ...panel.content.notebookConfig, windowingMode: 'none' };
       await panel.sessionContext.ready;
       await app.commands.execute('notebook:run-all-cells');
     }"""

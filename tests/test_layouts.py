@@ -230,7 +230,8 @@ BAD_YAML = {
     "train: images/train\nnames: {0: cat, 2: dog}\n": "without a gap",
     "train: images/train\nnames: dog\n": "a list of texts",
     "train: /nowhere\nnames: [cat, dog]\n": "found no pictures at train: '/nowhere'",
-    "train: images/train\nnames: [cat, {}]\n": "a list of texts"}
+    "train: images/train\nnames: [cat, {}]\n": "a list of texts",
+    'train: images/train\nnames: [cat, "\\ud800"]\n': "a name in whole letters"}
 
 
 @pytest.mark.parametrize("content", BAD_YAML)

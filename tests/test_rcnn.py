@@ -211,7 +211,7 @@ def test_photographs_go_through_the_papers_geometry(name, split, tmp_path, monke
         pytest.skip("PAPERLIB_SHARED names no folder of photographs")
     monkeypatch.setattr(rcnn_stages, "FOLDER", tmp_path)
     recipe = replace(budget("paper").recipe("rcnn"), data=str(Path(root) / "data" / name), train=split, test=split,
-                     train_images=2, steps=0, bf16=False, set={"ridge.times": 1})
+                     train_images=1, steps=0, bf16=False, set={"ridge.times": 1})
     few = {"proposals.kind": "dense", "proposals.keep": 4}
     net, _ = train("rcnn", recipe, 0, few, torch.device("cpu"), tmp_path / "run.pt")
     assert net.cfg.crop.size == 224 and net.fc6.in_features == 512 * 7 * 7 and net.stages_done.all()

@@ -1,1 +1,4 @@
-"""The command line: the arguments of each command, and what it does. Everything is imported late: `--help` is quick."""
+"""The command line: the arguments of each command, and what it does.
+
+Rooms are imported late, so that `--help` is quick.
+"""

@@ -58,7 +58,7 @@ RATE = arg("--lr", type=float, help="default: the budget's")
 
 
 def parser() -> argparse.ArgumentParser:
-    """The parser of the whole command line; `parse_args` gives a namespace whose `run` is the command's function."""
+    """The parser of the whole command line; `run` of what it parses is the command's function."""
     whole = argparse.ArgumentParser("paperlib", description=DESCRIPTION)
     parsers = whole.add_subparsers(required=True, metavar="COMMAND")
 
@@ -216,4 +216,5 @@ def course_commands(command: Callable) -> None:
     )
 
 
-GROUPS = (data_commands, training_commands, looking_commands, paper_commands, measuring_commands, course_commands)
+GROUPS = (data_commands, training_commands, looking_commands, paper_commands, measuring_commands,
+          course_commands)

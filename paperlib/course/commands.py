@@ -173,7 +173,7 @@ def _record(name: str, seconds: float, args) -> None:
 
 COMMANDS = {"new": new, "run": run, "check": check, "store": store, "sync": sync, "lint": check_stored,
             "readme": readme, "picture": picture, "site": site, "lab": lab, "export": export}
-# Folders of results; the others: build/COMMAND. `work` lies as deep as `notebooks`, so "../data" is the same there.
+# Folders of results; the others: build/COMMAND. `work` lies as deep as `notebooks`: "../data" is the same.
 OUT = {"run": "build/notebooks", "lab": "work"}
 
 

@@ -110,6 +110,7 @@ def _text(file: str, title: str, out: Path) -> None:
     text = (DATA / f"{file}.md").read_text(encoding="utf-8").replace("](readings)", "](rcnn_family.md)")
     body = page_text.to_html(text)
     body = re.sub(r'href="(?:[\w.-]+/)*([\w-]+)\.(?:md|ipynb)"', r'href="\1.html"', body)
-    body = re.sub(r'<a href="(?!https?:|#|[\w-]+\.html)[^"]*">(.*?)</a>', r"\1", body)  # of files, not of pages
+    # links to files that are no pages become plain words
+    body = re.sub(r'<a href="(?!https?:|#|[\w-]+\.html)[^"]*">(.*?)</a>', r"\1", body)
     page = render("text.html.j2", title=title, body=page_text.with_plain_corners(body))
     (out / _page(file)).write_text(page, encoding="utf-8")
