@@ -6,7 +6,7 @@ import traceback
 import warnings
 
 from paperlib import failures
-from paperlib.arguments import parser
+from paperlib.commands.arguments import parser
 
 USUAL = warnings.formatwarning
 HERE = os.path.dirname(__file__)

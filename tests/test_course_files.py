@@ -1,5 +1,7 @@
 """Notes on the notebooks: hints, wrong answers that must fail, right ones that must pass, questions that add up."""
 import math
+import re
+from pathlib import Path
 
 import pytest
 
@@ -83,3 +85,26 @@ def test_the_right_answer_has_no_place_of_its_own():
               for question in course_files.read(notebook).question if question.answers]
     shares = [places.count(place) / len(places) for place in range(3)]
     assert min(shares) > 0.2, shares
+
+
+GUIDE = Path(course_files.FOLDER / "guide.md").read_text(encoding="utf-8")
+
+
+def test_the_guide_has_the_minutes_and_numbers_of_every_notebook():
+    row = re.compile(r"^\| \[\d\d [^|]*notebooks/(\w+)\.ipynb\)" + r" \| (\d+)" * 4 + r" \|$", re.MULTILINE)
+    rows = row.findall(GUIDE)
+    assert [name for name, *_ in rows] == NOTED
+    for name, *numbers in rows:
+        notes = course_files.read(name)
+        minutes = sum(moment.minutes for moment in notes.teaching.moments)
+        expected = [minutes, notes.teaching.home_minutes, len(notes.exercise), len(notes.question)]
+        assert [int(number) for number in numbers] == expected, name
+
+
+def test_the_points_of_the_assignments_add_up():
+    rows = re.findall(r"^\| \d [A-Z][^|]*\| ([\d, ]+) \| (\d+) \|$", GUIDE, re.MULTILINE)
+    assert len(rows) == 4
+    for numbers, points in rows:
+        names = [name for name in NOTED if name.split("_")[0] in numbers.split(", ")]
+        assert int(points) == sum(note.points for name in names for note in course_files.read(name).exercise)
+    assert f"together they have {sum(int(points) for _, points in rows)} points" in GUIDE

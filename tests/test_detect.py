@@ -17,6 +17,7 @@ from paperlib.report.palette import PALETTE, class_colour, ink_on
 from paperlib.report.picture_set import picture_files, picture_set
 from paperlib.teach import widgets as live
 from paperlib.teach.detections import detection_picture, try_detector
+from paperlib.training import weights
 from paperlib.training.trained import Trained
 
 CPU = torch.device("cpu")
@@ -42,6 +43,7 @@ class RedFinder(nn.Module):
 @pytest.fixture
 def finder(monkeypatch):
     monkeypatch.setattr(detecting, "load_detector", lambda name: RedFinder())
+    monkeypatch.setattr(weights, "read_header", lambda path: {"size": "null"})
 
 
 def test_boxes_lie_on_the_picture_as_it_is_stored(scenes):
@@ -127,6 +129,7 @@ def test_bad_input_is_one_line(scenes, capsys, monkeypatch, words, message):
     (scenes.parent / "empty").mkdir()
     if words[0] == "w":
         monkeypatch.setattr(detecting, "load_detector", lambda name: RedFinder())
+        monkeypatch.setattr(weights, "read_header", lambda path: {"size": "null"})
     assert main(["detect", *words, "--out", "seen"]) == 2
     err = capsys.readouterr().err.strip().splitlines()
     assert len(err) == 1 and message in err[0]
@@ -228,3 +231,11 @@ def test_the_static_twin_draws_the_same(scenes):
     stored = np.asarray(Image.open(scenes / "images" / "1.png"))
     assert (without == stored).all() and (with_box != stored).any()
     live.plt.close(fig)
+
+
+def test_weights_without_a_size_say_so(scenes, finder, monkeypatch, capsys):
+    monkeypatch.setattr(weights, "read_header", lambda path: {})
+    assert main(["detect", "w", "set/images", "--out", "seen"]) == 0
+    assert "note: w does not say at what size it was trained" in capsys.readouterr().err
+    assert main(["detect", "w", "set/images", "--out", "seen", "--size", "32"]) == 0
+    assert not capsys.readouterr().err

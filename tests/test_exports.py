@@ -51,6 +51,8 @@ def test_instructor_copies_tell_what_to_ask_and_what_goes_wrong(stored):
             assert wrong.code.strip() in text
     for cells in exercise_cells.exercises(stored):
         assert text.index(cells.solution.strip()) < text.index(course_files.exercise(cells.name).wrong[0].code.strip())
+    statement = "**3, implement.** The overlap that COCO uses"  # in the cell of the solution before it
+    assert text.index(notes.exercise[0].wrong[2].code.strip()) < text.index(statement)
     assert any(cell.get("outputs") for cell in copy.cells)
 
 

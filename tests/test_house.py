@@ -14,7 +14,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from paperlib.arguments import NOTEBOOKS
+from paperlib.commands.arguments import NOTEBOOKS
 from paperlib.course import readme_sections, twins
 from paperlib.course.commands import COMMANDS
 

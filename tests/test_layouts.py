@@ -169,8 +169,8 @@ def json_by_split(top):
 
 
 LAYOUTS = [roboflow_coco, roboflow_yolo, roboflow_voc, roboflow_darknet, cvat_coco, cvat_voc, cvat_yolo,
-           cvat_ultralytics, ultralytics, folders_alone, label_studio_coco, label_studio_yolo, via_coco, annots_beside_images,
-           annotations_beside_images, annotations_by_split, xml_beside_pictures, json_by_split]
+           cvat_ultralytics, ultralytics, folders_alone, label_studio_coco, label_studio_yolo, via_coco,
+           annots_beside_images, annotations_beside_images, annotations_by_split, xml_beside_pictures, json_by_split]
 
 
 @pytest.mark.parametrize("write", LAYOUTS, ids=lambda write: write.__name__)
@@ -230,7 +230,8 @@ BAD_YAML = {
     "train: images/train\nnames: {0: cat, 2: dog}\n": "without a gap",
     "train: images/train\nnames: dog\n": "a list of texts",
     "train: /nowhere\nnames: [cat, dog]\n": "found no pictures at train: '/nowhere'",
-    "train: images/train\nnames: [cat, {}]\n": "a list of texts"}
+    "train: images/train\nnames: [cat, {}]\n": "a list of texts",
+    'train: images/train\nnames: [cat, "\\ud800"]\n': "a name in whole letters"}
 
 
 @pytest.mark.parametrize("content", BAD_YAML)
@@ -283,3 +284,39 @@ def test_no_yaml_leads_out_of_its_folder(tmp_path):
     shutil.move(tmp_path / "secret/deep", tmp_path / "mine/deep")        # beside it, as Ultralytics' datasets/ lie
     text(tmp_path / "mine/set/data.yaml", f"path: ../deep\ntrain: images/train\n{NAMES}")
     assert len(named_sets.load(tmp_path / "mine/set", "train")) == 1
+
+
+FOREIGN = {
+    "annotations.xml": ("<annotations><version>1.1</version></annotations>", "CVAT's own XML, which is not read"),
+    "a.json": ('{"version": "5.0", "shapes": []}', "LabelMe's JSON"), "labels.csv": ("a,b", "a table"),
+    "project.json": ('{"_via_settings": {}}', "a project of VIA"),
+    "tasks.json": ('[{"id": 1, "annotations": [{"result": [{"from_name": "label"}]}]}]', "Label Studio's own JSON")}
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_a_format_that_is_not_read_is_named_with_the_way_out(tmp_path, name):
+    picture(tmp_path / "a.png")
+    content, words = FOREIGN[name]
+    text(tmp_path / name, content)
+    with pytest.raises(KeyError, match=f"is no detection set: .*; {name} looks like {words}"):
+        named_sets.load(tmp_path)
+
+
+def test_what_unpacking_leaves(tmp_path):
+    annots_beside_images(tmp_path / "zip/set")
+    text(tmp_path / "zip/__MACOSX/set/annots/._00001.xml", "\0")
+    text(tmp_path / "zip/set/annots/._00001.xml", "\0\0\0")
+    assert check(tmp_path / "zip/set") == [] and named_sets.splits(tmp_path / "zip") == ["set"]
+    cvat_coco(tmp_path / "other/deep")
+    with pytest.raises(KeyError, match=f"is no detection set: .*; {tmp_path}/other/deep is one"):
+        named_sets.load(tmp_path / "other")
+    text(tmp_path / "set.zip", "PK")
+    with pytest.raises(KeyError, match="found an archive; expected the folder that it unpacks to"):
+        named_sets.load(tmp_path / "set.zip")
+
+
+def test_a_split_that_is_another_once_more_is_pointed_out(tmp_path):
+    yolo(tmp_path, ("train",))
+    text(tmp_path / "data.yaml", f"train: images/train\nval: images/train\n{NAMES}")
+    (fault,) = check(tmp_path)
+    assert fault.record == "splits train and val" and fault.found == "the same 1 images"

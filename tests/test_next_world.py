@@ -29,6 +29,9 @@ SUMS = (7_469_606, 7_668_769, 9_363_742, 6_335_242, 8_867_226, 8_052_503,
         7_945_852, 7_505_598, 6_045_563, 6_696_540, 5_078_605, 9_082_721, 7_820_822)  # of all values of each picture
 
 
+PORTRAITS = (2_382_431, 1_437_694, 1_952_232, 1_475_861, 2_187_961, 1_905_175)  # of all values of six portraits
+
+
 def annotations_of(scenes) -> str:
     """A digest of everything but the pictures."""
     sha = hashlib.sha256()
@@ -273,6 +276,8 @@ def test_version_3_is_frozen():
     sums = [int(image.sum(dtype=int)) for image, _ in scenes]
     assert annotations_of(scenes) == FIXED
     assert np.abs(np.subtract(sums, SUMS)).max() <= 200
+    portraits = [draw_scene(drawn_sets.WORLDS["mininet3"], seed, 1 + 5 * seed)[0] for seed in range(6)]
+    assert np.abs(np.subtract([int(image.sum(dtype=int)) for image in portraits], PORTRAITS)).max() <= 50
 
 
 def test_the_next_set_is_calibrated_on_cocos_statistics():

@@ -127,7 +127,8 @@ def test_sync_keeps_outputs_of_unchanged_cells_only(folder):
 def test_banner_follows_the_measured_minutes(folder):
     record = {"seconds": 80, "machine": "2 CPU cores"}
     twins.minutes_file(folder).write_text(json.dumps({"01_tiny": {"cpu": record}}))
-    expected = "but measured was 'CPU: 1.5 min on 2 CPU cores; older CPU: not measured yet; GPU: not measured yet'"
+    times = "CPU: 1.5 min on 2 CPU cores; older CPU: not measured yet; GPU: not measured yet"
+    expected = f"but measured was 'reading: about 5 min; {times}'"
     assert expected in lint("01_tiny", folder)[0]
     twins.sync("01_tiny", folder)
     assert lint("01_tiny", folder) == []
@@ -219,7 +220,7 @@ def test_site_needs_no_network_and_no_script(folder, bar):
 def test_every_link_of_the_site_leads_somewhere(folder, bar):
     out = folder / "site"
     site_pages.site(["01_tiny"], folder, folder / "none", out)
-    made_elsewhere = {"scorecard.html"}  # by the command
+    made_elsewhere = {"scorecard.html", *(f"{name}.html" for name in twins.names())}  # by the command, for all
     for page in out.glob("*.html"):
         text = page.read_text(encoding="utf-8")
         ids = set(re.findall(r'\bid="([^"]+)"', text))

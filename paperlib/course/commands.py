@@ -1,4 +1,4 @@
-"""What `paperlib notebooks COMMAND` does; `paperlib/arguments.py` holds its arguments.
+"""What `paperlib notebooks COMMAND` does; `paperlib/commands/arguments.py` holds its arguments.
 
 Each notebook runs in a process of its own with one thread, `--jobs` of them at a time, the longest first.
 """
@@ -122,7 +122,7 @@ def picture(args) -> int:
 
 
 def lab(args) -> int:
-    """Put copies to work in into notebooks/work, where git does not look; yours are never written over."""
+    """Put copies to work in into the folder work, where git does not look; yours are never written over."""
     copied, kept = copies.working_copies(twins.names(args.names, args.folder), args.folder, args.out)
     print(f"{args.out}: {len(copied)} copied, {len(kept)} kept as you left them")
     if kept:
@@ -136,9 +136,8 @@ def export(args) -> int:
         raise ValueError(f"export: expected one of {', '.join(export_files.KINDS)}, then names or numbers; "
                          f"got {' '.join(args.names) or 'nothing'}")
     kind, wanted = args.names[0], args.names[1:]
-    out = args.out / kind
-    for path in export_files.KINDS[kind](twins.names(wanted, args.folder), args.folder, out):
-        print(path)
+    chosen = export_files.noted(twins.names(wanted, args.folder))
+    print(*export_files.KINDS[kind](chosen, args.folder, args.out / kind), sep="\n")
     return 0
 
 
@@ -174,7 +173,8 @@ def _record(name: str, seconds: float, args) -> None:
 
 COMMANDS = {"new": new, "run": run, "check": check, "store": store, "sync": sync, "lint": check_stored,
             "readme": readme, "picture": picture, "site": site, "lab": lab, "export": export}
-OUT = {"run": "build/notebooks", "lab": "notebooks/work"}  # folders of results; the others: build/COMMAND
+# Folders of results; the others: build/COMMAND. `work` lies as deep as `notebooks`: "../data" is the same.
+OUT = {"run": "build/notebooks", "lab": "work"}
 
 
 def run_command(args) -> int:

@@ -1,60 +1,65 @@
 """What `paperlib notebooks export KIND` writes: copies of the notebooks, decks and question banks."""
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from nbformat import NotebookNode
 
 from paperlib.course import copies, exports, page_text, question_files, slides, twins
-from paperlib.course.site_pages import render
 from paperlib.teach import course_files
 
 
 def _copies(make: Callable[[str, NotebookNode], NotebookNode | None]) -> Callable:
     """A writer of one copy a notebook, made by `make(name, stored notebook)`."""
-    def write(names: list[str], folder: Path, out: Path) -> Iterator[Path]:
+    def write(names: list[str], folder: Path, out: Path) -> list[Path]:
+        written = []
         out.mkdir(parents=True, exist_ok=True)
         copies.copy_pictures(folder, out)
-        for name in _noted(names):
+        for name in names:
             copy = make(name, twins.read(folder / f"{name}.ipynb"))
             if copy is not None:
                 twins.write(copy, out / f"{name}.ipynb")
-                yield out / f"{name}.ipynb"
+                written.append(out / f"{name}.ipynb")
+        return written
     return write
 
 
-def _noted(names: list[str]) -> list[str]:
+def noted(names: list[str]) -> list[str]:
     """Those of the notebooks that data/course has notes on. Errors: ValueError where there are none."""
-    noted = [name for name in names if name in course_files.names()]
-    if not noted:
+    with_notes = [name for name in names if name in course_files.names()]
+    if not with_notes:
         raise ValueError(f"no notes in data/course on {', '.join(names)}")
-    return noted
+    return with_notes
 
 
-def decks(names: list[str], folder: Path, out: Path) -> Iterator[Path]:
+def decks(names: list[str], folder: Path, out: Path) -> list[Path]:
     """Write a deck for each notebook, a page that opens in any browser."""
+    written = []
     out.mkdir(parents=True, exist_ok=True)
     for style in ("site.css", "deck.css", "deck.js"):
         shutil.copyfile(page_text.PAGES / style, out / style)
     page_text.copy_font(out)
-    for name in _noted(names):
+    for name in names:
         shown = slides.deck(name, twins.read(folder / f"{name}.ipynb"))
         path = out / f"{name}_slides.html"
-        page = render("deck.html.j2", title=twins.title(name, folder), slides=shown)
+        page = page_text.render("deck.html.j2", title=twins.title(name, folder), slides=shown)
         path.write_text(page, encoding="utf-8")
-        yield path
+        written.append(path)
+    return written
 
 
-def questions(names: list[str], folder: Path, out: Path) -> Iterator[Path]:
+def questions(names: list[str], folder: Path, out: Path) -> list[Path]:
     """Write the questions of each notebook as JSON of jupyterquiz and as XML of Moodle."""
+    written = []
     out.mkdir(parents=True, exist_ok=True)
-    for name in _noted(names):
+    for name in names:
         asked = course_files.read(name).question
         files = {".json": question_files.jupyterquiz(asked), ".xml": question_files.moodle(name, asked)}
         for ending, text in files.items():
             path = out / f"{name}{ending}"
             path.write_text(text, encoding="utf-8", newline="\n")
-            yield path
+            written.append(path)
+    return written
 
 
 KINDS = {"student": _copies(exports.student), "instructor": _copies(exports.instructor), "slides": decks,

@@ -30,30 +30,33 @@ def student(name: str, notebook: NotebookNode) -> NotebookNode:
 def instructor(name: str, notebook: NotebookNode) -> NotebookNode:
     """A copy with outputs, solutions, common wrong answers, and what to ask and say at each section."""
     notes = course_files.read(name)
-    after = {}  # the wrong answers of an exercise stand before the next exercise's stub
+    after = {}  # {cell with the solution of an exercise: its wrong answers}
     for cells in exercise_cells.exercises(notebook):
         after[_end_of(notebook, cells.place)] = _wrong_answers(course_files.exercise(cells.name))
     copied = []
     for i, cell in enumerate(notebook.cells):
         if i == 1:
             copied.append(new_markdown_cell(_overview(notes)))
-        copied.append(cell)
+        if i in after:
+            solution, mark, rest = cell.source.partition("</details>")
+            texts = [f"{solution}{mark}", after[i], rest.strip()]
+            copied += [new_markdown_cell(text) for text in texts if text]
+        else:
+            copied.append(cell)
         for moment in notes.teaching.moments:
             if cell.cell_type == "markdown" and f"## {moment.at}\n" in f"{cell.source}\n":
                 copied.append(new_markdown_cell(_in_class(moment)))
-        if i in after:
-            copied.append(new_markdown_cell(after[i]))
     return twins.clean(new_notebook(cells=copied))
 
 
 def _end_of(notebook: NotebookNode, place: int) -> int:
-    """The last cell of the exercise at `place`: the one with its solution, or else that with its check."""
+    """The cell with the solution of the exercise at `place`. Errors: ValueError where it has none."""
     for i, cell in enumerate(notebook.cells[place + 1:], place + 1):
         if twins.SOLUTION.search(cell.source):
             return i
         if "exercise" in twins.tags(cell):
             break
-    return place + 1
+    raise ValueError(f"cell {place}: an exercise without a solution; expected <details> with a python block")
 
 
 def _overview(notes: CourseFile) -> str:

@@ -1,14 +1,17 @@
 """Notebooks and Markdown as HTML: formulas become MathML, which browsers draw without script or network."""
 import re
 import shutil
+from base64 import b64decode
 from importlib.util import find_spec
 from pathlib import Path
 
 from bs4 import BeautifulSoup
-from jinja2 import pass_context
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from latex2mathml.converter import convert
 from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+
+from paperlib.teach.png import Picture
 
 PAGES = Path(__file__).with_name("pages")
 FONT = "math.ttf"
@@ -68,12 +71,14 @@ class PageExporter(HTMLExporter):
 
 
 def with_plain_corners(page: str) -> str:
-    """A page whose tables have no empty header cells."""
+    """A page whose tables have no empty header cells, and whose code can be reached by keyboard."""
     soup = BeautifulSoup(page, "html.parser")
     for header in soup.find_all("th"):
         if not header.get_text(strip=True):
             header.name = "td"
             header.attrs.pop("scope", None)
+    for code in soup.find_all("pre"):
+        code["tabindex"] = "0"  # so that wide code can be scrolled by keys
     return str(soup)
 
 
@@ -88,3 +93,20 @@ def copy_font(out: Path) -> bool:
     source = Path(package.origin).parent / "fonts" / "STIXTwoMath-Regular.ttf"
     shutil.copyfile(source, out / FONT)
     return True
+
+
+def render(template: str, **facts) -> str:
+    """One of our pages from its template."""
+    pages = Environment(loader=FileSystemLoader(PAGES), undefined=StrictUndefined,
+                        trim_blocks=True, lstrip_blocks=True)
+    return pages.get_template(template).render(**facts)
+
+
+def with_alt(notebook):
+    """PNG outputs as <img> elements: nbconvert's template leaves their alt text out."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if "image/png" in output.get("data", {}):
+                alt = output.metadata.get("image/png", {}).get("alt", "")
+                output.data["text/html"] = Picture(b64decode(output.data.pop("image/png")), alt).html()
+    return notebook

@@ -1,14 +1,13 @@
 """The HTML site: a front page, the notebooks, the texts on teaching and on judging, the scorecard."""
 import re
 import shutil
-from base64 import b64decode
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from paperlib.course import page_text, twins
+from paperlib.course.export_files import decks
+from paperlib.course.page_text import render, with_alt
 from paperlib.paths import DATA
-from paperlib.teach.png import Picture
+from paperlib.teach import course_files
 
 TEXTS = {  # of data/, each a page: {file: (page, title)}
     "course/guide": "Teach with it: the lecturer's guide",
@@ -42,16 +41,11 @@ def site(names: list[str], folder: Path, executed: Path, out: Path) -> Path:
         (out / f"{name}.html").write_text(page, encoding="utf-8")
     for file, title in TEXTS.items():
         _text(file, title, out)
+    decked = [name for name in names if name in course_files.names()]
+    decks(decked, folder, out)
     front = out / "index.html"
-    front.write_text(_front(names, titles, folder, pictures), encoding="utf-8")
+    front.write_text(_front(titles, decked, folder, pictures), encoding="utf-8")
     return front
-
-
-def render(template: str, **facts) -> str:
-    """One of our pages from its template."""
-    pages = Environment(loader=FileSystemLoader(page_text.PAGES), undefined=StrictUndefined,
-                        trim_blocks=True, lstrip_blocks=True)
-    return pages.get_template(template).render(**facts)
 
 
 def sections(name: str, folder: Path) -> list[tuple[str, str]]:
@@ -76,11 +70,13 @@ def _neighbours(names: list[str], titles: dict[str, str], i: int) -> list[tuple[
     return linked
 
 
-def _front(names: list[str], titles: dict[str, str], folder: Path, pictures: list[Path]) -> str:
+def _front(titles: dict[str, str], decked: list[str], folder: Path, pictures: list[Path]) -> str:
     """The front page: what this is, a scene with detections, the verdicts, the notebooks."""
     entries = []
-    for name in names:
-        entries.append({"name": name, "title": titles[name], "minutes": twins.minutes(name, folder, "cpu")})
+    for name, title in titles.items():
+        minutes = twins.minutes(name, folder, "cpu")
+        entries.append({"name": name, "title": title, "minutes": minutes, "slides": name in decked,
+                        "reading": twins.reading_minutes(name, folder)})
     texts = [(_page(file), title) for file, title in TEXTS.items()]
     return render("front.html.j2", entries=entries, texts=texts, bar=verdict_bar(),
                   pictures={picture.stem for picture in pictures})
@@ -114,15 +110,7 @@ def _text(file: str, title: str, out: Path) -> None:
     text = (DATA / f"{file}.md").read_text(encoding="utf-8").replace("](readings)", "](rcnn_family.md)")
     body = page_text.to_html(text)
     body = re.sub(r'href="(?:[\w.-]+/)*([\w-]+)\.(?:md|ipynb)"', r'href="\1.html"', body)
+    # links to files that are no pages become plain words
+    body = re.sub(r'<a href="(?!https?:|#|[\w-]+\.html)[^"]*">(.*?)</a>', r"\1", body)
     page = render("text.html.j2", title=title, body=page_text.with_plain_corners(body))
     (out / _page(file)).write_text(page, encoding="utf-8")
-
-
-def with_alt(notebook):
-    """PNG outputs as <img> elements: nbconvert's template leaves their alt text out."""
-    for cell in notebook.cells:
-        for output in cell.get("outputs", []):
-            if "image/png" in output.get("data", {}):
-                alt = output.metadata.get("image/png", {}).get("alt", "")
-                output.data["text/html"] = Picture(b64decode(output.data.pop("image/png")), alt).html()
-    return notebook

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from nbformat import NotebookNode
 
 from paperlib.course import page_text, twins
-from paperlib.course.site_pages import with_alt
+from paperlib.course.page_text import with_alt
 from paperlib.teach import course_files
 from paperlib.teach.course_files import CourseFile
 from paperlib.teach.questions import fold, words

@@ -16,6 +16,7 @@ NOTEBOOKS = REPOSITORY / "notebooks"
 MINUTES = REPOSITORY / "data" / "results" / "notebook_minutes.json"
 METADATA = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
             "language_info": {"name": "python"}}
+WORDS_A_MINUTE = 150  # of a text with formulas and tables
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 LIVE_ONLY = {WIDGET_VIEW, "application/javascript"}  # outputs that say nothing without a kernel
 KINDS = {"cpu": "CPU", "old": "older CPU", "gpu": "GPU"}  # old: without bfloat16 units (device.has_bf16)
@@ -137,10 +138,21 @@ def measured(folder: Path = NOTEBOOKS) -> dict:
     return json.loads(file.read_text(encoding="utf-8"))
 
 
+def reading_minutes(name: str, folder: Path = NOTEBOOKS) -> int:
+    """About how long the text of a notebook takes to read, without its code, to five minutes."""
+    count = 0
+    for cell in read_twin(name, folder).cells:
+        if cell.cell_type == "markdown":
+            count += len(re.sub(r"<details>.*?</details>", "", cell.source, flags=re.DOTALL).split())
+    return max(5, 5 * round(count / WORDS_A_MINUTE / 5))
+
+
 def minutes(name: str, folder: Path = NOTEBOOKS, kind: str | None = None) -> str:
-    """The measured time in words, of one of KINDS or of all, to half a minute."""
+    """The measured time in words, of one of KINDS to half a minute; or of all, with the time of reading."""
     if kind is None:
-        return "; ".join(f"{label}: {minutes(name, folder, kind)}" for kind, label in KINDS.items())
+        times = [f"reading: about {reading_minutes(name, folder)} min"]
+        times += [f"{label}: {minutes(name, folder, kind)}" for kind, label in KINDS.items()]
+        return "; ".join(times)
     record = measured(folder).get(name, {}).get(kind)
     if record is None:
         return "not measured yet"

@@ -89,7 +89,7 @@ def _write(args, to: str, asked: list[str] | tuple[str, ...] | None) -> int:
     for line in convert(sets, to, args.out):
         print(f"note: {line}")
     counts = []
-    for part, dataset in sets.items():
+    for part, dataset in _sets(args.out, None).items():
         objects = sum(map(len, dataset.annotations.values()))
         counts.append(f"{part or 'all'} {len(dataset)} images with {objects} objects")
     print(f"{args.out}: {NAMES[to]}, {'; '.join(counts)}")

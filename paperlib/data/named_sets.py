@@ -11,12 +11,14 @@ from filelock import FileLock
 from paperlib.data.detection_set import DetectionSet
 from paperlib.data.formats.parts import Part, parts_of
 from paperlib.data.layouts.coco_places import choose, json_splits, lists_at
+from paperlib.data.layouts.foreign import advice
 from paperlib.data.read_list import read_list
 from paperlib.data.record_checks.faults import stop_if_fatal, summary
 from paperlib.paths import data_folder
 from paperlib.world.set_names import DRAWN, SetName
 
 DOWNLOADED = ("coco2014", "coco2017", "voc2007", "voc2012")
+ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".rar", ".7z")
 LAYOUTS = ("COCO's annotations/instances_<split>.json (or instances.json), Roboflow's "
            "<split>/_annotations.coco.json, VOC's Annotations, ImageSets and JPEGImages (or annotations/ "
            "beside images/), YOLO's data.yaml (or images/ and labels/), or pictures alone")
@@ -84,6 +86,8 @@ def locate(name_or_path: Name, split: str | None = None) -> Part:
     path, split = _place(name, split)
     if path.is_file() and path.suffix in (".yaml", ".yml"):
         path = path.parent
+    if path.is_file() and path.suffix in ARCHIVES:
+        raise KeyError(f"{path}: found an archive; expected the folder that it unpacks to")
     if path.is_file():
         if split is not None:
             raise KeyError(f"{path}: no split {split!r}: it is one annotation file")
@@ -93,7 +97,8 @@ def locate(name_or_path: Name, split: str | None = None) -> Part:
     parts = parts_of(path)
     if not parts:
         holds = ", ".join(sorted(p.name for p in path.iterdir())[:8]) or "nothing"
-        raise KeyError(f"{path} is no detection set: it holds {holds}; expected {LAYOUTS}")
+        raise KeyError(f"{path} is no detection set: it holds {holds}; expected {LAYOUTS}"
+                       f"{advice(path, parts_of)}")
     return parts[choose(path, split, parts)]
 
 
@@ -148,7 +153,7 @@ def resolve(name_or_path: Name) -> Path:
     name = SetName.parse(name_or_path)
     if name.base in DRAWN and name.split is None:
         return ensure(name.top)
-    if str(name.path) in known_sets():
+    if len(name.path.parts) == 1 and str(name.path) in known_sets():
         return data_folder() / name.path
     return name.path
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from paperlib.data.detection_set import DetectionSet
-from paperlib.data.layouts.folders import SUFFIXES, pictures_in
+from paperlib.data.layouts.folders import SUFFIXES, pictures_in, visible
 from paperlib.data.layouts.voc_places import VocPlaces, splits_of, standard
 from paperlib.data.pixels import known_size
 from paperlib.data.read_coco import assemble
@@ -108,8 +108,9 @@ def _part(folder: Path, part: Path) -> Path:
 
 def _where(places: VocPlaces, split: str | None, xml: Path) -> str:
     """The file that names an image: the split's list, or, where splits are folders, its own."""
-    listed = places.lists / f"{split}.txt"
-    return str(listed if split and listed.is_file() else xml)
+    if split is None or places.by_folder:
+        return str(xml)
+    return str(places.lists / f"{split}.txt")
 
 
 def _pictures(folder: Path) -> dict[str, Path]:
@@ -124,8 +125,8 @@ def _listed(places: VocPlaces, split: str | None, pictures: dict,
     """Names of a split's images, and a digest that has read the list."""
     annotations = _part(places.top, places.annotations)
     file = places.lists / f"{split}.txt"
-    if split is None or (len(places.every_annotation) > 1 and not file.is_file()):
-        return sorted(p.stem for p in annotations.glob("*.xml")), hashlib.sha256()
+    if split is None or places.by_folder:
+        return [p.stem for p in visible(annotations, "*.xml")], hashlib.sha256()
     if not file.is_file():
         raise FileNotFoundError(f"{file}: no such image set; {places.top} has {splits_of(places.top)}")
     lines, wrong = read_lines(file)
@@ -153,7 +154,7 @@ def _class_names(places: VocPlaces, annotations: list[dict]) -> list[str]:
     names = {ann["name"] for ann in annotations}
     if names <= set(CLASSES) and (places.lists / "aeroplane_train.txt").is_file():
         return list(CLASSES)                               # VOC itself; spares reading 17,000 files
-    for xml in chain.from_iterable(folder.glob("*.xml") for folder in places.every_annotation):
+    for xml in chain.from_iterable(visible(folder, "*.xml") for folder in places.every_annotation):
         try:
             root = tree(xml.read_bytes())
         except (ElementTree.ParseError, ValueError, LookupError, OSError):

@@ -27,7 +27,7 @@ QUALITY = (("HSV", "Lab"), ((0.4, 20, 8), (0.4, 100, 16)), ("csf", "sf"))
 CHUNK = 100                    # images between two writes
 
 LACKING = "this OpenCV lacks ximgproc, which selective search needs"
-REMEDY = "expected the one with contrib modules: pip install opencv-contrib-python-headless, in place of others"
+REMEDY = "expected the one with contrib modules: pip install opencv-contrib-python-headless, without others"
 
 
 def can_search() -> bool:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from paperlib.data.detection_set import DetectionSet
 from paperlib.data.formats.fix import fix as write_fixed
-from paperlib.data.layouts.folders import is_picture
+from paperlib.data.layouts.folders import is_picture, visible
 from paperlib.data.layouts.yolo_places import NAME_FILES
 from paperlib.data.named_sets import list_of, lists_of, locate, splits
 from paperlib.data.plausibility import inspect
@@ -100,6 +100,9 @@ def _leaks(sets: dict[str, DetectionSet]) -> list[Fault]:
     faults = []
     for a, b in combinations(files, 2):
         both = files[a] & files[b]
+        if both and files[a] == files[b]:
+            faults.append(Fault(min(both), f"splits {a} and {b}", f"the same {len(both)} images",
+                                "others to score than to learn: else scores are too good", False))
         if both and not (files[a] <= files[b] or files[b] <= files[a]):
             for file in sorted(both):
                 faults.append(Fault(file, f"splits {a} and {b}", "in both", "in one of them", False))
@@ -123,7 +126,7 @@ def _orphans(sets: dict[str, DetectionSet]) -> list[Fault]:
             if is_picture(picture) and not is_known:
                 faults.append(Fault(str(picture), "file", "no annotation record", "listed in a split", False))
     for folder, ending in sorted(notes):
-        for note in sorted(folder.glob(f"*{ending}")):
+        for note in visible(folder, f"*{ending}"):
             if note.stem not in stems and note.name not in NAME_FILES:
                 faults.append(Fault(str(note), "file", "in no split", "listed in a split", False))
     return faults

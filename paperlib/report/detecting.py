@@ -31,9 +31,14 @@ def load_detector(name: str | Path) -> nn.Module:
 
     Errors: FileNotFoundError or ValueError in one line.
     """
-    if str(name).startswith(PREFIX):
+    if is_published(name):
         return published(str(name).removeprefix(PREFIX))
     return load_weights(Path(name))
+
+
+def is_published(name: str | Path) -> bool:
+    """Whether a detector's name is one of torchvision's, not a path."""
+    return str(name).startswith(PREFIX)
 
 
 def class_names(system: nn.Module) -> list[str]:

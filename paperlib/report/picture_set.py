@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import Image, ImageOps
 
 from paperlib.data.detection_set import DetectionSet
-from paperlib.data.pixels import SUFFIXES
+from paperlib.data.layouts.folders import SUFFIXES, is_picture
 from paperlib.data.record_checks.values import AREA_BOUNDS, MAX_AREA
 
 PATTERN = set("*?[")
@@ -42,7 +42,7 @@ def _files_of(path: Path, except_in: Path | None) -> list[Path]:
 
 def _pictures(files, otherwise: str) -> list[Path]:
     """The picture files among `files`. Errors: ValueError, `otherwise`, if there is none."""
-    pictures = [file for file in files if file.suffix.lower() in SUFFIXES and file.is_file()]
+    pictures = [file for file in files if is_picture(file) and file.is_file()]
     if not pictures:
         raise ValueError(f"{otherwise}; expected {', '.join(SUFFIXES[:4])}, ...")
     return sorted(pictures)

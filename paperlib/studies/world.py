@@ -199,8 +199,8 @@ def bench(names: Iterable[str] | None = None, seeds: int = 3, share: float = 1.0
             raise KeyError(f"no probe {name!r} of the world; there are {', '.join(known)}")
         start, values = busy(device), known[name](World(), seeds, share=share)
         means = {key: float(np.mean(numbers)) for key, numbers in values.items()}
-        new.append({"table": tables.get(name, TABLE), "row": name, "seed": 0, "budget": BUDGET, "hash": identity(name),
-                    "status": "ok", "metrics": means, "values": values,
+        new.append({"table": tables.get(name, TABLE), "row": name, "seed": 0, "budget": BUDGET,
+                    "hash": identity(name), "status": "ok", "metrics": means, "values": values,
                     "seconds": round(busy(device) - start, 1), "provenance": records.provenance(device)})
         if share == 1:
             records.append(new[-1])

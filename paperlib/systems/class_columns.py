@@ -1,4 +1,4 @@
-"""Weights for other classes: all that fits is taken over, and of the class layers the classes of the same name."""
+"""Weights for other classes: all that fits, and of class layers the classes of the same name."""
 from collections.abc import Sequence
 
 import torch
@@ -12,7 +12,8 @@ def take_over(system: nn.Module, names: Sequence[str], state: dict[str, Tensor],
               classes: Sequence[str]) -> list[str]:
     """Fill a system from weights of its kind; the classes that both name.
 
-    Label k is `names[k-1]` in the system and `classes[k-1]` in the weights. What has no counterpart keeps its fresh values.
+    Label k is `names[k-1]` in the system and `classes[k-1]` in the weights. What has no counterpart keeps its
+    fresh values.
     Errors: ValueError if not one tensor fits.
     """
     names, classes, fits = list(names), list(classes), 0
@@ -34,12 +35,13 @@ def take_over(system: nn.Module, names: Sequence[str], state: dict[str, Tensor],
             value.copy_(stored)
             fits += 1
     if not fits:
-        raise ValueError("the weights to start from fit nothing here; expected those of the same configuration")
+        raise ValueError("the weights to start from fit nothing here; "
+                         "expected those of the same configuration")
     return shared
 
 
 def _class_layers(system: nn.Module) -> dict[str, tuple[int, int]]:
-    """Layers with rows for each class: (groups of rows that each hold all classes, rows before the first class).
+    """Layers with rows for each class: (groups of rows with all classes, rows before the first one).
 
     A dense head holds all classes for each anchor; a box head has background before them.
     """

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-from paperlib.teach.result_tables import PALETTE
+from paperlib.report.palette import PALETTE
 
 DPI = 110
 HEAVY = 10_000  # bytes of PNG above which a picture is reduced to 64..256 colours

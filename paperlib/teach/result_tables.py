@@ -6,16 +6,15 @@ import numpy as np
 import pandas as pd
 from pandas.io.formats.style import Styler
 
-from paperlib.report.palette import PALETTE
-
+# The colours of verdicts: dark enough to be read as small text on white and on the grey of every other row.
+WRITTEN = {"blue": "#005a8c", "green": "#00694c", "vermillion": "#a63a00", "orange": "#7a5200",
+           "black": "#000000"}
 VERDICTS = {"follows": ("✓", "blue"), "follows under a reading": ("✓", "blue"),
             "conforms": ("=", "blue"), "does not follow": ("✗", "vermillion"), "holds": ("✓", "green"),
             "holds, smaller": ("✓", "green"), "holds, larger": ("✓", "green"),
             "contradicted": ("✗", "vermillion"), "unresolved": ("?", "black"), "stale": ("!", "orange")}
 DELTA = re.compile(r"\bdelta\b")
 NUMBER = re.compile(r"[-+−]?[\d., ×^%]*")
-
-
 EMPTY_HEADER = re.compile(r'<th class="blank([^>]*)>(?:&nbsp;|\s)*</th>')
 
 
@@ -135,5 +134,4 @@ def _cell(value, digits: int, signed: bool) -> str:
 def _verdict_css(value) -> str:
     if not isinstance(value, str) or value not in VERDICTS:
         return ""
-    colour = PALETTE[VERDICTS[value][1]]
-    return f"color: {colour}; font-weight: bold"
+    return f"color: {WRITTEN[VERDICTS[value][1]]}; font-weight: bold"

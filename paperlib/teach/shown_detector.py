@@ -7,15 +7,16 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-from paperlib.data.named_sets import is_drawn, load
+from paperlib.data.named_sets import load
 from paperlib.device import pick_device
-from paperlib.paths import weights_folder
+from paperlib.paths import data_folder, weights_folder
 from paperlib.progress import progress
 from paperlib.scoring.coco_metrics import evaluate
 from paperlib.training.loop import fit
 from paperlib.training.recipes import budget
 from paperlib.training.trainer import prepare
 from paperlib.training.weights import save_weights
+from paperlib.world.set_names import DRAWN, SetName
 
 STEPS = {"smoke": 6}  # of a set of one's own; else MOST
 MOST = 300
@@ -24,14 +25,16 @@ MOST = 300
 def shown_weights(data: str, test: str = "val", plan: str = "mini", device=None) -> Path:
     """The file of weights of a RetinaNet that knows the classes of `data`.
 
-    For an embedded set that of the course. For a set of one's own (a `small_copy`) one that starts from it,
-    but for the class logits, and is trained for 300 steps; it is kept beside the copy for the next notebook.
+    For MiniCOCO that of the course. For another set, such as a `small_copy` of one's own, one that starts
+    from it, but for the class logits, and is trained for 300 steps; it is kept for the next notebook.
     """
-    shipped = weights_folder() / "retinanet.safetensors"
-    if is_drawn(data):
+    shipped, name = weights_folder() / "retinanet.safetensors", SetName.parse(data)
+    if name.base == "minicoco":
         return shipped
-    steps = STEPS.get(plan, MOST)
-    path = Path(data) / f"retinanet-{steps}.safetensors"
+    steps, folder = STEPS.get(plan, MOST), Path(data)
+    if name.base in DRAWN:
+        folder = data_folder() / ".copies" / name.top
+    path = folder / f"retinanet-{steps}.safetensors"
     if not path.is_file():
         _teach(path, shipped, data, test, steps, pick_device(device))
     return path

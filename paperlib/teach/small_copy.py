@@ -12,10 +12,11 @@ import numpy as np
 
 from paperlib.data.batches import PAD
 from paperlib.data.detection_set import DetectionSet
-from paperlib.data.named_sets import is_drawn, load, splits
+from paperlib.data.named_sets import load, splits
 from paperlib.parts.masks import filled, run_lengths
 from paperlib.paths import data_folder
 from paperlib.progress import progress
+from paperlib.world.set_names import DRAWN, SetName
 
 LEARN = ("train", "trainval", "training")  # names of a split to learn from, the first that a set has
 SCORE = ("val", "valid", "validation", "test", "testing")  # and of one to score on
@@ -33,7 +34,7 @@ def small_copy(name: str | Path, size: int = 128, train: str = "train", test: st
     Units:   px.
     Errors:  as `load`; ValueError for a size under 32, and for a set of one picture.
     """
-    if is_drawn(name):
+    if SetName.parse(name).base in DRAWN:
         return str(name)
     if size < 32:
         raise ValueError(f"SIZE is {size}; expected 32 px or more")
@@ -57,7 +58,8 @@ def _two_parts(name, most: Sequence[int]) -> list[DetectionSet]:
     if learn is None or score is None:
         whole = load(name, names[0])
         if len(whole) < 2:
-            raise ValueError(f"{whole.name}: {len(whole)} picture(s); expected two or more, to learn and to score")
+            raise ValueError(f"{whole.name}: {len(whole)} picture(s); expected two or more, "
+                             "to learn and to score")
         order = np.random.default_rng(0).permutation(len(whole))
         cut = max(1, len(whole) // 4)
         halves = whole.subset(np.sort(order[cut:])), whole.subset(np.sort(order[:cut]))
@@ -102,7 +104,8 @@ def _shrunk(dataset: DetectionSet, folder: Path, size: int) -> dict:
     content, scales = dataset.coco_dict(), {}
     bar = progress(content["images"], desc=f"{dataset.name} at {size} px", unit="picture")
     for i, record in enumerate(bar):
-        scales[record["id"]] = size / max(record["height"], record["width"]), record["height"], record["width"]
+        height, width = record["height"], record["width"]
+        scales[record["id"]] = size / max(height, width), height, width
         record |= {"file_name": f"{i:06d}.png", "height": size, "width": size}
         square = _square(dataset.image(i).numpy().transpose(1, 2, 0), size)
         cv2.imwrite(str(folder / record["file_name"]), square[..., ::-1])

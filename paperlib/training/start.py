@@ -1,4 +1,4 @@
-"""What training on pictures of one's own starts from: published weights where they are on disk, else MiniNet's.
+"""What training on one's own pictures starts from: published weights where they are on disk, else MiniNet's.
 
 A start is chosen for a recipe before any work, and said in one line. The recipes of embedded sets stay as the
 budgets have them.
@@ -48,8 +48,8 @@ def choose(system: str, recipe: Recipe, start: str | None = None, preset: str | 
         for name in [preset] if preset else _presets(kind, recipe, on_gpu, bool(start)):
             if can_be(system, name, kind) and (start or _on_disk(system, name, kind)):
                 return _begun(system, recipe, name, kind)
-    raise ValueError(f"{system}, preset {preset or recipe.preset!r}: cannot start from {start!r}; expected one "
-                     f"of {', '.join(STARTS)} that fits, or a file of weights")
+    raise ValueError(f"{system}, preset {preset or recipe.preset!r}: cannot start from {start!r}; "
+                     f"expected one of {', '.join(STARTS)} that fits, or a file of weights")
 
 
 def _presets(kind: str, recipe: Recipe, on_gpu: bool, asked: bool) -> list[str]:
@@ -139,8 +139,9 @@ def _coco(system: str) -> tuple[dict[str, Tensor], Sequence[str]]:
     try:
         state = weights.get_state_dict(progress=False)
     except OSError as error:
-        raise FileNotFoundError(f"--start coco: {weights.url.rpartition('/')[2]} is not in torch's cache and the "
-                                f"download failed ({error})") from None
+        file = weights.url.rpartition("/")[2]
+        raise FileNotFoundError(f"--start coco: {file} is not in torch's cache and the download failed "
+                                f"({error})") from None
     convert = {"retinanet": retinanet.from_torchvision, "faster_rcnn": faster_rcnn.from_torchvision}[system]
     return convert(state), weights.meta["categories"][1:]
 
@@ -155,4 +156,5 @@ def _from_file(system: str, recipe: Recipe, path: Path) -> Start:
     def fill(module: nn.Module) -> None:
         take_over(module, trained(module).classes, stored.state_dict(), stored.trained.classes)
 
-    return Start(replace(recipe, set=changes | {"trunk.weights": None}, size=size), f"starts from {path}", fill)
+    begun = replace(recipe, set=changes | {"trunk.weights": None}, size=size)
+    return Start(begun, f"starts from {path}", fill)

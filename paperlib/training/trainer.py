@@ -64,8 +64,8 @@ def train(
 ) -> tuple[nn.Module, list[dict]]:
     """Train one system to the end; return it with its history. `steps` shortens the recipe's schedule.
 
-    `begin` is that of `prepare`; `watch(system, record)` sees every step's record, to which it may add. A `bar`
-    that ends early ends the run. Under `torchrun` every process gets the same system;
+    `begin` is that of `prepare`; `watch(system, record)` sees every step's record, to which it may add.
+    A `bar` that ends early ends the run. Under `torchrun` every process gets the same system;
     what comes after (scores, files) is for the first to do.
     """
     device = device or pick_device()

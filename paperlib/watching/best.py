@@ -1,6 +1,7 @@
 """Scores on the way of a run: its best weights are kept, and it ends early where nothing gets better."""
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -10,7 +11,7 @@ from paperlib.scoring.coco_metrics import evaluate
 
 
 class Best:
-    """A training's `watch`: the score at `checks` even points; the weights of the best lie in `file` till the end.
+    """A training's `watch`: the score at `checks` even points; the best weights lie in `file` till the end.
 
     The score (AP, or the recall of the most proposals) goes into the step's record, so that a resumed run
     knows what was before. With `patience`, `is_over` after so many checks without a better score.
@@ -21,7 +22,7 @@ class Best:
         if checks < 0 or (patience is not None and patience < 1):
             raise ValueError(f"--checks {checks}, --patience {patience}; expected 0 or more, and 1 or more")
         self.dataset, self.device, self.file, self.patience = dataset, device, file, patience
-        self.points = {round(steps * k / checks) for k in range(1, checks + 1)}
+        self.points = set(np.linspace(0, steps, checks + 1).round().astype(int)[1:].tolist())
         self.score, self.step, self.lately = -1.0, 0, 0
 
     def __call__(self, system: nn.Module, record: dict) -> None:
@@ -50,7 +51,8 @@ class Best:
             return ""
         system.load_state_dict(kept["model"])
         return (f"kept the weights of step {self.step}, the best of {len(self.points)} checks on "
-                f"{self.dataset.name} (AP {100 * self.score:.1f}): a score on these pictures is a little too good")
+                f"{self.dataset.name} (AP {100 * self.score:.1f}): "
+                "a score on these pictures is a little too good")
 
 
 def headline(scores: dict) -> tuple[str, float]:

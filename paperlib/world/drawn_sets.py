@@ -28,8 +28,8 @@ WORLDS = {
 LOOKALIKES = {"version": 3, "stuff": 0.15, "apart": (25, 30), "broken": 0.0, "frames": 1.2, "lumps": 0.3,
               "backed": 0.85, "worn": 0.15, "likeness": 1.0, "rough": 8.0, "plane": (0.2, 0.5), "veil": 0.3,
               "haze": 0.5, "focus": 1.8, "blur": (0.6, 1.2)}
-COMPANY = {"portrait": (0.4, 0.95), "company": 0.45, "subject": 0.0, "crowding": 0.0, "kinds": 3.0,
-           "per_kind": 1.5, "frames": 0.5, "blur": (0.0, 1.0), "noise": 8.0}
+COMPANY = {"portrait": (0.45, 0.95), "company": 0.3, "subject": 0.0, "crowding": 0.0, "kinds": 3.0,
+           "per_kind": 1.5, "frames": 0.3, "veil": 0.2, "blur": (0.0, 0.8), "noise": 7.0}
 WORLDS["minicoco3"] = replace(WORLDS["minicoco"], **LOOKALIKES)
 WORLDS["mininet3"] = replace(WORLDS["mininet"], **LOOKALIKES | COMPANY)
 EARLIER = {"minicoco3": "minicoco", "mininet3": "mininet"}  # whose seeds a set has

@@ -69,7 +69,7 @@ def trained_layers(device, shrink):
 
 
 def training(device, shrink):
-    """All of R-CNN's training that a network does against all of Fast R-CNN's, each from one small part of it."""
+    """All of R-CNN's training that a network does against all of Fast R-CNN's, each from a small part."""
     net, image = FastRCNN("VGG16", device), photo(SHORT / shrink / 2, device)
     rois, crops = regions(fewer(16, shrink), image), torch.rand(2, 3, 224, 224, device=device)
     windows = classifier("vgg16", device)
@@ -83,7 +83,8 @@ def training(device, shrink):
         for p in weights:
             p.grad = None
 
-    parts = {"2 crops learnt from": partial(step, windows, [windows], crops), "2 crops": lambda: windows(crops),
+    parts = {"2 crops learnt from": partial(step, windows, [windows], crops),
+             "2 crops": partial(windows, crops),
              "quarter image learnt from": partial(step, net, [net.convs, net.head], image, rois)}
 
     def quotient(s):
@@ -92,9 +93,11 @@ def training(device, shrink):
         shared = 40_000 * 2 * 4 * s["quarter image learnt from"]  # steps, images a step, quarters of an image
         return (tuning + features) / shared
 
-    return Race(parts, quotient, "VGG16; an image of half the sides, counted four times; without SVMs, ridge and disk.")
+    return Race(parts, quotient,
+                "VGG16; an image of half the sides, counted four times; without SVMs, ridge and disk.")
 
 
-TIMED = {"frcn-vs-rcnn-train": training, "frcn-vs-rcnn-speed": shared_convolutions, "frcn-fc-45pct": fc_share, "frcn-svd-30pct": svd,
+TIMED = {"frcn-vs-rcnn-train": training, "frcn-vs-rcnn-speed": shared_convolutions,
+         "frcn-fc-45pct": fc_share, "frcn-svd-30pct": svd,
          "frcn-multiscale-cost": multiscale, "frcn-conv2-slower": trained_layers}
 REDUCED = dict.fromkeys(TIMED, ("sides", "regions"))

@@ -44,7 +44,8 @@ def _as_many(record: dict, claim: dict) -> Comparison:
 
 def _purer(record: dict, claim: dict) -> Comparison:
     differences = [100 * difference for difference in record["values"]["purer"]]
-    return above(differences, "share of the commonest class among a unit's top regions, trained minus random weights")
+    words = "share of the commonest class among a unit's top regions, trained minus random weights"
+    return above(differences, words)
 
 
 def _kept(table: str, row: str, compare: Callable, remark: str) -> Callable:
@@ -69,7 +70,8 @@ def bad_boxes(claim: dict, trained) -> Outcome | None:
     parts = []
     for kind in OTHERS:
         lead = difference_by_seed(located, trained.points(table, TUNED, f"FP {kind}"))
-        parts.append(above(lead, f"share of bad boxes minus that of {kind}, in percent of the false positives"))
+        words = f"share of bad boxes minus that of {kind}, in percent of the false positives"
+        parts.append(above(lead, words))
     repaired = difference_by_seed(located, moved)
     parts.append(above(repaired, "share of bad boxes without box regression minus that with it, in percent"))
     return Outcome(parts)
@@ -80,10 +82,18 @@ def group_extremes(trained, table: str, row: str) -> tuple[dict[int, float], dic
     best, worst = [], []
     for name, groups in GROUPS.items():
         columns = [trained.points(table, row, f"nAP {name} {group}") for group in groups]
-        seeds = set.intersection(*map(set, columns))
-        best.append({seed: max(column[seed] for column in columns) for seed in seeds})
-        worst.append({seed: min(column[seed] for column in columns) for seed in seeds})
+        best.append(_chosen(max, columns))
+        worst.append(_chosen(min, columns))
     return mean_by_seed(best), mean_by_seed(worst)
+
+
+def _chosen(choose: Callable, columns: list[dict[int, float]]) -> dict[int, float]:
+    """The greatest or least of several columns, for each seed that all of them have."""
+    seeds = set.intersection(*map(set, columns))
+    chosen = {}
+    for seed in seeds:
+        chosen[seed] = choose(column[seed] for column in columns)
+    return chosen
 
 
 def robust(claim: dict, trained) -> Outcome | None:
@@ -94,14 +104,17 @@ def robust(claim: dict, trained) -> Outcome | None:
         return None
     gap, plain_gap = difference_by_seed(best, worst), difference_by_seed(plain_best, plain_worst)
     margin = LEAST_SHARE * sum(plain_gap.values()) / len(plain_gap)
-    words = "normalised AP of the {} groups, mean over size, aspect, occlusion, truncation: fine-tuned minus not"
-    stays = above(difference_by_seed(gap, plain_gap), "distance of best and worst groups, fine-tuned minus not", -margin)
+    words = ("normalised AP of the {} groups, mean over size, aspect, occlusion, truncation: "
+             "fine-tuned minus not")
+    stays = above(difference_by_seed(gap, plain_gap),
+                  "distance of best and worst groups, fine-tuned minus not", -margin)
     return Outcome([above(difference_by_seed(best, plain_best), words.format("best")),
                     above(difference_by_seed(worst, plain_worst), words.format("worst")), stays])
 
 
-CURVES = {"rcnn-biased-sampling": _kept(TABLE, "rcnn-positives", _rare, "Of {proposals:.0f} proposals an image."),
-          "rcnn-jittered-positives": _kept(TABLE, "rcnn-positives", _as_many, "Of {proposals:.0f} proposals an image."),
+OF = "Of {proposals:.0f} proposals an image."
+CURVES = {"rcnn-biased-sampling": _kept(TABLE, "rcnn-positives", _rare, OF),
+          "rcnn-jittered-positives": _kept(TABLE, "rcnn-positives", _as_many, OF),
           "rcnn-unit-concepts": _kept(pool5_units.TABLE, "rcnn-unit-concepts", _purer,
                                       "The k-th unit of one network against the k-th of the other."),
           "rcnn-loc-errors": bad_boxes, "rcnn-ft-robust": robust}

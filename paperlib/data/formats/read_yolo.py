@@ -106,7 +106,11 @@ def class_names(file: Path | None, faults: list[Fault]) -> list[str]:
 
 
 def _unique(names: list[str], file: Path, faults: list[Fault]) -> list[str]:
-    """The names, each once: one that stands there twice would be two classes."""
+    """The names, each once and in whole letters: one that stands there twice would be two classes."""
+    for k, name in enumerate(names):                       # YAML reads JSON's two halves of a letter as two
+        names[k] = name.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        if "\ufffd" in names[k] and "\ufffd" not in name:
+            faults.append(Fault(str(file), "names", f"class {name!r}", "a name in whole letters", True))
     if len(set(names)) < len(names):
         twice = next(name for k, name in enumerate(names) if name in names[:k])
         faults.append(Fault(str(file), "names", f"class {twice!r} twice", "each name once", True))

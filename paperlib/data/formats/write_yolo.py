@@ -1,4 +1,5 @@
 """Writing a set as YOLO: data.yaml, images/<split> and labels/<split>."""
+import re
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,9 @@ def write_yolo(out: Path, split: str | None, dataset: DetectionSet, names: dict[
     if len(set(dataset.classes)) < len(dataset.classes):
         raise ValueError(f"{dataset.name}: found two classes of one name in {dataset.classes}; "
                          "expected each once")
+    for name in dataset.classes:
+        if re.search("[\ud800-\udfff]", name):
+            raise ValueError(f"{dataset.name}: found the name {name!r}; expected one that a text file can hold")
     split = split or "train"
     with_polygons = _all_polygons(dataset)
     for folder in ("images", "labels"):

@@ -3,7 +3,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from paperlib.data.layouts.folders import NOTE_FOLDERS, called
+from paperlib.data.layouts.folders import NOTE_FOLDERS, called, visible
 
 MOST_BYTES = 1 << 30           # of a file that is looked into for what it is
 NOISE = r"[_.-]?(annotations?|instances|labels|coco|export)[_.-]?"  # what a name says beside its split
@@ -43,7 +43,7 @@ def other_json(folder: Path) -> dict[str, Path]:
     """
     for place in (folder, *called(folder, NOTE_FOLDERS)):
         files: dict[str, Path] = {}
-        for file in sorted(place.glob("*.json")):
+        for file in visible(place, "*.json"):
             if looks_like_coco(file):
                 split = re.sub(NOISE, "", file.stem, flags=re.IGNORECASE) or file.stem
                 files[file.stem if split in files else split] = file

@@ -21,6 +21,15 @@ def pictures_in(folder: Path) -> list[Path]:
     return sorted(filter(is_picture, folder.iterdir()))
 
 
+def visible(folder: Path, pattern: str) -> list[Path]:
+    """The files of a pattern, by name, without the hidden ones: macOS puts "._a.xml" beside a.xml."""
+    files = []
+    for file in sorted(folder.glob(pattern)):
+        if not file.name.startswith("."):
+            files.append(file)
+    return files
+
+
 def holds_pictures(folder: Path) -> bool:
     """Whether there is a picture in a folder itself."""
     return any(map(is_picture, folder.iterdir()))
@@ -30,7 +39,7 @@ def subfolders(folder: Path) -> list[Path]:
     """The folders in a folder, by name, without hidden ones."""
     folders = []
     for path in sorted(folder.iterdir()):
-        if path.is_dir() and not path.name.startswith("."):
+        if path.is_dir() and not path.name.startswith((".", "__MACOSX")):
             folders.append(path)
     return folders
 

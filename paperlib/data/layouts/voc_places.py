@@ -9,6 +9,7 @@ from paperlib.data.layouts.folders import (
     called,
     holds_pictures,
     subfolders,
+    visible,
 )
 
 HEAD = 4096                    # bytes of an XML file in which its first element stands
@@ -22,6 +23,7 @@ class VocPlaces:
     annotations: Path          # of one XML file an image
     pictures: Path
     every_annotation: tuple[Path, ...] = ()  # folders of all splits: they number their classes alike
+    by_folder: bool = False    # a split is a folder of its own, and no list
 
     @property
     def lists(self) -> Path:
@@ -41,7 +43,7 @@ def standard(folder: Path) -> VocPlaces:
 
 def splits_of(folder: Path) -> list[str]:
     """The lists in ImageSets/Main, without VOC's lists per class ("cat_train")."""
-    stems = {p.stem for p in (folder / "ImageSets" / "Main").glob("*.txt")}
+    stems = {p.stem for p in visible(folder / "ImageSets" / "Main", "*.txt")}
     return sorted(s for s in stems if "_" not in s or s.rpartition("_")[2] not in stems)
 
 
@@ -59,7 +61,7 @@ def voc_splits(folder: Path) -> dict[str | None, VocPlaces]:
             parts[sub.name] = places
     parts = parts or _parallel(folder)
     every = tuple(places.annotations for places in parts.values())
-    return {name: VocPlaces(p.top, p.annotations, p.pictures, every) for name, p in parts.items()}
+    return {name: VocPlaces(p.top, p.annotations, p.pictures, every, True) for name, p in parts.items()}
 
 
 def places_in(folder: Path) -> VocPlaces | None:
@@ -105,7 +107,7 @@ def _holds_annotations(folder: Path) -> bool:
 
     A broken one counts: its reader tells what is wrong.
     """
-    for file in sorted(folder.glob("*.xml"))[:20]:
+    for file in visible(folder, "*.xml")[:20]:
         with file.open("rb") as stream:
             head = stream.read(HEAD)
         if ONE_IMAGE.search(head) or b"<" not in head:

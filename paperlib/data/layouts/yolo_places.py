@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from paperlib.data.layouts.folders import holds_pictures, subfolders, within
+from paperlib.data.layouts.folders import holds_pictures, subfolders, visible, within
 from paperlib.data.record_checks.faults import read_lines
 from paperlib.data.record_checks.values import brief
 
@@ -29,7 +29,7 @@ def yolo_splits(folder: Path) -> dict[str | None, YoloPlaces]:
 
     Errors: ValueError naming a data.yaml that cannot be used.
     """
-    for file in sorted(folder.glob("*.y*ml"), key=_data_first):
+    for file in sorted(visible(folder, "*.y*ml"), key=_data_first):
         if parts := _of_yaml(file):
             return parts
     if (folder / "obj.data").is_file():
@@ -140,7 +140,7 @@ def _holds_labels(folder: Path) -> bool:
 
     A text without a line counts only beside others: a file of labels may be empty.
     """
-    for file in sorted(folder.glob("*.txt"))[:50]:
+    for file in visible(folder, "*.txt")[:50]:
         if file.name in NAME_FILES:
             continue
         with file.open("rb") as stream:

@@ -3,6 +3,7 @@ import re
 
 SIZE = "Pillow's Image.open(picture).size gives width and height in px; `data check --fix OUT` fills them in"
 HINTS = (                      # (in "record: found; expected", what to do); the first that matches counts
+    (r"no .*'(height|width)'.*; ", SIZE),
     (r"file_name '.*\\",
      "replace every backslash of the annotation file's names by '/', or use --fix OUT"),
     (r"file_name", "name each picture relative to the folder of pictures: 'a.jpg' or 'sub/a.jpg'"),
@@ -37,7 +38,7 @@ HINTS = (                      # (in "record: found; expected", what to do); the
     (r"near the median of its class", "look at the picture: is it the right class, the whole object?"),
     (r"as in the other images", "look at the picture: was the class forgotten?"),
     (r"polygons' extent", "take the box from the polygons, or draw the polygons again"),
-    (r"in both", "keep it in one of them: else scores are too good"),
+    (r"in both|the same \d+ images", "keep it in one of them: else scores are too good"),
     (r"no annotation record|in no split", "list it in a split, or move it away"),
     (r"fractions of the picture", "divide x and width by the picture's width, y and height by its height"),
     (r"class number", "add its name to the list of names, or correct the number"),

@@ -1,4 +1,4 @@
-"""What the options of `paperlib train` make of a run on pictures of one's own; for embedded sets they are off."""
+"""What the options of `paperlib train` make of a run on one's own pictures; embedded sets have them off."""
 
 import time
 from collections.abc import Callable
@@ -41,7 +41,7 @@ def is_of_ones_own(data: str) -> bool:
 
 
 def start_of(args, recipe, device):
-    """The recipe with what it starts from (training.start.Start), by --start, --preset and what is on disk."""
+    """The recipe with what it starts from (a `training.start.Start`): --start, --preset, what is on disk."""
     from paperlib.training.recipes import budget
     from paperlib.training.start import Start, choose
 
@@ -79,11 +79,12 @@ def watched(args, recipe, test, device, out: Path) -> Watched:
     if not at_once:
         raise ValueError(f"--checks {checks}: {args.system} is trained in stages; expected 0")
     file = out / f"{args.system}.best.pt"
-    return Watched(Best(test.subset(recipe.check_images), device, file, recipe.steps, checks, args.patience), others)
+    some = test.subset(recipe.check_images)
+    return Watched(Best(some, device, file, recipe.steps, checks, args.patience), others)
 
 
 def resumed(checkpoint: Path, steps: int) -> str:
-    """One line for a run that goes on from a checkpoint, else ""; a file that cannot be read is `fit`'s to refuse."""
+    """One line for a run that goes on from a checkpoint, else ""; `fit` refuses what cannot be read."""
     from paperlib.training.checkpoints import steps_in
 
     done = steps_in(checkpoint)
@@ -107,3 +108,19 @@ def cost(history: list[dict], device, started: float) -> str:
     if device.type == "cpu":
         unit = "core-seconds"
     return f"{len(history)} steps, {seconds:.0f} {unit}, {time.time() - started:.0f} s by the clock"
+
+
+def headline_of(scores: dict) -> dict[str, str]:
+    """The one score that a header of weights holds: AP, or the recall of the most proposals."""
+    from paperlib.watching.best import headline
+
+    name, value = headline(scores)
+    return {name: f"{value:.4f}"}
+
+
+def origin(device) -> dict[str, str]:
+    """The commit and version that weights were trained with."""
+    from paperlib.tables.records import provenance
+
+    facts = provenance(device)
+    return {key: str(facts[key]) for key in ("commit", "torch", "device")}

@@ -1,12 +1,11 @@
-"""The arguments of each command of the command line; what a command does is in `commands`, `look_commands`,
-`train_commands` and `weight_commands`."""
+"""The arguments of each command of the command line; what a command does is in the modules beside."""
 import argparse
 from collections.abc import Callable
 
-from paperlib import commands as run
-from paperlib import look_commands as look
-from paperlib import train_commands as learn
-from paperlib import weight_commands as keep
+from paperlib.commands import looking as look
+from paperlib.commands import measuring as run
+from paperlib.commands import training as learn
+from paperlib.commands import weights as keep
 from paperlib.papers.names import PAPERS
 
 DESCRIPTION = "The command line: `python -m paperlib COMMAND`, also installed as `paperlib`."
@@ -21,7 +20,7 @@ NOTEBOOKS = {  # what `paperlib notebooks COMMAND` does
     "picture": "draw the pictures of the README (data/readme.png) and of notebook 00 and the site",
     "site": "render to HTML with a front page",
     "export": "student, instructor, slides, grader or questions, then names: copies in build/export",
-    "lab": "copy into notebooks/work, to open in JupyterLab; copies that exist stay as they are",
+    "lab": "copy into work/, to open in JupyterLab; copies that exist stay as they are",
 }
 
 
@@ -59,7 +58,7 @@ RATE = arg("--lr", type=float, help="default: the budget's")
 
 
 def parser() -> argparse.ArgumentParser:
-    """The parser of the whole command line; `parse_args` gives a namespace whose `run` is the command's function."""
+    """The parser of the whole command line; `run` of what it parses is the command's function."""
     whole = argparse.ArgumentParser("paperlib", description=DESCRIPTION)
     parsers = whole.add_subparsers(required=True, metavar="COMMAND")
 
@@ -110,7 +109,7 @@ def training_commands(command: Callable) -> None:
         arg("--test-images", type=int, help="score on the first N images of it"),
         arg("--out", default="runs/train", help="folder for weights and checkpoint"),
         arg("--half", action="store_true", help="store 16-bit weights"),
-        arg("--start", help="coco, imagenet, mininet, random, or a file of weights; default: the best on disk"),
+        arg("--start", help="coco, imagenet, mininet, random, or a file; default: the best on disk"),
         arg("--accumulate", type=int, metavar="N", help="a batch in N parts, for a small memory"),
         arg("--checks", type=int, metavar="N", help="score N times on the way and keep the best weights"),
         arg("--patience", type=int, metavar="N", help="end after N checks without a better score"),
@@ -133,6 +132,9 @@ def training_commands(command: Callable) -> None:
         arg("--results", metavar="OUT.json", help="also write the detections as COCO's results file"),
     )
     command(keep.pretrain, arg("trunk"), PLAN, RATE, SEED, DEVICE)
+    sides = arg("--size", type=int, nargs="+", help="height [and width], multiples of 32; default: as trained")
+    weights = arg("weights", help="a RetinaNet or a Faster R-CNN that `paperlib train` wrote")
+    command(keep.export, weights, arg("out", metavar="OUT", help="a file that ends in .onnx or .pt2"), sides)
 
 
 def looking_commands(command: Callable) -> None:
@@ -214,4 +216,5 @@ def course_commands(command: Callable) -> None:
     )
 
 
-GROUPS = (data_commands, training_commands, looking_commands, paper_commands, measuring_commands, course_commands)
+GROUPS = (data_commands, training_commands, looking_commands, paper_commands, measuring_commands,
+          course_commands)

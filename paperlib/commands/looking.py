@@ -8,20 +8,30 @@ import math
 import sys
 from pathlib import Path
 
-from paperlib.commands import print_scores
+from paperlib.commands.measuring import print_scores
 
 
 def detect(args) -> int:
     """Run a detector on pictures: draw what it finds, and write it as COCO results."""
-    from paperlib import run_files
+    from paperlib.commands import run_files
     from paperlib.device import pick_device
-    from paperlib.report.detecting import detect_files, load_detector, summary, write_detections
+    from paperlib.report.detecting import (
+        detect_files,
+        is_published,
+        load_detector,
+        summary,
+        write_detections,
+    )
     from paperlib.report.picture_set import picture_files
+    from paperlib.training.weights import read_header
 
     _check_share("--threshold", args.threshold)
     out = run_files.writable(args.out, "results.json")
     files = picture_files(args.paths, except_in=out)
-    system, size = load_detector(args.weights), tuple(args.size) if args.size else None
+    system, size = load_detector(args.weights), tuple(args.size or ()) or None
+    if size is None and not is_published(args.weights) and "size" not in read_header(args.weights):
+        print(f"note: {args.weights} does not say at what size it was trained: pictures are taken as stored; "
+              "see --size", file=sys.stderr)
     detected = detect_files(system, files, pick_device(args.device), size)
     for line in detected.unreadable:
         print(f"note: left out: {line}", file=sys.stderr)
@@ -81,7 +91,7 @@ def check_page(args) -> None:
     if args.draws < 0:
         raise ValueError(f"--draws is {args.draws}; expected 0 or more")
     if args.report:
-        from paperlib import run_files
+        from paperlib.commands import run_files
 
         run_files.writable(Path(args.report).parent, Path(args.report).name)
 
@@ -118,8 +128,50 @@ def examined(args, system, dataset, device) -> list[dict]:
 
 def save_results(results: list[dict], path: str) -> None:
     """Write detections as COCO's results file. Errors: OSError where that cannot be."""
-    from paperlib import run_files
+    from paperlib.commands import run_files
 
     file = Path(path)
     run_files.writable(file.parent, file.name)
     file.write_text(json.dumps(results), encoding="utf-8")
+
+
+def other_splits(name: str, split: str | None) -> list:
+    """The other splits of a set, those that can be read: the doctor looks for the same pictures in them."""
+    from paperlib.data.named_sets import load, splits
+
+    sets = []
+    for other in splits(name):
+        if other is None or split in (None, other):
+            continue
+        try:
+            sets.append(load(name, other))
+        except (ValueError, KeyError, OSError) as error:
+            print(f"note: {other} is left out: {error.args[0]}", file=sys.stderr)
+    return sets
+
+
+def train_command(args) -> str:
+    """How the command begins that trains what the doctor was asked about."""
+    import shlex
+
+    words = ["paperlib", "train", args.system, "--data", args.data]
+    for name in ("split", "budget", "preset", "batch", "lr"):
+        value = getattr(args, name)
+        if value is not None:
+            words += [f"--{name}", str(value)]
+    for change in args.set:
+        words += ["--set", change]
+    scored_on = _scored_on(args.data, args.split)
+    if scored_on:
+        words += ["--test", scored_on]
+    return shlex.join(words)
+
+
+def _scored_on(name: str, split: str | None) -> str | None:
+    """The split that a model trained on another is best scored on; None where the set has no other."""
+    from paperlib.data.named_sets import splits
+
+    for other in ("val", "valid", "validation", "test"):
+        if other in splits(name) and split not in (None, other):
+            return other
+    return None

@@ -9,11 +9,12 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from paperlib import look_commands, run_files, run_options
-from paperlib.commands import print_scores
+from paperlib.commands import looking, run_files, run_options
+from paperlib.commands.measuring import print_scores
 from paperlib.failures import message_of
 
-BAR = "{desc} {percentage:3.0f}%|{bar}| {n_fmt} of {total_fmt} steps, {elapsed} gone, about {remaining} left{postfix}"
+BAR = ("{desc} {percentage:3.0f}%|{bar}| {n_fmt} of {total_fmt} steps, {elapsed} gone, "
+       "about {remaining} left{postfix}")
 VALIDATION = ("val", "valid", "validation")  # names of one thing; which one a set has is nobody's choice
 
 
@@ -66,9 +67,7 @@ def train(args) -> None:
     from paperlib.systems.registry import SYSTEMS
     from paperlib.training import trainer
     from paperlib.training.recipes import tested
-    from paperlib.training.trained import compare, nothing_in, tells_classes
-    from paperlib.training.weights import save_weights
-    from paperlib.watching.curves import plot
+    from paperlib.training.trained import compare, nothing_in, scored_on_itself, tells_classes
 
     started, out = time.time(), run_files.writable(args.out, f"{args.system}.safetensors")
     device, steps_done = pick_device(args.device), []
@@ -79,6 +78,7 @@ def train(args) -> None:
 
     def begin(dataset):
         _note(nothing_in(test, "score"))
+        _note(scored_on_itself(dataset, test))
         if tells_classes(SYSTEMS[args.system]):
             _note(compare(dataset.classes, test, f"{dataset.name} has"))
         return start.fill
@@ -98,15 +98,23 @@ def train(args) -> None:
     if ranks()[0]:
         return  # torchrun: the first process scores and writes
     run_options.say(watched.end(system, len(history)))
+    _keep(args, system, history, test, device, out, started)
+
+
+def _keep(args, system, history: list[dict], test, device, out: Path, started: float) -> None:
+    """Write a run's weights and curves, score the weights as they are stored, and print what came of it."""
+    from paperlib.training.weights import save_weights
+    from paperlib.watching.curves import plot
+
     seconds = sum(record["seconds"] for record in history)
     facts = {"budget": args.budget or "", "steps": str(len(history)), "seed": str(args.seed),
-             "seconds": f"{seconds:.0f}", **_origin(device)}
+             "seconds": f"{seconds:.0f}", **run_options.origin(device)}
     path = save_weights(out / f"{args.system}.safetensors", args.system, system, args.half, **facts)
     scores = _scored(path, test, device, f"the trained weights are in {path}, for `paperlib eval`")
-    save_weights(path, args.system, system, args.half, **facts, **_headline(scores))
-    run_files.tidy(checkpoint)
-    picture = plot(history, path.with_suffix(".png"))
-    print(f"{run_options.cost(history, device, started)}, loss {history[-1]['loss']:.4f}; {path}, {picture.name}")
+    save_weights(path, args.system, system, args.half, **facts, **run_options.headline_of(scores))
+    run_files.tidy(out / f"{args.system}.checkpoint")
+    picture, loss = plot(history, path.with_suffix(".png")), history[-1]["loss"]
+    print(f"{run_options.cost(history, device, started)}, loss {loss:.4f}; {path}, {picture.name}")
     print_scores(scores, args.json, test.name)
 
 
@@ -123,28 +131,12 @@ def _scored(path: Path, test, device, kept: str) -> dict:
         raise ValueError(f"{message_of(error)}; {kept}") from None
 
 
-def _headline(scores: dict) -> dict[str, str]:
-    """The one score that a header holds: AP, or the recall of the most proposals."""
-    from paperlib.watching.best import headline
-
-    name, value = headline(scores)
-    return {name: f"{value:.4f}"}
-
-
 def _note(text: str) -> None:
     """A line that is no result: to stderr, once."""
     from paperlib.distributed import ranks
 
     if text and ranks()[0] == 0:
         print(f"note: {text}", file=sys.stderr)
-
-
-def _origin(device) -> dict[str, str]:
-    """The commit and version that weights were trained with."""
-    from paperlib.tables.records import provenance
-
-    facts = provenance(device)
-    return {key: str(facts[key]) for key in ("commit", "torch", "device")}
 
 
 def _loss_bar(run, total: int, desc: str, is_over=lambda: False):
@@ -169,7 +161,7 @@ def eval_(args) -> None:
     from paperlib.training.trained import category_ids, compare, nothing_in, tells_classes
     from paperlib.training.weights import load_weights, read_header
 
-    look_commands.check_page(args)
+    looking.check_page(args)
     device, system = pick_device(args.device), load_weights(args.weights, args.system)
     if args.size:
         system.trained = replace(system.trained, size=_size(args))
@@ -188,7 +180,7 @@ def eval_(args) -> None:
         raise ValueError(nothing)
     results = None
     if args.report or args.results:
-        results = look_commands.examined(args, system, dataset, device)
+        results = looking.examined(args, system, dataset, device)
     print_scores(evaluate(system, dataset, device, results=results), args.json, dataset.name)
 
 
@@ -203,12 +195,15 @@ def doctor(args) -> int:
 
     stored = load_weights(args.weights) if args.weights else None
     dataset, device = load(args.data, args.split), pick_device(args.device)
+    others = looking.other_splits(args.data, args.split)
     if stored:
         system, cfg = read_header(args.weights)["system"], override(stored.cfg, args.set)
         size = _size(args) or stored.trained.size
-        findings = examine(dataset, cfg, size, system, device=device, known=stored.trained.classes)
+        findings = examine(dataset, cfg, size, system, args.steps, device, known=stored.trained.classes,
+                           others=others)
     else:
         recipe = _recipe(args)
         cfg = system_config(args.system, recipe, len(dataset.classes), args.set)
-        findings = examine(dataset, cfg, recipe.size, args.system, device=device)
+        findings = examine(dataset, cfg, recipe.size, args.system, args.steps, device, others=others,
+                           command=looking.train_command(args))
     return int(any(finding.serious for finding in findings))
