@@ -19,7 +19,7 @@ NOTEBOOKS = {  # what `paperlib notebooks COMMAND` does
     "readme": "fill the README's list of notebooks, counts of verdicts and table of speed",
     "picture": "draw the pictures of the README (data/readme.png) and of notebook 00 and the site",
     "site": "render to HTML with a front page",
-    "export": "student, instructor, slides, grader or questions, then names: copies in build/export",
+    "export": "student, instructor, slides, grader, otter or questions, then names: into build/export",
     "lab": "copy into work/, to open in JupyterLab; copies that exist stay as they are",
 }
 
