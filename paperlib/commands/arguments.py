@@ -132,7 +132,7 @@ def training_commands(command: Callable) -> None:
         arg("--results", metavar="OUT.json", help="also write the detections as COCO's results file"),
     )
     command(keep.pretrain, arg("trunk"), PLAN, RATE, SEED, DEVICE)
-    sides = arg("--size", type=int, nargs="+", help="height [and width], multiples of 32; default: as trained")
+    sides = arg("--size", type=int, nargs="+", help="height [width], multiples of 32; default: as trained")
     weights = arg("weights", help="a RetinaNet or a Faster R-CNN that `paperlib train` wrote")
     command(keep.export, weights, arg("out", metavar="OUT", help="a file that ends in .onnx or .pt2"), sides)
 
