@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from paperlib.course import copies, export_files, page_text, site_pages, twins
+from paperlib.course import export_files, page_text, site_pages, twins
 from paperlib.teach import course_files
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(
@@ -128,7 +128,7 @@ def test_a_deck_needs_no_network_and_fits_its_screen(name, page, tmp_path):
 def lab(tmp_path_factory):
     """The address of a JupyterLab on copies of the notebooks, at the smoke budget."""
     folder = tmp_path_factory.mktemp("lab")
-    copies.working_copies(NOTEBOOKS, twins.NOTEBOOKS, folder)
+    export_files.working_copies(NOTEBOOKS, twins.NOTEBOOKS, folder)
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]

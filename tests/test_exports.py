@@ -7,7 +7,7 @@ import nbformat
 import pytest
 
 from paperlib.__main__ import main
-from paperlib.course import exercise_cells, exports, question_files, slides, twins
+from paperlib.course import assignments, exercise_cells, exports, question_files, slides, twins
 from paperlib.teach import course_files, exercises, questions
 
 NAME = "02_scoring"
@@ -59,7 +59,7 @@ def test_instructor_copies_tell_what_to_ask_and_what_goes_wrong(stored):
 @pytest.mark.parametrize("answer, score", [("right", 1), ("wrong", 0), ("left open", 0)])
 def test_an_assignment_grades_itself(stored, answer, score, capsys):
     """As nbgrader does: solutions cut out or replaced, then every cell, counting the tests that pass."""
-    copy = exports.grader(NAME, stored)
+    copy = assignments.grader(NAME, stored)
     notes = {note.name: note for note in course_files.read(NAME).exercise}
     region = re.compile(r"### BEGIN SOLUTION.*### END SOLUTION", re.DOTALL)
     names = iter(notes)
@@ -89,7 +89,7 @@ def test_an_assignment_grades_itself(stored, answer, score, capsys):
 
 
 def test_marks_of_nbgrader_are_complete_and_hide_the_checks(stored):
-    copy = exports.grader(NAME, stored)
+    copy = assignments.grader(NAME, stored)
     nbformat.validate(copy)
     marks = [cell.metadata["nbgrader"] for cell in copy.cells if cell.cell_type == "code"]
     identities = [mark["grade_id"] for mark in marks]
@@ -98,6 +98,29 @@ def test_marks_of_nbgrader_are_complete_and_hide_the_checks(stored):
         if cell.cell_type == "code" and cell.metadata["nbgrader"]["grade"]:
             hidden = re.sub(r"### BEGIN HIDDEN TESTS.*?### END HIDDEN TESTS", "", cell.source, flags=re.DOTALL)
             assert hidden.strip() == ""
+
+
+def test_the_source_for_otter_tests_each_answer_by_a_hidden_function(stored, capsys):
+    copy = assignments.otter(NAME, stored)
+    nbformat.validate(copy)
+    raw = [cell.source for cell in copy.cells if cell.cell_type == "raw"]
+    assert raw[0].startswith("# ASSIGNMENT CONFIG") and sum(text.startswith("# BEGIN QUESTION") for text in raw) == 3
+    assert [text.split()[1] for text in raw[1:]].count("BEGIN") == [text.split()[1] for text in raw[1:]].count("END")
+    tests = [cell.source for cell in copy.cells if cell.source.startswith("# HIDDEN\n")]
+    for cells, test in zip(exercise_cells.exercises(stored), tests, strict=True):
+        for answer, accepted in ((cells.solution, True), (course_files.exercise(cells.name).wrong[0].code, False)):
+            world = {}
+            exec(exercise_cells.standalone(stored, cells), world)
+            exec(answer, world)
+            alone = {}  # Otter calls the test outside of the learner's notebook
+            exec(test, alone)
+            (name,) = [name for name in alone if name.startswith("test_")]
+            given = world[next(name for name in world if name.startswith("my_"))]
+            try:
+                alone[name](given)
+                assert accepted, cells.name
+            except AssertionError:
+                assert not accepted, cells.name
 
 
 def test_a_deck_has_sections_pictures_and_questions_with_notes(stored):
@@ -199,4 +222,4 @@ def test_the_command_writes_each_kind(tmp_path, capsys):
     page = (tmp_path / "slides" / "00_start_here_slides.html").read_text(encoding="utf-8")
     assert "https:" not in re.sub(r"<a [^>]*>", "", page) and page.count("<section") > 10
     assert main(["notebooks", "export", "posters", "--out", str(tmp_path)]) == 2
-    assert "expected one of student, instructor, slides, grader, questions" in capsys.readouterr().err
+    assert "expected one of student, instructor, slides, grader, otter, questions" in capsys.readouterr().err

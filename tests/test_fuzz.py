@@ -23,7 +23,7 @@ from test_evaluate import KEYS, oracle
 from test_voc import thing
 
 from paperlib.__main__ import main
-from paperlib.arguments import parser
+from paperlib.commands.arguments import parser
 from paperlib.data import named_sets
 from paperlib.scoring.result_files import score_files
 

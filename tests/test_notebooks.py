@@ -106,6 +106,8 @@ def test_lint_reports_a_missing_and_an_unreadable_file(folder):
         lint("01_tiny", folder)
     (folder / "01_tiny.ipynb").unlink()
     assert "missing" in lint("01_tiny", folder)[0]
+    with pytest.raises(ValueError, match=r"01_tiny\.ipynb is missing; `paperlib notebooks sync 01_tiny`"):
+        twins.read(folder / "01_tiny.ipynb")
 
 
 def test_urls_fractions_and_markup_are_not_paths(folder):

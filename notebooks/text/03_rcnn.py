@@ -669,6 +669,14 @@ rows = [{"stage": f"{stage} ({split})", "core-seconds": spent, "an image": spent
 draw.table(pd.DataFrame(rows).set_index("stage"), f"The live run: {len(train_set)} training images, {len(test)} test images, {source.keep} regions each; "
            f"{stored / len(train_set) / 2**20:.2f} MiB of features on disk for each training image", digits=2)
 
+# %%
+runs = compare.measured("fast_rcnn/4", shown_at)
+bills = []
+for net in "SML":
+    seconds = [np.median(runs[name]["seconds"]) if runs.get(name, {}).get("seconds") else np.nan for name in (f"R-CNN {net}", f"FRCN {net}")]
+    bills.append({"network": net, "R-CNN": seconds[0], "Fast R-CNN": seconds[1], "times": seconds[0] / seconds[1]})
+draw.table(pd.DataFrame(bills).set_index("network"), "Core-seconds of a recorded run, training and test: 1,000 and 500 images, 500 regions for R-CNN, 1,000 for Fast R-CNN")
+
 # %% [markdown]
 # Features dominate: the same pixels pass the network hundreds of times. **Fast R-CNN** (notebook 04) computes the map once an image
 # and reads each region from it; then features need not be kept, so fine-tuning, classes and boxes can be one training, and the softmax

@@ -62,6 +62,7 @@ from paperlib.teach.widgets import explore, frames
 from paperlib.training.recipes import budget, system_config
 from paperlib.training.weights import load_weights
 
+# %%
 draw.style()
 device, plan = pick_device(DEVICE), budget(BUDGET)
 DATA = small_copy(DATA, SIZE)

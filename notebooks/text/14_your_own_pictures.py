@@ -58,6 +58,7 @@ from paperlib.teach.labeller.labelling import Labelling
 from paperlib.teach.twenty_pictures import contents, twenty_pictures
 from paperlib.teach.widgets import explore, frames
 
+# %%
 draw.style()
 seed_all(SEED)
 device, smoke = pick_device(DEVICE), BUDGET == "smoke"

@@ -19,7 +19,7 @@ NOTEBOOKS = {  # what `paperlib notebooks COMMAND` does
     "readme": "fill the README's list of notebooks, counts of verdicts and table of speed",
     "picture": "draw the pictures of the README (data/readme.png) and of notebook 00 and the site",
     "site": "render to HTML with a front page",
-    "export": "student, instructor, slides, grader or questions, then names: copies in build/export",
+    "export": "student, instructor, slides, grader, otter or questions, then names: into build/export",
     "lab": "copy into work/, to open in JupyterLab; copies that exist stay as they are",
 }
 
@@ -132,7 +132,7 @@ def training_commands(command: Callable) -> None:
         arg("--results", metavar="OUT.json", help="also write the detections as COCO's results file"),
     )
     command(keep.pretrain, arg("trunk"), PLAN, RATE, SEED, DEVICE)
-    sides = arg("--size", type=int, nargs="+", help="height [and width], multiples of 32; default: as trained")
+    sides = arg("--size", type=int, nargs="+", help="height [width], multiples of 32; default: as trained")
     weights = arg("weights", help="a RetinaNet or a Faster R-CNN that `paperlib train` wrote")
     command(keep.export, weights, arg("out", metavar="OUT", help="a file that ends in .onnx or .pt2"), sides)
 

@@ -8,7 +8,7 @@ import os
 import re
 from pathlib import Path
 
-from paperlib.course import copies, export_files, readme_sections, site_pages, twins
+from paperlib.course import export_files, readme_sections, site_pages, twins
 from paperlib.course.lint import lint
 from paperlib.course.run import Outcome, nbval, papermill, report, run_all
 from paperlib.course.skeleton import skeleton
@@ -123,7 +123,7 @@ def picture(args) -> int:
 
 def lab(args) -> int:
     """Put copies to work in into the folder work, where git does not look; yours are never written over."""
-    copied, kept = copies.working_copies(twins.names(args.names, args.folder), args.folder, args.out)
+    copied, kept = export_files.working_copies(twins.names(args.names, args.folder), args.folder, args.out)
     print(f"{args.out}: {len(copied)} copied, {len(kept)} kept as you left them")
     if kept:
         print("  delete one there to have it anew from the course")

@@ -1,12 +1,36 @@
-"""What `paperlib notebooks export KIND` writes: copies of the notebooks, decks and question banks."""
+"""What `paperlib notebooks export KIND` and `lab` write: copies of the notebooks, decks, question banks."""
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 from nbformat import NotebookNode
 
-from paperlib.course import copies, exports, page_text, question_files, slides, twins
+from paperlib.course import assignments, exports, page_text, question_files, slides, twins
 from paperlib.teach import course_files
+
+
+def working_copies(names: list[str], folder: Path, out: Path) -> tuple[list[str], list[str]]:
+    """Copy stored notebooks and their pictures into `out`, except those that are there already.
+
+    Gives the names that were copied and those that were kept, since somebody may have worked in them.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    copied, kept = [], []
+    for name in names:
+        target = out / f"{name}.ipynb"
+        if target.exists():
+            kept.append(name)
+        else:
+            shutil.copyfile(folder / f"{name}.ipynb", target)
+            copied.append(name)
+    copy_pictures(folder, out)
+    return copied, kept
+
+
+def copy_pictures(folder: Path, out: Path) -> None:
+    """Put the pictures that Markdown cells show beside copies of the notebooks."""
+    for picture in sorted(folder.glob("*.png")):
+        shutil.copyfile(picture, out / picture.name)
 
 
 def _copies(make: Callable[[str, NotebookNode], NotebookNode | None]) -> Callable:
@@ -14,7 +38,7 @@ def _copies(make: Callable[[str, NotebookNode], NotebookNode | None]) -> Callabl
     def write(names: list[str], folder: Path, out: Path) -> list[Path]:
         written = []
         out.mkdir(parents=True, exist_ok=True)
-        copies.copy_pictures(folder, out)
+        copy_pictures(folder, out)
         for name in names:
             copy = make(name, twins.read(folder / f"{name}.ipynb"))
             if copy is not None:
@@ -63,4 +87,4 @@ def questions(names: list[str], folder: Path, out: Path) -> list[Path]:
 
 
 KINDS = {"student": _copies(exports.student), "instructor": _copies(exports.instructor), "slides": decks,
-         "grader": _copies(exports.grader), "questions": questions}
+         "grader": _copies(assignments.grader), "otter": _copies(assignments.otter), "questions": questions}

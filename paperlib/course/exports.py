@@ -1,7 +1,5 @@
-"""Copies of a notebook for students, for whoever teaches and for graders, all made from the stored one."""
-import ast
+"""Copies of a notebook for students and for whoever teaches, made from the stored one."""
 import re
-import textwrap
 
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
@@ -11,7 +9,6 @@ from paperlib.teach import course_files
 from paperlib.teach.course_files import CourseFile, Exercise, Moment
 
 FOLDED = re.compile(r"\n*<details>.*?</details>\n*", re.DOTALL)
-NBGRADER = {"schema_version": 3, "task": False}
 
 
 def student(name: str, notebook: NotebookNode) -> NotebookNode:
@@ -83,46 +80,3 @@ def _wrong_answers(notes: Exercise) -> str:
     for wrong in notes.wrong:
         blocks.append(f"> {wrong.why}\n\n```python\n{wrong.code.strip()}\n```")
     return "> **Common wrong answers**\n\n" + "\n\n".join(blocks)
-
-
-def grader(name: str, notebook: NotebookNode) -> NotebookNode | None:
-    """The exercises alone, as an assignment of nbgrader: solutions and checks are marked as hidden.
-
-    It runs without the notebook. None where the notebook has no exercises.
-    """
-    listed = exercise_cells.exercises(notebook)
-    if not listed:
-        return None
-    title = re.match(r"# (.+)", notebook.cells[0].source)[1]
-    points = sum(course_files.exercise(cells.name).points for cells in listed)
-    cells = [new_markdown_cell(f"# {title}: assignment\n\n{points} points. Run the cells in their order.")]
-    for number, one in enumerate(listed, 1):
-        notes = course_files.exercise(one.name)
-        identity = re.sub(r"\W+", "-", one.name.lower())
-        cells.append(new_markdown_cell(f"## {number}. {one.name} ({notes.points} points)\n\n{one.statement}"))
-        cells.append(_marked(exercise_cells.standalone(notebook, one), f"{identity}-setup", locked=True))
-        cells.append(_marked(_with_marks(one.solution), identity, solution=True))
-        test = f'{one.check}\nfrom paperlib.teach.exercises import results\nassert results["{one.name}"]'
-        hidden = f"### BEGIN HIDDEN TESTS\n{test}\n### END HIDDEN TESTS"
-        cells.append(_marked(hidden, f"{identity}-test", locked=True, grade=True, points=notes.points))
-    return new_notebook(cells=cells, metadata=twins.METADATA)
-
-
-def _marked(code: str, identity: str, locked: bool = False, grade: bool = False, solution: bool = False,
-            points: int | None = None) -> NotebookNode:
-    """A code cell with nbgrader's metadata."""
-    marks = {**NBGRADER, "grade_id": identity, "locked": locked, "grade": grade, "solution": solution}
-    if points is not None:
-        marks["points"] = points
-    return new_code_cell(code, id=identity[:64], metadata={"nbgrader": marks})
-
-
-def _with_marks(solution: str) -> str:
-    """A solution whose last function's body nbgrader cuts out."""
-    node = ast.parse(solution).body[-1]
-    lines = solution.strip("\n").splitlines()
-    first = node.body[0].lineno - 1
-    indent = " " * node.body[0].col_offset
-    body = textwrap.dedent("\n".join(lines[first:]))
-    inside = textwrap.indent(f"### BEGIN SOLUTION\n{body}\n### END SOLUTION", indent)
-    return "\n".join([*lines[:first], inside])

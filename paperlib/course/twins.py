@@ -57,7 +57,10 @@ def read_twin(name: str, folder: Path = NOTEBOOKS) -> NotebookNode:
 
 
 def read(path: Path) -> NotebookNode:
-    """An ipynb. Errors: ValueError naming the file when it is not a notebook."""
+    """An ipynb. Errors: ValueError naming the file when it is missing or not a notebook."""
+    if not path.exists():
+        raise ValueError(f"{path.name} is missing; `paperlib notebooks sync {path.stem}` makes it "
+                         "from its twin")
     try:
         return nbformat.read(path, as_version=4)
     except Exception as error:  # nbformat raises several kinds for one cause

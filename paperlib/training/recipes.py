@@ -2,6 +2,7 @@
 
 import os
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -95,15 +96,19 @@ def budget(name: str | None = None) -> Budget:
     return known[name]
 
 
-def system_config(system: str, recipe: Recipe, num_classes: int, changes: dict | list[str] = ()):
-    """The resolved configuration of one run: the system's preset, the budget's overrides,
-    then the row's own."""
+def preset(system: str, name: str) -> Callable:
+    """What makes a system's configuration of this size. Errors: KeyError, with the names that there are."""
     from paperlib.systems.registry import PRESETS
 
     if system not in PRESETS:
         raise KeyError(f"unknown system {system!r}; expected one of {', '.join(PRESETS)}")
-    presets = PRESETS[system]
-    if recipe.preset not in presets:
-        raise KeyError(f"system {system!r} has no preset {recipe.preset!r}; it has {', '.join(presets)}")
-    cfg = override(presets[recipe.preset](), {"num_classes": num_classes})
+    if name not in PRESETS[system]:
+        raise KeyError(f"system {system!r} has no preset {name!r}; it has {', '.join(PRESETS[system])}")
+    return PRESETS[system][name]
+
+
+def system_config(system: str, recipe: Recipe, num_classes: int, changes: dict | list[str] = ()):
+    """The resolved configuration of one run: the system's preset, the budget's overrides,
+    then the row's own."""
+    cfg = override(preset(system, recipe.preset)(), {"num_classes": num_classes})
     return override(override(cfg, recipe.set), changes)

@@ -16,6 +16,7 @@ from paperlib.systems.class_columns import take_over
 from paperlib.systems.presets import faster_rcnn, retinanet
 from paperlib.systems.registry import PRESETS
 from paperlib.training.recipes import Recipe, budget
+from paperlib.training.recipes import preset as preset_of
 from paperlib.training.trained import trained
 from paperlib.training.weights import flat_config, load_weights
 
@@ -39,8 +40,10 @@ def choose(system: str, recipe: Recipe, start: str | None = None, preset: str | 
 
     Without a preset a GPU gets torchvision's COCO detector or a ResNet-50, a CPU a ResNet-18, each only where
     its weights lie in torch's cache; the budget's own small network and MiniNet's weights otherwise.
-    Errors:  ValueError for a start that the system or the preset cannot have; FileNotFoundError.
+    Errors:  KeyError for a preset that the system lacks; ValueError for a start that the system or the preset
+             cannot have; FileNotFoundError.
     """
+    preset_of(system, preset or recipe.preset)
     if start is not None and start not in STARTS:
         return _from_file(system, recipe, Path(start))
     kinds = [start] if start else ["coco", "imagenet", "mininet", "random"]

@@ -146,7 +146,7 @@ def nothing_in(dataset: DetectionSet, purpose: str) -> str:
 
 
 def scored_on_itself(train: DetectionSet, test: DetectionSet) -> str:
-    """One line for a test set that shares pictures with the training, whose scores are too good; else ""."""
+    """One line for a test set of which pictures are trained on, which makes scores too good; else ""."""
     common = len(set(train.files) & set(test.files))
     if not common:
         return ""

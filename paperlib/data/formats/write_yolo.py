@@ -22,7 +22,8 @@ def write_yolo(out: Path, split: str | None, dataset: DetectionSet, names: dict[
                          "expected each once")
     for name in dataset.classes:
         if re.search("[\ud800-\udfff]", name):
-            raise ValueError(f"{dataset.name}: found the name {name!r}; expected one that a text file can hold")
+            raise ValueError(f"{dataset.name}: found the name {name!r}; "
+                             "expected one that a text file can hold")
     split = split or "train"
     with_polygons = _all_polygons(dataset)
     for folder in ("images", "labels"):
