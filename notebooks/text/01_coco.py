@@ -4,7 +4,7 @@
 # **Paper:** Lin and others, *Microsoft COCO: Common Objects in Context* (arXiv 1405.0312), read as chapter 2 and
 # appendices A and B of T.-Y. Lin's thesis. **Before this:** nothing but notebook 00.
 #
-# <!-- minutes -->reading: about 20 min; CPU: 4 min on 2 CPU cores; older CPU: 2 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
+# <!-- minutes -->reading: about 20 min; CPU: 0.5 min on 2 CPU cores; older CPU: 2 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
 # Everything runs on a CPU. Nothing is trained here: the subject is what detectors learn *from*.
 
 # %% tags=["parameters"]
