@@ -23,7 +23,7 @@ from paperlib.systems.fast_rcnn import FastRCNN
 from paperlib.systems.presets import fast_rcnn
 from paperlib.tables.row_jobs import jobs_of
 from paperlib.training.post_training import fc7_pages
-from paperlib.training.recipes import Recipe, budget
+from paperlib.training.recipes import Recipe, budget, preset
 from paperlib.training.svms import SVMConfig, train_svms
 from paperlib.training.trainer import train
 
@@ -105,7 +105,7 @@ def test_every_row_is_a_configuration_and_its_claims_have_rows():
     plan = budget("smoke")
     for table in ("1", "4", "5", "6", "7", "8", "text"):
         for job in jobs_of(f"fast_rcnn/{table}", plan, seeds=1):
-            override(fast_rcnn.small(), job.changes)
+            override(preset(job.system, "small")(), job.changes)
     more = {job.row: job.recipe for job in jobs_of("fast_rcnn/1", plan, seeds=1)}["FRCN, 07+12"]
     assert (more.train_images, more.steps) == (3 * 32, 9)
     turned = {job.row: job.changes for job in jobs_of("fast_rcnn/6", plan, seeds=1)}
