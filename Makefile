@@ -11,7 +11,7 @@ READY := $(VENV)/.ready
 export OMP_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 
-.PHONY: setup notebooks test lab tables bench gpu site lock lint clean
+.PHONY: setup notebooks test test-browser lab tables bench gpu site lock lint clean
 
 setup: $(READY)
 
@@ -31,8 +31,15 @@ test: $(READY)
 	$(PY) -m pytest tests
 	$(PY) -m paperlib notebooks check --budget smoke --jobs $(JOBS)
 
+# In a real browser and a real JupyterLab; the packages are not in the lock, as nothing else needs them.
+test-browser: $(READY)
+	$(UV) pip install --quiet --python $(PY) --group browser
+	$(PY) -c "import shutil, subprocess, sys; shutil.which('chromium') or subprocess.run([sys.executable, '-m', 'playwright', 'install', '--with-deps', 'chromium'], check=True)"
+	PAPERLIB_BROWSER=1 $(PY) -m pytest tests/test_browser.py
+
 lab: $(READY)
-	$(PY) -m jupyterlab notebooks
+	$(PY) -m paperlib notebooks lab
+	$(PY) -m jupyterlab work
 
 tables: $(READY)
 	$(PY) -m paperlib table all --budget $(BUDGET) --jobs $(JOBS)

@@ -1,33 +1,24 @@
 """The command line: `python -m paperlib COMMAND`, also installed as `paperlib`."""
 
-import argparse
 import os
 import sys
+import traceback
 import warnings
 
-from paperlib import commands as run
-from paperlib import train_commands as learn
-from paperlib.papers.names import PAPERS
+from paperlib import failures
+from paperlib.commands.arguments import parser
 
 USUAL = warnings.formatwarning
 HERE = os.path.dirname(__file__)
-NOTEBOOKS = {  # what `paperlib notebooks COMMAND` does
-    "new": "begin one notebook from the skeleton; give its name, such as 15_my_paper",
-    "run": "execute into build/notebooks; the stored notebooks stay as they are",
-    "check": "run under nbval, then once more with the exercises solved",
-    "store": "execute, and keep outputs, minutes and banners where nothing is wrong",
-    "sync": "make each ipynb from its text twin; outputs of unchanged cells stay",
-    "lint": "print every fault of the stored notebooks",
-    "readme": "fill the README's list of notebooks, counts of verdicts and table of speed",
-    "picture": "draw the README's picture, data/readme.png",
-    "site": "render to HTML with an index page",
-}
-
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command. Bad input ends with one line on stderr and exit status 2; an interrupt with 130."""
+    """Run one command. Bad input ends with one line on stderr and exit status 2; an interrupt with 130.
+
+    An error that nobody foresaw is one line as well, with its kind and place, and status 3; `--debug` shows
+    the whole traceback of either.
+    """
     _speak_plainly()
-    args = _parser().parse_args(argv)
+    args = parser().parse_args(argv)
     try:
         return args.run(args) or 0
     except KeyboardInterrupt as stop:  # a command that keeps something says where
@@ -35,9 +26,11 @@ def main(argv: list[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         return 0
-    except (ValueError, KeyError, OSError, FloatingPointError) as error:
-        print(f"paperlib: {run.message_of(error)}", file=sys.stderr)
-        return 2
+    except Exception as error:
+        if args.debug:
+            traceback.print_exc()
+        print(f"paperlib: {failures.line_of(error)}", file=sys.stderr)
+        return 2 if failures.is_written(error) else failures.UNEXPECTED_STATUS
 
 
 def _speak_plainly() -> None:
@@ -52,141 +45,6 @@ def _note(message, category, filename, *rest, **more) -> str:
     if filename.startswith(HERE):
         return f"paperlib: note: {message}\n"
     return USUAL(message, category, filename, *rest, **more)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("paperlib", description=__doc__)
-    parsers = parser.add_subparsers(required=True, metavar="COMMAND")
-
-    def command(function, *arguments, **looks):
-        name, first_line = function.__name__.rstrip("_"), function.__doc__.splitlines()[0]
-        sub = parsers.add_parser(name, help=first_line, description=function.__doc__, **looks)
-        sub.set_defaults(run=function)
-        for names, options in arguments:
-            sub.add_argument(*names, **options)
-
-    def arg(*names, **options):
-        return names, options
-
-    device = arg("--device", help="cpu, cuda[:N] or mps; default: the best there is")
-    as_json = arg("--json", action="store_true", help="print JSON")
-    split = arg("--split", help="which part of the data set, e.g. train, val, test")
-    plan = arg("--budget", help="smoke, mini, gpu or paper; default: PAPERLIB_BUDGET or mini")
-    seed = arg("--seed", type=int, default=0)
-    changes = arg(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="one field of the configuration, e.g. loss.gamma=0",
-    )
-    recipe = (
-        plan,
-        changes,
-        arg("--steps", type=int),
-        arg("--batch", type=int),
-        arg("--lr", type=float),
-        arg("--preset", help="tiny, resnet50, ..."),
-        arg("--images", type=int, help="train on the first N images"),
-        arg("--size", type=int, nargs="+", help="shorter [and longest] side, px"),
-        device,
-    )
-    system = arg("system", help="e.g. retinanet")
-
-    command(run.info, device)
-    command(
-        run.data,
-        arg("action", choices=["build", "download", "check", "statistics"]),
-        arg("name", help="name or path of a data set"),
-        split,
-    )
-    command(
-        learn.train,
-        system,
-        arg("--data", help="name or path; default: the budget's"),
-        split,
-        arg("--test", help="split to score on"),
-        arg("--test-images", type=int, help="score on the first N images of it"),
-        arg("--out", default="runs/train", help="folder for weights and checkpoint"),
-        arg("--half", action="store_true", help="store 16-bit weights"),
-        seed,
-        as_json,
-        *recipe,
-    )
-    command(
-        learn.eval_,
-        system,
-        arg("--weights", required=True),
-        arg("--data", help="name or path; default: what the weights were scored on"),
-        split,
-        arg("--test-images", type=int, help="score on the first N images of it"),
-        arg("--size", type=int, nargs="+", help="shorter [and longest] side, px; default: as trained"),
-        device,
-        as_json,
-    )
-    command(
-        run.score,
-        arg("truth", metavar="GT.json"),
-        arg("results", metavar="RESULTS.json"),
-        arg("--type", choices=["bbox", "segm"], default="bbox"),
-        as_json,
-    )
-    command(
-        run.table,
-        arg("id", help="e.g. focal_loss/1b, or all"),
-        plan,
-        arg("--rows", nargs="+", metavar="LABEL", help="only these rows, after the table's id"),
-        arg("--seeds", type=int),
-        arg("--jobs", type=int, default=1),
-        arg("--show", action="store_true", help="only print"),
-        device,
-    )
-    command(run.published, as_json)
-    command(
-        run.claims,
-        arg("what", nargs="?", choices=["check"], help="check: examine runs of yours, a file of records"),
-        arg("file", nargs="?", metavar="RECORDS.jsonl"),
-        as_json,
-        plan,
-        arg("--paper", choices=PAPERS),
-        arg("--verdict", help="such as 'holds, larger', contradicted or 'not run'"),
-    )
-    command(run.scorecard, plan, arg("--out", default="build/scorecard.html"))
-    command(
-        run.bench,
-        arg("what", nargs="?", choices=["peers", "claims", "world", "world3"], default="peers"),
-        arg("--ids", help="claims, probes or rows, comma-separated; default: all that there are"),
-        arg("--repeats", type=int, default=9),
-        arg("--full", action="store_true", help="peers: also score 5,000 images"),
-        arg("--shrink", type=int, help="peers: divide the sides of images; default: 2 on a CPU, 1 on a GPU"),
-        arg("--picture", help="peers: draw the records to this file, e.g. data/bench.png"),
-        device,
-    )
-    command(
-        learn.doctor,
-        arg("data"),
-        split,
-        arg("--system", default="retinanet"),
-        arg("--weights", help="examine the set for these: their configuration, size and classes"),
-        *recipe,
-    )
-    command(
-        run.notebooks,
-        arg("command", choices=NOTEBOOKS, metavar="COMMAND", help="one of those below"),
-        arg("names", nargs="*", help="names or numbers of notebooks; default: all"),
-        arg("--jobs", type=int, default=2, help="notebooks at a time"),
-        arg("--budget", default="mini", help="smoke, mini, gpu or paper"),
-        arg("--set", action="append", default=[], metavar="NAME=VALUE", help="run: a notebook's parameter"),
-        arg("--out", help="folder of the results; default: one in build/"),
-        arg("--folder", help="where the notebooks are; default: notebooks/ of this checkout"),
-        arg("--record", action="store_true", help="run: also record the minutes, as on a GPU"),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="commands:\n" + "\n".join(f"  {name:8} {text}" for name, text in NOTEBOOKS.items()),
-    )
-    command(run.gpu, arg("part", nargs="?", choices=["rows", "bench"], help="only this part; default: all"))
-    rate = arg("--lr", type=float, help="default: the budget's")
-    command(learn.pretrain, arg("trunk"), plan, rate, seed, device)
-    return parser
 
 
 if __name__ == "__main__":

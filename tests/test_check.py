@@ -138,7 +138,8 @@ def test_names_paths_and_splits(tmp_path, monkeypatch):
         named_sets.load(tmp_path, "val")
     with pytest.raises(KeyError, match=r"no data set 'mincoco'.*minicoco, minicoco3, mininet, mininet3, minivoc"):
         named_sets.load("mincoco")
-    with pytest.raises(KeyError, match=r"is no detection set: it holds 7.png, 8.png; expected COCO"):
+    (tmp_path / "images/labels.csv").write_text("in a format that is not read")
+    with pytest.raises(KeyError, match=r"is no detection set: it holds 7.png, 8.png, labels.csv; expected COCO"):
         named_sets.load(tmp_path / "images")
 
 

@@ -27,7 +27,7 @@ def test_train_then_eval_gives_the_same_scores(scenes, capsys):
     assert trained["APl"] is None                                       # no large objects: no number, not a zero
     again = json.loads(said(capsys)[0].splitlines()[-1])
     assert again == pytest.approx(trained) and {"AP", "AP50", "APs", "AR100"} <= trained.keys()
-    assert [path.name for path in (scenes.parent / "out").iterdir()] == ["retinanet.safetensors"]
+    assert {path.name for path in (scenes.parent / "out").iterdir()} == {"retinanet.safetensors", "retinanet.png"}
 
 
 def test_check_and_score(scenes, capsys):
@@ -76,3 +76,22 @@ def test_a_broken_image_is_named(scenes, capsys):
     assert "2.png" in said(capsys)[1]
     shutil.rmtree(scenes / "images")
     assert main([*TRAIN, "--data", str(scenes)]) == 2
+
+
+@pytest.mark.parametrize("error", [TypeError("no\nsum"), RecursionError(), ValueError("of a library"), KeyError(7)])
+def test_an_error_that_nobody_foresaw_is_one_line_with_its_place(monkeypatch, capsys, error):
+    def fails(*_):
+        raise error
+
+    monkeypatch.setattr("paperlib.data.set_checks.check", fails)
+    assert main(["data", "check", "x"]) == 3
+    (line,) = said(capsys)[1].splitlines()
+    assert line.startswith(f"paperlib: {type(error).__name__} at paperlib/data/actions.py:") and "--debug" in line
+    assert main(["data", "check", "x", "--debug"]) == 3
+    *trace, last = said(capsys)[1].splitlines()
+    assert trace[0].startswith("Traceback") and last == line
+
+
+def test_an_error_that_was_written_for_a_reader_is_told_alone(scenes, capsys):
+    assert main(["data", "check", "nowhere"]) == 2 and " at paperlib" not in said(capsys)[1]
+    assert main(["score", "none.json", "none.json", "--debug"]) == 2 and "Traceback" in said(capsys)[1]

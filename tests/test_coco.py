@@ -160,7 +160,7 @@ FATAL = {
     "packed RLE junk": (change(annotations__3__segmentation__counts="\x01"), "annotation 4: .*cannot be read"),
     "RLE without counts": (change(annotations__1__segmentation={"size": [10, 20]}), "annotation 2: .*cannot be read"),
     "odd polygon": (change(annotations__0__segmentation=[[1, 2, 3, 4, 5, 6, 7]]), "annotation 1: found polygon"),
-    "flat polygon": (change(annotations__0__segmentation=[1, 2, 3, 4, 5, 6]), "annotation 1: found polygon"),
+    "short polygon in no list": (change(annotations__0__segmentation=[1, 2, 3, 4]), "annotation 1: found polygon"),
     "NaN polygon": (change(annotations__0__segmentation=[[1, 2, 3, float("nan"), 5, 6]]),
                     "annotation 1: found polygon"),
     "missing image": (change(images__1__file_name="9.png"), "image 8: found no such file.*9.png"),

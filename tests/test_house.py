@@ -14,13 +14,13 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from paperlib.__main__ import NOTEBOOKS
+from paperlib.commands.arguments import NOTEBOOKS
 from paperlib.course import readme_sections, twins
 from paperlib.course.commands import COMMANDS
 
 ROOT = Path(__file__).parents[1]
 CONDA_NAMES = {"torch": "pytorch", "opencv-contrib-python-headless": "opencv"}
-NOT_IN_CONDA = {"hotcoco"}  # paperlib works without
+NOT_IN_CONDA = {"hotcoco", "ziamath"}  # paperlib works without
 SELF_EVIDENT = ("sketches/", "computed", "timed", "scenes", "backgrounds")  # many functions named for what they make
 LISTS = ("_parser",)  # functions that are one long list: the command line's arguments
 LINT_IMPORTS = "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports(no_cache=True))"

@@ -105,7 +105,7 @@ def test_constants_count_where_they_decide_numbers(monkeypatch):
     assert changed(identities, "SVMConfig", OtherSVM) == svms != []
     assert {job.table for job in changed(alternating, "LATER", 0.25)} == {"faster_rcnn/2"}
     searched = changed(selective_search, "SMALL", 300)
-    assert {job.system for job in searched} == {"fast_rcnn", "faster_rcnn"} and len(searched) < len(jobs)
+    assert {job.system for job in searched} == {"fast_rcnn", "faster_rcnn", "rcnn"} and len(searched) < len(jobs)
     grids = [job for job in jobs if "proposals.dense" in job.changes
              or str(job.changes.get("proposals.kind")).startswith(("dense", "nearest", "anchors"))]
     assert changed(given_proposals, "BORDER", 8) == grids != []

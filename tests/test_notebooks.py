@@ -7,7 +7,7 @@ import nbformat
 import pytest
 
 from paperlib.__main__ import main
-from paperlib.course import readme_sections, run, site_pages, twins
+from paperlib.course import page_text, readme_sections, run, site_pages, twins
 from paperlib.course.lint import lint
 from paperlib.course.skeleton import skeleton
 
@@ -106,6 +106,8 @@ def test_lint_reports_a_missing_and_an_unreadable_file(folder):
         lint("01_tiny", folder)
     (folder / "01_tiny.ipynb").unlink()
     assert "missing" in lint("01_tiny", folder)[0]
+    with pytest.raises(ValueError, match=r"01_tiny\.ipynb is missing; `paperlib notebooks sync 01_tiny`"):
+        twins.read(folder / "01_tiny.ipynb")
 
 
 def test_urls_fractions_and_markup_are_not_paths(folder):
@@ -127,7 +129,8 @@ def test_sync_keeps_outputs_of_unchanged_cells_only(folder):
 def test_banner_follows_the_measured_minutes(folder):
     record = {"seconds": 80, "machine": "2 CPU cores"}
     twins.minutes_file(folder).write_text(json.dumps({"01_tiny": {"cpu": record}}))
-    expected = "but measured was 'CPU: 1.5 min on 2 CPU cores; older CPU: not measured yet; GPU: not measured yet'"
+    times = "CPU: 1.5 min on 2 CPU cores; older CPU: not measured yet; GPU: not measured yet"
+    expected = f"but measured was 'reading: about 5 min; {times}'"
     assert expected in lint("01_tiny", folder)[0]
     twins.sync("01_tiny", folder)
     assert lint("01_tiny", folder) == []
@@ -186,15 +189,74 @@ def test_check_runs_nbval_and_the_solutions(folder, capsys):
     assert "{'double': False}" in capsys.readouterr().out
 
 
-def test_site_has_an_index_alt_text_and_no_widget(folder):
+@pytest.fixture
+def bar(monkeypatch):
+    """Verdicts for the front page, instead of judging every claim."""
+    part = {"verdict": "holds", "number": 3, "share": 100.0, "sign": "✓", "meaning": "it does"}
+    monkeypatch.setattr(site_pages, "verdict_bar", lambda: [part])
+
+
+def test_site_has_a_front_page_alt_text_and_no_widget(folder, bar):
     picture = nbformat.v4.new_output("display_data", data={"image/png": "iVBO"},
                                      metadata={"image/png": {"alt": 'A "line"'}})
     edit(folder, lambda nb: code(nb)[1].outputs.append(picture))
-    index = site_pages.site(["01_tiny"], folder, folder / "none", folder / "site")
-    assert '<a href="01_tiny.html">A tiny notebook</a>' in index.read_text(encoding="utf-8")
+    front = site_pages.site(["01_tiny"], folder, folder / "none", folder / "site").read_text(encoding="utf-8")
+    assert '<a href="01_tiny.html">A tiny notebook</a>' in front and "<b>3</b>" in front
     page = (folder / "site" / "01_tiny.html").read_text(encoding="utf-8")
     assert 'alt="A &quot;line&quot;"' in page or "alt='A \"line\"'" in page
-    assert '<html lang="en"' in page
+    for text in (front, page):
+        assert '<html lang="en"' in text and text.count('<main id="content">') == 1
+
+
+def test_site_needs_no_network_and_no_script(folder, bar):
+    edit(folder, lambda nb: nb.cells[0].update(source=nb.cells[0].source + "\n\n$$\\sum_i x_i^2$$ and $a < b$"))
+    site_pages.site(["01_tiny"], folder, folder / "none", folder / "site")
+    for page in (folder / "site").glob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        fetched = re.search(r"<(?:script|link|img)[^>]*(?:src|href)=.?https?:", text)
+        assert not fetched and "<script" not in text, page.name
+    page = (folder / "site" / "01_tiny.html").read_text(encoding="utf-8")
+    assert page.count("<math") == 2 and "$" not in page.partition("<main")[2].partition("<pre>")[0]
+
+
+def test_every_link_of_the_site_leads_somewhere(folder, bar):
+    out = folder / "site"
+    site_pages.site(["01_tiny"], folder, folder / "none", out)
+    made_elsewhere = {"scorecard.html", *(f"{name}.html" for name in twins.names())}  # by the command, for all
+    for page in out.glob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        ids = set(re.findall(r'\bid="([^"]+)"', text))
+        for link in re.findall(r'(?:href|src)="(?!https?:|data:|mailto:)([^"]+)"', text):
+            file, _, anchor = link.partition("#")
+            target = out / file if file else page
+            assert target.exists() or file in made_elsewhere, f"{page.name} links to {link}"
+            if anchor and not file:
+                assert anchor in ids, f"{page.name} links to {link}"
+
+
+def test_header_cells_without_words_become_plain_cells():
+    page = page_text.with_plain_corners("<table><tr><th scope='col'> </th><th>AP</th></tr></table>")
+    assert page == "<table><tr><td> </td><th>AP</th></tr></table>"
+
+
+def test_copies_to_work_in_are_never_written_over(folder, capsys):
+    out = folder / "work"
+    (folder / "scene.png").write_bytes(b"png")
+    assert main(["notebooks", "lab", "--folder", str(folder), "--out", str(out)]) == 0
+    assert (out / "01_tiny.ipynb").read_bytes() == (folder / "01_tiny.ipynb").read_bytes()
+    assert (out / "scene.png").exists()
+    (out / "01_tiny.ipynb").write_text("my work")
+    assert main(["notebooks", "lab", "--folder", str(folder), "--out", str(out)]) == 0
+    assert (out / "01_tiny.ipynb").read_text() == "my work"
+    assert "0 copied, 1 kept as you left them" in capsys.readouterr().out
+
+
+def test_a_picture_is_stored_once_and_scripts_are_not(folder):
+    live = {"image/png": "iVBO", "text/html": "<img>", "text/plain": "Figure"}
+    edit(folder, put("display_data", data=live, metadata={"image/png": {"alt": "A line"}}))
+    edit(folder, put("display_data", data={"application/javascript": "1"}))
+    kept = code(twins.clean(twins.read(folder / "01_tiny.ipynb")))[1].outputs
+    assert [sorted(output.data) for output in kept] == [["image/png", "text/plain"]]
 
 
 def test_readme_list_is_made_from_titles_and_minutes(folder):

@@ -1,5 +1,6 @@
 """R-CNN as a system: windows, features, detections; what it does without regions, objects or more than one class."""
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,8 @@ from paperlib.scoring.coco_metrics import evaluate
 from paperlib.systems.presets import rcnn as presets
 from paperlib.systems.rcnn import RCNN
 from paperlib.systems.rcnn_config import LAYERS
-from paperlib.training.recipes import Recipe
+from paperlib.training import rcnn_stages
+from paperlib.training.recipes import Recipe, budget
 from paperlib.training.trainer import sides, train
 
 
@@ -181,6 +183,12 @@ def test_opencv_without_selective_search_says_how_to_get_it(monkeypatch):
     monkeypatch.delattr(cv2, "ximgproc")
     with pytest.raises(OSError, match=r"lacks ximgproc.*pip install opencv-contrib-python-headless"):
         selective_search(torch.zeros(32, 32, 3, dtype=torch.uint8).numpy())
+    from paperlib.doctor.examine import doctor
+    lines = []
+    findings = doctor(load("minivoc", "test", limit=2), presets.tiny(), system="rcnn", report=lines.append)
+    said = [finding for finding in findings if finding.topic == "proposals"]
+    assert len(said) == 1 and said[0].serious and "lacks ximgproc" in said[0].text
+    assert "pip install opencv-contrib-python-headless" in said[0].advice and str(said[0]) in lines
 
 
 @pytest.mark.parametrize(("name", "split"), [("bccd", "train"), ("coco128", None)])
@@ -193,6 +201,23 @@ def test_photographs_go_through_the_whole_system(name, split, tmp_path):
     net, history = train("rcnn", recipe, 0, {"ridge.times": 1}, torch.device("cpu"))
     metrics = evaluate(net, load(recipe.data, split, limit=2), torch.device("cpu"), **sides(recipe))
     assert len(history) == 4 and net.stages_done.all() and 0 <= metrics["AP50"] <= 1
+
+
+@pytest.mark.parametrize(("name", "split"), [("bccd", "test"), ("coco128", None)])
+def test_photographs_go_through_the_papers_geometry(name, split, tmp_path, monkeypatch):
+    """The budget `paper` as it is, but for weights that are not here and regions that need no search."""
+    root = os.environ.get("PAPERLIB_SHARED")
+    if not root:
+        pytest.skip("PAPERLIB_SHARED names no folder of photographs")
+    monkeypatch.setattr(rcnn_stages, "FOLDER", tmp_path)
+    recipe = replace(budget("paper").recipe("rcnn"), data=str(Path(root) / "data" / name), train=split, test=split,
+                     train_images=1, steps=0, bf16=False, set={"ridge.times": 1})
+    few = {"proposals.kind": "dense", "proposals.keep": 4}
+    net, _ = train("rcnn", recipe, 0, few, torch.device("cpu"), tmp_path / "run.pt")
+    assert net.cfg.crop.size == 224 and net.fc6.in_features == 512 * 7 * 7 and net.stages_done.all()
+    assert net.svm.weight.any() and net.svm.weight.isfinite().all() and net.ridge.weight.isfinite().all()
+    metrics = evaluate(net, load(recipe.data, split, limit=2), torch.device("cpu"), **sides(recipe))
+    assert 0 <= metrics["AP50"] <= 1
 
 
 SWITCHES = [{"sample.hi": 0.7},

@@ -5,17 +5,11 @@ import torch
 from test_rcnn import network
 
 from paperlib.data.named_sets import load
-from paperlib.studies.region_segmentation import (
-    SegmentationConfig,
-    accuracy,
-    fit_regressors,
-    overlaps_of,
-    paste,
-    region_features,
-    regions_of,
-    segment,
-    true_labels,
-)
+from paperlib.scoring.coco_metrics import evaluate
+from paperlib.scoring.segmentation import accuracy, confusion, paste, true_labels
+from paperlib.systems.rcnn_config import SegmentationConfig
+from paperlib.training.segmentation.regions import overlaps_of, region_features, regions_of
+from paperlib.training.segmentation.regressors import fit_regressors, segment_stage
 
 
 def blocks():
@@ -69,7 +63,7 @@ def test_the_best_region_lies_on_top_and_weak_ones_are_left_out():
 
 def test_accuracy_counts_both_kinds_of_errors_and_background():
     truth, guess = torch.tensor([[0, 0, 1, 1, 2, 2]]), torch.tensor([[0, 1, 1, 1, 0, 2]])
-    np.testing.assert_allclose(accuracy([guess], [truth], 3), [1 / 3, 2 / 3, 1 / 2, np.nan])
+    np.testing.assert_allclose(accuracy(confusion(guess, truth, 3)), [1 / 3, 2 / 3, 1 / 2, np.nan])
     target = {"size": torch.tensor([2, 2]), "masks": torch.tensor([[[1, 1], [0, 0]], [[0, 1], [0, 0]]]).bool(),
               "labels": torch.tensor([3, 1])}
     assert true_labels(target).tolist() == [[3, 1], [0, 0]]
@@ -85,6 +79,20 @@ def test_regressors_learn_a_linear_rule():
 
 @pytest.mark.parametrize("strategy", ["full", "full+fg"])
 def test_drawn_scenes_go_through(strategy):
-    sets = [load("minivoc", split, limit=2) for split in ("trainval", "test")]
-    result = segment(network(), *sets, strategy=strategy, cfg=SegmentationConfig(scales=(200.0,), most=20))
-    assert result.shape == (21,) and 0 < result[0] <= 1
+    train, test = (load("minivoc", split, limit=4) for split in ("trainval", "test"))
+    shape = {"segment.strategy": strategy, "segment.scales": [200.0], "segment.most": 20, "segment.images": 0.5,
+             "segment.epsilon": 0.0}
+    nets = [network(**shape, layer=layer) for layer in ("fc6", "fc6", "fc7")]
+    records = [segment_stage(net, train, seed) for net, seed in zip(nets, (0, 3, 0))]
+    assert nets[0].regressors.weight.shape == (20, 64 * len(strategy.split("+")))
+    assert not nets[0].regressors.weight.equal(nets[1].regressors.weight)  # a seed draws the images
+    assert all(0 < record["loss"] < 1 for record in records)
+    metrics = evaluate(nets[0], test, torch.device("cpu"), draws=3)
+    assert 0 < metrics["background"] <= 1 and len(metrics["draws"]["mean accuracy"]) == 3
+    each = [metrics[name] for name in ("background", *test.classes)]
+    assert metrics["mean accuracy"] == pytest.approx(np.nanmean(each))
+
+
+def test_a_strategy_that_is_none_is_refused():
+    with pytest.raises(ValueError, match="strategy 'bg': expected one of full, fg, full\\+fg, or ''"):
+        network(**{"segment.strategy": "bg"})

@@ -37,6 +37,7 @@ def test_show_gives_a_png_with_alt_text_and_closes_the_figure(shown):
     data, metadata = shown[0]._repr_mimebundle_()
     assert metadata == {"image/png": {"alt": 'A line that "rises".'}}
     assert Image.open(io.BytesIO(base64.b64decode(data["image/png"]))).size[0] > 300
+    assert data["text/html"] == shown[0].html()  # what JupyterLab shows: its images have no alt text
     assert repr(shown[0]) == 'Figure: A line that "rises".' and not plt.get_fignums()
     assert shown[0].html().startswith('<img alt="A line that &quot;rises&quot;." src="data:image/png;base64,iVBO')
 
@@ -255,6 +256,7 @@ def line(ax, slope=1.0, dashed=False):
 def test_explore_redraws_when_a_control_moves(shown):
     widgets.explore(line, "A line", slope=(0.0, 5.0, 0.5, 2.0), dashed=False, slow=True)
     slider, tick, view = shown[-1].children
+    assert "aria-label" in shown[-2].data  # the script that gives sliders their names
     assert slider.value == 2.0 and slider.step == 0.5 and not slider.continuous_update
     pictures = [view.value]
     slider.value = 3.0

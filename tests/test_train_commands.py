@@ -8,8 +8,8 @@ import pytest
 import torch
 from test_trained import drawn
 
-from paperlib import run_files, train_commands
 from paperlib.__main__ import main
+from paperlib.commands import run_files, training
 from paperlib.data.batches import Batches
 from paperlib.data.named_sets import load
 from paperlib.scoring import coco_metrics
@@ -66,8 +66,9 @@ def test_an_interrupt_says_what_is_kept_and_the_same_command_goes_on(data, monke
     assert len(torch.load("out/retinanet.checkpoint", weights_only=True)["history"]) == 3
     monkeypatch.undo()
     monkeypatch.chdir(data.parent)
-    assert listed() == ["retinanet.checkpoint"]
-    assert train("--json") == 0 and last_line(capsys) == straight and listed() == ["retinanet.safetensors"]
+    assert listed() == ["retinanet.checkpoint", "retinanet.png"]
+    assert train("--json") == 0 and last_line(capsys) == straight
+    assert listed() == ["retinanet.png", "retinanet.safetensors"]
     pair = [load_weights(path).state_dict().values() for path in (first, "straight.safetensors")]
     assert all(torch.equal(a, b) for a, b in zip(*pair))
 
@@ -79,7 +80,7 @@ def test_an_interrupt_before_the_first_step_claims_nothing(data, monkeypatch, ca
     with monkeypatch.context() as patch:
         patch.setattr(trainer, "prepare", stopped)
         assert train() == 130 and capsys.readouterr().err == "interrupted; nothing new was kept\n"
-        patch.setattr(train_commands, "_recipe", stopped)
+        patch.setattr(training, "_recipe", stopped)
         assert train() == 130 and capsys.readouterr().err == "interrupted\n"
     with monkeypatch.context() as patch:
         pressed(patch, at=1)
@@ -87,7 +88,7 @@ def test_an_interrupt_before_the_first_step_claims_nothing(data, monkeypatch, ca
     capsys.readouterr()
     os.utime("out/retinanet.checkpoint", (1e9, 1e9))                     # of a run long ago
     with monkeypatch.context() as patch:
-        patch.setattr(train_commands, "_loss_bar", lambda run, **_: stopped(next(run)))
+        patch.setattr(training, "_loss_bar", lambda run, **_: stopped(next(run)))
         assert train() == 130 and capsys.readouterr().err == "interrupted; nothing new was kept\n"
 
 
@@ -125,7 +126,7 @@ def test_a_bad_picture_of_the_test_split_never_costs_the_weights(data, monkeypat
     shutil.copy(data / "val/1.png", data / "val/2.png")
     monkeypatch.setattr(loop, "_iterate", lambda *_: pytest.fail("trained again"))
     assert train(*more) == 0
-    assert listed() == ["retinanet.safetensors"]
+    assert listed() == ["retinanet.png", "retinanet.safetensors"]
 
 
 def test_an_interrupt_of_the_scoring_keeps_the_weights(data, monkeypatch, capsys):
@@ -152,7 +153,7 @@ def test_a_bad_training_picture_keeps_the_steps_before_it(data, capsys):
     (lambda p: p.write_text("x"), "there/in", "cannot write in there/in: "),
     (lambda p: (p / "retinanet.safetensors").mkdir(parents=True), "there", "there is a folder of this name")])
 def test_out_is_tried_before_any_work(data, monkeypatch, capsys, make, out, words):
-    monkeypatch.setattr(train_commands, "_recipe", lambda *_: pytest.fail("work has begun"))
+    monkeypatch.setattr(training, "_recipe", lambda *_: pytest.fail("work has begun"))
     make(data.parent / "there")
     assert train("--out", out) == 2
     said = capsys.readouterr().err
@@ -180,7 +181,7 @@ def test_training_in_stages_leaves_the_weights_alone(data):
         with open(f"out/{name}", "w"):
             pass
     assert train(*ALTERNATING, "--set", "alternations=4", system="faster_rcnn", steps=2) == 0
-    assert listed() == ["faster_rcnn.mine.pt", "faster_rcnn.safetensors", "retinanet.checkpoint"]
+    assert listed() == ["faster_rcnn.mine.pt", "faster_rcnn.png", "faster_rcnn.safetensors", "retinanet.checkpoint"]
     assert not os.path.exists("out/stages")
 
 
@@ -221,3 +222,12 @@ def test_weights_that_do_not_say_where_they_were_scored(data, capsys):
     save_weights("plain.safetensors", "retinanet", system)
     assert main(["eval", "retinanet", "--weights", "plain.safetensors"]) == 2
     assert "does not say what it was scored on; name a set with --data" in capsys.readouterr().err
+
+
+def test_a_set_without_splits_says_that_it_is_scored_on_what_it_learns(data, capsys):
+    assert main(["data", "convert", "set", "--to", "voc", "--out", "lists"]) == 0
+    assert train("--data", "lists", steps=2) == 0                        # the last --data counts
+    assert "scored are trained on" not in capsys.readouterr().err
+    shutil.rmtree("lists/ImageSets")
+    assert train("--data", "lists", steps=2) == 0
+    assert "lists: all 8 pictures that are scored are trained on too" in capsys.readouterr().err

@@ -4,8 +4,14 @@
 # Seven papers, from R-CNN to RetinaNet, on one small package, `paperlib`. In this notebook you see the whole course at
 # once: the map of the papers, one image on its way through a detector, and how to read our numbers beside theirs.
 #
-# <!-- minutes -->CPU: 0.5 min on 2 CPU cores; older CPU: 0.5 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
+# <!-- minutes -->reading: about 5 min; CPU: 0.5 min on 2 CPU cores; older CPU: 0.5 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
 # No download and no GPU are needed. The images are drawn by the course itself.
+#
+# ![One drawn scene four times: the image; the likely anchors of RetinaNet, in heaps around the objects; the detections that are left, with
+# class and score; the annotated objects.](first_look.png)
+#
+# This is where we are going: an image, the places where a detector suspects something, what it says, and what is there.
+# The next two cells only set things up.
 
 # %% tags=["parameters"]
 import os
@@ -14,6 +20,7 @@ BUDGET = os.environ.get("PAPERLIB_BUDGET", "mini")  # "smoke" runs every cell in
 SEED = 0
 DEVICE = None  # "cpu", "cuda", "mps"; None takes the best there is
 DATA = "minicoco"  # an embedded set, or the path of a COCO or VOC folder
+SIZE = 128  # px; pictures of your own are shrunk to it for the live runs, embedded sets stay as they are
 RERUN = False  # True: run the rows of the tables again instead of showing the recorded ones
 
 # %%
@@ -44,10 +51,11 @@ from paperlib.data.named_sets import load
 from paperlib.device import pick_device, seed_all
 from paperlib.papers.printed import published
 from paperlib.parts import boxes
-from paperlib.paths import weights_folder
 from paperlib.tables import compare
 from paperlib.teach import draw
-from paperlib.teach.exercises import check, predict, reveal
+from paperlib.teach.exercises import check, predict, quiz, reveal
+from paperlib.teach.shown_detector import shown_weights
+from paperlib.teach.small_copy import small_copy
 from paperlib.teach.widgets import explore, frames
 from paperlib.training.recipes import budget
 from paperlib.training.weights import load_weights, read_header
@@ -66,7 +74,7 @@ device, plan = pick_device(DEVICE), budget(BUDGET)
 import pandas as pd
 
 story = [
-    ("R-CNN", "2014", "selective search", "one forward pass a crop, then SVMs", "03 (to come)"),
+    ("R-CNN", "2014", "selective search", "one forward pass a crop, then SVMs", "03"),
     ("COCO", "2014", "the data set: objects in context", "instance masks, AP over many IoUs", "01, 02"),
     ("Fast R-CNN", "2015", "selective search", "one forward pass an image, RoI pooling", "04"),
     ("Faster R-CNN", "2015", "a network: anchors at every position", "as Fast R-CNN, on shared features", "05"),
@@ -109,8 +117,9 @@ draw.show(fig, "A map with arrows: R-CNN to Fast R-CNN (share the features), to 
 # a folder of real photographs: set `DATA` to its path.
 
 # %%
+DATA = small_copy(DATA, SIZE)
 val = load(DATA, plan.recipe("retinanet").test, limit=120)
-chosen = [i for i in range(len(val)) if 3 <= len(val.annotations[val.images[i]["id"]]) <= 9][:8]
+chosen = [i for i in range(len(val)) if 3 <= len(val.annotations[val.images[i]["id"]]) <= 9][:8] or range(min(8, len(val)))
 
 
 def label_boxes(ax, i):
@@ -130,7 +139,7 @@ draw.show(draw.grid([val.image(i) for i in chosen], size=2.2, on=label_boxes),
 # pictures, one that it does well on: the one in which it finds the most objects.
 
 # %%
-path = weights_folder() / "retinanet.safetensors"
+path = shown_weights(DATA, plan=plan.name, device=device)
 facts = read_header(path)
 detector = load_weights(path).to(device)
 print(f"trained on {facts['data']}: {int(facts['steps']):,} steps in {float(facts['seconds']) / 60:.0f} minutes of one core; "
@@ -144,7 +153,8 @@ def num_right(i):
     return int(((boxes.iou(truth["boxes"], found["boxes"].cpu()) > 0.5) & same).any(1).sum())
 
 
-best = max((i for i in range(40) if 3 <= len(val.annotations[val.images[i]["id"]]) <= 9), key=num_right)
+several = [i for i in range(min(40, len(val))) if 3 <= len(val.annotations[val.images[i]["id"]]) <= 9]
+best = max(several or range(len(val)), key=num_right)
 image, target = val[best]
 levels = detector.trunk(image[None].to(device))
 print("channels × height × width:", ", ".join(f"C{level} {' × '.join(map(str, x.shape[1:]))}" for level, x in levels.items()))
@@ -236,7 +246,7 @@ draw.table(pd.DataFrame.from_dict(counts, "index", columns=["registered", "can b
 #
 # | you want to | go to |
 # |---|---|
-# | read in order | notebooks 01, 02, 04, 05, 08, 10, 11 (03, 06, 07 and 09 are still to come) |
+# | read in order | notebooks 01, 02, 03, 04, 05, 08, 10, 11 (06, 07 and 09 are still to come) |
 # | understand one idea | the table of papers above names its notebook |
 # | re-run a table | `paperlib table focal_loss/1b --jobs 2` |
 # | change one switch | `paperlib train retinanet --set loss.gamma=0` |
@@ -254,7 +264,7 @@ def my_iou(a, b):
 
 
 # %%
-cases = [([0, 0, 10, 10], [5, 5, 15, 15]), ([0, 0, 4, 4], [4, 4, 8, 8]), ([0, 0, 8, 8], [2, 2, 4, 4])]
+cases = [([0, 0, 10, 10], [5, 5, 15, 15]), ([0, 0, 4, 4], [4, 4, 8, 8]), ([0, 0, 8, 8], [2, 2, 4, 4]), ([0, 0, 2, 2], [5, 6, 9, 9])]
 check("iou", my_iou, lambda a, b: float(boxes.iou(torch.tensor([a]).float(), torch.tensor([b]).float())), cases)
 
 # %% [markdown]
@@ -268,7 +278,16 @@ check("iou", my_iou, lambda a, b: float(boxes.iou(torch.tensor([a]).float(), tor
 #     return both / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both)
 # ```
 # </details>
+
+# %% [markdown]
+# ## Questions
 #
+# Open an answer: it says whether it is right, and why. The same questions can go into Moodle (`paperlib notebooks export questions`).
+
+# %%
+quiz("00_start_here")
+
+# %% [markdown]
 # ## In three lines
 #
 # A detector looks at thousands of boxes and must say "nothing" to almost all of them.

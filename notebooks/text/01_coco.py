@@ -4,7 +4,7 @@
 # **Paper:** Lin and others, *Microsoft COCO: Common Objects in Context* (arXiv 1405.0312), read as chapter 2 and
 # appendices A and B of T.-Y. Lin's thesis. **Before this:** nothing but notebook 00.
 #
-# <!-- minutes -->CPU: 0.5 min on 2 CPU cores; older CPU: 2 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
+# <!-- minutes -->reading: about 20 min; CPU: 0.5 min on 2 CPU cores; older CPU: 2 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
 # Everything runs on a CPU. Nothing is trained here: the subject is what detectors learn *from*.
 
 # %% tags=["parameters"]
@@ -49,7 +49,7 @@ from paperlib.studies.annotation import average_shapes, collecting, outlines, pi
 from paperlib.teach import draw
 from paperlib.teach.annotation import pictures as sheets
 from paperlib.teach.annotation import tasks
-from paperlib.teach.exercises import check, predict, reveal, score
+from paperlib.teach.exercises import check, predict, quiz, reveal, score
 
 draw.style()
 smoke = BUDGET == "smoke"
@@ -494,7 +494,7 @@ draw.show(fig, f"Left: as the bar rises, fewer pass and those who do draw better
 tasks.verify_segments(coco, SEED)
 
 # %%
-tile = 44
+tile = 40
 sheet = sheets.verification_sheet(coco, SEED, tile=tile)
 fig = plt.figure(figsize=(8 * tile / draw.DPI, 8 * tile / draw.DPI), layout="none")          # pixel for pixel
 ax = fig.add_axes((0, 0, 1, 1))
@@ -951,7 +951,16 @@ score()
 # removes nearly all of it: a segment of nothing has an IoU of 0 and convinces no judge. The price is not error but work,
 # namely more spotting jobs and more outlines begun in vain.
 # </details>
+
+# %% [markdown]
+# ## Questions
 #
+# Open an answer: it says whether it is right, and why. The same questions can go into Moodle (`paperlib notebooks export questions`).
+
+# %%
+quiz("01_coco")
+
+# %% [markdown]
 # ## In three lines
 #
 # COCO shows things where they live: many, small, hidden, beside each other; searching for pairs finds such pictures.

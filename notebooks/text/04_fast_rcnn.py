@@ -2,9 +2,9 @@
 # # 04 · Fast R-CNN
 #
 # **Paper:** Girshick, *Fast R-CNN* (arXiv 1504.08083v2), Sections 2 to 5.
-# **Before this:** boxes, deltas and per-class scores (notebook 03, still to come), scoring (notebook 02).
+# **Before this:** boxes, deltas and per-class scores (notebook 03), scoring (notebook 02).
 #
-# <!-- minutes -->CPU: 1 min on 2 CPU cores; older CPU: 2.5 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
+# <!-- minutes -->reading: about 20 min; CPU: 1 min on 2 CPU cores; older CPU: 2.5 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
 # Everything here runs on a CPU; a GPU only makes the live training faster.
 
 # %% tags=["parameters"]
@@ -13,7 +13,8 @@ import os
 BUDGET = os.environ.get("PAPERLIB_BUDGET", "mini")  # "smoke" runs every cell in seconds, without waiting for a good model
 SEED = 0
 DEVICE = None  # "cpu", "cuda", "mps"; None takes the best there is
-DATA = "minivoc"  # the embedded set, or the path of a VOC folder
+DATA = "minivoc"  # the embedded set, or the path of a COCO or VOC folder
+SIZE = 128  # px; pictures of your own are shrunk to it for the live runs, embedded sets stay as they are
 RERUN = False  # True: run the rows of the tables again instead of showing the recorded ones
 
 # %%
@@ -52,12 +53,14 @@ from paperlib.parts import boxes, losses, roi_pooling, roi_training
 from paperlib.parts.proposals import ProposalSource
 from paperlib.progress import progress
 from paperlib.teach import draw
-from paperlib.teach.exercises import check, predict, reveal, score
+from paperlib.teach.exercises import check, predict, quiz, reveal, score
+from paperlib.teach.small_copy import small_copy
 from paperlib.teach.widgets import explore, frames
 from paperlib.training.recipes import budget, system_config
 
 draw.style()
 device, plan = pick_device(DEVICE), budget(BUDGET)
+DATA = small_copy(DATA, SIZE, "trainval", "test")
 recipe = override(plan.recipe("fast_rcnn"), {"data": DATA, "train": "trainval", "test": "test"})
 smoke = plan.name == "smoke"
 
@@ -759,9 +762,9 @@ draw.table(verdicts.frame(mine, "ratio"), "Claims about speed, timed in one proc
 draw.table(verdicts.frame(mine, "exact"), "Claims that follow from arithmetic or from a network's shape, computed", digits=2)
 
 # %% [markdown]
-# *Enough* stands beside an unresolved trend: the pairs of seeds after which a true difference of the paper's size (or of the claim's
-# margin) would show in four of five repeats, as far apart as our pairs lie. Where it is no larger than *n*, the trial was fair, but one
-# in five such trials would still end unresolved. What it rules out is in the interval: the paper's number, where that lies outside.
+# *Enough*, beside an unresolved trend, says how many pairs of seeds a fair trial needs. Suppose that the true difference is as large as
+# the paper's, or as the claim's margin. With *enough* pairs, four trials of five would show it, and one would end unresolved. Where
+# *enough* is no larger than *n*, the trial was fair. What it rules out is in the interval: the paper's number, where that lies outside.
 
 # %% [markdown]
 # ## What differs from the paper, and what to doubt
@@ -848,6 +851,14 @@ check("saving", my_saving, lambda u, v, t: [t * (u + v), u * v / (u + v)], [(409
 
 # %%
 score()
+
+# %% [markdown]
+# ## Questions
+#
+# Open an answer: it says whether it is right, and why. The same questions can go into Moodle (`paperlib notebooks export questions`).
+
+# %%
+quiz("04_fast_rcnn")
 
 # %% [markdown]
 # ## In three lines

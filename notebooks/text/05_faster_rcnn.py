@@ -5,7 +5,7 @@
 # (arXiv 1506.01497v3; NIPS 2015), Sections 3 and 4.
 # **Before this:** Fast R-CNN (notebook 04), or the ideas "region of interest", "intersection over union" and "box regression".
 #
-# <!-- minutes -->CPU: 1.5 min on 2 CPU cores; older CPU: 5 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
+# <!-- minutes -->reading: about 20 min; CPU: 1.5 min on 2 CPU cores; older CPU: 5 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
 # Everything here runs on a CPU; with a GPU the live trainings are only faster.
 
 # %% tags=["parameters"]
@@ -15,6 +15,7 @@ BUDGET = os.environ.get("PAPERLIB_BUDGET", "mini")  # "smoke" runs every cell in
 SEED = 0
 DEVICE = None  # "cpu", "cuda", "mps"; None takes the best there is
 DATA = "minicoco"  # an embedded set, or the path of a COCO or VOC folder
+SIZE = 128  # px; pictures of your own are shrunk to it for the live runs, embedded sets stay as they are
 RERUN = False  # True: run the rows of the tables again instead of showing the recorded ones
 
 # %%
@@ -51,12 +52,14 @@ from paperlib.parts import boxes
 from paperlib.progress import progress
 from paperlib.systems.registry import SYSTEMS
 from paperlib.teach import draw
-from paperlib.teach.exercises import check, predict, reveal
+from paperlib.teach.exercises import check, predict, quiz, reveal
+from paperlib.teach.small_copy import small_copy
 from paperlib.teach.widgets import explore, frames
 from paperlib.training.recipes import budget, system_config
 
 draw.style()
 device, plan = pick_device(DEVICE), budget(BUDGET)
+DATA = small_copy(DATA, SIZE)
 recipe = override(plan.recipe("rpn"), {"data": DATA})
 smoke = plan.name == "smoke"
 
@@ -692,9 +695,9 @@ print("Too few seeds for the paper's difference:", ", ".join(f"{name} ({n} of {e
 print("Enough seeds, and still unresolved:", ", ".join(f"{name} ({n} of {enough})" for name, (n, enough) in close.items()) or "none")
 
 # %% [markdown]
-# **Unresolved is not one thing.** *Enough* is the number of pairs of seeds after which a true difference as large as the paper's (or as
-# the claim's margin) would show in four of five repeats, given how far our pairs lie apart. Where we have fewer, the experiment is too
-# blunt: the pairs lie too far apart for an effect of the paper's size. Where we have as many, the trial was fair, but one in five such
+# **Unresolved is not one thing.** *Enough* says how many pairs of seeds a fair trial needs. Suppose that the true difference is as large
+# as the paper's, or as the claim's margin. With *enough* pairs, four trials of five would show it. Where we have fewer, the experiment is
+# too blunt: our pairs lie too far apart for an effect of that size. Where we have as many, the trial was fair, but one in five such
 # trials would still end unresolved. What it rules out is in the interval: the paper's number, where that lies outside.
 #
 # At five seeds five of these claims were too blunt, by the count of then. We gave their rows thirteen, a number fixed before the new runs
@@ -902,6 +905,14 @@ check("encode", my_encode, boxes.encode, pairs)
 # With border 0 no anchor near the edge ever learns, so whatever it says there is untrained; large objects, whose anchors all
 # cross the edge, are then found by smaller anchors that were moved a long way.
 # </details>
+
+# %% [markdown]
+# ## Questions
+#
+# Open an answer: it says whether it is right, and why. The same questions can go into Moodle (`paperlib notebooks export questions`).
+
+# %%
+quiz("05_faster_rcnn")
 
 # %% [markdown]
 # ## In three lines

@@ -5,7 +5,7 @@
 # (arXiv 1612.03144v2), Sections 1 and 3 to 5; chapter 4 of Lin's thesis is the same work.
 # **Before this:** anchors, proposals and RoI pooling (notebooks 04 and 05); average recall (notebook 02).
 #
-# <!-- minutes -->CPU: 1.5 min on 2 CPU cores; older CPU: 4.5 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
+# <!-- minutes -->reading: about 25 min; CPU: 1.5 min on 2 CPU cores; older CPU: 4.5 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
 # Everything here runs on a CPU; with a GPU the live training is only faster.
 
 # %% tags=["parameters"]
@@ -14,7 +14,8 @@ import os
 BUDGET = os.environ.get("PAPERLIB_BUDGET", "mini")  # "smoke" runs every cell in seconds, without waiting for a good model
 SEED = 0
 DEVICE = None  # "cpu", "cuda", "mps"; None takes the best there is
-DATA = "minicoco"  # an embedded set, or the path of a COCO folder
+DATA = "minicoco"  # an embedded set, or the path of a COCO or VOC folder
+SIZE = 128  # px; pictures of your own are shrunk to it for the live runs, embedded sets stay as they are
 RERUN = False  # True: run the rows of Table 1 again instead of showing the recorded ones
 
 # %%
@@ -52,16 +53,19 @@ from paperlib.data.named_sets import load
 from paperlib.device import pick_device, seed_all
 from paperlib.parts.pyramids import FPN, PyramidConfig, pyramid
 from paperlib.parts.trunks import TrunkConfig, trunk
-from paperlib.paths import weights_folder
 from paperlib.progress import progress
 from paperlib.teach import draw
-from paperlib.teach.exercises import check, predict, reveal
+from paperlib.teach.exercises import check, predict, quiz, reveal
+from paperlib.teach.shown_detector import shown_weights
+from paperlib.teach.small_copy import small_copy
 from paperlib.teach.widgets import explore, frames
 from paperlib.training.recipes import budget, system_config
 from paperlib.training.weights import load_weights
 
+# %%
 draw.style()
 device, plan = pick_device(DEVICE), budget(BUDGET)
+DATA = small_copy(DATA, SIZE)
 recipe = override(plan.recipe("rpn"), {"data": DATA})
 smoke = plan.name == "smoke"
 
@@ -74,7 +78,7 @@ smoke = plan.name == "smoke"
 # %%
 train_set = load(recipe.data, recipe.train, limit=recipe.train_images)
 val = load(recipe.data, recipe.test, limit=24 if smoke else 160)
-detector = load_weights(weights_folder() / "retinanet.safetensors").to(device)
+detector = load_weights(shown_weights(DATA, plan=plan.name, device=device)).to(device)
 LEVELS, POOLED = (2, 3, 4, 5, 6), (2, 3, 4, 5)
 
 
@@ -922,8 +926,8 @@ beside("fpn/2", "Table 2: Fast R-CNN on fixed proposals, AP")
 # The paper leaves the pyramid linear and says that nonlinear units "have minor impacts". Here they cost AP. First suspect: a unit that is
 # negative everywhere passes nothing on, and no gradient either, so it stays dead. Count the quiet channels, those that fire in fewer than a
 # hundredth of a level's cells, in a proposal network after a short training, at the recipe's learning rate and at a quarter of it. And
-# count in how many *directions* the features of a level vary: one over the sum of the squared shares of variance along the
-# principal axes, which is 64 where all 64 are equal, and 1 where one says it all.
+# count in how many *directions* the features of a level vary. Take the share of the variance that each principal axis holds. Square the
+# shares and add them up: the inverse of that sum is the count. It is 64 where all 64 axes hold the same, and 1 where one axis holds all.
 
 # %%
 @torch.no_grad()
@@ -1084,9 +1088,14 @@ as_printed("fpn/6", "Table 6, as printed: segment proposals; AR of 1000 segments
 # The paper's sentences that can be tested, in our words, with a verdict made by code: *holds* when the 95% interval of the
 # difference lies wholly on the paper's side of zero, *contradicted* on the other side, *unresolved* across it. A sentence of several parts
 # holds only if all do; the part that decides is shown. Claims of "no difference", or of a small one, need an interval within a margin: one and a half percent of
-# ours, or the share that the paper prints, if that is more. *Enough* is the number of pairs of seeds after which a true difference as
-# large as the paper's, or as that margin, would show in four of five repeats: an unresolved claim with fewer pairs had no fair
-# trial yet. With as many, one trial of five still ends unresolved; what it rules out is in the interval.
+# ours, or the share that the paper prints, if that is more.
+#
+# *Enough* says how many pairs of seeds a fair trial needs. Suppose that the true difference is as large as the paper's, or as that margin.
+# With *enough* pairs, four trials of five would show it, and one would end unresolved. With fewer pairs the trial was not fair yet.
+# What a trial rules out is in its interval.
+#
+# **One row, two verdicts?** A row can *hold* in a table above and its claim be *contradicted* here. The table asks only one thing: does the
+# row lie on the paper's side of the *first* row? The claim asks for the whole sentence, which often names another row, a size or a margin.
 #
 # Read so, more of the paper fails here than its deltas show. The lateral connections cost Fast R-CNN more than the top-down path, not less;
 # pooling from $P_2$ alone is the better one, not marginally worse; one head for all levels beats heads apart, by more than "as accurate"
@@ -1252,6 +1261,14 @@ check("anchors", my_count, count_spec, [(800, 1000, (2, 3, 4, 5, 6), 3), (128, 1
 # same 3 × 3 window. Heads of their own let each level say the same thing in its own language, but they add nothing that a map does not know:
 # the paper finds the pyramid without top-down path as bad as before.
 # </details>
+
+# %% [markdown]
+# ## Questions
+#
+# Open an answer: it says whether it is right, and why. The same questions can go into Moodle (`paperlib notebooks export questions`).
+
+# %%
+quiz("08_fpn")
 
 # %% [markdown]
 # ## In three lines

@@ -5,7 +5,7 @@
 # Sections 3, 4.1, 5.1 and the appendices; chapter 5 of Lin's thesis tells the same story.
 # **Before this:** boxes, anchors and matching (notebook 05), or just the ideas "anchor" and "intersection over union".
 #
-# <!-- minutes -->CPU: 1 min on 2 CPU cores; older CPU: 2 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
+# <!-- minutes -->reading: about 35 min; CPU: 1 min on 2 CPU cores; older CPU: 2 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
 # Everything here runs on a CPU; with a GPU the live training is only faster.
 
 # %% tags=["parameters"]
@@ -15,6 +15,7 @@ BUDGET = os.environ.get("PAPERLIB_BUDGET", "mini")  # "smoke" runs every cell in
 SEED = 0
 DEVICE = None  # "cpu", "cuda", "mps"; None takes the best there is
 DATA = "minicoco"  # an embedded set, or the path of a COCO or VOC folder
+SIZE = 128  # px; pictures of your own are shrunk to it for the live runs, embedded sets stay as they are
 RERUN = False  # True: run the rows of the tables again instead of showing the recorded ones
 
 # %%
@@ -47,12 +48,14 @@ from paperlib.device import pick_device, seed_all
 from paperlib.parts import losses
 from paperlib.progress import progress
 from paperlib.teach import draw
-from paperlib.teach.exercises import check, predict, reveal
+from paperlib.teach.exercises import check, predict, quiz, reveal
+from paperlib.teach.small_copy import small_copy
 from paperlib.teach.widgets import explore, frames
 from paperlib.training.recipes import budget
 
 draw.style()
 device, plan = pick_device(DEVICE), budget(BUDGET)
+DATA = small_copy(DATA, SIZE)
 recipe = override(plan.recipe("retinanet"), {"data": DATA})
 smoke = plan.name == "smoke"
 
@@ -314,14 +317,15 @@ draw.show(fig, "Two curves over training steps: the classification loss and the 
 # run, and what one finds that was trained three times as long as the runs of the table.
 
 # %%
-from paperlib.paths import weights_folder
-from paperlib.training.weights import load_weights
+from paperlib.teach.shown_detector import shown_weights
+from paperlib.training.weights import load_weights, read_header
 
-trained = load_weights(weights_folder() / "retinanet.safetensors").to(device)
-chosen = [i for i in range(len(val)) if 3 <= len(val.annotations[val.images[i]["id"]]) <= 7][:4]
+weights = shown_weights(DATA, plan=plan.name, device=device)
+trained, steps = load_weights(weights).to(device), f"{int(read_header(weights)['steps']):,} steps"
+chosen = [i for i in range(len(val)) if 3 <= len(val.annotations[val.images[i]["id"]]) <= 7][:4] or range(min(4, len(val)))
 pictures = torch.stack([val.image(i) for i in chosen])
 rows = {"ground truth": [val.target(i) for i in chosen],
-        "live run": system.eval().detect(pictures.to(device)), "4,500 steps": trained.detect(pictures.to(device))}
+        "live run": system.eval().detect(pictures.to(device)), steps: trained.detect(pictures.to(device))}
 fig, axes = plt.subplots(3, len(chosen), figsize=(9, 7))
 for line, (name, found) in zip(axes, rows.items()):
     for ax, picture, each in zip(line, pictures, found):
@@ -329,7 +333,7 @@ for line, (name, found) in zip(axes, rows.items()):
         draw.boxes_on(ax, picture, each["boxes"].cpu()[keep], each["labels"].cpu()[keep], classes=val.classes)
     line[0].set_title(name, loc="left", fontweight="bold")
 draw.show(fig, "Four validation scenes in three rows: ground truth boxes; the few boxes of the short live run with a score "
-               "above 0.25; the boxes of a network trained for 4,500 steps: large objects found, some under a wrong name, most small ones missed.")
+               f"above 0.25; the boxes of a network trained for {steps}: large objects found, some under a wrong name, most small ones missed.")
 
 # %% [markdown]
 # ## The table: gamma, in the paper and here
@@ -494,6 +498,7 @@ draw.table(compare.frame("focal_loss/1a", shown), "Table 1a: AP by alpha at gamm
 def outputs(system, images):
     """Logits of the true classes (P,) and of background anchors (M, K) over a set of images."""
     yes, no = [], []
+    images = min(images, len(val))
     for i in progress(range(0, images, 8), desc="images"):
         batch = torch.stack([val.image(j) for j in range(i, min(i + 8, images))]).to(device)
         logits, _, where = system.predict(batch)
@@ -922,7 +927,8 @@ list(progress(islice(steps, recipe.steps if smoke else 75), total=recipe.steps i
 def loudest(system, images):
     """The highest probability (K,) that any anchor of some images gives each class."""
     system.eval()
-    parts = [torch.stack([val.image(j) for j in range(i, i + 8)]) for i in range(0, images, 8)]
+    images = min(images, len(val))
+    parts = [torch.stack([val.image(j) for j in range(i, min(i + 8, images))]) for i in range(0, images, 8)]
     return torch.stack([system.predict(part.to(device))[0].float().amax((0, 1)) for part in progress(parts, desc="images")]).amax(0).sigmoid().cpu()
 
 
@@ -1101,8 +1107,8 @@ draw.table(pd.DataFrame.from_dict(gaps, "index", columns=["gap", "interval", "se
 # ## Every claim, and what became of it
 #
 # The paper's sentences that can be tested, in our words, with a verdict made by code (notebook 12 tells how). A sentence of several parts
-# holds only if all do; the part that decides is shown. *Enough* stands beside an unresolved trend: the pairs of seeds after which a true difference
-# of the paper's size, or of the claim's margin, would show in four of five repeats. A dash: not run yet. A claim that two things do *as well*, or
+# holds only if all do; the part that decides is shown. *Enough*, beside an unresolved trend, says how many pairs of seeds a fair trial needs: with
+# so many, four trials of five would show a true difference of the paper's size, or of the claim's margin. A dash: not run yet. A claim that two things do *as well*, or
 # that a thing helps *slightly*, has a margin: 1.5% of the AP, or what the paper's own numbers differ by, if that is more. It is narrow: that an even weight
 # is nearly as good as 0.25 at gamma 2, that the class weight helps the focal loss only slightly, and that the clip does not matter are contradicted by it.
 
@@ -1213,6 +1219,14 @@ check("bias", my_bias, lambda prior: float(torch.tensor(prior, dtype=torch.float
 # Without a clip every class is above 0.02 after 75 steps. With it, other seeds lose other classes, or none: we saw the sofa, the train, the bus, the
 # clock and the refrigerator go, all among the rarest. And who is lost stays lost: in the run that we followed for 450 steps nothing brought the sofa back.
 # </details>
+
+# %% [markdown]
+# ## Questions
+#
+# Open an answer: it says whether it is right, and why. The same questions can go into Moodle (`paperlib notebooks export questions`).
+
+# %%
+quiz("10_focal_loss")
 
 # %% [markdown]
 # ## In three lines

@@ -5,7 +5,7 @@
 # Sections 4, 5.2 and 5.3; Sections 5.4 and 5.5 of Lin's thesis.
 # **Before this:** notebook 10 (the loss). The pyramid has a notebook of its own, 08; here is what you need of it.
 #
-# <!-- minutes -->CPU: 1 min on 2 CPU cores; older CPU: 2 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
+# <!-- minutes -->reading: about 25 min; CPU: 1 min on 2 CPU cores; older CPU: 2 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
 # Everything here runs on a CPU.
 
 # %% tags=["parameters"]
@@ -15,6 +15,7 @@ BUDGET = os.environ.get("PAPERLIB_BUDGET", "mini")  # "smoke" runs every cell in
 SEED = 0
 DEVICE = None  # "cpu", "cuda", "mps"; None takes the best there is
 DATA = "minicoco"  # an embedded set, or the path of a COCO or VOC folder
+SIZE = 128  # px; pictures of your own are shrunk to it for the live runs, embedded sets stay as they are
 RERUN = False  # True: run the rows of the tables again instead of showing the recorded ones
 
 # %%
@@ -48,16 +49,18 @@ from paperlib.clock import busy
 from paperlib.config import override
 from paperlib.data.named_sets import load
 from paperlib.device import pick_device, seed_all
+from paperlib.doctor.model_scale import model_scale, on_photographs
 from paperlib.papers.printed import published
 from paperlib.parts import anchors as anchor_parts
 from paperlib.parts import boxes
 from paperlib.parts.detections import DetectConfig, select
-from paperlib.paths import weights_folder
 from paperlib.progress import progress
-from paperlib.systems.registry import SYSTEMS
+from paperlib.systems.registry import PRESETS, SYSTEMS
 from paperlib.tables import compare, records, row_jobs, runner
 from paperlib.teach import draw
-from paperlib.teach.exercises import check, predict, reveal
+from paperlib.teach.exercises import check, predict, quiz, reveal
+from paperlib.teach.shown_detector import shown_weights
+from paperlib.teach.small_copy import small_copy
 from paperlib.teach.widgets import explore, frames
 from paperlib.training.recipes import budget, system_config
 from paperlib.training.weights import load_weights
@@ -65,10 +68,11 @@ from paperlib.training.weights import load_weights
 # %%
 draw.style()
 device, plan = pick_device(DEVICE), budget(BUDGET)
+DATA = small_copy(DATA, SIZE)
 recipe, smoke = override(plan.recipe("retinanet"), {"data": DATA}), plan.name == "smoke"
 shown = budget("mini") if smoke else plan  # whose records the tables show
 val = load(recipe.data, recipe.test, limit=200)
-model = load_weights(weights_folder() / "retinanet.safetensors").to(device)
+model = load_weights(shown_weights(DATA, plan=plan.name, device=device)).to(device)
 
 
 def correct(found, target):
@@ -88,7 +92,7 @@ def clear(i, least=0.2):
 # %%
 roots = [[math.sqrt(t["area"]) for t in val.annotations[i["id"]]] for i in val.images]
 several = [i for i, s in enumerate(roots) if 4 <= len(s) <= 8 and max(s) > 4 * min(s) and max(s) < 80]
-image, target = val[max(several[:5 if smoke else 60] or range(5), key=clear)]
+image, target = val[max(several[:5 if smoke else 60] or range(min(5, len(val))), key=clear)]
 batch = image[None].to(device)
 
 # %% [markdown]
@@ -279,6 +283,41 @@ draw.show(fig, "The anchors that match an object, level by level: "
 
 # %% [markdown]
 # Nobody told the levels to share the work by size. The anchors did: a level owns the objects that its anchors fit.
+#
+# ## How large is an object to the grid?
+#
+# A detector sees through the cells of its maps. Take a network that was made for photographs, and give it images a fifth as
+# wide. Each object now covers a fifth of the cells, few anchors fit it, and one design can hardly be better than another:
+# all of them look through a sieve. This can be seen before any training. Count the cells along the side of an object, on the map of
+# its best anchor, and the anchors that overlap it by half.
+
+# %%
+presets = {"the paper's strides": override(PRESETS["retinanet"]["tiny"](), {"anchors.size_per_stride": 1.125}),
+           "strides made smaller": PRESETS["retinanet"]["scale"]()}
+measured = {name: model_scale(val, cfg, recipe.size) for name, cfg in presets.items()}
+measured["the paper, on photographs"] = on_photographs()["retinanet"]
+x1, y1, x2, y2 = target["boxes"][boxes.area(target["boxes"]).argmax()].round().long().tolist()
+crop = draw.as_rgb(image[:, y1:y2, x1:x2])
+fig, axes = plt.subplots(1, 5, figsize=(9.6, 2.5), width_ratios=[1, 1, 1, 1.3, 1.3])
+for ax, (name, row) in zip(axes, measured.items()):
+    ax.imshow(crop, extent=(0, row.cells, 0, row.cells), aspect="equal")
+    ax.set(xticks=range(math.ceil(row.cells)), yticks=range(math.ceil(row.cells)), title=f"{row.cells:.1f} cells wide")
+    ax.tick_params(labelbottom=False, labelleft=False, length=0)
+    ax.set_xlabel(name.replace(", ", ",\n"), fontsize=9)
+    ax.grid(color="white", linewidth=1.5, alpha=1)
+for ax, field, title in ((axes[3], "positives", "anchors of IoU 0.5\nto an object"), (axes[4], "large_fit", "large objects with an\nanchor of IoU 0.7")):
+    bars = ax.bar(range(3), [getattr(row, field) for row in measured.values()], color=[draw.color(k) for k in (1, 0, 2)])
+    ax.bar_label(bars, fmt="{:.0%}" if field == "large_fit" else "{:.1f}", padding=2, fontsize=9)
+    ax.set(xticks=range(3), xticklabels=["wide", "small", "paper"], yticks=[], title=title)
+    ax.title.set_fontsize(9)
+    ax.margins(y=0.15)
+    ax.grid(False)
+draw.show(fig, "The same object under three grids: " + "; ".join(
+    f"{name} {row.cells:.1f} cells, {row.positives:.1f} anchors, {row.large_fit:.0%} of large objects" for name, row in measured.items()) + ".")
+
+# %% [markdown]
+# The first is how our recorded tables were made, the second a *scale model*: the strides are made smaller along with the images. `paperlib
+# doctor` prints these numbers for a data set of your own, and says which side, levels or anchors would help.
 #
 # ## Boxes: from anchor to object
 #
@@ -777,8 +816,8 @@ else:
 # ## Every claim, and what became of it
 #
 # The paper's sentences that can be tested, in our words, with a verdict made by code (notebook 12 tells how). A sentence of several parts
-# holds only if all do, and is *not run* while one of them is. *Enough* stands beside an unresolved trend: the pairs of seeds after which a true
-# difference of the paper's size, or of the claim's margin, would show in four of five repeats. A dash: not run yet. A claim that two things do
+# holds only if all do, and is *not run* while one of them is. *Enough*, beside an unresolved trend, says how many
+# pairs of seeds a fair trial needs: with so many, four trials of five would show a true difference of the paper's size, or of the claim's margin. A dash: not run yet. A claim that two things do
 # *as well* has a margin: 1.5% of the AP, or what the paper's own numbers differ by, if that is more. The recipe was chosen on the row of gamma 2
 # (notebook 10 tells what had been seen before), and what is compared with it was never tuned.
 # A ratio of times is judged by its direction first; *holds, larger* and *holds, smaller* say that the size is not the paper's. What is
@@ -869,7 +908,7 @@ def level_spec(side, levels, size_per_stride):
     return min(distance, key=distance.get)[0]
 
 
-check("level", my_level, level_spec, [(side, (2, 3, 4, 5, 6), 2.0) for side in (5.0, 9.0, 15.0, 33.0, 60.0, 120.0, 300.0)])
+check("anchor level", my_level, level_spec, [(side, (2, 3, 4, 5, 6), 2.0) for side in (5.0, 9.0, 13.0, 15.0, 33.0, 60.0, 114.4, 120.0, 300.0)])
 
 # %% [markdown]
 # <details><summary>Solution</summary>
@@ -891,6 +930,14 @@ check("level", my_level, level_spec, [(side, (2, 3, 4, 5, 6), 2.0) for side in (
 # rule, far away, and the box loss starts high and stays there. A box for each class has many times the outputs, and each class has
 # fewer examples to learn its moves from, although the moves are the same for all: at the end it is a little worse (see the table).
 # </details>
+
+# %% [markdown]
+# ## Questions
+#
+# Open an answer: it says whether it is right, and why. The same questions can go into Moodle (`paperlib notebooks export questions`).
+
+# %%
+quiz("11_retinanet")
 
 # %% [markdown]
 # ## In three lines

@@ -5,7 +5,7 @@
 # `data/results`. **Before this:** any one of notebooks 04, 05, 08, 10 and 11, to know what a row of a table is.
 # **Needs:** a CPU; nothing is trained here, everything is read from the records.
 #
-# <!-- minutes -->CPU: 0.5 min on 2 CPU cores; older CPU: 1 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
+# <!-- minutes -->reading: about 10 min; CPU: 0.5 min on 2 CPU cores; older CPU: 1 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
 
 # %% tags=["parameters"]
 import os
@@ -50,7 +50,7 @@ from paperlib.papers.names import NAMES
 from paperlib.papers.register import claims
 from paperlib.tables import costs
 from paperlib.teach import draw
-from paperlib.teach.exercises import check, predict, reveal, score
+from paperlib.teach.exercises import check, predict, quiz, reveal, score
 from paperlib.teach.widgets import explore, frames
 
 draw.style()
@@ -489,6 +489,14 @@ check("equal", my_equal, lambda low, high, margin: intervals.verdict(intervals.D
 
 # %%
 score()
+
+# %% [markdown]
+# ## Questions
+#
+# Open an answer: it says whether it is right, and why. The same questions can go into Moodle (`paperlib notebooks export questions`).
+
+# %%
+quiz("12_scorecard")
 
 # %% [markdown]
 # ## In three lines

@@ -4,7 +4,7 @@
 # **Paper:** none of its own. It asks of claims from the other notebooks (COCO, R-CNN, FPN, focal loss) in which world
 # they are true. **Before this:** notebooks 01 (COCO), 08 (pyramids) and 10 (focal loss), or at least their last three lines.
 #
-# <!-- minutes -->CPU: 1 min on 2 CPU cores; older CPU: 1.5 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
+# <!-- minutes -->reading: about 25 min; CPU: 1 min on 2 CPU cores; older CPU: 1.5 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
 # Everything here runs on a CPU. The trainings behind the curves were recorded before; nothing long runs live.
 
 # %% tags=["parameters"]
@@ -51,7 +51,7 @@ from paperlib.parts.boxes import area, iou
 from paperlib.studies import linear_probes, world
 from paperlib.tables import compare, dials, runner
 from paperlib.teach import draw
-from paperlib.teach.exercises import check, predict, reveal, score
+from paperlib.teach.exercises import check, predict, quiz, reveal, score
 from paperlib.teach.widgets import explore
 from paperlib.training.recipes import budget, system_config
 from paperlib.world.catalogue import CATEGORIES
@@ -713,7 +713,7 @@ def my_paired(ours, baseline):
 
 # %%
 cases = [({0: 3.0, 1: 4.0}, {0: 1.0, 1: 1.0}), ({0: 3.0, 2: 5.0}, {2: 1.0, 7: 1.0})]
-check("paired", my_paired, lambda ours, baseline: paired(ours, baseline).mean, cases)
+check("mean of pairs", my_paired, lambda ours, baseline: paired(ours, baseline).mean, cases)
 
 # %% [markdown]
 # <details><summary>Solution</summary>
@@ -775,6 +775,14 @@ score()
 # A difference that changes sign along a dial is worth more than a large one that does not: it says when to use which. If
 # all three intervals cover zero, more seeds narrow them with the square root of their number.
 # </details>
+
+# %% [markdown]
+# ## Questions
+#
+# Open an answer: it says whether it is right, and why. The same questions can go into Moodle (`paperlib notebooks export questions`).
+
+# %%
+quiz("13_when_does_it_hold")
 
 # %% [markdown]
 # ## In three lines

@@ -1,4 +1,4 @@
-"""The code behind the claims by id, from every paper's modules: computed values, judges of curves, timings."""
+"""The code behind the claims by id, from every paper's modules: computed values, curves, timings."""
 from paperlib.claims.coco import computed as coco_computed
 from paperlib.claims.coco import curves as coco_curves
 from paperlib.claims.fast_rcnn import computed as fast_rcnn_computed

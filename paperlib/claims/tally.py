@@ -19,8 +19,8 @@ class Verdict:
 
     Units: `published` as printed, in `unit`; `measured` and `interval` in the unit of what was `compared`, of
            the part that decides: points (x 100) for rows of a table. `delta` is the printed difference of the
-           two rows; `n` counts `n_of`; `cost` is in minutes. `pairs`, of an unresolved claim: how many pairs of
-           seeds show the printed size, or the margin, with 80% power; `mixed` counts the pairs whose runs
+           two rows; `n` counts `n_of`; `cost` is in minutes. `pairs`, of an unresolved claim: how many pairs
+           of seeds show the printed size, or the margin, with 80% power; `mixed` counts the pairs whose runs
            were made with different products. `p` and, over all trained claims, `q` (RULES.md, rule 11);
            `after` is the verdict that stands after it.
     """

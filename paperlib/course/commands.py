@@ -1,4 +1,4 @@
-"""What `paperlib notebooks COMMAND` does; `paperlib/__main__.py` holds its arguments.
+"""What `paperlib notebooks COMMAND` does; `paperlib/commands/arguments.py` holds its arguments.
 
 Each notebook runs in a process of its own with one thread, `--jobs` of them at a time, the longest first.
 """
@@ -8,7 +8,7 @@ import os
 import re
 from pathlib import Path
 
-from paperlib.course import readme_sections, site_pages, twins
+from paperlib.course import export_files, readme_sections, site_pages, twins
 from paperlib.course.lint import lint
 from paperlib.course.run import Outcome, nbval, papermill, report, run_all
 from paperlib.course.skeleton import skeleton
@@ -113,15 +113,42 @@ def readme(args) -> int:
 
 
 def picture(args) -> int:
-    """Draw the README's picture, data/readme.png."""
-    readme_sections.picture(REPOSITORY / "data" / "readme.png")
+    """Draw the README's picture, data/readme.png, and the first one of notebook 00 and of the site."""
+    from paperlib.course import pictures  # imported here: the other commands need no detector
+
+    pictures.annotated_scenes(REPOSITORY / "data" / "readme.png")
+    pictures.first_look(args.folder / "first_look.png")
+    return 0
+
+
+def lab(args) -> int:
+    """Put copies to work in into the folder work, where git does not look; yours are never written over."""
+    copied, kept = export_files.working_copies(twins.names(args.names, args.folder), args.folder, args.out)
+    print(f"{args.out}: {len(copied)} copied, {len(kept)} kept as you left them")
+    if kept:
+        print("  delete one there to have it anew from the course")
+    return 0
+
+
+def export(args) -> int:
+    """Write copies of the notebooks: for students, teachers and graders, slides, questions; then names."""
+    if not args.names or args.names[0] not in export_files.KINDS:
+        raise ValueError(f"export: expected one of {', '.join(export_files.KINDS)}, then names or numbers; "
+                         f"got {' '.join(args.names) or 'nothing'}")
+    kind, wanted = args.names[0], args.names[1:]
+    chosen = export_files.noted(twins.names(wanted, args.folder))
+    print(*export_files.KINDS[kind](chosen, args.folder, args.out / kind), sep="\n")
     return 0
 
 
 def site(args) -> int:
-    """Render the executed notebooks (the stored ones where there are none) to HTML with an index page."""
+    """Render the executed notebooks (the stored ones where there are none) to HTML, with a front page."""
+    from paperlib.claims.page import scorecard  # imported here: the other commands judge nothing
+
     executed = REPOSITORY / "build" / "notebooks"
-    print(site_pages.site(twins.names(args.names, args.folder), args.folder, executed, args.out))
+    front = site_pages.site(twins.names(args.names, args.folder), args.folder, executed, args.out)
+    scorecard.write(args.out / "scorecard.html", args.budget)
+    print(front)
     return 0
 
 
@@ -145,13 +172,14 @@ def _record(name: str, seconds: float, args) -> None:
 
 
 COMMANDS = {"new": new, "run": run, "check": check, "store": store, "sync": sync, "lint": check_stored,
-            "readme": readme, "picture": picture, "site": site}
-OUT = {"run": "notebooks"}  # folders of build/ that are not called like their command
+            "readme": readme, "picture": picture, "site": site, "lab": lab, "export": export}
+# Folders of results; the others: build/COMMAND. `work` lies as deep as `notebooks`: "../data" is the same.
+OUT = {"run": "build/notebooks", "lab": "work"}
 
 
 def run_command(args) -> int:
     """Run `args.command` with the folders that it reads and writes filled in; its exit status."""
     folder = args.folder or twins.NOTEBOOKS
-    out = args.out or REPOSITORY / "build" / OUT.get(args.command, args.command)
+    out = args.out or REPOSITORY / OUT.get(args.command, f"build/{args.command}")
     args.folder, args.out = Path(folder).resolve(), Path(out).resolve()
     return COMMANDS[args.command](args)

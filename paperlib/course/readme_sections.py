@@ -1,12 +1,9 @@
-"""What the README says of notebooks and claims, and its picture."""
+"""What the README says of notebooks and claims."""
 import re
-from base64 import b64decode
 from collections import Counter
 from pathlib import Path
 
 from paperlib.course import twins
-from paperlib.teach.draw import boxes_on
-from paperlib.teach.png import render
 
 README_LIST = re.compile(r"(<!-- notebooks -->\n).*?(<!-- /notebooks -->)", re.DOTALL)
 README_CLAIMS = re.compile(r"(<!-- claims -->\n).*?(<!-- /claims -->)", re.DOTALL)
@@ -71,17 +68,3 @@ def _tally_table(head: str, tallies: dict[str, dict[str, int]]) -> str:
 def _markdown(lines: list[list[str]]) -> str:
     """Lines of cells as lines of a Markdown table."""
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
-
-
-def picture(path: Path) -> None:
-    """Draw the README's picture: scenes of MiniCOCO with their annotated boxes."""
-    import matplotlib.pyplot as plt  # imported here: only this command draws
-
-    from paperlib.data.named_sets import load
-    dataset = load("minicoco", "val")
-    fig, axes = plt.subplots(1, 4, figsize=(11, 2.8), layout="constrained")
-    fullest = sorted(range(100), key=lambda i: -len(dataset.target(i)["boxes"]))
-    for ax, i in zip(axes, fullest):
-        target = dataset.target(i)
-        boxes_on(ax, dataset.image(i), target["boxes"], target["labels"], classes=dataset.classes)
-    path.write_bytes(b64decode(render(fig, "Scenes with annotations").base64))

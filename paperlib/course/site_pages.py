@@ -1,71 +1,116 @@
-"""The HTML site of the executed notebooks."""
-import html
+"""The HTML site: a front page, the notebooks, the texts on teaching and on judging, the scorecard."""
 import re
-from base64 import b64decode
+import shutil
 from pathlib import Path
 
-from paperlib.course import twins
+from paperlib.course import page_text, twins
+from paperlib.course.export_files import decks
+from paperlib.course.page_text import render, with_alt
 from paperlib.paths import DATA
-from paperlib.teach.png import Picture
+from paperlib.teach import course_files
 
-PAGE = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>{title}</title>
-<style>body {{ font: 1.1rem/1.6 sans-serif; max-width: 45rem; margin: 2rem auto; padding: 0 1rem }}
-pre {{ overflow-x: auto }}</style>
-{body}
-</html>
-"""
-TEXTS = {  # of data/claims
-    "PROTOCOL": "How to read and how to attack these verdicts",
-    "RULES": "How a claim is judged: the rules",
-    "readings/changed_verdicts": "Second reading: which verdicts changed, and why",
-    "readings/rcnn_family": "Second reading: R-CNN, Fast R-CNN, Faster R-CNN",
-    "readings/fpn_focal_coco_sharpmask": "Second reading: focal loss, FPN, COCO, SharpMask",
+TEXTS = {  # of data/, each a page: {file: (page, title)}
+    "course/guide": "Teach with it: the lecturer's guide",
+    "course/self_learners": "Learn alone: a plan",
+    "claims/PROTOCOL": "How to read and how to attack these verdicts",
+    "claims/RULES": "How a claim is judged: the rules",
+    "claims/readings/changed_verdicts": "Second reading: which verdicts changed, and why",
+    "claims/readings/rcnn_family": "Second reading: R-CNN, Fast R-CNN, Faster R-CNN",
+    "claims/readings/fpn_focal_coco_sharpmask": "Second reading: focal loss, FPN, COCO, SharpMask",
 }
 
 
 def site(names: list[str], folder: Path, executed: Path, out: Path) -> Path:
-    """Render notebooks, executed ones where there are, to HTML; the path of the index page."""
-    from nbconvert import HTMLExporter  # imported here: slow, and only this command needs it
-    exporter, items = HTMLExporter(language_code="en"), []
+    """Render notebooks, executed ones where there are, and all texts to HTML; the path of the front page."""
     out.mkdir(parents=True, exist_ok=True)
-    for name in names:
-        path, title = executed / f"{name}.ipynb", twins.title(name, folder)
+    shutil.copyfile(page_text.PAGES / "site.css", out / "site.css")
+    page_text.copy_font(out)
+    pictures = sorted(folder.glob("*.png"))
+    for picture in pictures:
+        shutil.copyfile(picture, out / picture.name)
+    titles = {name: twins.title(name, folder) for name in names}
+    exporter = page_text.PageExporter()
+    for i, name in enumerate(names):
+        path = executed / f"{name}.ipynb"
         if not path.exists():
             path = folder / f"{name}.ipynb"
-        notebook = twins.clean(twins.read(path))
-        page, _ = exporter.from_notebook_node(_with_alt(notebook), {"metadata": {"name": title}})
-        page = re.sub(r'href="([\w./-]+)\.ipynb', r'href="\1.html', page)
+        facts = {"name": titles[name], "sections": sections(name, folder),
+                 "neighbours": _neighbours(names, titles, i)}
+        notebook = with_alt(twins.clean(twins.read(path)))
+        page, _ = exporter.from_notebook_node(notebook, {"metadata": facts})
         (out / f"{name}.html").write_text(page, encoding="utf-8")
-        title, minutes = html.escape(title), html.escape(twins.minutes(name, folder))
-        items.append(f'<li><a href="{name}.html">{title}</a> ({minutes})</li>')
-    items += _texts(out)
-    body = "<h1>paperlib</h1>\n<ul>\n" + "\n".join(items) + "\n</ul>"
-    (out / "index.html").write_text(PAGE.format(title="paperlib", body=body), encoding="utf-8")
-    return out / "index.html"
+    for file, title in TEXTS.items():
+        _text(file, title, out)
+    decked = [name for name in names if name in course_files.names()]
+    decks(decked, folder, out)
+    front = out / "index.html"
+    front.write_text(_front(titles, decked, folder, pictures), encoding="utf-8")
+    return front
 
 
-def _texts(out: Path) -> list[str]:
-    """Render the texts on judging, data/claims/*.md; their lines of the index."""
-    from nbconvert.filters import markdown2html
-
-    items = []
-    for name, title in TEXTS.items():
-        text = (DATA / "claims" / f"{name}.md").read_text(encoding="utf-8")
-        text = text.replace("](readings)", "](rcnn_family.md)")
-        body = re.sub(r'href="([\w./-]+)\.md"', r'href="\1.html"', markdown2html(text))
-        page = f"{name.rpartition('/')[2]}.html"
-        (out / page).write_text(PAGE.format(title=html.escape(title), body=body), encoding="utf-8")
-        items.append(f'<li><a href="{page}">{html.escape(title)}</a></li>')
-    return items
+def sections(name: str, folder: Path) -> list[tuple[str, str]]:
+    """(id, title) of the sections of a notebook, for its list of contents."""
+    listed = []
+    for cell in twins.read_twin(name, folder).cells:
+        if cell.cell_type == "markdown":
+            outside_code = re.sub(r"^```.*?^```", "", cell.source, flags=re.MULTILINE | re.DOTALL)
+            for words in re.findall(r"^## (.+)$", outside_code, re.MULTILINE):
+                title = page_text.plain(words)
+                listed.append((page_text.heading_id(title), title))
+    return listed
 
 
-def _with_alt(notebook):
-    """PNG outputs as <img> elements: nbconvert's template leaves their alt text out."""
-    for cell in notebook.cells:
-        for output in cell.get("outputs", []):
-            if "image/png" in output.get("data", {}):
-                alt = output.metadata.get("image/png", {}).get("alt", "")
-                output.data["text/html"] = Picture(b64decode(output.data.pop("image/png")), alt).html()
-    return notebook
+def _neighbours(names: list[str], titles: dict[str, str], i: int) -> list[tuple[str, str]]:
+    """(name, words of the link) of the notebooks before and after the i-th."""
+    linked = []
+    if i > 0:
+        linked.append((names[i - 1], f"← {titles[names[i - 1]]}"))
+    if i + 1 < len(names):
+        linked.append((names[i + 1], f"{titles[names[i + 1]]} →"))
+    return linked
+
+
+def _front(titles: dict[str, str], decked: list[str], folder: Path, pictures: list[Path]) -> str:
+    """The front page: what this is, a scene with detections, the verdicts, the notebooks."""
+    entries = []
+    for name, title in titles.items():
+        minutes = twins.minutes(name, folder, "cpu")
+        entries.append({"name": name, "title": title, "minutes": minutes, "slides": name in decked,
+                        "reading": twins.reading_minutes(name, folder)})
+    texts = [(_page(file), title) for file, title in TEXTS.items()]
+    return render("front.html.j2", entries=entries, texts=texts, bar=verdict_bar(),
+                  pictures={picture.stem for picture in pictures})
+
+
+def verdict_bar() -> list[dict]:
+    """The verdicts on the claims of the papers that were judged here, most frequent first.
+
+    Each is {verdict, number, share}, the share in percent of all that were judged.
+    """
+    from paperlib.claims.kept import judged  # imported here: judging anew takes seconds
+    from paperlib.claims.page.scorecard import MEANINGS, SIGNS
+    from paperlib.claims.tally import VERDICTS
+
+    given = [line.verdict for line in judged("mini") if line.verdict not in ("external", "not run")]
+    bar = []
+    for verdict in VERDICTS:
+        number = given.count(verdict)
+        if number:
+            bar.append({"verdict": verdict, "number": number, "share": 100 * number / len(given),
+                        "sign": SIGNS[verdict], "meaning": MEANINGS[verdict]})
+    return bar
+
+
+def _page(file: str) -> str:
+    return f"{file.rpartition('/')[2]}.html"
+
+
+def _text(file: str, title: str, out: Path) -> None:
+    """Render one text of data/ to a page."""
+    text = (DATA / f"{file}.md").read_text(encoding="utf-8").replace("](readings)", "](rcnn_family.md)")
+    body = page_text.to_html(text)
+    body = re.sub(r'href="(?:[\w.-]+/)*([\w-]+)\.(?:md|ipynb)"', r'href="\1.html"', body)
+    # links to files that are no pages become plain words
+    body = re.sub(r'<a href="(?!https?:|#|[\w-]+\.html)[^"]*">(.*?)</a>', r"\1", body)
+    page = render("text.html.j2", title=title, body=page_text.with_plain_corners(body))
+    (out / _page(file)).write_text(page, encoding="utf-8")

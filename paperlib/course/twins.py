@@ -16,7 +16,9 @@ NOTEBOOKS = REPOSITORY / "notebooks"
 MINUTES = REPOSITORY / "data" / "results" / "notebook_minutes.json"
 METADATA = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
             "language_info": {"name": "python"}}
+WORDS_A_MINUTE = 150  # of a text with formulas and tables
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+LIVE_ONLY = {WIDGET_VIEW, "application/javascript"}  # outputs that say nothing without a kernel
 KINDS = {"cpu": "CPU", "old": "older CPU", "gpu": "GPU"}  # old: without bfloat16 units (device.has_bf16)
 BANNER = re.compile(r"(<!-- minutes -->).*?(<!-- /minutes -->)")
 SOLUTION = re.compile(r"<details>.*?```python\n(.*?)```.*?</details>", re.DOTALL)
@@ -55,7 +57,10 @@ def read_twin(name: str, folder: Path = NOTEBOOKS) -> NotebookNode:
 
 
 def read(path: Path) -> NotebookNode:
-    """An ipynb. Errors: ValueError naming the file when it is not a notebook."""
+    """An ipynb. Errors: ValueError naming the file when it is missing or not a notebook."""
+    if not path.exists():
+        raise ValueError(f"{path.name} is missing; `paperlib notebooks sync {path.stem}` makes it "
+                         "from its twin")
     try:
         return nbformat.read(path, as_version=4)
     except Exception as error:  # nbformat raises several kinds for one cause
@@ -87,10 +92,22 @@ def clean(notebook: NotebookNode) -> NotebookNode:
         times[digest] += 1
         cell.id = f"{digest}-{times[digest]}"
         if cell.cell_type == "code":
-            outputs = cell.get("outputs", [])
-            cell.outputs = [output for output in outputs if WIDGET_VIEW not in output.get("data", {})]
+            cell.outputs = _storable(cell.get("outputs", []))
         kept.append(cell)
     return nbformat.v4.new_notebook(cells=kept, metadata=METADATA)
+
+
+def _storable(outputs: list[NotebookNode]) -> list[NotebookNode]:
+    """Outputs without what only works live; a picture once, as an image with its alt text."""
+    stored = []
+    for output in outputs:
+        data = output.get("data", {})
+        if LIVE_ONLY.intersection(data):
+            continue
+        if "image/png" in data:
+            data.pop("text/html", None)
+        stored.append(output)
+    return stored
 
 
 def sync(name: str, folder: Path = NOTEBOOKS) -> bool:
@@ -124,10 +141,21 @@ def measured(folder: Path = NOTEBOOKS) -> dict:
     return json.loads(file.read_text(encoding="utf-8"))
 
 
+def reading_minutes(name: str, folder: Path = NOTEBOOKS) -> int:
+    """About how long the text of a notebook takes to read, without its code, to five minutes."""
+    count = 0
+    for cell in read_twin(name, folder).cells:
+        if cell.cell_type == "markdown":
+            count += len(re.sub(r"<details>.*?</details>", "", cell.source, flags=re.DOTALL).split())
+    return max(5, 5 * round(count / WORDS_A_MINUTE / 5))
+
+
 def minutes(name: str, folder: Path = NOTEBOOKS, kind: str | None = None) -> str:
-    """The measured time in words, of one of KINDS or of all, to half a minute."""
+    """The measured time in words, of one of KINDS to half a minute; or of all, with the time of reading."""
     if kind is None:
-        return "; ".join(f"{label}: {minutes(name, folder, kind)}" for kind, label in KINDS.items())
+        times = [f"reading: about {reading_minutes(name, folder)} min"]
+        times += [f"{label}: {minutes(name, folder, kind)}" for kind, label in KINDS.items()]
+        return "; ".join(times)
     record = measured(folder).get(name, {}).get(kind)
     if record is None:
         return "not measured yet"

@@ -34,6 +34,7 @@ class DetectionSet:
     clipped: list[Fault] = field(default_factory=list)     # boxes cut at the image's border on load
     refused: frozenset[str] = frozenset()  # pictures (file names) whose records cannot be used
     proposals: list[Tensor] | None = field(default=None, repr=False)  # (P, 4) px an image
+    sources: dict[int, Path] = field(default_factory=dict, repr=False)  # image id -> its annotation file
     _labels: dict[int, int] = field(init=False, repr=False)
     _names: dict[int, str] = field(init=False, repr=False)  # category id -> name
     has_difficult: bool = field(init=False, repr=False)    # a PASCAL set: objects may be flagged difficult

@@ -9,14 +9,19 @@ from pathlib import Path
 from filelock import FileLock
 
 from paperlib.data.detection_set import DetectionSet
-from paperlib.data.read_coco import read_coco
+from paperlib.data.formats.parts import Part, parts_of
+from paperlib.data.layouts.coco_places import choose, json_splits, lists_at
+from paperlib.data.layouts.foreign import advice
 from paperlib.data.read_list import read_list
-from paperlib.data.read_voc import read_voc, splits_of
-from paperlib.data.set_layouts import choose, json_splits, lists_at, splits_at, top_of
+from paperlib.data.record_checks.faults import stop_if_fatal, summary
 from paperlib.paths import data_folder
 from paperlib.world.set_names import DRAWN, SetName
 
 DOWNLOADED = ("coco2014", "coco2017", "voc2007", "voc2012")
+ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".rar", ".7z")
+LAYOUTS = ("COCO's annotations/instances_<split>.json (or instances.json), Roboflow's "
+           "<split>/_annotations.coco.json, VOC's Annotations, ImageSets and JPEGImages (or annotations/ "
+           "beside images/), YOLO's data.yaml (or images/ and labels/), or pictures alone")
 Name = str | Path | SetName                                # of a set, or where one lies
 ListedImages = tuple[Path, list[Path], str]  # a list of images, its annotation files, and a name
 
@@ -40,7 +45,8 @@ def known_sets() -> dict[str, str]:
 
 
 def load(name_or_path: Name, split: str | None = None, limit: int | None = None) -> DetectionSet:
-    """A detection set by its name ("minicoco", "minicoco/val"), or a COCO file or folder, or a VOC folder.
+    """A detection set by its name ("minicoco", "minicoco/val"), or a COCO file, or a folder: in COCO's, VOC's
+    or YOLO's format, or of pictures alone (`formats.parts`).
 
     A COCO folder's split may also be a list of images, `annotations/<split>.txt` (`read_list.read_list`).
     `limit` keeps the first so many images. "A@B" is set A with the categories that set B has.
@@ -49,13 +55,8 @@ def load(name_or_path: Name, split: str | None = None, limit: int | None = None)
             there is.
     """
     name = SetName.parse(name_or_path)
-    if listed := list_of(name, split):
-        dataset = read_list(*listed)
-    else:
-        kind, place, split = locate(name, split)
-        top = top_of(place, split).name
-        title = f"{top}/{split}" if split else top
-        dataset = read_coco(place, name=title) if kind == "coco" else read_voc(place, split)
+    listed = list_of(name, split)
+    dataset = read_list(*listed) if listed else _read(locate(name, split))
     if limit is not None:
         dataset = dataset.subset(limit)
     if not name.mix:
@@ -63,34 +64,42 @@ def load(name_or_path: Name, split: str | None = None, limit: int | None = None)
     return dataset.only(load(name.mix, splits(name.mix)[0]).classes)
 
 
-def locate(name_or_path: Name, split: str | None = None) -> tuple[str, Path, str | None]:
-    """("coco", annotation file, split) or ("voc", folder, split).
+def _read(part: Part) -> DetectionSet:
+    """A part, with one line for what was dropped, clipped or mended.
+
+    Errors: ValueError for the first fatal fault.
+    """
+    dataset, faults = part.gather()
+    stop_if_fatal(faults)
+    if line := summary(faults):
+        print(f"{dataset.name}: {line}")
+    return dataset
+
+
+def locate(name_or_path: Name, split: str | None = None) -> Part:
+    """Where a split lies and in which format.
 
     Draws an embedded set if it is not there yet.
     Errors: as `load`.
     """
     name = SetName.parse(name_or_path)
     path, split = _place(name, split)
+    if path.is_file() and path.suffix in (".yaml", ".yml"):
+        path = path.parent
+    if path.is_file() and path.suffix in ARCHIVES:
+        raise KeyError(f"{path}: found an archive; expected the folder that it unpacks to")
     if path.is_file():
         if split is not None:
             raise KeyError(f"{path}: no split {split!r}: it is one annotation file")
-        return "coco", path, None
+        return Part("coco", path)
     if not path.is_dir():
         raise KeyError(f"no data set {str(name)!r}: neither a path nor one of {', '.join(known_sets())}")
-    if files := json_splits(path):
-        chosen = choose(path, split, files)
-        return "coco", files[chosen], None if chosen == "instances" else chosen
-    if (path / "Annotations").is_dir():
-        names = dict.fromkeys(splits_of(path))
-        if not names and not split:
-            return "voc", path, None
-        return "voc", path, choose(path, split, names)
-    holds = ", ".join(sorted(p.name for p in path.iterdir())[:8]) or "nothing"
-    raise KeyError(f"{path} is no detection set: it holds {holds}; expected COCO's "
-                   "annotations/instances_<split>.json "
-                   "(or instances.json), Roboflow's <split>/_annotations.coco.json, or VOC's Annotations, "
-                   "ImageSets "
-                   "and JPEGImages")
+    parts = parts_of(path)
+    if not parts:
+        holds = ", ".join(sorted(p.name for p in path.iterdir())[:8]) or "nothing"
+        raise KeyError(f"{path} is no detection set: it holds {holds}; expected {LAYOUTS}"
+                       f"{advice(path, parts_of)}")
+    return parts[choose(path, split, parts)]
 
 
 def _place(name: SetName, split: str | None) -> tuple[Path, str | None]:
@@ -101,7 +110,9 @@ def _place(name: SetName, split: str | None) -> tuple[Path, str | None]:
     if name.base in DRAWN or name.top in known_sets():
         return resolve(name.top), name.split
     folder = Path(name.top)
-    offered = {file.stem for file in lists_at(folder)} | set(splits_at(folder)) - {None}
+    offered = {file.stem for file in lists_at(folder)}
+    if folder.is_dir():
+        offered |= set(parts_of(folder)) - {None}
     if name.split in offered:
         return folder, name.split
     if offered:
@@ -112,7 +123,10 @@ def _place(name: SetName, split: str | None) -> tuple[Path, str | None]:
 
 def splits(name_or_path: Name) -> list[str | None]:
     """The splits that `load` offers, but for lists of images; [None] for a set without splits."""
-    return splits_at(resolve(name_or_path))
+    path = resolve(name_or_path)
+    if path.is_file() and path.suffix in (".yaml", ".yml"):
+        path = path.parent
+    return list(parts_of(path) if path.is_dir() else ()) or [None]
 
 
 def list_of(name_or_path: Name, split: str | None) -> ListedImages | None:
@@ -139,7 +153,7 @@ def resolve(name_or_path: Name) -> Path:
     name = SetName.parse(name_or_path)
     if name.base in DRAWN and name.split is None:
         return ensure(name.top)
-    if str(name.path) in known_sets():
+    if len(name.path.parts) == 1 and str(name.path) in known_sets():
         return data_folder() / name.path
     return name.path
 

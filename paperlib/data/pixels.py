@@ -12,14 +12,39 @@ from filelock import FileLock
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from paperlib.data.layouts.folders import NOTE_FOLDERS, PICTURE_FOLDERS, called
 from paperlib.data.record_checks.faults import Fault
 from paperlib.paths import data_folder
 from paperlib.progress import progress
 
-# what counts as a picture in a folder; of several with one stem, VOC's reader takes the first kind
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".jpe", ".jfif", ".jp2",
-            ".ppm", ".pgm")
+ORIENTATION, TURNED = 0x0112, (5, 6, 7, 8)                 # of a camera: the picture lies on its side
 MAX_CACHE = 1 << 30            # bytes; a larger set is decoded image by image
+
+
+def size_of(file: Path) -> tuple[int, int]:
+    """(height, width) px of a picture as it is shown, the camera's flag applied, from its head alone.
+
+    Errors: ValueError naming the file.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")                # of large pictures; the largest are an error below
+            with Image.open(file) as picture:
+                width, height = picture.size
+                turned = picture.getexif().get(ORIENTATION) in TURNED
+    except Exception as error:  # Pillow's readers fail on broken files in many ways
+        empty = file.is_file() and not file.stat().st_size
+        why = "the file has 0 bytes" if empty else f"Pillow says {str(error).split(str(file))[0].strip()!r}"
+        raise ValueError(f"{file}: found no whole image ({why}); expected JPEG, PNG, ...") from None
+    return (width, height) if turned else (height, width)
+
+
+def known_size(root: Path, name: str) -> tuple[int, int] | None:
+    """(height, width) px of a picture below a folder; None where there is none that can be read."""
+    try:
+        return size_of(root / name)
+    except ValueError:
+        return None
 
 
 def read_rgb(file: Path, size: tuple[int, int]) -> Tensor:
@@ -134,10 +159,13 @@ def _write_pixels(file: Path, root: Path, images: list[dict], shape: tuple[int, 
 def find_images(file: Path, images: list[dict]) -> Path:
     """The folder beside the annotation file that holds any of the first images, else the likeliest one."""
     split = file.stem.removeprefix("instances_").removeprefix("image_info_")
-    tops = [file.parent.parent, file.parent] if file.parent.name == "annotations" else [file.parent]
+    is_deeper = file.parent.name.casefold() in NOTE_FOLDERS
+    tops = [file.parent.parent, file.parent] if is_deeper else [file.parent]
     places = []
     for top in tops:
         places += [top / split, top / "images" / split, top / "images", top]
+    for top in tops:
+        places += called(top, PICTURE_FOLDERS)
     for image in images[:20]:
         for place in places:
             if (place / image["file_name"]).is_file():

@@ -4,7 +4,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 from pycocotools import mask as rle_tools
@@ -42,9 +41,11 @@ def _fault(dataset: DetectionSet, image: dict, ann: dict | None, saw: str, wante
     picture = dataset.root / image["file_name"]
     if ann is None:
         return Fault(str(picture), f"image {image['id']}", saw, wanted, fatal)
-    xml = dataset.root.parent / "Annotations" / f"{Path(image['file_name']).stem}.xml"
-    if "object" in ann and xml.is_file():
-        return Fault(str(xml), f"object {ann['object']} ({dataset.class_of(ann)})", saw, wanted, fatal)
+    source = dataset.sources.get(image["id"])              # of VOC or YOLO: one file an image
+    for place in ("object", "line"):
+        if source and place in ann:
+            record = f"{place} {ann[place]} ({dataset.class_of(ann)})"
+            return Fault(str(source), record, saw, wanted, fatal)
     return Fault(str(picture), f"annotation {ann['id']} ({dataset.class_of(ann)})", saw, wanted, fatal)
 
 
@@ -55,8 +56,25 @@ def _objects(views: list[View]) -> Iterator[tuple[DetectionSet, dict, dict]]:
             yield dataset, image, ann
 
 
+def pictures_that_fail(dataset: DetectionSet) -> dict[int, Fault]:
+    """Image id -> what is wrong with its picture, of those that cannot be used."""
+    views = []
+    for image in dataset.images:
+        views.append((dataset, image))
+    failed = {}
+    for (_, image), fault in zip(views, _looks(views)):
+        if fault is not None and fault.fatal:
+            failed[image["id"]] = fault
+    return failed
+
+
 def _pictures(views: list[View]) -> list[Fault]:
-    """Decode every image, in threads (Pillow releases the interpreter while it decodes)."""
+    """The pictures that cannot be used, or not as they are stored."""
+    return list(filter(None, _looks(views)))
+
+
+def _looks(views: list[View]) -> list[Fault | None]:
+    """Decode every image, in threads (Pillow releases the interpreter meanwhile); None: all is well."""
     def look(view: View) -> Fault | None:
         dataset, image = view
         try:
@@ -69,8 +87,7 @@ def _pictures(views: list[View]) -> list[Fault]:
         return _fault(dataset, image, None, f"pixels of kind {mode}", "RGB (converted)")
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        faults = progress(pool.map(look, views), total=len(views), desc="images", unit="image")
-        return list(filter(None, faults))
+        return list(progress(pool.map(look, views), total=len(views), desc="images", unit="image"))
 
 
 def _twins(views: list[View]) -> list[Fault]:

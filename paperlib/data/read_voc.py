@@ -2,13 +2,17 @@
 import hashlib
 import re
 from collections.abc import Callable, Sequence
+from itertools import chain
 from pathlib import Path
 from xml.etree import ElementTree
 
 from paperlib.data.detection_set import DetectionSet
-from paperlib.data.pixels import SUFFIXES
+from paperlib.data.layouts.folders import SUFFIXES, pictures_in, visible
+from paperlib.data.layouts.voc_places import VocPlaces, splits_of, standard
+from paperlib.data.pixels import known_size
 from paperlib.data.read_coco import assemble
 from paperlib.data.record_checks.faults import Fault, read_lines, stop_if_fatal, summary
+from paperlib.data.record_checks.mending import mend_images
 from paperlib.data.record_checks.records import check_records
 from paperlib.data.record_checks.voc_files import (
     image_record,
@@ -45,36 +49,43 @@ def read_voc(folder: str | Path, split: str | None = None, classes: Sequence[str
     return dataset
 
 
-def gather_voc(folder: Path, split: str | None, classes=None) -> tuple[DetectionSet, list[Fault]]:
-    """As much of a split as can be used, and every fault in its records; opens no image."""
+def gather_voc(folder: Path, split: str | None, classes=None, places: VocPlaces | None = None,
+               mend: bool = False) -> tuple[DetectionSet, list[Fault]]:
+    """As much of a split as can be used, and every fault in its records; opens no image.
+
+    `places` are those of a folder that is laid out otherwise than VOC's. `mend` puts right what is clear.
+    """
     faults: list[Fault] = []
-    pictures = _pictures(_part(folder, "JPEGImages"))
-    names, digest = _listed(folder, split, pictures, faults)
-    images, annotations = [], []
+    places = places or standard(folder)
+    pictures = _pictures(_part(folder, places.pictures))
+    names, digest = _listed(places, split, pictures, faults)
+    images, annotations, sources = [], [], {}
     for name in names:
-        xml = folder / "Annotations" / f"{name}.xml"
-        listed = (str(folder / f"ImageSets/Main/{split}.txt") if split else str(xml), f"image {name}")
+        xml = places.annotations / f"{name}.xml"
+        listed = _where(places, split, xml), f"image {name}"
         if name not in pictures:
-            faults.append(Fault(*listed, "no such image", f"{folder / 'JPEGImages' / name}.jpg (or .png ...)",
-                                True))
+            wanted = f"{places.pictures / name}.jpg (or .png ...)"
+            faults.append(Fault(*listed, "no such image", wanted, True))
         elif not xml.is_file():
             faults.append(Fault(*listed, "no annotation file", str(xml), True))
         elif (root := parse(xml, faults, digest)) is not None:
-            image = image_record(root, xml, pictures[name], len(images) + 1, faults)
+            image = image_record(root, xml, pictures[name], len(images) + 1, faults, mend)
             if image:
                 images.append(image)
-                annotations += object_records(root, xml, image, faults)
-    known = list(classes) if classes else _class_names(folder, annotations)
+                sources[image["id"]] = xml
+                annotations += object_records(root, xml, image, faults, places.masks, mend)
+    known = list(classes) if classes else _class_names(places, annotations)
     _number(annotations, known, faults)
     categories = [{"id": number, "name": name} for number, name in enumerate(known, 1)]
     named = [ann for ann in annotations if ann["category_id"]]
-    records, more = check_records({"images": images, "annotations": named, "categories": categories},
-                                  str(folder))
-    faults += _by_file(more, annotations)
+    raw = {"images": images, "annotations": named, "categories": categories}
+    mended = mend_images(raw, str(folder), places.pictures, known_size) if mend else []
+    records, more = check_records(raw, str(folder))
+    faults += _by_file([*mended, *more], annotations, sources)
     title = f"{folder.name}/{split}" if split else folder.name
     refused = set(names) - {Path(image["file_name"]).stem for image in images}
-    return assemble(title, folder / "JPEGImages", records, digest.hexdigest()[:12], faults,
-                    refused=refused), faults
+    return assemble(title, places.pictures, records, digest.hexdigest()[:12], faults, refused=refused,
+                    sources=sources), faults
 
 
 def _number(annotations: list[dict], classes: list[str], faults: list[Fault]) -> None:
@@ -88,35 +99,36 @@ def _number(annotations: list[dict], classes: list[str], faults: list[Fault]) ->
                                 True))
 
 
-def splits_of(folder: Path) -> list[str]:
-    """The lists in ImageSets/Main, without VOC's lists per class ("cat_train")."""
-    stems = {p.stem for p in (folder / "ImageSets" / "Main").glob("*.txt")}
-    return sorted(s for s in stems if "_" not in s or s.rpartition("_")[2] not in stems)
+def _part(folder: Path, part: Path) -> Path:
+    if not part.is_dir():
+        raise FileNotFoundError(f"{folder}: no folder {part.name}; a VOC folder has Annotations, ImageSets "
+                                "and JPEGImages")
+    return part
 
 
-def _part(folder: Path, name: str) -> Path:
-    if not (folder / name).is_dir():
-        raise FileNotFoundError(f"{folder}: no folder {name}; a VOC folder has Annotations, ImageSets and "
-                                "JPEGImages")
-    return folder / name
+def _where(places: VocPlaces, split: str | None, xml: Path) -> str:
+    """The file that names an image: the split's list, or, where splits are folders, its own."""
+    if split is None or places.by_folder:
+        return str(xml)
+    return str(places.lists / f"{split}.txt")
 
 
 def _pictures(folder: Path) -> dict[str, Path]:
     """Stem -> picture; of several with one stem the first kind of SUFFIXES."""
-    files = [p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")]
+    files = pictures_in(folder)
     files.sort(key=lambda p: (-SUFFIXES.index(p.suffix.lower()), p.name))
     return {p.stem: p for p in files}
 
 
-def _listed(folder: Path, split: str | None, pictures: dict,
+def _listed(places: VocPlaces, split: str | None, pictures: dict,
             faults: list[Fault]) -> tuple[list[str], "hashlib._Hash"]:
     """Names of a split's images, and a digest that has read the list."""
-    annotations = _part(folder, "Annotations")
-    if split is None:
-        return sorted(p.stem for p in annotations.glob("*.xml")), hashlib.sha256()
-    file = folder / "ImageSets" / "Main" / f"{split}.txt"
+    annotations = _part(places.top, places.annotations)
+    file = places.lists / f"{split}.txt"
+    if split is None or places.by_folder:
+        return [p.stem for p in visible(annotations, "*.xml")], hashlib.sha256()
     if not file.is_file():
-        raise FileNotFoundError(f"{file}: no such image set; {folder} has {splits_of(folder)}")
+        raise FileNotFoundError(f"{file}: no such image set; {places.top} has {splits_of(places.top)}")
     lines, wrong = read_lines(file)
     faults += wrong
     names: dict[str, None] = {}
@@ -137,12 +149,12 @@ def _name(line: str, pictures: dict) -> str:
     return line
 
 
-def _class_names(folder: Path, annotations: list[dict]) -> list[str]:
+def _class_names(places: VocPlaces, annotations: list[dict]) -> list[str]:
     """VOC's classes if they suffice for the whole folder, else its names: all splits number classes alike."""
     names = {ann["name"] for ann in annotations}
-    if names <= set(CLASSES) and (folder / "ImageSets/Main/aeroplane_train.txt").is_file():
+    if names <= set(CLASSES) and (places.lists / "aeroplane_train.txt").is_file():
         return list(CLASSES)                               # VOC itself; spares reading 17,000 files
-    for xml in (folder / "Annotations").glob("*.xml"):
+    for xml in chain.from_iterable(visible(folder, "*.xml") for folder in places.every_annotation):
         try:
             root = tree(xml.read_bytes())
         except (ElementTree.ParseError, ValueError, LookupError, OSError):
@@ -152,9 +164,11 @@ def _class_names(folder: Path, annotations: list[dict]) -> list[str]:
     return list(CLASSES) if names <= set(CLASSES) else sorted(names)
 
 
-def _by_file(faults: list[Fault], annotations: list[dict]) -> list[Fault]:
+def _by_file(faults: list[Fault], annotations: list[dict], sources: dict[int, Path]) -> list[Fault]:
     """Faults of numbered records under the name of the XML file and the object they came from."""
     origin = {f"annotation {ann['id']}": (ann.pop("file"), object_name(ann)) for ann in annotations}
+    for number, xml in sources.items():
+        origin[f"image {number}"] = str(xml), "size"
     moved = []
     for f in faults:
         file, record = origin.get(f.record, (f.file, f.record))

@@ -26,6 +26,14 @@ FAST = (("HSV", "Lab"), ((0.4, 30, 12),), ("csf", "sf"))
 QUALITY = (("HSV", "Lab"), ((0.4, 20, 8), (0.4, 100, 16)), ("csf", "sf"))
 CHUNK = 100                    # images between two writes
 
+LACKING = "this OpenCV lacks ximgproc, which selective search needs"
+REMEDY = "expected the one with contrib modules: pip install opencv-contrib-python-headless, without others"
+
+
+def can_search() -> bool:
+    """Whether OpenCV has what selective search needs."""
+    return hasattr(cv2, "ximgproc")
+
 
 def selective_search(image: np.ndarray, quality: bool = False, seed: int = 0) -> np.ndarray:
     """Boxes of regions by a hierarchical grouping of the image, likeliest first: (H, W, 3) RGB -> (P, 4) px.
@@ -35,9 +43,8 @@ def selective_search(image: np.ndarray, quality: bool = False, seed: int = 0) ->
              Rank is a random number times the place in the order of size: OpenCV's own order cannot be
              repeated.
     """
-    if not hasattr(cv2, "ximgproc"):
-        raise OSError("this OpenCV lacks ximgproc, which selective search needs; expected the one "
-                      "with contrib modules: pip install opencv-contrib-python-headless, in place of others")
+    if not can_search():
+        raise OSError(f"{LACKING}; {REMEDY}")
     bgr = np.ascontiguousarray(image[:, :, ::-1])
     search = cv2.ximgproc.segmentation.createSelectiveSearchSegmentation()
     search.setBaseImage(bgr)

@@ -4,13 +4,22 @@ from itertools import combinations
 from pathlib import Path
 
 from paperlib.data.detection_set import DetectionSet
+from paperlib.data.formats.fix import fix as write_fixed
+from paperlib.data.layouts.folders import is_picture, visible
+from paperlib.data.layouts.yolo_places import NAME_FILES
 from paperlib.data.named_sets import list_of, lists_of, locate, splits
-from paperlib.data.pixels import SUFFIXES
 from paperlib.data.plausibility import inspect
-from paperlib.data.read_coco import gather_coco
 from paperlib.data.read_list import gather_list
-from paperlib.data.read_voc import gather_voc
 from paperlib.data.record_checks.faults import Fault
+
+
+def fix(path: str | Path, out: str | Path, split: str | None = None) -> tuple[list[Fault], list[str]]:
+    """A copy of a set, or of one split, without its faults.
+
+    Errors: as `check`, and those of `formats.fix.fix`.
+    """
+    chosen = splits(path) if split is None else [split]
+    return write_fixed([locate(path, part) for part in chosen], out)
 
 
 def check(path: str | Path, split: str | None = None) -> list[Fault]:
@@ -31,11 +40,13 @@ def check(path: str | Path, split: str | None = None) -> list[Fault]:
             sets[split] = dataset
     else:
         for part in splits(path) if split is None else [split]:
-            kind, place, part = locate(path, part)
-            dataset, wrong = gather_coco(place, pictures=False) if kind == "coco" else gather_voc(place, part)
-            faults += wrong + _empty(dataset, place, part, wrong)
+            part = locate(path, part)
+            dataset, wrong = part.gather(pictures=False)
+            faults += wrong
+            if part.kind != "pictures":                    # they are said to be without labels already
+                faults += _empty(dataset, part.place, part.split, wrong)
             if dataset is not None:
-                sets[part or "all"] = dataset
+                sets[part.split or "all"] = dataset
     faults += inspect(sets.values()) + _leaks(sets)
     if split is None and sets:
         faults += _orphans(sets) + _lists(path)
@@ -89,6 +100,9 @@ def _leaks(sets: dict[str, DetectionSet]) -> list[Fault]:
     faults = []
     for a, b in combinations(files, 2):
         both = files[a] & files[b]
+        if both and files[a] == files[b]:
+            faults.append(Fault(min(both), f"splits {a} and {b}", f"the same {len(both)} images",
+                                "others to score than to learn: else scores are too good", False))
         if both and not (files[a] <= files[b] or files[b] <= files[a]):
             for file in sorted(both):
                 faults.append(Fault(file, f"splits {a} and {b}", "in both", "in one of them", False))
@@ -97,8 +111,10 @@ def _leaks(sets: dict[str, DetectionSet]) -> list[Fault]:
 
 def _orphans(sets: dict[str, DetectionSet]) -> list[Fault]:
     """Files in the image and annotation folders that no split names."""
-    named, refused, roots = set(), set(), set()
+    named, refused, roots, notes = set(), set(), set(), set()
     for dataset in sets.values():
+        for note in dataset.sources.values():
+            notes.add((note.parent, note.suffix))
         named.update(dataset.files)
         refused |= dataset.refused                         # their faults are told already
         roots.add(dataset.root)
@@ -106,10 +122,11 @@ def _orphans(sets: dict[str, DetectionSet]) -> list[Fault]:
     faults = []
     for root in roots:
         for picture in sorted(root.iterdir()):
-            is_picture = picture.suffix.lower() in SUFFIXES and not {picture.name, picture.stem} & refused
-            if is_picture and picture not in named:
+            is_known = picture in named or {picture.name, picture.stem} & refused
+            if is_picture(picture) and not is_known:
                 faults.append(Fault(str(picture), "file", "no annotation record", "listed in a split", False))
-        for xml in sorted((root.parent / "Annotations").glob("*.xml")):
-            if xml.stem not in stems:
-                faults.append(Fault(str(xml), "file", "in no split", "listed in a split", False))
+    for folder, ending in sorted(notes):
+        for note in visible(folder, f"*{ending}"):
+            if note.stem not in stems and note.name not in NAME_FILES:
+                faults.append(Fault(str(note), "file", "in no split", "listed in a split", False))
     return faults

@@ -69,7 +69,7 @@ def summary(sets: Sequence[DetectionSet]) -> pd.DataFrame:
         images, every = per_image(dataset), instances(dataset)
         rows[dataset.name] = {
             "images": len(images), "categories": len(dataset.classes), "instances": len(every),
-            "instances per category": len(every) / len(dataset.classes),
+            "instances per category": len(every) / (len(dataset.classes) or np.nan),
             "instances per image": images["instances"].mean(),
             "categories per image": images["categories"].mean(),
             "one category %": 100 * (images["categories"] == 1).mean(),

@@ -104,7 +104,7 @@ def anchor_coverage(dataset: DetectionSet, cfg: AnchorConfig, size=None, limit: 
     return _coverage(dataset, even_picks(dataset, limit), size, anchors, bounds)
 
 
-def proposal_coverage(dataset: DetectionSet, source: ProposalSource, size=None, limit: int = 100) -> Coverage:
+def proposal_coverage(dataset: DetectionSet, source: ProposalSource, size=None, limit: int = 40) -> Coverage:
     """As `anchor_coverage`, with the proposals of the first `limit` images, which are searched if need be."""
     first = with_proposals(dataset.subset(limit), source)
 

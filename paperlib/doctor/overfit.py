@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from paperlib.config import override
 from paperlib.data.batches import Batches
 from paperlib.data.detection_set import DetectionSet
 from paperlib.data.given_proposals import with_proposals
@@ -17,6 +18,8 @@ from paperlib.systems.registry import SYSTEMS
 from paperlib.training.loop import fit, to_device
 from paperlib.training.recipes import Recipe
 from paperlib.training.trained import tells_classes
+
+PROPOSALS = 300                # an image, of a system that is given them
 
 
 @dataclass(frozen=True)
@@ -50,10 +53,13 @@ def overfit(dataset: DetectionSet, cfg, size=None, system: str = "retinanet", st
             device: torch.device | None = None, images: int = 4, lr: float = 0.02) -> Trial:
     """Train a fresh `system` on the first `images` that have objects, without flips, and test it on the same.
 
-    `size` is as in `Batches`. Errors: ValueError when no image has an object.
+    `size` is as in `Batches`. Given proposals are at most PROPOSALS an image, enough to learn from.
+    Errors: ValueError when no image has an object.
     """
     device = device or pick_device()
     seed_all(0)
+    if reads_proposals(cfg):
+        cfg = override(cfg, {"proposals.keep": min(cfg.proposals.keep, PROPOSALS)})
     model = SYSTEMS[system](cfg).to(device)
     few = with_objects(dataset, model, images)
     batch = Batches(few, max(1, len(few)), size=size, flip=False)[0]

@@ -47,6 +47,7 @@ class Column(Struct, forbid_unknown_fields=True, frozen=True):
     better: Literal["", "higher", "lower"]
     ours: bool | None = None
     set: dict | None = None
+    system: str | None = None  # of another paper than the table's; else the system of `run`
 
 
 class Row(Cited, frozen=True, kw_only=True):
@@ -63,6 +64,7 @@ class Row(Cited, frozen=True, kw_only=True):
     set: dict | None = None  # what the row changes of the system and its training
     better: str | None = None
     see: str | None = None
+    system: str | None = None  # of another paper than the table's; else the system of `run`
 
 
 def published(folder: Path | str | None = None) -> dict[str, dict]:
@@ -106,7 +108,7 @@ def by_variant(table: dict) -> dict:
 
 def _column_as_row(column: dict, printed_rows: list[dict]) -> dict:
     row = {"label": column["name"]}
-    for key in ("ours", "set"):
+    for key in ("ours", "set", "system"):
         if key in column:
             row[key] = column[key]
     row["values"] = {printed["label"]: printed["values"][column["name"]] for printed in printed_rows}

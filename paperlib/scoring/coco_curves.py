@@ -51,7 +51,7 @@ def _engine(name: str | None) -> Callable[[Truth, Detections], COCOeval]:
     if not name:
         name = "hotcoco" if hotcoco else "pycocotools"
     if name == "hotcoco" and hotcoco:
-        return _hotcoco
+        return hotcoco_evaluator
     if name == "pycocotools":
         return _pycocotools
     raise ValueError(f"engine {name!r} is not available; expected 'hotcoco' (if installed) or 'pycocotools'")
@@ -91,7 +91,8 @@ def _kind(dt: Detections) -> str:
     return "bbox" if dt.masks is None else "segm"
 
 
-def _hotcoco(gt: Truth, dt: Detections):
+def hotcoco_evaluator(gt: Truth, dt: Detections):
+    """hotcoco's evaluator of columns; it has diagnoses besides. Needs hotcoco to be installed."""
     frame = _frame(gt)
     objects = hotcoco.COCO.from_arrays(frame["images"], frame["categories"], gt.image, gt.category, gt.boxes,
                                        ids=np.arange(1, len(gt.image) + 1), area=_area(gt),

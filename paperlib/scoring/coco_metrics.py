@@ -2,6 +2,7 @@
 
 All numbers are fractions in 0..1, as the official tools give them; the papers print percent.
 """
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -15,6 +16,7 @@ from paperlib.scoring.checked_arrays import Detections, Truth, detections, truth
 from paperlib.scoring.coco_curves import curves
 from paperlib.scoring.detect import detect_all
 from paperlib.scoring.image_draws import scores_on_draws
+from paperlib.scoring.segmentation import region_accuracy
 from paperlib.scoring.voc_ap import numbers as pascal_numbers
 from paperlib.scoring.voc_ap import voc_ap
 from paperlib.training.trained import category_ids
@@ -144,20 +146,27 @@ def _area_under(curve: np.ndarray, counts: np.ndarray) -> np.ndarray:
 
 
 def evaluate(system, dataset, device, batch: int = 16, short: int | None = None,
-             long: int | None = None, draws: int = 0) -> dict:
+             long: int | None = None, draws: int = 0, results: list[dict] | None = None,
+             besides: Callable | None = None) -> dict:
     """The numbers that `system` is scored by on `dataset`: COCO's, with "per_category" {name: AP}, or recall.
 
     PASCAL sets also have "mAP" by the rule of 2007, systems on given proposals "given_AR" of those.
     A proposal method (`scored_by = "recall"`) gets the numbers of `average_recall` at PROPOSALS: the papers'
     counts, and 2 and 20, the same shares of the 4,092 anchors of a 128 px image as 100 and 1000 are of FPN's
     200,000. Sizes and classes: as in `detect_all`.
+    `results` are detections of `detect_all` that are there already.
     `draws` adds "draws": {metric: its value on each of so many draws of the images} (see `image_draws`).
+    A system that names pixels (`scored_by = "regions"`) gets what `segmentation.region_accuracy` gives.
+    `besides(dataset, results)` adds what it gives to the metrics.
     """
+    if system.scored_by == "regions":
+        return region_accuracy(system, dataset, draws)
     category_ids(system, dataset)  # sets that do not fit are refused before any work
     reads_proposals = system.cfg.needs_proposals()
     if reads_proposals and dataset.proposals is None:
         dataset = with_proposals(dataset, system.cfg.proposals)
-    results = detect_all(system, dataset, device, batch, short, long)
+    if results is None:
+        results = detect_all(system, dataset, device, batch, short, long)
     columns, proposes = truth(dataset), system.scored_by == "recall"
     dt = detections(columns, results, classes=not proposes, strangers=not proposes)
     ranges = areas_of(dataset)
@@ -171,6 +180,8 @@ def evaluate(system, dataset, device, batch: int = 16, short: int | None = None,
         metrics["given_AR"] = covered(dataset)
     if draws:
         metrics["draws"] = scores_on_draws(score, columns, dt, draws)
+    if besides is not None:
+        metrics |= besides(dataset, results)
     return metrics
 
 

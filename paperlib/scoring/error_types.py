@@ -25,11 +25,16 @@ def error_types(gt, results: list[dict], iou: float = 0.5,
     Shapes: -> (D,) of str, (D,) of int, in the order of `results`.
     """
     columns = truth(gt)
-    dt = detections(columns, results)
-    d, g, overlap = _pairs(columns, dt)
+    return kinds_of(columns, detections(columns, results), iou, near)
+
+
+def kinds_of(columns: Truth, dt: Detections, iou: float = 0.5,
+             near: float = 0.1) -> tuple[np.ndarray, np.ndarray]:
+    """`error_types` of columns that were checked before."""
+    d, g, overlap = pairs(columns, dt)
     same = dt.category[d] == columns.category[g]
     skip = (columns.crowd | columns.difficult)[g]
-    kinds, blamed = np.full(len(results), "BG", dtype="<U3"), np.full(len(results), -1)
+    kinds, blamed = np.full(len(dt.scores), "BG", dtype="<U3"), np.full(len(dt.scores), -1)
     group = np.array(columns.similar)
     kin = group[dt.category[d] - 1] == group[columns.category[g] - 1]
     close = (overlap >= near) & ~skip
@@ -38,12 +43,12 @@ def error_types(gt, results: list[dict], iou: float = 0.5,
         at = np.flatnonzero(which)
         at = at[np.argsort(overlap[at], kind="stable")]        # the last write is the greatest overlap
         kinds[d[at]], blamed[d[at]] = kind, g[at]
-    for det, obj in _match(dt.scores, d, g, overlap, (overlap >= iou) & same & ~skip).items():
+    for det, obj in greedy_match(dt.scores, d, g, overlap, (overlap >= iou) & same & ~skip).items():
         kinds[det], blamed[det] = "Cor", obj
     return kinds, blamed
 
 
-def _pairs(gt: Truth, dt: Detections) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def pairs(gt: Truth, dt: Detections) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """All (detection, annotation) of one image that touch, and their IoU.
 
     With a crowd: the intersection over the detection's own area.
@@ -59,7 +64,7 @@ def _pairs(gt: Truth, dt: Detections) -> tuple[np.ndarray, np.ndarray, np.ndarra
     return d[touch], g[touch], overlap[touch]
 
 
-def _match(scores, d, g, overlap, allowed) -> dict[int, int]:
+def greedy_match(scores, d, g, overlap, allowed) -> dict[int, int]:
     """COCO's greedy matching {detection: object}: by falling score, each the free one it overlaps most."""
     options = defaultdict(list)
     for det, obj, value in zip(d[allowed].tolist(), g[allowed].tolist(), overlap[allowed].tolist()):

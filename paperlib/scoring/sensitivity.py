@@ -1,4 +1,4 @@
-"""How a detector's AP depends on what an object is like: its size, its shape, whether the image cuts it.
+"""How a detector's AP depends on what an object is like: its size, its shape, whether it is cut or hidden.
 
 Legend: G objects, D detections of one class.
 """
@@ -26,6 +26,14 @@ def aspect(boxes: np.ndarray, records: list[dict]) -> np.ndarray:
 def truncated(boxes: np.ndarray, records: list[dict]) -> np.ndarray:
     """(G,) 1 where the image cuts an object, as its record says, else 0."""
     return np.array([float(record.get("truncated", 0)) for record in records])
+
+
+def occluded(boxes: np.ndarray, records: list[dict]) -> np.ndarray:
+    """(G,) 1 where something hides part of an object, as its record says, else 0."""
+    return np.array([float(record.get("occluded", 0)) for record in records])
+
+
+CHARACTERISTICS = {"size": size, "aspect": aspect, "occluded": occluded, "truncated": truncated}
 
 
 def sensitivity(gt, results: list[dict], measure: Callable = size, iou: float = 0.5) -> dict[str, float]:

@@ -7,11 +7,21 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from paperlib.config import digest, override
+from paperlib.data import selective_search
+from paperlib.data.given_proposals import with_proposals
+from paperlib.data.named_sets import load
 from paperlib.parts import boxes
+from paperlib.parts.proposals import ProposalSource
+from paperlib.paths import weights_folder
 from paperlib.progress import progress
+from paperlib.systems.presets import rcnn
 from paperlib.systems.rcnn import RCNN
+from paperlib.world import drawn_sets
 
 TOP = 16  # regions of a unit (Fig. 4)
+TABLE = "units"  # of the probe's records
+IMAGES, KEPT = 300, 200  # of MiniVOC's test, and regions of each, that units are probed on
 
 
 @dataclass(frozen=True)
@@ -86,3 +96,28 @@ def _first(value: int | tuple[int, ...]) -> int:
     if isinstance(value, tuple):
         return value[0]
     return value
+
+
+def purer(*_, share: float = 1.0) -> dict[str, list[float]]:
+    """`purities` of the small trunk's channels with MiniNet's weights and with random ones, and differences.
+
+    Units of two networks do not correspond: the k-th of one is set against the k-th of the other.
+    """
+    dataset = load("minivoc", "test", limit=max(2, round(share * IMAGES)))
+    dataset, pure = with_proposals(dataset, ProposalSource(keep=KEPT)), {}
+    for name, weights in (("trained", "mininet"), ("random", None)):
+        torch.manual_seed(0)
+        system = RCNN(override(rcnn.small(), {"trunk.weights": weights}))
+        pure[name] = purities(fire(system, dataset, torch.device("cpu"))).tolist()
+    pure["purer"] = (torch.tensor(pure["trained"]) - torch.tensor(pure["random"])).tolist()
+    return pure
+
+
+def identity(name: str) -> str:
+    """A hash of what the probe measures: the drawings, the search, the trunk's weights."""
+    weights = (weights_folder() / "small.safetensors").read_bytes().hex()
+    search = [selective_search.FAST, selective_search.SMALL]
+    return digest([name, drawn_sets.version("minivoc"), IMAGES, KEPT, TOP, search, weights])
+
+
+PROBES = {"rcnn-unit-concepts": purer}

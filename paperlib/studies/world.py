@@ -9,7 +9,7 @@ from paperlib.config import digest
 from paperlib.device import pick_device
 from paperlib.paths import weights_folder
 from paperlib.progress import progress
-from paperlib.studies import coco_margins, proposals
+from paperlib.studies import coco_margins, pool5_units, proposals
 from paperlib.studies.linear_probes import levels, linear
 from paperlib.studies.naming import as_images, learn
 from paperlib.tables import records
@@ -19,6 +19,7 @@ from paperlib.world.world import Drawing, World, compose
 TABLE, BUDGET = "world", "bench"
 REVISION, REVISED = 2, {"objectness": 1}  # raise one when all probes, or one, change what they measure
 GREY = 116  # of what a network is not shown
+OTHERS = (proposals, pool5_units)  # modules of further probes, whose records have tables of their own
 FIRST = {"train": 50_000_000, "val": 60_000_000}  # seeds of scenes that no set holds
 SCENES, PORTRAITS = {"train": 20_000, "val": 1250}, {"train": 5000, "val": 2500}
 STEPS = 6000  # of a Namer's training
@@ -173,8 +174,9 @@ PROBES = {"context": _pair(small_things, ("tight crop", "three times the side"),
 
 def identity(name: str) -> str:
     """A hash of what a probe measures: the drawings, the probe, and where it has them the trunk's weights."""
-    if name in proposals.PROBES:
-        return proposals.identity(name)
+    for room in OTHERS:
+        if name in room.PROBES:
+            return room.identity(name)
     file = (weights_folder() / "tiny.safetensors").read_bytes()
     used: list = []
     if name in ("context", "objectness", "depth", "examples"):
@@ -188,15 +190,17 @@ def identity(name: str) -> str:
 
 def bench(names: Iterable[str] | None = None, seeds: int = 3, share: float = 1.0) -> list[dict]:
     """Run the probes, record each; the new records. None is kept with a `share` of the scenes and steps."""
-    new, known, device = [], PROBES | proposals.PROBES, pick_device("cpu")
+    new, known, device, tables = [], dict(PROBES), pick_device("cpu"), {}
+    for room in OTHERS:
+        known |= room.PROBES
+        tables |= dict.fromkeys(room.PROBES, room.TABLE)
     for name in names or known:
         if name not in known:
             raise KeyError(f"no probe {name!r} of the world; there are {', '.join(known)}")
         start, values = busy(device), known[name](World(), seeds, share=share)
         means = {key: float(np.mean(numbers)) for key, numbers in values.items()}
-        table = proposals.TABLE if name in proposals.PROBES else TABLE
-        new.append({"table": table, "row": name, "seed": 0, "budget": BUDGET, "hash": identity(name),
-                    "status": "ok", "metrics": means, "values": values,
+        new.append({"table": tables.get(name, TABLE), "row": name, "seed": 0, "budget": BUDGET,
+                    "hash": identity(name), "status": "ok", "metrics": means, "values": values,
                     "seconds": round(busy(device) - start, 1), "provenance": records.provenance(device)})
         if share == 1:
             records.append(new[-1])

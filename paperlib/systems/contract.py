@@ -88,7 +88,8 @@ class DetectionSystem(Trainable, Protocol):
     """What scoring and the doctor ask of a system besides."""
 
     cfg: SystemConfig
-    scored_by: ClassVar[str] = "coco"  # "coco": AP, class by class | "recall": of boxes of any class
+    # "coco": AP, class by class | "recall": of boxes of any class | "regions": of pixels (R-CNN, Sec. 5)
+    scored_by: ClassVar[str] = "coco"
     proposes: ClassVar[bool] = False  # makes proposals of its own: it is a `ProposalMaker`
 
     def predict(self, images: Tensor, proposals: list[Tensor] | None = None) -> tuple[Tensor, Tensor, Tensor]:

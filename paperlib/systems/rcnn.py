@@ -9,6 +9,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torchvision.ops import masks_to_boxes
 
 from paperlib.parts.crops.warp import crops
 from paperlib.parts.crops.windows import sample_windows
@@ -54,6 +55,10 @@ class RCNN(nn.Module, DetectionSystem):
         wide = dict(zip(LAYERS, (size, *cfg.widths)))[cfg.layer]
         self.svm = Fitted(wide, cfg.num_classes)  # a layer's numbers -> a margin a class
         self.ridge = Fitted(size, 4 * cfg.num_classes)  # pool5 -> a move of the box, a class
+        if cfg.segment.strategy:
+            self.scored_by = "regions"
+            both = len(cfg.segment.strategy.split("+"))
+            self.regressors = Fitted(both * wide, cfg.num_classes)  # -> overlap with a class's object
         self.register_buffer("stages_done", torch.zeros(2, dtype=torch.bool))  # the SVMs, the ridge
         self.store: Callable | None = None  # (image, regions, features) -> features, kept on disk
         self.to(memory_format=torch.channels_last)
@@ -84,10 +89,23 @@ class RCNN(nn.Module, DetectionSystem):
         image = self._real(image, list(image.shape[-2:] if size is None else size.tolist()))
         return (self.store or _at_once)(image, regions, self._computed)
 
-    def _computed(self, image: Tensor, regions: Tensor) -> dict[str, Tensor]:
+    @torch.no_grad()
+    def foreground(self, image: Tensor, masks: Tensor) -> dict[str, Tensor]:
+        """As `features`, of regions given as masks (P, H, W): what lies beside a region is the mean colour.
+
+        Source: R-CNN Sec. 5, "fg".
+        """
+        return (self.store or _at_once)(self._real(image, list(image.shape[-2:])), masks, self._masked)
+
+    def _masked(self, image: Tensor, masks: Tensor) -> dict[str, Tensor]:
+        return self._computed(image, boxes_around(masks), masks)
+
+    def _computed(self, image: Tensor, regions: Tensor, masks: Tensor | None = None) -> dict[str, Tensor]:
         parts = {name: [] for name in LAYERS}
-        for some in regions.split(CHUNK):
-            for name, value in self.layers(crops(image, some, self.cfg.crop, self.trunk.mean)).items():
+        for at in torch.arange(len(regions)).split(CHUNK):
+            kept = None if masks is None else masks[at]
+            windows = crops(image, regions[at], self.cfg.crop, self.trunk.mean, kept)
+            for name, value in self.layers(windows).items():
                 parts[name].append(value.half())
         return {name: torch.cat(values) for name, values in parts.items()}
 
@@ -176,6 +194,11 @@ class Fitted(nn.Module):
         """Set weight (outputs, inputs) and bias (outputs,)."""
         self.weight.copy_(torch.from_numpy(weight))
         self.bias.copy_(torch.from_numpy(bias))
+
+
+def boxes_around(masks: Tensor) -> Tensor:
+    """The rectangles (P, 4) px around regions given as masks (P, H, W), pixels whole."""
+    return masks_to_boxes(masks) + masks.new_tensor([0.0, 0.0, 1.0, 1.0], dtype=torch.float32)
 
 
 def _at_once(image: Tensor, regions: Tensor, compute: Callable) -> dict[str, Tensor]:

@@ -12,6 +12,7 @@ from paperlib.parts.trunks import TrunkConfig
 from paperlib.systems.contract import SystemConfig
 
 LAYERS = ("pool5", "fc6", "fc7")
+STRATEGIES = ("full", "fg", "full+fg")  # of features of regions that are no rectangles (Sec. 5)
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,34 @@ class RidgeStageConfig:
 
 
 @dataclass(frozen=True)
+class AddedBoxesConfig:
+    """MiniNet pictures of each class that join the training scenes, with their boxes alone (Sec. 4.3)."""
+
+    fine_tuning: int = 0  # for the network ("val1+train1k": up to 1000 boxes a class)
+    svm: int = 0  # as positives of the SVMs; the box regression has none (Sec. 4.3)
+
+
+@dataclass(frozen=True)
+class SegmentationConfig:
+    # which pixels of a region become features: "full", its window | "fg", the region alone on the mean
+    # colour | "full+fg", both in a row (Sec. 5) | "": no segmentation, but detection
+    strategy: str = ""
+    images: float = 1.0  # share of the training images that is learnt from, drawn by the seed
+    scales: tuple[float, ...] = (20.0, 50.0, 100.0, 200.0, 400.0, 800.0)  # k of the graph segmentations
+    sigma: float = 0.4  # px of their smoothing
+    least: int = 30  # px of the smallest region
+    most: int = 150  # regions an image (Sec. 5), the largest
+    c: float = 0.01  # weight of the squared errors against the norm of a regressor
+    epsilon: float = 0.1  # overlap that a regressor may be off at no cost
+    norm: float = 20.0  # mean length that features are scaled to
+    threshold: float = 0.3  # predicted overlap from which a region is pasted
+
+    def __post_init__(self):
+        if self.strategy not in ("", *STRATEGIES):
+            raise ValueError(f"strategy {self.strategy!r}: expected one of {', '.join(STRATEGIES)}, or ''")
+
+
+@dataclass(frozen=True)
 class RCNNConfig(SystemConfig):
     num_classes: int = 20  # K, without background (20 on PASCAL VOC)
     trunk: TrunkConfig = field(default_factory=TrunkConfig)
@@ -54,8 +83,10 @@ class RCNNConfig(SystemConfig):
     sample: WindowSampleConfig = field(default_factory=WindowSampleConfig)
     layer: str = "fc7"  # what the SVMs read: "pool5" | "fc6" | "fc7" (Table 2)
     scorer: str = "svm"  # "svm" | "softmax": the fine-tuned network's own classes (App. B)
+    added: AddedBoxesConfig = field(default_factory=AddedBoxesConfig)
     svm: SVMStageConfig = field(default_factory=SVMStageConfig)
     ridge: RidgeStageConfig = field(default_factory=RidgeStageConfig)
+    segment: SegmentationConfig = field(default_factory=SegmentationConfig)
     detect: RoIDetectConfig = field(default_factory=RoIDetectConfig)
     proposals: ProposalSource = field(default_factory=ProposalSource)
 
@@ -68,5 +99,5 @@ class RCNNConfig(SystemConfig):
                 raise ValueError(f"{name} {value!r}: expected one of {', '.join(known)}")
 
     def needs_proposals(self, training: bool = False) -> bool:
-        """Always: the network makes none."""
-        return True
+        """For detection always: the network makes none. Segmentation has regions of its own."""
+        return not self.segment.strategy

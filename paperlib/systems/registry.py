@@ -1,16 +1,15 @@
 """Whole detectors; each file wires parts and states its targets, losses and test-time steps."""
 from paperlib.systems.fast_rcnn import FastRCNN
 from paperlib.systems.faster_rcnn import FasterRCNN
-from paperlib.systems.presets import fast_rcnn, faster_rcnn, rcnn
-from paperlib.systems.presets.retinanet import resnet50, resnet101, scale, tiny, torchvision_resnet50
+from paperlib.systems.presets import fast_rcnn, faster_rcnn, rcnn, retinanet
 from paperlib.systems.rcnn import RCNN
 from paperlib.systems.retinanet import RetinaNet
 from paperlib.systems.rpn import RPN
 
 SYSTEMS = {"retinanet": RetinaNet, "fast_rcnn": FastRCNN, "rpn": RPN, "faster_rcnn": FasterRCNN, "rcnn": RCNN}
-TWO_STAGE = ("small", "tiny", "scale", "vgg16", "resnet50")
-PRESETS = {"retinanet": {"tiny": tiny, "scale": scale, "resnet50": resnet50, "resnet101": resnet101,
-                         "torchvision_resnet50": torchvision_resnet50},
+ONE_STAGE = ("tiny", "scale", "resnet18", "resnet50", "resnet101", "torchvision_resnet50")
+TWO_STAGE = ("small", "tiny", "scale", "vgg16", "resnet18", "resnet50")
+PRESETS = {"retinanet": {name: getattr(retinanet, name) for name in ONE_STAGE},
            "fast_rcnn": {name: getattr(fast_rcnn, name) for name in TWO_STAGE},
            "rpn": {name: getattr(faster_rcnn, f"rpn_{name}") for name in TWO_STAGE},
            "faster_rcnn": {name: getattr(faster_rcnn, name) for name in (*TWO_STAGE, "torchvision_resnet50")},

@@ -21,7 +21,7 @@ from paperlib.systems.faster_rcnn import FasterRCNNConfig
 from paperlib.systems.rcnn_config import RCNNConfig
 from paperlib.systems.registry import SYSTEMS
 from paperlib.tables.row_jobs import Job
-from paperlib.training import alternating
+from paperlib.training import alternating, portraits
 from paperlib.training.recipes import system_config, tested
 from paperlib.training.svms import SVMConfig
 from paperlib.world import drawn_sets
@@ -84,6 +84,8 @@ def constants(cfg) -> dict:
         numbers["svm"] = asdict(SVMConfig())
     if isinstance(cfg, FasterRCNNConfig) and cfg.training in STAGED:
         numbers["later stages"] = alternating.LATER
+    if isinstance(cfg, RCNNConfig) and (cfg.added.fine_tuning or cfg.added.svm):
+        numbers["added"] = drawn_sets.version(portraits.NAME)
     if _are_given(cfg):
         numbers["proposals"] = _proposal_constants(cfg.proposals)
     return numbers

@@ -46,14 +46,7 @@ def jobs_of(table: str, plan: Budget, rows: list[str] | None = None, seeds: int 
 
     Errors: KeyError for a row that the table does not have.
     """
-    body = runnable(table)
-    run, system = body["run"], body["run"]["system"]
-    recipe = plan.recipe(run.get("recipe", system))
-    skipped = {"system", "recipe"}
-    if not is_drawn(recipe.data):  # real photographs stay
-        skipped |= {"data", "train", "test", "preset"}
-    recipe = override(recipe, {key: value for key, value in run.items() if key not in skipped})
-    ready = _ready(table, body, system, recipe)
+    ready = _ready(table, runnable(table), plan)
     unknown = sorted(set(rows or ()) - ready.keys())
     if unknown:
         known = ", ".join(map(repr, ready))
@@ -61,22 +54,36 @@ def jobs_of(table: str, plan: Budget, rows: list[str] | None = None, seeds: int 
     looked_at = _looked_at(table)
     jobs = []
     for seed in range(seeds or plan.seeds):
-        for label, (row_recipe, changes) in ready.items():
+        for label, (system, recipe, changes) in ready.items():
             if not rows or label in rows:
                 shares = label in looked_at
-                jobs.append(Job(table, label, seed, plan.name, system, row_recipe, changes, shares))
+                jobs.append(Job(table, label, seed, plan.name, system, recipe, changes, shares))
     return jobs
 
 
-def _ready(table: str, body: dict, system: str, recipe: Recipe) -> dict[str, tuple[Recipe, dict]]:
-    """{label: (recipe, changes)} of the rows that can be run with the recipe's preset."""
-    settings = {row["label"]: row["set"] for row in body["rows"] if "set" in row} | variants(table)
+def _ready(table: str, body: dict, plan: Budget) -> dict[str, tuple[str, Recipe, dict]]:
+    """{label: (system, recipe, changes)} of the rows that can be run with the recipe's preset."""
+    settings = {row["label"]: row for row in body["rows"] if "set" in row}
+    for label, changes in variants(table).items():
+        settings[label] = {"set": changes}
     ready = {}
-    for label, setting in settings.items():
-        changed = _changes(setting, system, recipe)
+    for label, row in settings.items():
+        system = row.get("system", body["run"]["system"])
+        changed = _changes(row["set"], system, _recipe(body["run"], system, plan))
         if changed is not None:
-            ready[label] = changed
+            ready[label] = system, *changed
     return ready
+
+
+def _recipe(run: dict, system: str, plan: Budget) -> Recipe:
+    """The recipe of a table's rows of one system; the table's own, if it names one, is that of its system."""
+    name = system
+    if system == run["system"]:
+        name = run.get("recipe", system)
+    recipe, skipped = plan.recipe(name), {"system", "recipe"}
+    if not is_drawn(recipe.data):  # real photographs stay
+        skipped |= {"data", "train", "test", "preset"}
+    return override(recipe, {key: value for key, value in run.items() if key not in skipped})
 
 
 def _looked_at(table: str) -> set[str]:

@@ -15,6 +15,7 @@ from paperlib.papers.printed import published
 from paperlib.progress import progress
 from paperlib.scoring.coco_metrics import evaluate
 from paperlib.scoring.image_draws import DRAWS
+from paperlib.scoring.mistakes import mistakes
 from paperlib.tables import dials, records, row_jobs, run_measurements, workers
 from paperlib.tables.identities import identity, identity_of, is_current
 from paperlib.tables.recorded import typical_seconds
@@ -43,7 +44,8 @@ def run_job(job: Job, key: str, device: str | None = None, threads: int | None =
         if ranks()[0]:
             return {}
         start = busy(target) + features_read(system)
-        metrics = evaluate(system, test, target, **sides(job.recipe), draws=DRAWS)
+        besides = mistakes if job.system == "rcnn" else None
+        metrics = evaluate(system, test, target, **sides(job.recipe), draws=DRAWS, besides=besides)
         start -= features_read(system)  # features from disk count as what it cost to compute them
         if job.shares:
             metrics |= run_measurements.facts(system, history, test, target, **sides(job.recipe))

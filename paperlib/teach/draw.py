@@ -12,9 +12,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from paperlib.paths import REPOSITORY
+from paperlib.report.palette import PALETTE
 from paperlib.teach.arrays import as_array
 from paperlib.teach.png import DPI, render
-from paperlib.teach.result_tables import PALETTE, table
+from paperlib.teach.result_tables import table
 
 __all__ = ["DPI", "PALETTE", "as_rgb", "boxes_on", "color", "curve", "grid", "masks_on", "show", "smooth",
            "source", "style", "table"]

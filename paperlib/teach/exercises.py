@@ -3,7 +3,7 @@
 An exercise is three cells: a code cell tagged `exercise` with a stub, a code cell that calls `check`, and a
 markdown cell whose solution is a fenced python block folded into <details>. Nothing here raises on a wrong
 answer, so a notebook runs from top to bottom before any exercise is solved. `results` holds the outcome by
-name.
+name. Hints and questions are in data/course.
 """
 import copy
 import inspect
@@ -13,7 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
+from IPython.display import display
 
+from paperlib.teach import course_files, questions
 from paperlib.teach.arrays import as_array
 from paperlib.teach.differences import difference
 
@@ -27,9 +29,26 @@ def check(name: str, yours: Callable, spec: Callable, cases: Sequence, tolerance
 
     A case is a tuple of positional arguments, a dict of keyword arguments, or a single argument; each
     function gets a copy of it. Numbers agree within `tolerance`, absolute or relative; shapes, lengths and
-    keys must be equal.
+    keys must be equal. Where the answer is not right yet, hints are offered, if the course has some.
     """
     results[name] = False
+    results[name] = _agrees(name, yours, spec, cases, tolerance)
+    if not results[name] and course_files.exercise(name):
+        hint(name)
+
+
+def hint(name: str) -> None:
+    """Display the two hints of an exercise, folded. Errors: ValueError where the course has none."""
+    display(questions.hints(name))
+
+
+def quiz(notebook: str) -> None:
+    """Display the questions of a notebook, such as "02_scoring"; each answer opens on its reason."""
+    display(questions.quiz(notebook))
+
+
+def _agrees(name: str, yours: Callable, spec: Callable, cases: Sequence, tolerance: float) -> bool:
+    """Whether `yours` equals `spec` on every case; prints that, or the first case on which it does not."""
     if not callable(yours) or not len(cases):
         raise ValueError(
             f"check({name!r}) needs a function and at least one case; got {yours!r}, {len(cases)} cases")
@@ -40,17 +59,18 @@ def check(name: str, yours: Callable, spec: Callable, cases: Sequence, tolerance
         except Exception as error:  # whatever a learner's code raises is shown, not thrown
             print(f"✗ {name}: case {i} of {len(cases)} stopped with {type(error).__name__}: {error}")
             print(f"  {_place(error, yours)}")
-            return _show_case(case, spec)
+            _show_case(case, spec)
+            return False
         if got is None or got is Ellipsis:
             print(f"… {name}: nothing returned yet. Fill in the function above and run both cells again.")
-            return None
+            return False
         if text := difference(got, expected, tolerance):
             print(f"✗ {name}: case {i} of {len(cases)} differs: {text}")
             _show_case(case, spec)
             print(f"  yours:    {_short(got)}\n  expected: {_short(expected)}")
-            return None
-    results[name] = True
+            return False
     print(f"✓ {name}: equal to the spec on {len(cases)} cases")
+    return True
 
 
 def score() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-from paperlib.teach.result_tables import PALETTE
+from paperlib.report.palette import PALETTE
 
 DPI = 110
 HEAVY = 10_000  # bytes of PNG above which a picture is reduced to 64..256 colours
@@ -16,7 +16,10 @@ UNSEEN = 2.5  # grey levels, root mean square: a palette that changes a picture 
 
 
 class Picture:
-    """A PNG with its alt text, in the form that JupyterLab and nbconvert read."""
+    """A PNG with its alt text: as an image for files, as HTML for JupyterLab, whose images have no alt text.
+
+    `course.twins.clean` stores the image only.
+    """
 
     def __init__(self, png: bytes, alt: str):
         self.alt, self.base64 = " ".join(alt.split()), base64.b64encode(png).decode()
@@ -25,7 +28,8 @@ class Picture:
         return f"Figure: {self.alt}"
 
     def _repr_mimebundle_(self, include=None, exclude=None):
-        return {"image/png": self.base64, "text/plain": repr(self)}, {"image/png": {"alt": self.alt}}
+        data = {"image/png": self.base64, "text/html": self.html(), "text/plain": repr(self)}
+        return data, {"image/png": {"alt": self.alt}}
 
     def html(self) -> str:
         """The picture as one <img> element that holds its data."""

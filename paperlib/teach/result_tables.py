@@ -6,27 +6,26 @@ import numpy as np
 import pandas as pd
 from pandas.io.formats.style import Styler
 
-# Okabe and Ito's colours, which differ for any kind of colour vision; the pale ones, faint on white, last.
-PALETTE = {
-    "blue": "#0072B2", "vermillion": "#D55E00", "green": "#009E73", "purple": "#CC79A7",
-    "orange": "#E69F00", "sky": "#56B4E9", "black": "#000000", "yellow": "#F0E442",
-}
+# The colours of verdicts: dark enough to be read as small text on white and on the grey of every other row.
+WRITTEN = {"blue": "#005a8c", "green": "#00694c", "vermillion": "#a63a00", "orange": "#7a5200",
+           "black": "#000000"}
 VERDICTS = {"follows": ("✓", "blue"), "follows under a reading": ("✓", "blue"),
             "conforms": ("=", "blue"), "does not follow": ("✗", "vermillion"), "holds": ("✓", "green"),
             "holds, smaller": ("✓", "green"), "holds, larger": ("✓", "green"),
             "contradicted": ("✗", "vermillion"), "unresolved": ("?", "black"), "stale": ("!", "orange")}
 DELTA = re.compile(r"\bdelta\b")
 NUMBER = re.compile(r"[-+−]?[\d., ×^%]*")
+EMPTY_HEADER = re.compile(r'<th class="blank([^>]*)>(?:&nbsp;|\s)*</th>')
 
 
 class _Table(Styler):
-    """A Styler whose header cells carry `scope`, and whose plain form is the table, without an address."""
+    """A Styler whose header cells carry `scope` and words, and whose plain form has no address."""
 
     def _repr_html_(self):
         html = super()._repr_html_()
         for kind, scope in (("col_heading", "col"), ("index_name", "col"), ("row_heading", "row")):
             html = html.replace(f'<th class="{kind}', f'<th scope="{scope}" class="{kind}')
-        return html
+        return EMPTY_HEADER.sub(r'<td class="blank\1></td>', html)
 
     def __repr__(self):
         return self.data.to_string()
@@ -135,5 +134,4 @@ def _cell(value, digits: int, signed: bool) -> str:
 def _verdict_css(value) -> str:
     if not isinstance(value, str) or value not in VERDICTS:
         return ""
-    colour = PALETTE[VERDICTS[value][1]]
-    return f"color: {colour}; font-weight: bold"
+    return f"color: {WRITTEN[VERDICTS[value][1]]}; font-weight: bold"

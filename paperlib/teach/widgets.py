@@ -4,13 +4,16 @@ Both take one function `draw_fn(ax, **state)` that draws a state on axes, so the
 cannot differ.
 """
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import ipywidgets as widgets
 import matplotlib.pyplot as plt
-from IPython.display import display
+from IPython.display import Javascript, display
 from matplotlib.figure import Figure
 
 from paperlib.teach.png import render
+
+SLIDER_NAMES = Path(__file__).with_name("slider_names.js")
 
 
 def explore(
@@ -37,6 +40,7 @@ def explore(
     redraw()  # in the cell itself, so that an error in draw_fn stops the cell
     for control in made.values():
         control.observe(redraw, names="value")
+    display(Javascript(SLIDER_NAMES.read_text(encoding="utf-8")))
     display(widgets.VBox([*made.values(), view]))
 
 

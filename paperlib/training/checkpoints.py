@@ -98,6 +98,14 @@ def _write(path: Path, state: dict) -> None:
         part.unlink(missing_ok=True)
 
 
+def steps_in(path: Path) -> int:
+    """How many steps a checkpoint holds; 0 where there is none that can be read."""
+    try:
+        return len(torch.load(path, weights_only=True, mmap=True)["history"])
+    except Exception:  # whatever a foreign file makes torch.load raise; `Checkpoint.resume` says what it is
+        return 0
+
+
 def _read(path: Path, system: nn.Module, optimiser, identity: dict, device) -> list[dict]:
     advice = "delete it to start afresh"
     try:

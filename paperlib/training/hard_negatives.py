@@ -67,8 +67,8 @@ def mine_svms(pages: Sequence, num_classes: int, cfg: SVMStageConfig, seed: int 
             new ones, and forgets the negatives below `evict`; all are trained again at the end.
     `pages[i]`, image i, has features (P, D), labels (P,) (1..K for an object's own box, else 0) and overlaps
     (P, K), the highest IoU with an object of each class. `seed` decides the order of the images. After each
-    image `watch(number, counts)` is told the new negatives of each class (K,). A class without objects gets
-    weights of 0, bias -1.
+    image `watch(number, counts)` is told the new negatives of each class (K,). An image without regions but
+    its objects' own gives no negatives. A class without objects gets weights of 0, bias -1.
     """
     scale = scale_of(pages, cfg.norm)
     examples = _positives(pages, num_classes, scale)
@@ -77,6 +77,9 @@ def mine_svms(pages: Sequence, num_classes: int, cfg: SVMStageConfig, seed: int 
     trained = np.zeros(num_classes, bool)
     for number, i in enumerate(_order(len(pages), cfg, seed)):
         page = pages[i]
+        if page.labels.all():  # objects' boxes alone: what else the image shows is not annotated (Sec. 4.3)
+            watch(number, np.zeros(num_classes, int))
+            continue
         features = page.features.astype(np.float32) * np.float32(scale)
         background = page.overlaps < max(cfg.overlap, 1e-6)
         margins = features @ weights.T.astype(np.float32) + biases.astype(np.float32)

@@ -120,21 +120,38 @@ def _means(values: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def _iterate(system, learnt: Callable, losses: Callable, optimiser, images: Tensor, targets: list[dict],
              recipe: Recipe, step: int) -> dict:
-    """One forward, backward and update; `learnt` are the `losses` whose gradients are means over all
+    """Forward, backward and one update; `learnt` are the `losses` whose gradients are means over all
     processes."""
-    with half(images.device, recipe.bf16):
-        parts = learnt(images, system.observe(images, targets))
-    loss = sum(parts.values())
-    means = _means({"loss": loss, **parts})
-    if not torch.isfinite(means["loss"]):
-        raise FloatingPointError(_not_finite(step, parts, losses, images, targets))
     optimiser.zero_grad(set_to_none=True)
-    loss.backward()
+    sums: dict[str, Tensor] = {}
+    for part in _parts(len(images), recipe.accumulate):
+        few, their_targets = images[part], targets[part]
+        with half(images.device, recipe.bf16):
+            parts = learnt(few, system.observe(few, their_targets))
+        loss = sum(parts.values())
+        means = _means({"loss": loss, **parts})
+        if not torch.isfinite(means["loss"]):
+            raise FloatingPointError(_not_finite(step, parts, losses, few, their_targets))
+        share = len(few) / len(images)
+        (loss * share).backward()
+        for name, value in means.items():
+            sums[name] = sums.get(name, 0.0) + share * value
     if recipe.clip is not None:
         nn.utils.clip_grad_norm_(system.parameters(), recipe.clip)
     optimiser.step()
     record = {"step": step, "lr": optimiser.param_groups[0]["lr"]}
-    return record | {name: value.item() for name, value in means.items()}
+    return record | {name: value.item() for name, value in sums.items()}
+
+
+def _parts(images: int, accumulate: int) -> list[slice]:
+    """The images of one iteration in so many parts, as even as can be.
+
+    Errors: ValueError for less than one part.
+    """
+    if accumulate < 1:
+        raise ValueError(f"recipe.accumulate is {accumulate}; expected 1 or more parts of a batch")
+    each = -(-images // accumulate)
+    return [slice(first, first + each) for first in range(0, images, each)]
 
 
 def _not_finite(step: int, parts: dict[str, Tensor], losses: Callable, images: Tensor,

@@ -16,15 +16,17 @@ from paperlib.clock import busy
 from paperlib.config import digest, to_dict
 from paperlib.data.batches import Batches
 from paperlib.device import seed_all
+from paperlib.distributed import ranks
 from paperlib.parts import boxes
-from paperlib.parts.detections import RoIDetectConfig
 from paperlib.systems.rcnn import RCNN
-from paperlib.systems.rcnn_config import RCNNConfig, RidgeStageConfig, SVMStageConfig
+from paperlib.systems.rcnn_config import RCNNConfig
 from paperlib.training.alternating import kept_stage, stage_identity
 from paperlib.training.feature_store import FeatureStore, features_read, network_key, write_arrays
 from paperlib.training.hard_negatives import mine_svms
+from paperlib.training.portraits import with_portraits
 from paperlib.training.recipes import Recipe
 from paperlib.training.ridge import fit_ridge
+from paperlib.training.segmentation.regressors import segment_stage
 
 FOLDER = Path("runs/rcnn")  # of runs that keep checkpoints
 STAGES = 2  # records that follow those of fine-tuning: SVMs and ridge
@@ -86,15 +88,26 @@ def fit_rcnn(system: RCNN, batches: Batches, recipe: Recipe, device: torch.devic
     With `checkpoint`, what stages make is kept in runs/rcnn, for all runs that share them.
     """
     folder = checkpoint and FOLDER
-    step = -1
-    for record in fine_tune(system, batches, recipe, device, seed, folder):
+    step, added = -1, system.cfg.added
+    for record in fine_tune(system, _joined(batches, added.fine_tuning), recipe, device, seed, folder):
         step = record["step"]
         yield record
     if folder:
         system.store = FeatureStore(folder / "features", system)
-    for stage, record in enumerate((svm_stage(system, batches, device, seed, folder),
+    if system.cfg.segment.strategy:
+        yield {"step": step + 1, "lr": 0.0, **segment_stage(system, batches.dataset, seed)}
+        return
+    for stage, record in enumerate((svm_stage(system, _joined(batches, added.svm), device, seed, folder),
                                     ridge_stage(system, batches, device, folder)), 1):
         yield {"step": step + stage, "lr": 0.0, **record}
+
+
+def _joined(batches: Batches, per_class: int) -> Batches:
+    """Batches of the same images and of MiniNet pictures, `per_class` of each class."""
+    if not per_class:
+        return batches
+    return Batches(with_portraits(batches.dataset, per_class), batches.batch_size, batches.seed, batches.size,
+                   batches.flip, batches.jitter, share=ranks())
 
 
 def length(steps: int) -> int:
@@ -123,9 +136,10 @@ def fine_tune(system: RCNN, batches: Batches, recipe: Recipe, device: torch.devi
 
 def _plain(cfg: RCNNConfig) -> RCNNConfig:
     """The same network, all that fine-tuning does not read at its defaults."""
-    default = RCNNConfig()
-    return replace(cfg, layer=default.layer, scorer=default.scorer, svm=SVMStageConfig(),
-                   ridge=RidgeStageConfig(), detect=RoIDetectConfig())
+    default, read = RCNNConfig(), {}
+    for name in ("layer", "scorer", "added", "svm", "ridge", "segment", "detect"):
+        read[name] = getattr(default, name)
+    return replace(cfg, **read)
 
 
 def svm_stage(system: RCNN, batches: Batches, device: torch.device, seed: int = 0,

@@ -2,6 +2,7 @@
 
 import os
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -23,6 +24,7 @@ class Recipe:
     preset: str = "tiny"  # which configuration of the system the overrides start from
     steps: int = 1000  # SGD iterations
     batch: int = 8  # images an iteration
+    accumulate: int = 1  # parts that these go through the network in, one after another: it saves memory
     lr: float = 0.02  # learning rate after warm-up, for `batch` images
     warmup: int = 50  # iterations of linear warm-up from lr / 10
     # fractions of `steps` after which lr falls tenfold (90k: 60k, 80k)
@@ -94,15 +96,19 @@ def budget(name: str | None = None) -> Budget:
     return known[name]
 
 
-def system_config(system: str, recipe: Recipe, num_classes: int, changes: dict | list[str] = ()):
-    """The resolved configuration of one run: the system's preset, the budget's overrides,
-    then the row's own."""
+def preset(system: str, name: str) -> Callable:
+    """What makes a system's configuration of this size. Errors: KeyError, with the names that there are."""
     from paperlib.systems.registry import PRESETS
 
     if system not in PRESETS:
         raise KeyError(f"unknown system {system!r}; expected one of {', '.join(PRESETS)}")
-    presets = PRESETS[system]
-    if recipe.preset not in presets:
-        raise KeyError(f"system {system!r} has no preset {recipe.preset!r}; it has {', '.join(presets)}")
-    cfg = override(presets[recipe.preset](), {"num_classes": num_classes})
+    if name not in PRESETS[system]:
+        raise KeyError(f"system {system!r} has no preset {name!r}; it has {', '.join(PRESETS[system])}")
+    return PRESETS[system][name]
+
+
+def system_config(system: str, recipe: Recipe, num_classes: int, changes: dict | list[str] = ()):
+    """The resolved configuration of one run: the system's preset, the budget's overrides,
+    then the row's own."""
+    cfg = override(preset(system, recipe.preset)(), {"num_classes": num_classes})
     return override(override(cfg, recipe.set), changes)

@@ -145,6 +145,16 @@ def nothing_in(dataset: DetectionSet, purpose: str) -> str:
     return f"{dataset.name}: nothing to {purpose}: no object in {len(dataset)} images{but}"
 
 
+def scored_on_itself(train: DetectionSet, test: DetectionSet) -> str:
+    """One line for a test set of which pictures are trained on, which makes scores too good; else ""."""
+    common = len(set(train.files) & set(test.files))
+    if not common:
+        return ""
+    share = "all" if common == len(test) else f"{common} of the"
+    return (f"{test.name}: {share} {len(test)} pictures that are scored are trained on too, so scores are "
+            "too good; `paperlib data split FOLDER --out NEW` makes a train and a val")
+
+
 def _named(names: Sequence[str]) -> str:
     return f"{len(names)} class{'es' * (len(names) != 1)} ({_some(names)})"
 

@@ -28,18 +28,21 @@ def prepare(name: str, recipe: Recipe, seed: int = 0, changes: dict | list[str] 
             begin=lambda dataset: None) -> tuple[nn.Module, Batches]:
     """A freshly initialised system and the training batches of one run; both depend on `seed` alone.
 
-    `begin(dataset)` sees the training set before any work is done.
+    `begin(dataset)` sees the training set before any work is done; a function that it returns is given the
+    fresh system, to fill it with weights to start from.
     Errors: ValueError for a set without an object to learn.
     """
     dataset = load(recipe.data, recipe.train, limit=recipe.train_images)
     if nothing := nothing_in(dataset, "learn"):
         raise ValueError(nothing)
     cfg = system_config(name, recipe, len(dataset.classes), changes)
-    begin(dataset)
+    fill = begin(dataset)
     seed_all(seed)
     system = SYSTEMS[name](cfg)
     system.trained = Trained(tuple(dataset.classes), recipe.size, recipe.data, recipe.train,
                              (*tested(recipe), recipe.test_images))
+    if fill is not None:
+        fill(system)
     if cfg.needs_proposals(training=True):
         dataset = with_proposals(dataset, cfg.proposals)
     batches = Batches(dataset, recipe.batch, seed, size=recipe.size, flip=recipe.flip, jitter=recipe.jitter,
@@ -61,8 +64,8 @@ def train(
 ) -> tuple[nn.Module, list[dict]]:
     """Train one system to the end; return it with its history. `steps` shortens the recipe's schedule.
 
-    `begin(dataset)` sees the training set before any work, `watch(system, record)` every step's record, to
-    which it may add. Under `torchrun` every process gets the same system;
+    `begin` is that of `prepare`; `watch(system, record)` sees every step's record, to which it may add.
+    A `bar` that ends early ends the run. Under `torchrun` every process gets the same system;
     what comes after (scores, files) is for the first to do.
     """
     device = device or pick_device()

@@ -33,7 +33,7 @@ def save_weights(path: Path, name: str, system: nn.Module, half: bool = False, *
     header |= to_header(trained(system)) | facts
     part = path.with_suffix(".part")
     try:
-        safetensors.torch.save_file(tensors, part, header)
+        part.write_bytes(safetensors.torch.save(tensors, header))  # save_file hides it from others: mode 600
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
@@ -139,3 +139,8 @@ def _flat(tree: dict, prefix: str = "") -> dict:
         else:
             leaves[prefix + name] = branch
     return leaves
+
+
+def flat_config(cfg) -> dict:
+    """A configuration as overrides by dotted names."""
+    return _flat(to_dict(cfg))

@@ -1,7 +1,8 @@
 """What can be wrong with a file or a record of it, and readers of files that say where they break off.
 
 A fault either stops the load (`fatal`) or is dealt with and counted: the record is dropped, its box clipped,
-or it is kept and only pointed out. Dropped and clipped are the kinds that real COCO and VOC files contain.
+a number or name mended, or it is kept and only pointed out. Dropped and clipped are the kinds that real COCO
+and VOC files contain.
 """
 import gc
 import json
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from paperlib.data.record_checks.hints import hint
 from paperlib.data.record_checks.values import native
 
 
@@ -23,12 +25,22 @@ class Fault:
     found: str
     expected: str
     fatal: bool                # a fatal fault stops the load; the others say what was done instead
-    action: str = "kept"       # "dropped" | "clipped" | "kept", when not fatal
+    action: str = "kept"       # "dropped" | "clipped" | "mended" | "kept", when not fatal
 
     def __str__(self) -> str:
         done = "error" if self.fatal else self.action
-        line = f"{self.file}: {self.record}: found {self.found}; expected {self.expected} [{done}]"
+        line = (f"{self.file}: {self.record}: found {self.found}; expected {self.expected}"
+                f"{self._advice} [{done}]")
         return " ".join(line.splitlines())                 # names in a file may hold line ends
+
+    @property
+    def hint(self) -> str:
+        """How to mend it, in words; "" where nothing is to be said."""
+        return hint(self.record, self.found, self.expected)
+
+    @property
+    def _advice(self) -> str:
+        return f"; hint: {self.hint}" if self.hint else ""
 
 
 def stop_if_fatal(faults: Iterable[Fault]) -> None:

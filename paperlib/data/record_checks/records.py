@@ -23,7 +23,6 @@ KEYS = {"images": ("id", "file_name", "height", "width"), "categories": ("id", "
         "annotations": ("id", "image_id", "category_id", "bbox")}
 KINDS = {"images": "image", "categories": "category", "annotations": "annotation"}
 CHUNK = 10_000                 # annotations whose polygons are looked at together
-SIZE_HINT = "width and height in px, which Pillow's Image.open(picture).size gives"
 
 
 def check_records(data: dict, file: str, labelled: bool = True) -> tuple[dict[str, list], list[Fault]]:
@@ -101,8 +100,7 @@ def _wrong_record(record: object, part: str, ids: set) -> Wrong | None:
     keys = KEYS[part]
     lacks = [key for key in keys if key not in record] if isinstance(record, dict) else list(keys)
     if lacks:
-        hint = f" ({SIZE_HINT})" if {"height", "width"} & set(lacks) else ""
-        return f"no {', '.join(map(repr, lacks))}", f"the keys {keys}{hint}"
+        return f"no {', '.join(map(repr, lacks))}", f"the keys {keys}"
     if (number := whole(record["id"])) is None:
         return f"id {brief(record['id'])}", "a whole number"
     if number in ids:

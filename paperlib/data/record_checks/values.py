@@ -5,6 +5,7 @@ Each check gives the value, or (found, expected) in words, and never fails itsel
 import math
 import os
 import re
+import reprlib
 
 from PIL import Image
 
@@ -17,10 +18,13 @@ AREA_BOUNDS = (32, 96)         # px, side lengths; COCO's small/medium/large
 
 Wrong = tuple[str, str]        # (found, expected)
 
+_SHORT = reprlib.Repr()        # a value may hold millions of others, or thousands one in the other
+_SHORT.maxlevel, _SHORT.maxlist, _SHORT.maxdict, _SHORT.maxstring, _SHORT.maxlong = 4, 60, 20, 500, 500
+
 
 def brief(value: object, most: int = 60) -> str:
-    """A value in a message: one line, cut where it is long."""
-    text = repr(value)
+    """A value in a message: one line, cut where it is long, and never written out deeper than that needs."""
+    text = _SHORT.repr(value)
     if len(text) <= most:
         return text
     return f"{text[:most]}..."
@@ -69,7 +73,7 @@ def wrong_path(name: object) -> Wrong | None:
     if not isinstance(name, str) or not name.strip():
         return said, "the name of a picture, as text"
     if "\\" in name:
-        return said, "'/' between folders (replace every backslash of the annotation file's names by '/')"
+        return said, "'/' between folders"
     if name.startswith("/") or re.match("[A-Za-z]:", name) or ".." in name.split("/"):
         return said, "a path inside the folder of pictures (no '..', no root, no drive)"
     try:

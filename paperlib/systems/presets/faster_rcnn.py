@@ -85,6 +85,15 @@ def rpn_resnet50(num_classes: int = 80, weights: str | None = None) -> RPNConfig
     return RPNConfig(num_classes, TrunkConfig("resnet50", weights, 2 if frozen else 0, frozen_norm=frozen))
 
 
+def rpn_resnet18(num_classes: int = 80, weights: str | None = None) -> RPNConfig:
+    """FPN's proposal network on a ResNet-18, for photographs on a CPU or a small GPU."""
+    return _on_resnet18(rpn_resnet50(num_classes, weights))
+
+
+def _on_resnet18(cfg):
+    return replace(cfg, trunk=replace(cfg.trunk, name="resnet18"))
+
+
 def _on(detector, proposer: RPNConfig, test: ProposalConfig, **more) -> FasterRCNNConfig:
     """A detector's configuration with an RPN on its features."""
     shared = {name: value for name, value in vars(detector).items() if name not in ("trunk", "pyramid")}
@@ -128,6 +137,11 @@ def resnet50(num_classes: int = 80, weights: str | None = None) -> FasterRCNNCon
                sample=RoISampleConfig(512, background=(0.0, 0.5)))
 
 
+def resnet18(num_classes: int = 80, weights: str | None = None) -> FasterRCNNConfig:
+    """As `resnet50` on a ResNet-18, for photographs on a CPU or a small GPU."""
+    return _on_resnet18(resnet50(num_classes, weights))
+
+
 def torchvision_resnet50(num_classes: int = 90, norm_eps: float = 1e-5) -> FasterRCNNConfig:
     """The geometry of torchvision's `fasterrcnn_resnet50_fpn`; norm_eps 0 for its published COCO weights.
 
@@ -163,7 +177,15 @@ def load_torchvision(model: FasterRCNN, state: dict[str, Tensor]) -> FasterRCNN:
     90.
     Errors: KeyError naming a key that is not of that model.
     """
-    ours = renamed(state, RENAMED, "fasterrcnn_resnet50_fpn")
-    ours |= {key: value[4:] for key, value in ours.items() if key.startswith("head.box.")}
+    ours = from_torchvision(state)
     model.load_state_dict({k: v for k, v in ours.items() if not k.endswith("num_batches_tracked")})
     return model
+
+
+def from_torchvision(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """torchvision's `fasterrcnn_resnet50_fpn` state dict under our names, without a box of background.
+
+    Errors: KeyError naming a key that is not of that model.
+    """
+    ours = renamed(state, RENAMED, "fasterrcnn_resnet50_fpn")
+    return ours | {key: value[4:] for key, value in ours.items() if key.startswith("head.box.")}

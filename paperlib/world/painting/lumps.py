@@ -1,7 +1,8 @@
 """Large stuff of no category: rocks, bushes, tents, crates, rugs.
 
-Behind a small thing it may be taken for a body, of which the thing is a part. Its make and colours are typical
-of the place; they come from the palette that bodies have, so that they tell the place and not the body.
+Behind a small thing it may be taken for a body, of which the thing is a part. Its make and colours are
+typical of the place; they come from the palette that bodies have, so that they tell the place and not
+the body.
 """
 import numpy as np
 from cv2 import boundingRect

@@ -40,7 +40,7 @@ def tidy(checkpoint: Path) -> None:
     """Remove what a run needed to go on from, and what earlier runs left of that."""
     from paperlib.training.alternating import clear
 
-    for file in _beside(checkpoint):
+    for file in (*_beside(checkpoint), checkpoint.with_suffix(".best.pt")):
         file.unlink(missing_ok=True)
     if checkpoint.stem == "faster_rcnn":
         clear(checkpoint)

@@ -1,17 +1,20 @@
-"""What the commands that train or test a system do; `__main__.py` holds their arguments.
+"""What the commands that train or test a system do; `arguments.py` holds their arguments.
 
 Every import of a room is inside the command that needs it: `paperlib --help` must not wait for torch.
 """
 
-import re
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from paperlib import run_files
-from paperlib.commands import message_of, print_scores
+from paperlib.commands import looking, run_files, run_options
+from paperlib.commands.measuring import print_scores
+from paperlib.failures import message_of
 
+BAR = ("{desc} {percentage:3.0f}%|{bar}| {n_fmt} of {total_fmt} steps, {elapsed} gone, "
+       "about {remaining} left{postfix}")
 VALIDATION = ("val", "valid", "validation")  # names of one thing; which one a set has is nobody's choice
 
 
@@ -31,6 +34,7 @@ def _recipe(args, test: str | None = None, test_images: int | None = None):
         "test_images": test_images,
         "steps": args.steps,
         "batch": args.batch,
+        "accumulate": getattr(args, "accumulate", None),
         "lr": args.lr,
         "preset": args.preset,
         "size": _size(args),
@@ -63,35 +67,54 @@ def train(args) -> None:
     from paperlib.systems.registry import SYSTEMS
     from paperlib.training import trainer
     from paperlib.training.recipes import tested
-    from paperlib.training.trained import compare, nothing_in, tells_classes
-    from paperlib.training.weights import save_weights
+    from paperlib.training.trained import compare, nothing_in, scored_on_itself, tells_classes
 
     started, out = time.time(), run_files.writable(args.out, f"{args.system}.safetensors")
-    device, recipe, steps_done = pick_device(args.device), _recipe(args, args.test, args.test_images), []
+    device, steps_done = pick_device(args.device), []
+    start = run_options.start_of(args, _recipe(args, args.test, args.test_images), device)
+    recipe = start.recipe
     test = load(*tested(recipe), limit=recipe.test_images)
+    watched = run_options.watched(args, recipe, test, device, out)
 
-    def begin(dataset) -> None:
+    def begin(dataset):
         _note(nothing_in(test, "score"))
+        _note(scored_on_itself(dataset, test))
         if tells_classes(SYSTEMS[args.system]):
             _note(compare(dataset.classes, test, f"{dataset.name} has"))
+        return start.fill
+
+    def watch(system, record: dict) -> None:
+        steps_done.append(record)
+        watched(system, record)
 
     checkpoint = out / f"{args.system}.checkpoint"
+    run_options.say(start.said, run_options.resumed(checkpoint, recipe.steps))
     try:
         system, history = trainer.train(
-            args.system, recipe, args.seed, args.set, device, checkpoint, bar=_loss_bar,
-            watch=lambda _, record: steps_done.append(record), begin=begin)
+            args.system, recipe, args.seed, args.set, device, checkpoint, watch=watch, begin=begin,
+            bar=partial(_loss_bar, is_over=lambda: watched.is_over))
     except KeyboardInterrupt:
         raise KeyboardInterrupt(run_files.kept(checkpoint, bool(steps_done), started)) from None
     if ranks()[0]:
         return  # torchrun: the first process scores and writes
+    run_options.say(watched.end(system, len(history)))
+    _keep(args, system, history, test, device, out, started)
+
+
+def _keep(args, system, history: list[dict], test, device, out: Path, started: float) -> None:
+    """Write a run's weights and curves, score the weights as they are stored, and print what came of it."""
+    from paperlib.training.weights import save_weights
+    from paperlib.watching.curves import plot
+
     seconds = sum(record["seconds"] for record in history)
     facts = {"budget": args.budget or "", "steps": str(len(history)), "seed": str(args.seed),
-             "seconds": f"{seconds:.0f}", **_origin(device)}
+             "seconds": f"{seconds:.0f}", **run_options.origin(device)}
     path = save_weights(out / f"{args.system}.safetensors", args.system, system, args.half, **facts)
     scores = _scored(path, test, device, f"the trained weights are in {path}, for `paperlib eval`")
-    save_weights(path, args.system, system, args.half, **facts, **_headline(scores))
-    run_files.tidy(checkpoint)
-    print(f"{len(history)} steps, {facts['seconds']} s, loss {history[-1]['loss']:.4f}; {path}")
+    save_weights(path, args.system, system, args.half, **facts, **run_options.headline_of(scores))
+    run_files.tidy(out / f"{args.system}.checkpoint")
+    picture, loss = plot(history, path.with_suffix(".png")), history[-1]["loss"]
+    print(f"{run_options.cost(history, device, started)}, loss {loss:.4f}; {path}, {picture.name}")
     print_scores(scores, args.json, test.name)
 
 
@@ -108,15 +131,6 @@ def _scored(path: Path, test, device, kept: str) -> dict:
         raise ValueError(f"{message_of(error)}; {kept}") from None
 
 
-def _headline(scores: dict) -> dict[str, str]:
-    """The one score that a header holds: AP, or the recall of the most proposals."""
-    name = "AP"
-    if name not in scores:
-        recalls = [key for key in scores if re.fullmatch(r"AR\d+", key)]
-        name = recalls[-1]
-    return {name: f"{scores[name]:.4f}"}
-
-
 def _note(text: str) -> None:
     """A line that is no result: to stderr, once."""
     from paperlib.distributed import ranks
@@ -125,23 +139,18 @@ def _note(text: str) -> None:
         print(f"note: {text}", file=sys.stderr)
 
 
-def _origin(device) -> dict[str, str]:
-    """The commit and version that weights were trained with."""
-    from paperlib.tables.records import provenance
-
-    facts = provenance(device)
-    return {key: str(facts[key]) for key in ("commit", "torch", "device")}
-
-
-def _loss_bar(run, total: int, desc: str):
-    """A progress bar that shows the loss."""
+def _loss_bar(run, total: int, desc: str, is_over=lambda: False):
+    """A progress bar with the loss and the time left by the clock; it ends early where `is_over` says so."""
     from paperlib.progress import progress
 
-    with progress(total=total, desc=desc, unit="step") as bar:
+    with progress(total=total, desc=desc, unit="step", bar_format=BAR) as bar:
         for record in run:
             bar.update()
-            bar.set_postfix_str(f"loss {record['loss']:.3f}", refresh=False)
+            score = f", AP {100 * record['AP']:.1f}" if "AP" in record else ""
+            bar.set_postfix_str(f"loss {record['loss']:.3f}{score}", refresh=bool(score))
             yield record
+            if is_over():
+                return
 
 
 def eval_(args) -> None:
@@ -152,6 +161,7 @@ def eval_(args) -> None:
     from paperlib.training.trained import category_ids, compare, nothing_in, tells_classes
     from paperlib.training.weights import load_weights, read_header
 
+    looking.check_page(args)
     device, system = pick_device(args.device), load_weights(args.weights, args.system)
     if args.size:
         system.trained = replace(system.trained, size=_size(args))
@@ -168,7 +178,10 @@ def eval_(args) -> None:
               "images are taken as stored; see --size")
     if nothing := nothing_in(dataset, "score"):
         raise ValueError(nothing)
-    print_scores(evaluate(system, dataset, device), args.json, dataset.name)
+    results = None
+    if args.report or args.results:
+        results = looking.examined(args, system, dataset, device)
+    print_scores(evaluate(system, dataset, device, results=results), args.json, dataset.name)
 
 
 def doctor(args) -> int:
@@ -182,23 +195,15 @@ def doctor(args) -> int:
 
     stored = load_weights(args.weights) if args.weights else None
     dataset, device = load(args.data, args.split), pick_device(args.device)
+    others = looking.other_splits(args.data, args.split)
     if stored:
         system, cfg = read_header(args.weights)["system"], override(stored.cfg, args.set)
         size = _size(args) or stored.trained.size
-        findings = examine(dataset, cfg, size, system, device=device, known=stored.trained.classes)
+        findings = examine(dataset, cfg, size, system, args.steps, device, known=stored.trained.classes,
+                           others=others)
     else:
         recipe = _recipe(args)
         cfg = system_config(args.system, recipe, len(dataset.classes), args.set)
-        findings = examine(dataset, cfg, recipe.size, args.system, device=device)
+        findings = examine(dataset, cfg, recipe.size, args.system, args.steps, device, others=others,
+                           command=looking.train_command(args))
     return int(any(finding.serious for finding in findings))
-
-
-def pretrain(args) -> None:
-    """Train a trunk to name MiniNet's crops and store its weights with their accuracy."""
-    from paperlib.device import pick_device
-    from paperlib.paths import weights_folder
-    from paperlib.training.pretrain import pretrain as run
-
-    run_files.writable(weights_folder(), f"{args.trunk}.safetensors")
-    path, accuracy = run(args.trunk, args.budget, args.seed, pick_device(args.device), lr=args.lr)
-    print(f"{args.trunk}: top-1 {100 * accuracy:.1f}%, weights: {path}")

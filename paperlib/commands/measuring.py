@@ -1,4 +1,4 @@
-"""What each command of the command line does; `__main__.py` holds their arguments.
+"""What each command of the command line does; `arguments.py` holds their arguments.
 
 Every import of a room is inside the command that needs it: `paperlib --help` must not wait for torch.
 """
@@ -6,13 +6,6 @@ Every import of a room is inside the command that needs it: `paperlib --help` mu
 import json
 import math
 from pathlib import Path
-
-
-def message_of(error: Exception) -> object:
-    """What an error says; a KeyError would put its message into quotes."""
-    if isinstance(error, KeyError) and error.args:
-        return error.args[0]
-    return error
 
 
 def info(args) -> None:
@@ -32,41 +25,10 @@ def info(args) -> None:
 
 
 def data(args) -> int:
-    """Draw, download, validate or describe a data set."""
-    if args.action == "check":
-        return _check(args.name, args.split)
-    if args.action == "statistics":
-        _describe(args.name, args.split)
-    elif args.action == "build":
-        from paperlib.data.named_sets import ensure
+    """Draw, download, check, mend, convert, split or describe a data set."""
+    from paperlib.data import actions
 
-        print(f"{args.name}: {ensure(args.name)}")
-    else:
-        from paperlib.data.download import download
-
-        print(f"{args.name}: {download(args.name)}")
-    return 0
-
-
-def _check(name: str, split: str | None) -> int:
-    """Print the faults of a data set; 1 if one of them is fatal."""
-    from paperlib.data.set_checks import check
-
-    faults = check(name, split)
-    for fault in faults:
-        print(fault)
-    fatal = sum(fault.fatal for fault in faults)
-    print(f"{name}: {len(faults)} fault(s), {fatal} of them fatal")
-    return int(fatal > 0)
-
-
-def _describe(name: str, split: str | None) -> None:
-    """Print the statistics of one split, or of all."""
-    from paperlib.data.named_sets import load, splits
-    from paperlib.data.statistics import summary
-
-    chosen = [split] if split else splits(name)
-    print(summary([load(name, each) for each in chosen]).T.round(2))
+    return actions.ACTIONS[args.action](args)
 
 
 def print_scores(scores: dict, as_json: bool, name: str) -> None:
@@ -84,19 +46,6 @@ def print_scores(scores: dict, as_json: bool, name: str) -> None:
         print(f"{name}: {'  '.join(percent)}")
     else:
         print(f"{name}: no object, so nothing to score")
-
-
-def score(args) -> None:
-    """The twelve COCO numbers of a results file."""
-    from paperlib.scoring.result_files import score_files
-
-    scores = score_files(args.truth, args.results, args.type)
-    if args.json:
-        print_scores(scores, True, "")
-        return
-    for name, value in scores.items():
-        if isinstance(value, (int, float)):
-            print(f"{name:6} none" if math.isnan(value) else f"{name:6} {value:.3f}")
 
 
 def table(args) -> None:

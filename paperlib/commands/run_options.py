@@ -1,0 +1,126 @@
+"""What the options of `paperlib train` make of a run on one's own pictures; embedded sets have them off."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+CHECKS, APART = 5, 50  # scores on the way of a run on one's own pictures, at most, and steps between them
+
+
+@dataclass(frozen=True)
+class Watched:
+    """Who looks at a run: `best`, perhaps (watching.best.Best), and others; `end` closes what they hold."""
+
+    best: object | None
+    others: tuple[Callable, ...] = ()
+
+    def __call__(self, system, record: dict) -> None:
+        for look in (self.best, *self.others):
+            if look is not None:
+                look(system, record)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the run should end before its last step."""
+        return self.best is not None and self.best.is_over
+
+    def end(self, system, steps: int) -> str:
+        """Close boards, and give the system its best weights; one line on that, or ""."""
+        for look in self.others:
+            if hasattr(look, "close"):
+                look.close()
+        return self.best.restore(system, steps) if self.best else ""
+
+
+def is_of_ones_own(data: str) -> bool:
+    """Whether a set is neither drawn by the course nor one of the downloads that the papers used."""
+    from paperlib.data.named_sets import DOWNLOADED, is_drawn
+
+    return not is_drawn(data) and Path(data).name not in DOWNLOADED
+
+
+def start_of(args, recipe, device):
+    """The recipe with what it starts from (a `training.start.Start`): --start, --preset, what is on disk."""
+    from paperlib.training.recipes import budget
+    from paperlib.training.start import Start, choose
+
+    by_hand = any(change.strip().startswith("trunk.weights") for change in args.set)
+    if args.start is None and (by_hand or not is_of_ones_own(recipe.data)):
+        return Start(recipe)
+    plain = replace(recipe, preset=budget(args.budget).recipe(args.system).preset)
+    start = choose(args.system, plain, args.start, args.preset, device.type == "cuda")
+    if args.lr:
+        return replace(start, recipe=replace(start.recipe, lr=args.lr))
+    return start
+
+
+def watched(args, recipe, test, device, out: Path) -> Watched:
+    """Who looks at a run, by --checks, --patience and --tensorboard.
+
+    Errors: ValueError for checks of a system that is trained in stages, or finished after its training.
+    """
+    from paperlib.systems.registry import PRESETS
+    from paperlib.watching.best import Best
+    from paperlib.watching.board import Board
+
+    others = (Board(out / "tensorboard"),) if args.tensorboard else ()
+    at_once = args.system != "rcnn"
+    if at_once:
+        cfg = PRESETS[args.system][recipe.preset]()
+        at_once = not cfg.in_stages and cfg.after is None
+    checks = args.checks
+    if checks is None:
+        checks = 0
+        if at_once and is_of_ones_own(recipe.data):
+            checks = min(CHECKS, recipe.steps // APART)
+    if not checks:
+        return Watched(None, others)
+    if not at_once:
+        raise ValueError(f"--checks {checks}: {args.system} is trained in stages; expected 0")
+    file = out / f"{args.system}.best.pt"
+    some = test.subset(recipe.check_images)
+    return Watched(Best(some, device, file, recipe.steps, checks, args.patience), others)
+
+
+def resumed(checkpoint: Path, steps: int) -> str:
+    """One line for a run that goes on from a checkpoint, else ""; `fit` refuses what cannot be read."""
+    from paperlib.training.checkpoints import steps_in
+
+    done = steps_in(checkpoint)
+    if not done:
+        return ""
+    return f"goes on from {checkpoint}: {done} of {steps} steps are done; delete it to start afresh"
+
+
+def say(*lines: str) -> None:
+    """Lines of the first process, before a run's result."""
+    from paperlib.distributed import ranks
+
+    for line in lines:
+        if line and ranks()[0] == 0:
+            print(line, flush=True)
+
+
+def cost(history: list[dict], device, started: float) -> str:
+    """What a run took: "500 steps, 105 core-seconds, 458 s by the clock"."""
+    seconds, unit = sum(record["seconds"] for record in history), "s"
+    if device.type == "cpu":
+        unit = "core-seconds"
+    return f"{len(history)} steps, {seconds:.0f} {unit}, {time.time() - started:.0f} s by the clock"
+
+
+def headline_of(scores: dict) -> dict[str, str]:
+    """The one score that a header of weights holds: AP, or the recall of the most proposals."""
+    from paperlib.watching.best import headline
+
+    name, value = headline(scores)
+    return {name: f"{value:.4f}"}
+
+
+def origin(device) -> dict[str, str]:
+    """The commit and version that weights were trained with."""
+    from paperlib.tables.records import provenance
+
+    facts = provenance(device)
+    return {key: str(facts[key]) for key in ("commit", "torch", "device")}

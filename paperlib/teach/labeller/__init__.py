@@ -1,0 +1,1 @@
+"""Boxes for one's own pictures, drawn in a notebook, in COCO's format."""

@@ -1,0 +1,63 @@
+"""Scores on the way of a run: its best weights are kept, and it ends early where nothing gets better."""
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from paperlib.data.detection_set import DetectionSet
+from paperlib.distributed import ranks
+from paperlib.scoring.coco_metrics import evaluate
+
+
+class Best:
+    """A training's `watch`: the score at `checks` even points; the best weights lie in `file` till the end.
+
+    The score (AP, or the recall of the most proposals) goes into the step's record, so that a resumed run
+    knows what was before. With `patience`, `is_over` after so many checks without a better score.
+    """
+
+    def __init__(self, dataset: DetectionSet, device: torch.device, file: Path, steps: int, checks: int,
+                 patience: int | None = None):
+        if checks < 0 or (patience is not None and patience < 1):
+            raise ValueError(f"--checks {checks}, --patience {patience}; expected 0 or more, and 1 or more")
+        self.dataset, self.device, self.file, self.patience = dataset, device, file, patience
+        self.points = set(np.linspace(0, steps, checks + 1).round().astype(int)[1:].tolist())
+        self.score, self.step, self.lately = -1.0, 0, 0
+
+    def __call__(self, system: nn.Module, record: dict) -> None:
+        if record["step"] + 1 not in self.points:
+            return
+        if "AP" not in record:  # a resumed run brings earlier ones
+            record["AP"] = headline(evaluate(system, self.dataset, self.device))[1]
+            system.train()
+            if record["AP"] > self.score and ranks()[0] == 0:
+                torch.save({"step": record["step"] + 1, "model": system.state_dict()}, self.file)
+        self.lately += 1
+        if record["AP"] > self.score:
+            self.score, self.step, self.lately = record["AP"], record["step"] + 1, 0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the last `patience` checks brought nothing."""
+        return self.patience is not None and self.lately >= self.patience
+
+    def restore(self, system: nn.Module, steps: int) -> str:
+        """Give the system its best weights, if later ones were worse; one line on that, or ""."""
+        if not self.step or self.step == steps or not self.file.is_file():
+            return ""
+        kept = torch.load(self.file, map_location=self.device, weights_only=True)
+        if kept["step"] != self.step:
+            return ""
+        system.load_state_dict(kept["model"])
+        return (f"kept the weights of step {self.step}, the best of {len(self.points)} checks on "
+                f"{self.dataset.name} (AP {100 * self.score:.1f}): "
+                "a score on these pictures is a little too good")
+
+
+def headline(scores: dict) -> tuple[str, float]:
+    """The one score that stands for all: AP, or the recall of the most proposals."""
+    if "AP" in scores:
+        return "AP", float(scores["AP"])
+    recalls = [name for name in scores if name.startswith("AR") and name[2:].isdigit()]
+    return recalls[-1], float(scores[recalls[-1]])

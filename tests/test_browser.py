@@ -1,0 +1,205 @@
+"""The notebooks in a real JupyterLab, the site and the decks in a real browser: `make test-browser`.
+
+Needs the packages of the group `browser` in pyproject.toml, which are not in the lock, and a Chromium: Debian's,
+or the one that `playwright install chromium` fetches.
+"""
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from paperlib.course import export_files, page_text, site_pages, twins
+from paperlib.teach import course_files
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(
+    not os.environ.get("PAPERLIB_BROWSER"), reason="make test-browser runs these")]
+START, RUN, REDRAW = 120, 900, 30  # seconds until JupyterLab answers, a notebook has run, a picture has changed
+NOTEBOOKS = os.environ.get("PAPERLIB_BROWSER_NOTEBOOKS", "").split() or twins.names()
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    playwright = pytest.importorskip("playwright.sync_api").sync_playwright().start()
+    browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+    yield browser
+    browser.close()
+    playwright.stop()
+
+
+@pytest.fixture
+def page(chromium):
+    """A page of a desktop's size that remembers the errors of its console."""
+    opened = chromium.new_page(viewport={"width": 1280, "height": 800})
+    opened.errors = []
+    opened.on("console", lambda message: opened.errors.append(message.text) if message.type == "error" else None)
+    opened.on("pageerror", lambda error: opened.errors.append(str(error)))
+    yield opened
+    opened.close()
+
+
+def real_errors(page) -> list[str]:
+    return [text for text in page.errors if "favicon" not in text]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The address of the site of two notebooks, with verdicts that were not judged now."""
+    out = tmp_path_factory.mktemp("site")
+    part = {"verdict": "holds", "number": 3, "share": 100.0, "sign": "✓", "meaning": "it does"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(site_pages, "verdict_bar", lambda: [part])
+        site_pages.site(["00_start_here", "02_scoring"], twins.NOTEBOOKS, out / "none", out)
+    server = ThreadingHTTPServer(("localhost", 0), partial(Quiet, directory=str(out)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://localhost:{server.server_port}"
+    server.shutdown()
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """A server of files that does not report requests."""
+
+    def log_message(self, *args):
+        pass
+
+
+PAGES = ["index.html", "00_start_here.html", "02_scoring.html", "guide.html", "self_learners.html", "RULES.html",
+         "02_scoring_slides.html"]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_has_no_barrier_that_axe_knows_of(name, site, page):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    page.goto(f"{site}/{name}")
+    violations = axe.run(page).response["violations"]
+    listed = [(rule["id"], len(rule["nodes"]), rule["nodes"][0]["html"][:200]) for rule in violations]
+    assert listed == []
+    assert real_errors(page) == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_fits_a_phone(name, site, page):
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{site}/{name}")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_formulas_are_drawn(site, page):
+    page.goto(f"{site}/02_scoring.html")
+    sizes = page.evaluate("[...document.querySelectorAll('math')].map(m => m.getBoundingClientRect().height)")
+    assert len(sizes) > 10 and min(sizes) > 5
+    assert page.evaluate("document.fonts.check('16px \"STIX Two Math\"')")
+
+
+def test_a_deck_is_turned_by_keys_and_shows_notes(site, page):
+    page.goto(f"{site}/02_scoring_slides.html")
+    shown = page.locator("section.now h2, section.now h1")
+    first = shown.inner_text()
+    page.keyboard.press("ArrowRight")
+    assert shown.inner_text() != first and page.url.endswith("#2")
+    assert page.locator("section.now .notes").is_hidden()
+    page.keyboard.press("n")
+    assert page.locator("section.now .notes").is_visible()
+    page.keyboard.press("Home")
+    assert shown.inner_text() == first
+
+
+@pytest.mark.parametrize("name", course_files.names())
+def test_a_deck_needs_no_network_and_fits_its_screen(name, page, tmp_path):
+    (path,) = export_files.decks([name], twins.NOTEBOOKS, tmp_path)
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(path.as_uri())
+    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
+    for _ in range(page.locator("section").count()):
+        assert page.evaluate("document.documentElement.scrollWidth") <= 1280, page.url
+        page.keyboard.press("ArrowRight")
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """The address of a JupyterLab on copies of the notebooks, at the smoke budget."""
+    folder = tmp_path_factory.mktemp("lab")
+    export_files.working_copies(NOTEBOOKS, twins.NOTEBOOKS, folder)
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}",
+               "--IdentityProvider.token=", f"--ServerApp.root_dir={folder}", "--LabApp.expose_app_in_browser=True",
+               "--LabApp.news_url=", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
+    settings = tmp_path_factory.mktemp("settings")
+    tracker = settings / "@jupyterlab" / "notebook-extension" / "tracker.jupyterlab-settings"
+    tracker.parent.mkdir(parents=True)
+    tracker.write_text('{"windowingMode": "none"}')  # all cells on the page, also those out of sight
+    environment = os.environ | {"PAPERLIB_BUDGET": "smoke", "PAPERLIB_PROGRESS": "0",
+                                "JUPYTERLAB_SETTINGS_DIR": str(settings)}
+    server = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    address = f"http://localhost:{port}"
+    _wait(address)
+    yield address
+    server.terminate()
+    server.wait(30)
+
+
+def _wait(address: str) -> None:
+    end = time.monotonic() + START
+    while time.monotonic() < end:
+        try:
+            urllib.request.urlopen(f"{address}/api", timeout=5)
+            return
+        except OSError:
+            time.sleep(1)
+    raise TimeoutError(f"JupyterLab did not answer within {START} s")
+
+
+LEFT = """() => [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')]
+    .filter(prompt => /\\[\\*\\]/.test(prompt.textContent)).length"""
+WITHOUT_ALT = """() => [...document.querySelectorAll('.jp-OutputArea-output img')]
+    .filter(image => !image.alt.trim()).length"""
+NAMELESS = "() => document.querySelectorAll('.noUi-handle:not([aria-label])').length"
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_a_notebook_runs_in_jupyterlab(name, lab, page):
+    """Every cell runs, pictures have words, sliders have names, and a slider moved by a key changes its picture."""
+    page.goto(f"{lab}/lab/tree/{name}.ipynb?reset", timeout=START * 1000)
+    page.wait_for_function("() => window.jupyterapp && document.querySelector('.jp-NotebookPanel .jp-Cell')",
+                           timeout=START * 1000)
+    run = """async () => {
+      const app = window.jupyterapp, panel = app.shell.currentWidget;
+      await panel.sessionContext.ready;
+      await app.commands.execute('notebook:run-all-cells');
+    }"""
+    page.set_default_timeout(RUN * 1000)
+    page.evaluate(run)
+    page.wait_for_function(f"({LEFT})() === 0")
+    assert page.locator(".jp-RenderedText[data-mime-type='application/vnd.jupyter.error']").count() == 0
+    assert page.evaluate(WITHOUT_ALT) == 0
+    page.wait_for_timeout(2000)
+    assert page.evaluate(NAMELESS) == 0
+    for widget in page.locator(".widget-vbox:has(.noUi-handle):has(img)").all():
+        handle, picture = widget.locator(".noUi-handle").first, widget.locator("img").first
+        before = picture.get_attribute("alt")
+        moved = False
+        for key in ("ArrowRight", "ArrowLeft"):  # one of them moves it, wherever it stands
+            handle.focus()
+            page.keyboard.press(key)
+            end = time.monotonic() + REDRAW
+            while not moved and time.monotonic() < end:
+                page.wait_for_timeout(200)
+                moved = picture.get_attribute("alt") != before
+        assert moved, before
+    assert real_errors(page) == []
+
+
+def test_the_font_of_the_formulas_is_shipped(tmp_path):
+    assert page_text.copy_font(tmp_path) and (tmp_path / page_text.FONT).stat().st_size > 500_000
+    assert Path(page_text.PAGES / "site.css").read_text(encoding="utf-8").count(page_text.FONT) == 1

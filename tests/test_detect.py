@@ -1,0 +1,241 @@
+"""`paperlib detect`: which pictures are meant, what is drawn and written, and one line for what cannot be done."""
+import json
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+from torchvision import models
+
+from paperlib.__main__ import main
+from paperlib.report import detecting, torchvision_detectors
+from paperlib.report.drawing import DrawnBox, contact_sheet, draw_boxes
+from paperlib.report.palette import PALETTE, class_colour, ink_on
+from paperlib.report.picture_set import picture_files, picture_set
+from paperlib.teach import widgets as live
+from paperlib.teach.detections import detection_picture, try_detector
+from paperlib.training import weights
+from paperlib.training.trained import Trained
+
+CPU = torch.device("cpu")
+
+
+class RedFinder(nn.Module):
+    """A detector that knows one answer: the box around all red pixels, score .9, and a weak one at the corner."""
+
+    scored_by = "coco"
+    trained = Trained(classes=("block", "dot"), size=(32,))
+    cfg = SimpleNamespace(num_classes=2, needs_proposals=lambda training=False: False)
+
+    def detect(self, images, sizes, proposals=None):
+        detections = []
+        for image in images:
+            rows, columns = torch.where(image[0].int() - image[1].int() > 100)
+            box = torch.stack([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]).float()
+            detections.append({"boxes": torch.stack([box, torch.tensor([0.0, 0, 4, 4])]),
+                               "scores": torch.tensor([0.9, 0.2]), "labels": torch.tensor([1, 2])})
+        return detections
+
+
+@pytest.fixture
+def finder(monkeypatch):
+    monkeypatch.setattr(detecting, "load_detector", lambda name: RedFinder())
+    monkeypatch.setattr(weights, "read_header", lambda path: {"size": "null"})
+
+
+def test_boxes_lie_on_the_picture_as_it_is_stored(scenes):
+    detected = detecting.detect_files(RedFinder(), picture_files([scenes / "images"]), CPU)
+    best = detected.results[::2]
+    assert detected.classes == ["block", "dot"] and len(detected.results) == 8
+    for i, record in enumerate(best, 1):  # the object of image i is at x = 5 i; it was found at half the size
+        assert record["image_id"] == i and record["category_id"] == 1
+        assert record["bbox"] == pytest.approx([5 * i, 10, 24, 30], abs=2.5)
+
+
+def test_the_command_draws_and_writes_what_can_be_scored(scenes, finder, capsys):
+    assert main(["detect", "w", str(scenes / "images"), "--out", "seen"]) == 0
+    out = capsys.readouterr().out
+    assert "4 pictures, 4 detections of score 0.5 or more: 4 block" in out
+    made = {path.name for path in (scenes.parent / "seen").iterdir()}
+    assert made == {"1.jpg", "2.jpg", "3.jpg", "4.jpg", "contact_sheet.jpg", "results.json", "images.json"}
+    truth = json.loads((scenes.parent / "seen" / "images.json").read_text())
+    assert [image["id"] for image in truth["images"]] == [1, 2, 3, 4] and truth["annotations"] == []
+    assert [category["name"] for category in truth["categories"]] == ["block", "dot"]
+    truth["annotations"] = [{"id": i, "image_id": i, "category_id": 1, "bbox": [5 * i, 10, 24, 30], "area": 720,
+                             "iscrowd": 0} for i in range(1, 5)]
+    (scenes.parent / "gt.json").write_text(json.dumps(truth))
+    assert main(["score", "gt.json", "seen/results.json", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["AP50"] == 1
+
+
+def test_what_is_drawn_follows_the_threshold(scenes, finder):
+    plain = np.asarray(Image.open(scenes / "images" / "1.png"), int)
+    changed = []
+    for threshold in ("0", "0.5", "0.95"):
+        assert main(["detect", "w", str(scenes / "images" / "1.png"), "--out", "seen", "--threshold", threshold]) == 0
+        drawn = np.asarray(Image.open(scenes.parent / "seen" / "1.jpg"), int)
+        changed.append((abs(drawn - plain).max(2) > 110).sum())
+    assert changed[0] > changed[1] > changed[2] == 0
+
+
+def test_a_second_run_leaves_out_what_the_first_has_drawn(scenes, finder, capsys):
+    for _ in range(2):
+        assert main(["detect", "w", "set/images", "--out", "set/images/seen"]) == 0
+        assert "4 pictures" in capsys.readouterr().out
+
+
+def test_a_picture_is_never_replaced(scenes, finder, capsys):
+    Image.open(scenes / "images" / "1.png").save(scenes / "images" / "1.jpg")
+    before = (scenes / "images" / "1.jpg").read_bytes()
+    assert main(["detect", "w", "set/images/1.jpg", "--out", "set/images"]) == 2
+    assert "would replace" in capsys.readouterr().err and (scenes / "images" / "1.jpg").read_bytes() == before
+
+
+def test_one_bad_picture_is_named_and_the_others_are_done(scenes, finder, capsys):
+    (scenes / "images" / "0.png").write_bytes(b"no picture")
+    assert main(["detect", "w", "set/images", "--out", "seen"]) == 1
+    out, err = capsys.readouterr()
+    assert "4 pictures" in out and "0.png" in err and err.count("\n") == 1
+
+
+def test_files_folders_and_patterns_name_pictures_once(scenes, monkeypatch):
+    (scenes / "images" / "notes.txt").write_text("no picture")
+    names = [file.name for file in picture_files([scenes, scenes / "images" / "2.png", str(scenes / "*" / "[34].png")])]
+    assert names == ["1.png", "2.png", "3.png", "4.png"]
+    assert [file.name for file in picture_files([str(scenes / "images" / "[43].png")])] == ["3.png", "4.png"]
+
+
+def test_a_turned_photograph_is_looked_at_upright(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (40, 20)).save(tmp_path / "turned.jpg", exif=exif)
+    pictures, _ = picture_set([tmp_path / "turned.jpg"], ["a"])
+    assert pictures.sizes == [(40, 20)] and pictures.image(0).shape == (3, 40, 20)
+
+
+@pytest.mark.parametrize(("words", "message"), [
+    (["none.safetensors", "set/images"], "no weights at none.safetensors"),
+    (["w", "nowhere.png"], "nowhere.png: no such picture or folder"),
+    (["w", "set/*.gif"], "no picture is called set/*.gif"),
+    (["w", "empty"], "empty holds no picture"),
+    (["w", "set/images", "--threshold", "50"], "--threshold is 50; expected a score from 0 to 1"),
+    (["torchvision:nothing", "set/images"], "no detector 'nothing'; expected one of fasterrcnn"),
+    (["w", "set/instances.json"], "instances.json: no picture that can be read"),
+])
+def test_bad_input_is_one_line(scenes, capsys, monkeypatch, words, message):
+    (scenes.parent / "empty").mkdir()
+    if words[0] == "w":
+        monkeypatch.setattr(detecting, "load_detector", lambda name: RedFinder())
+        monkeypatch.setattr(weights, "read_header", lambda path: {"size": "null"})
+    assert main(["detect", *words, "--out", "seen"]) == 2
+    err = capsys.readouterr().err.strip().splitlines()
+    assert len(err) == 1 and message in err[0]
+
+
+def test_nothing_above_the_threshold_says_what_the_best_is(scenes, finder, capsys):
+    assert main(["detect", "w", "set/images", "--out", "seen", "--threshold", "0.95"]) == 0
+    assert "nothing of score 0.95 or more; the best of 8 detections is block 0.90" in capsys.readouterr().out
+
+
+class Answers(nn.Module):
+    """A model of torchvision's that answers with the first labels, at the size of the image."""
+
+    def forward(self, images):
+        labels = torch.tensor([1, 11, 12, 13])  # person, fire hydrant, a number that COCO leaves out, stop sign
+        height, width = images[0].shape[1:]
+        assert images[0].max() <= 1
+        return [{"boxes": torch.tensor([[0.0, 0, width, height]]).repeat(4, 1), "labels": labels,
+                 "scores": torch.tensor([0.9, 0.8, 0.7, 0.6])}]
+
+
+def test_torchvisions_labels_become_names_and_padding_is_cut_off():
+    names = models.get_model_weights("fasterrcnn_resnet50_fpn").DEFAULT.meta["categories"]
+    system = torchvision_detectors.TorchvisionDetector(Answers(), names)
+    detected = system.detect(torch.full((1, 3, 64, 96), 255, dtype=torch.uint8), torch.tensor([[60, 90]]))[0]
+    assert len(system.trained.classes) == 80
+    assert [system.trained.classes[k - 1] for k in detected["labels"]] == ["person", "fire hydrant", "stop sign"]
+    assert detected["boxes"].tolist() == [[0, 0, 90, 60]] * 3
+    assert detected["scores"].tolist() == pytest.approx([0.9, 0.8, 0.6])
+
+
+def test_torchvisions_weights_are_taken_from_where_torch_keeps_them(scenes, monkeypatch, capsys):
+    name = "ssdlite320_mobilenet_v3_large"
+    stored = models.get_model(name, weights=None, weights_backbone=None).state_dict()
+    enum = models.get_model_weights(name)
+    monkeypatch.setattr(enum, "get_state_dict", lambda self, *args, **more: stored)
+    assert main(["detect", f"torchvision:{name}", "set/images/1.png", "--out", "seen", "--threshold", "0"]) == 0
+    classes = json.loads((scenes.parent / "seen" / "images.json").read_text())["categories"]
+    assert len(classes) == 80 and "1 picture" in capsys.readouterr().out
+
+
+def test_weights_that_cannot_be_had_are_one_line(monkeypatch, tmp_path):
+    enum = models.get_model_weights("retinanet_resnet50_fpn")
+
+    def offline(self, *args, **more):
+        raise OSError("no network")
+
+    monkeypatch.setattr(enum, "get_state_dict", offline)
+    with pytest.raises(FileNotFoundError, match=r"retinanet_resnet50_fpn_coco.*could not be fetched \(no network\)"):
+        torchvision_detectors.published("retinanet_resnet50_fpn")
+
+
+def test_captions_stay_on_the_picture_and_can_be_read():
+    picture = Image.new("RGB", (60, 40), "#808080")
+    draw_boxes(picture, [DrawnBox((50, 0, 59, 39), 1, "a long name 0.90"), DrawnBox((9, 9, 5, 5), 2, "")])
+    assert picture.getcolors() == [(2400, (128, 128, 128))]                 # the original stays as it is
+    for colour in PALETTE.values():
+        light, dark = sorted([luminance(colour), luminance(ink_on(colour))], reverse=True)
+        assert (light + 0.05) / (dark + 0.05) >= 4.5
+    assert class_colour(1) == class_colour(9) == PALETTE["blue"]
+
+
+def luminance(colour):
+    channels = np.array(list(bytes.fromhex(colour[1:]))) / 255
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    return linear @ [0.2126, 0.7152, 0.0722]
+
+
+def test_a_sheet_holds_every_picture():
+    colours = ["#ff0000", "#00ff00", "#0000ff"]
+    sheet = contact_sheet([Image.new("RGB", (640, 320), colour) for colour in colours], ["a", "b" * 99, "c"])
+    present = {colour for _, colour in sheet.getcolors(1 << 20)}
+    assert {(255, 0, 0), (0, 255, 0), (0, 0, 255)} <= present
+    with pytest.raises(ValueError, match="at least one"):
+        contact_sheet([], [])
+
+
+def test_the_widget_takes_uploads_and_follows_its_slider(scenes):
+    view = try_detector(RedFinder(), [scenes / "images"])
+    (upload, chosen), threshold, said, shown = view.children[0].children, *view.children[1:]
+    assert chosen.options == ("1.png", "2.png", "3.png", "4.png") and chosen.value == "1.png"
+    assert "1 detection of score 0.5 or more: 1 block" in shown.value and 'alt="1.png: ' in shown.value
+    before = shown.value
+    threshold.value = 0.1
+    assert "2 detections of score 0.1 or more" in shown.value and shown.value != before
+    content = (scenes / "images" / "3.png").read_bytes()
+    upload.value = ({"name": "mine.png", "content": memoryview(content), "type": "image/png", "size": len(content),
+                     "last_modified": datetime.now(UTC)},)
+    assert chosen.value == "mine.png" and "mine.png" in shown.value and said.value == ""
+    upload.value = ({"name": "<x>.png", "content": memoryview(b"no picture"), "type": "image/png", "size": 10,
+                     "last_modified": datetime.now(UTC)},)
+    assert "&lt;x&gt;.png: no picture that can be read" in said.value and chosen.value == "mine.png"
+
+
+def test_the_static_twin_draws_the_same(scenes):
+    draw = detection_picture(RedFinder(), [scenes / "images"])
+    fig = live.frames(draw, [{"picture": 0, "threshold": 0.5}, {"picture": 0, "threshold": 0.95}])
+    with_box, without = (ax.images[0].get_array() for ax in fig.axes)
+    stored = np.asarray(Image.open(scenes / "images" / "1.png"))
+    assert (without == stored).all() and (with_box != stored).any()
+    live.plt.close(fig)
+
+
+def test_weights_without_a_size_say_so(scenes, finder, monkeypatch, capsys):
+    monkeypatch.setattr(weights, "read_header", lambda path: {})
+    assert main(["detect", "w", "set/images", "--out", "seen"]) == 0
+    assert "note: w does not say at what size it was trained" in capsys.readouterr().err
+    assert main(["detect", "w", "set/images", "--out", "seen", "--size", "32"]) == 0
+    assert not capsys.readouterr().err

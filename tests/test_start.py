@@ -1,0 +1,206 @@
+"""Training on pictures of one's own: what it starts from, parts of a batch, the best weights, an early end."""
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+import torch
+from test_trained import drawn
+from torchvision.models import resnet18
+
+from paperlib.__main__ import main
+from paperlib.config import override
+from paperlib.systems.class_columns import take_over
+from paperlib.systems.presets import faster_rcnn, retinanet
+from paperlib.systems.registry import SYSTEMS
+from paperlib.training import start as starts
+from paperlib.training.loop import fit
+from paperlib.training.recipes import budget
+from paperlib.training.start import choose
+from paperlib.training.trained import Trained
+from paperlib.training.trainer import prepare
+from paperlib.training.weights import load_weights
+from paperlib.watching import best as watching
+from paperlib.watching import curves
+
+CPU = torch.device("cpu")
+RECIPE = replace(budget("smoke").recipe("retinanet"), steps=2, warmup=0, batch=4)
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """torch's cache, empty."""
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
+    (tmp_path / "hub/checkpoints").mkdir(parents=True)
+    return tmp_path / "hub/checkpoints"
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for split in ("train", "val"):
+        drawn(tmp_path / "set", split, ["red", "green"])
+    return tmp_path / "set"
+
+
+def train(*more):
+    return main(["train", "retinanet", "--budget", "smoke", "--steps", "6", "--batch", "2", "--data", "set",
+                 "--out", "out", *more])
+
+
+def test_without_published_weights_the_small_network_starts_from_mininet(cache):
+    begun = choose("retinanet", RECIPE)
+    assert begun.recipe.preset == "tiny" and begun.recipe.set["trunk.weights"] == "mininet"
+    assert begun.said == "starts from the course's MiniNet weights of tiny"
+    begun = choose("faster_rcnn", RECIPE, preset="resnet18")
+    assert begun.recipe.set["trunk.weights"] is None
+    assert begun.said.startswith("starts from random weights") and "`--start imagenet` fetches them" in begun.said
+
+
+@pytest.mark.parametrize("on_gpu", [False, True])
+def test_what_is_on_disk_is_used(cache, data, on_gpu):
+    state = resnet18().state_dict()
+    torch.save(state, cache / "resnet18-f37072fd.pth")
+    begun = choose("retinanet", replace(RECIPE, data="set"), on_gpu=on_gpu)
+    assert begun.said == "starts from torchvision's ImageNet weights of resnet18"
+    assert (begun.recipe.preset, begun.recipe.optimiser) == ("resnet18", "sgd")
+    system, _ = prepare("retinanet", begun.recipe)
+    assert torch.equal(system.trunk.body.conv1.weight, state["conv1.weight"])
+    assert not any(p.requires_grad for p in system.trunk.body.layer1.parameters())
+    assert choose("retinanet", RECIPE, preset="tiny").recipe.preset == "tiny"    # what is asked for stays
+
+
+def test_a_start_that_cannot_be_is_an_error(cache, tmp_path):
+    for system, start, preset in (("rpn", "coco", None), ("retinanet", "imagenet", "tiny")):
+        with pytest.raises(ValueError, match=f"cannot start from '{start}'"):
+            choose(system, RECIPE, start, preset)
+    with pytest.raises(FileNotFoundError, match="no weights at"):
+        choose("retinanet", RECIPE, str(tmp_path / "none.safetensors"))
+
+
+def test_coco_s_columns_follow_their_names(cache, monkeypatch):
+    names = ["__background__", *(f"n{k}" for k in range(1, 91))]
+    names[3], names[7] = "green", "red"
+    state = {"head.classification_head.cls_logits.bias": torch.arange(9 * 91.0),
+             "backbone.body.conv1.weight": torch.ones(64, 3, 7, 7)}
+    entry = SimpleNamespace(get_state_dict=lambda progress: state, meta={"categories": names}, url="x/y.pth")
+    monkeypatch.setattr(starts, "_published", lambda *_: entry)
+    begun = choose("retinanet", RECIPE, "coco")
+    assert begun.recipe.preset == "torchvision_resnet50" and begun.recipe.set["trunk.norm_eps"] == 0.0
+    system = SYSTEMS["retinanet"](retinanet.torchvision_resnet50(3))
+    system.trained = Trained(("red", "blue", "green"))
+    before = system.head.cls[-1].bias.detach().clone().view(9, 3)
+    begun.fill(system)
+    after = system.head.cls[-1].bias.detach().view(9, 3)
+    published = torch.arange(9 * 91.0).view(9, 91)
+    assert torch.equal(after[:, 0], published[:, 7]) and torch.equal(after[:, 2], published[:, 3])
+    assert torch.equal(after[:, 1], before[:, 1]) and (system.trunk.body.conv1.weight == 1).all()
+
+
+def test_a_box_head_s_rows_follow_their_names():
+    old, new = (SYSTEMS["faster_rcnn"](faster_rcnn.small(k)) for k in (3, 2))
+    shared = take_over(new, ["b", "new"], old.state_dict(), ["a", "b", "c"])
+    assert shared == ["b"]
+    assert torch.equal(new.head.cls.bias[:2], old.head.cls.bias[[0, 2]])         # background, b
+    assert torch.equal(new.head.cls.weight[:2], old.head.cls.weight[[0, 2]])
+    assert torch.equal(new.head.box.weight[:4], old.head.box.weight[4:8])
+    assert not torch.equal(new.head.cls.weight[2], old.head.cls.weight[2])
+    with pytest.raises(ValueError, match="fit nothing here"):
+        take_over(new, ["b"], {"other": torch.ones(1)}, ["b"])
+
+
+def test_weights_of_one_s_own_are_gone_on_with(data, capsys):
+    assert train("--size", "64") == 0
+    assert "starts from the course's MiniNet weights" in capsys.readouterr().out
+    first = load_weights("out/retinanet.safetensors")
+    begun = choose("retinanet", replace(RECIPE, data="set", lr=0.0, steps=1), "out/retinanet.safetensors")
+    assert begun.recipe.size == (64,) and begun.said == "starts from out/retinanet.safetensors"
+    system, _ = prepare("retinanet", begun.recipe)
+    begun.fill(system)
+    assert all(torch.equal(a, b) for a, b in zip(system.state_dict().values(), first.state_dict().values()))
+
+
+def test_parts_of_a_batch_make_the_step_of_the_whole(data):
+    """Where images do not meet in batch norm or in the normaliser of the loss."""
+    recipe = replace(RECIPE, data="set", clip=None, set={"trunk.frozen_norm": True, "loss.normaliser": "image"})
+    runs = []
+    for accumulate in (1, 2, 3):
+        system, batches = prepare("retinanet", recipe)
+        history = list(fit(system, batches, replace(recipe, accumulate=accumulate), CPU))
+        runs.append(([record["loss"] for record in history], system.head.cls[-1].weight.detach()))
+    for losses, weight in runs[1:]:
+        assert losses == pytest.approx(runs[0][0], rel=1e-4)
+        torch.testing.assert_close(weight, runs[0][1], rtol=1e-3, atol=1e-6)
+    with pytest.raises(ValueError, match="accumulate is 0"):
+        list(fit(system, batches, replace(recipe, accumulate=0), CPU))
+
+
+def scripted(monkeypatch, scores):
+    values = iter(scores)
+    monkeypatch.setattr(watching, "evaluate", lambda *_: {"AP": next(values)})
+
+
+def test_the_best_weights_come_back_and_patience_ends(tmp_path, monkeypatch):
+    scripted(monkeypatch, [0.1, 0.3, 0.2, 0.3])
+    system, dataset = torch.nn.Linear(1, 1), SimpleNamespace(name="set/val")
+    best = watching.Best(dataset, CPU, tmp_path / "best.pt", steps=8, checks=4, patience=2)
+    ends = []
+    for step in range(8):
+        system.weight.data.fill_(step)
+        best(system, record := {"step": step})
+        assert ("AP" in record) == (step % 2 == 1)
+        ends.append(best.is_over)
+    assert ends == [False] * 7 + [True]
+    assert "kept the weights of step 4" in best.restore(system, 8) and system.weight.item() == 3
+    again = watching.Best(dataset, CPU, tmp_path / "best.pt", steps=8, checks=4)
+    for step in range(8):                                                # a resumed run brings its records
+        again(system, {"step": step, "AP": [0, 0.1, 0, 0.3, 0, 0.2, 0, 0.3][step]})
+    assert again.step == 4 and not again.is_over
+    with pytest.raises(ValueError, match="--checks -1"):
+        watching.Best(dataset, CPU, tmp_path / "best.pt", steps=8, checks=-1)
+
+
+def test_a_run_ends_early_and_leaves_weights_and_curves(data, monkeypatch, capsys):
+    scripted(monkeypatch, [0.2, 0.1, 0.1])
+    assert train("--checks", "3", "--patience", "1") == 0
+    said = capsys.readouterr().out
+    assert "kept the weights of step 2" in said and "4 steps, " in said and " s by the clock" in said
+    assert sorted(path.name for path in (data.parent / "out").iterdir()) == ["retinanet.png", "retinanet.safetensors"]
+    assert main(["train", "rcnn", "--budget", "smoke", "--data", "set", "--split", "train",
+                 "--test", "val", "--checks", "2"]) == 2
+    assert "trained in stages" in capsys.readouterr().err
+
+
+def test_a_resumed_run_says_so(data, capsys):
+    (out := data.parent / "out").mkdir()
+    torch.save({"history": [{}] * 4}, out / "retinanet.checkpoint")
+    assert train() == 2
+    out_, err = capsys.readouterr()
+    assert "goes on from out/retinanet.checkpoint: 4 of 6 steps are done" in out_ and "checkpoint" in err
+
+
+def test_curves_show_what_there_is(tmp_path):
+    history = [{"step": k, "loss": 1 / (k + 1)} for k in range(30)]
+    small = curves.plot(history, tmp_path / "a.png").stat().st_size
+    history[9]["AP"] = 0.25
+    assert curves.plot(history, tmp_path / "b.png").stat().st_size > small
+    assert curves.plot(history[:1], tmp_path / "c.png").exists()
+
+
+def test_tensorboard_is_written_or_asked_for(data, monkeypatch, capsys):
+    monkeypatch.setitem(__import__("sys").modules, "torch.utils.tensorboard", None)
+    assert train("--tensorboard") == 2
+    assert "TensorBoard is not installed" in capsys.readouterr().err
+    written = []
+    fake = SimpleNamespace(SummaryWriter=lambda folder: SimpleNamespace(
+        add_scalar=lambda *record: written.append(record), close=lambda: written.append("closed")))
+    monkeypatch.setitem(__import__("sys").modules, "torch.utils.tensorboard", fake)
+    assert train("--tensorboard") == 0
+    assert written[-1] == "closed" and {"loss", "cls", "box", "lr"} <= {record[0] for record in written[:-1]}
+    assert [record[2] for record in written[:-1] if record[0] == "loss"] == list(range(1, 7))
+
+
+def test_presets_of_a_resnet18(data):
+    for name in ("retinanet", "faster_rcnn", "rpn", "fast_rcnn"):
+        cfg = override(starts.PRESETS[name]["resnet18"](), {"num_classes": 2})
+        assert SYSTEMS[name](cfg).trunk.channels == {2: 64, 3: 128, 4: 256, 5: 512}
