@@ -5,7 +5,7 @@
 # `data/results`. **Before this:** any one of notebooks 04, 05, 08, 10 and 11, to know what a row of a table is.
 # **Needs:** a CPU; nothing is trained here, everything is read from the records.
 #
-# <!-- minutes -->reading: about 10 min; CPU: 1 min on 2 CPU cores; older CPU: 1 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
+# <!-- minutes -->reading: about 10 min; CPU: 0.5 min on 2 CPU cores; older CPU: 1 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
 
 # %% tags=["parameters"]
 import os
