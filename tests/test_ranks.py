@@ -85,7 +85,7 @@ def commands(rank, data):
                            "after.svm=true", "--set", "after.svd=[24,12]")):
         with redirect_stdout(io.StringIO()) as said:
             code = main(["train", system, "--budget", "smoke", "--data", data, "--steps", "2", "--batch", "4",
-                         "--device", "cpu", "--out", "both", *more])
+                         "--device", "cpu", "--out", "both", "--start", "random", *more])
         # only the first scores and writes; what lies in the folder would tell whether it is done yet, too
         assert code == 0 and (f"{system}.safetensors" in said.getvalue()) == (rank == 0), said.getvalue()
     made = runner.run("fast_rcnn/8", plan_of(data), ["FRCN SVM"], device="cpu")
@@ -95,7 +95,8 @@ def commands(rank, data):
 
 
 def plan_of(data):
-    return Budget("smoke", 1, {"fast_rcnn": recipe_of("fast_rcnn", data, test=None, preset="small")})
+    recipe = recipe_of("fast_rcnn", data, test=None, preset="small")
+    return Budget("smoke", 1, {"fast_rcnn": recipe, "rcnn": recipe})  # the second: a row of the same table
 
 
 def test_what_comes_after_the_last_step_is_done_once(scenes, tmp_path, monkeypatch):
@@ -110,7 +111,8 @@ def test_what_comes_after_the_last_step_is_done_once(scenes, tmp_path, monkeypat
     weight = [state["head.fc6.1.weight"] @ state["head.fc6.0.weight"] for state in (both, alone.state_dict())]
     torch.testing.assert_close(*weight, rtol=0, atol=1e-4)              # signs of singular vectors may differ
     assert not both["head.box.weight"].equal(prepare("fast_rcnn", recipe, 0)[0].head.box.weight)
-    assert set(os.listdir("both")) == {"fast_rcnn.safetensors", "faster_rcnn.safetensors"}
+    assert set(os.listdir("both")) == {
+        f"{system}.{ending}" for system in ("fast_rcnn", "faster_rcnn") for ending in ("png", "safetensors")}
     (record,) = records.read("fast_rcnn/8", "smoke")
     again = runner.run("fast_rcnn/8", plan_of(str(scenes)), ["FRCN SVM"], device="cpu")
     assert record["row"] == "FRCN SVM" and again == []                   # recorded once, and for one process too

@@ -76,19 +76,20 @@ def train(args) -> None:
     test = load(*tested(recipe), limit=recipe.test_images)
     watched = run_options.watched(args, recipe, test, device, out)
 
+    checkpoint = out / f"{args.system}.checkpoint"
+
     def begin(dataset):
         _note(nothing_in(test, "score"))
         _note(scored_on_itself(dataset, test))
         if tells_classes(SYSTEMS[args.system]):
             _note(compare(dataset.classes, test, f"{dataset.name} has"))
+        run_options.say(start.said, run_options.resumed(checkpoint, recipe.steps))
         return start.fill
 
     def watch(system, record: dict) -> None:
         steps_done.append(record)
         watched(system, record)
 
-    checkpoint = out / f"{args.system}.checkpoint"
-    run_options.say(start.said, run_options.resumed(checkpoint, recipe.steps))
     try:
         system, history = trainer.train(
             args.system, recipe, args.seed, args.set, device, checkpoint, watch=watch, begin=begin,
