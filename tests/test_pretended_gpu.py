@@ -28,7 +28,8 @@ TRUE = [contextlib.nullcontext] if torch.cuda.is_available() else []
 RECIPE = Recipe(steps=1, warmup=0, bf16=False)
 # To be quick. VGG16's layers after the pooling have 100 million weights, and its anchors are larger than these images.
 RESNET = {"trunk.name": "resnet18", "pyramid.dim": 32}
-VGG16 = {"fast_rcnn": {"head.widths": (32, 32)}, "rcnn": {"widths": (32, 32), "proposals.keep": 20}, "rpn": {"rpn.border": None},
+VGG16 = {"fast_rcnn": {"head.widths": (32, 32)}, "rcnn": {"widths": (32, 32), "proposals.keep": 20},
+         "rpn": {"rpn.border": None},
          "faster_rcnn": {"head.widths": (32, 32), "rpn.border": None}}
 SWITCHES = {
     "retinanet": [*({"loss.kind": kind} for kind in KINDS), {"loss.normaliser": "image"}, {"loss.normaliser": "batch"},

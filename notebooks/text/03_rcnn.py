@@ -581,7 +581,7 @@ draw.table(pd.DataFrame({"mean accuracy, %": means}), f"The network before fine-
 #
 # The recipe was chosen on trainval alone: 400 images to train, 200 others to score, one seed of the row *R-CNN FT fc7*. By then we had seen, there, with
 # rate .01: without fine-tuning pool5 31.9, fc6 21.9, fc7 15.4; after 1,000 steps pool5 33.3, fc7 27.4; after 2,000 fc7 32.5; above it
-# pool5 by 1.3, the softmax by 1.4, the squared hinge by 3.2, boxes moved by 1.1. One seed of four rows of Table 2 had also been seen on the test images, with the shorter recipe and pool5 far ahead. Of
+# pool5, the softmax and boxes moved by one point, the squared hinge by three. One seed of four rows of Table 2 had also been seen on the test images, with the shorter recipe and pool5 far ahead. Of
 # Tables 3 to 6, the running text, errors and units, nothing. So we expect:
 #
 # | claim | in the paper | expected here |
