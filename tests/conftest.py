@@ -40,3 +40,15 @@ def scenes(tmp_path, monkeypatch):
             "annotations": annotations, "categories": [{"id": 1, "name": "block", "supercategory": "thing"}]}
     (folder / "instances.json").write_text(json.dumps(data))
     return folder
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    """A set of red and green objects in two splits, in an empty working folder with a cache of its own."""
+    from test_trained import drawn
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for split in ("train", "val"):
+        drawn(tmp_path / "set", split, ["red", "green"])
+    return tmp_path / "set"

@@ -4,7 +4,6 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from test_trained import drawn
 from torchvision.models import resnet18
 
 from paperlib.__main__ import main
@@ -32,15 +31,6 @@ def cache(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
     (tmp_path / "hub/checkpoints").mkdir(parents=True)
     return tmp_path / "hub/checkpoints"
-
-
-@pytest.fixture
-def data(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    for split in ("train", "val"):
-        drawn(tmp_path / "set", split, ["red", "green"])
-    return tmp_path / "set"
 
 
 def train(*more):

@@ -6,7 +6,6 @@ import signal
 
 import pytest
 import torch
-from test_trained import drawn
 
 from paperlib.__main__ import main
 from paperlib.commands import run_files, training
@@ -18,15 +17,6 @@ from paperlib.training import alternating, loop, pretrain, trainer
 from paperlib.training.weights import load_weights, save_weights
 
 ALTERNATING = ("--set", "training=alternating")
-
-
-@pytest.fixture
-def data(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    for split in ("train", "val"):
-        drawn(tmp_path / "set", split, ["red", "green"])
-    return tmp_path / "set"
 
 
 def train(*more, system="retinanet", steps=6):

@@ -75,7 +75,6 @@ def train(args) -> None:
     recipe = start.recipe
     test = load(*tested(recipe), limit=recipe.test_images)
     watched = run_options.watched(args, recipe, test, device, out)
-
     checkpoint = out / f"{args.system}.checkpoint"
 
     def begin(dataset):
