@@ -160,8 +160,9 @@ levels = detector.trunk(image[None].to(device))
 print("channels × height × width:", ", ".join(f"C{level} {' × '.join(map(str, x.shape[1:]))}" for level, x in levels.items()))
 
 # %% [markdown]
-# **Features.** The trunk turns the picture into maps $C_l$: at level $l$ one cell stands for $2^l \times 2^l$ pixels. The
-# pyramid adds what the coarse maps know to the fine ones. Below is the mean activity of each pyramid level.
+# **Features.** The trunk turns the picture into maps $C_l$, each half as fine as the one before. In the paper one cell of
+# level $l$ stands for $2^l \times 2^l$ pixels. Our pictures are small, and the detector is a scale model: its cells are half as
+# wide. The pyramid adds what the coarse maps know to the fine ones. Below is the mean activity of each pyramid level.
 
 # %%
 pyramid = detector.pyramid(levels)
