@@ -145,7 +145,7 @@ def test_clear_errors():
         WindowConfig(42, 4, 4)
     with pytest.raises(ValueError, match="scales is empty"):
         WindowConfig(40, 4, 4, scales=())
-    with pytest.raises(ValueError, match="what a negative keeps off"):
+    with pytest.raises(ValueError, match="0 < shift <= far"):
         CentredConfig(far=0.05)
 
 

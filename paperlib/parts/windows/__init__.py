@@ -1,1 +1,1 @@
-"""Masks of objects in square windows: sampling images and masks, grids of windows, which of them hold an object."""
+"""Masks of objects in square windows: cutting and pasting, grids, and which windows hold an object."""

@@ -1,7 +1,8 @@
 """DeepMask's rule: which window holds an object in its middle and of the right size, and which holds none.
 
-Legend: R windows, G objects of an image. Distances are measured in shares of the window's side, sizes in octaves
-(log2) from the right size: both in the window's frame, whatever its scale.
+Legend: R windows, G objects of an image. Distances are measured in shares of the window's side, sizes in
+octaves (log2) from the right size: both in the window's frame, whatever its scale. "Code" is the published
+one (facebookresearch/deepmask), from which only these numbers are taken.
 """
 from dataclasses import dataclass
 
@@ -17,13 +18,14 @@ class CentredConfig:
     octaves: float = 0.25  # that its longer side may be off the right size (code)
     far: float = 48 / 160  # of the window's side from which a middle is too far off: 3 shifts (code)
     other: float = 2.5  # octaves from which an object's size is another's business (code: 10 steps of .25)
-    min_side: float = 1.25  # px of the shorter side of an object that trains (code: 5, of images 4 times as large)
-    min_area: float = 6.25  # px^2 of an object that trains (code: 100, likewise)
+    # px of the shorter side, px^2 of the mask of an object that trains (code: 5 and 100, of images of 640 px)
+    min_side: float = 5.0
+    min_area: float = 100.0
 
     def __post_init__(self):
         if not (0 < self.shift <= self.far and 0 < self.octaves <= self.other):
             raise ValueError(f"centred: shift {self.shift}, far {self.far}, octaves {self.octaves}, other "
-                             f"{self.other}: expected what a negative keeps off to be no less than a positive's")
+                             f"{self.other}: expected 0 < shift <= far and 0 < octaves <= other")
 
 
 def offsets(windows: Tensor, boxes: Tensor, cfg: WindowConfig) -> tuple[Tensor, Tensor]:
@@ -43,14 +45,15 @@ def offsets(windows: Tensor, boxes: Tensor, cfg: WindowConfig) -> tuple[Tensor, 
 
 def label_windows(windows: Tensor, boxes: Tensor, cfg: WindowConfig, rule: CentredConfig,
                   crowd: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Which object a window is about (R,), and its label (R,): 1 centred and right-sized, 0 none near, else -1.
+    """Which object a window is about (R,), and its label (R,): 1 it sits right, 0 none is near, else -1.
 
     Source: Sec. 3.3, "a centered object at the correct scale"; the numbers are those of the published code.
-    1: an object's middle within `shift` in x and in y, its size within `octaves`; of several the nearest in size.
+    1: an object's middle within `shift` in x and in y, its size within `octaves`; of several the nearest in
+       size.
     0: no object with its middle within `far` (straight distance) and its size within `other` octaves.
     A crowd is no object, and a window whose middle lies in its box is -1.
-    Differs: the published code compares middles of different scales in different frames; here all are measured in
-             the window's.
+    Differs: the published code compares middles of different scales in different frames; here all are
+             measured in the window's.
     """
     crowd = torch.zeros(len(boxes), dtype=torch.bool, device=boxes.device) if crowd is None else crowd
     objects = (~crowd).nonzero().squeeze(1)

@@ -1,6 +1,7 @@
 """Square windows over an image at several scales, as a network with a stride lays them.
 
-Legend: R windows, an image of H x W px that is enlarged by `scale` to h x w px; W_ px the window's side there.
+Legend: R windows, an image of H x W px that is enlarged by `scale` to h x w px. "Code" is the published one
+(facebookresearch/deepmask), from which only these numbers are taken.
 """
 import math
 from dataclasses import dataclass
@@ -8,15 +9,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-CODE = "the published code of DeepMask and SharpMask (facebookresearch/deepmask)"
-
 
 @dataclass(frozen=True)
 class WindowConfig:
     size: int = 160  # px, W: the side of the window that a mask fills (Sec. 3.4.1)
     stride: int = 16  # px between windows, that of the trunk's last map (Sec. 3.4.1)
     context: int = 16  # px of picture around a window on each side, 32 in all (Sec. 3.5); whole strides
-    object_share: float = 128 / 224  # of the window's side that a right-sized object's longer side fills (code)
+    object_share: float = 128 / 224  # of a window's side: a right-sized object's longer side (code)
     scales: tuple[float, ...] = (-2.5, -2.0, -1.5, -1.0, -0.5, 0.0, 0.5)  # log2 of the test scales (code)
 
     def __post_init__(self):
@@ -67,8 +66,8 @@ def grid(size: tuple[int, int], octaves: float, cfg: WindowConfig) -> Grid:
     """The windows of an image of (H, W) px at the scale 2**octaves.
 
     The middle of window i lies at i strides of the enlarged image, the first at 0 (half a stride beside it
-    where half a window is no whole number of strides): i * stride / scale px of the image. They end at the first
-    one at or beyond the image's end.
+    where half a window is no whole number of strides): i * stride / scale px of the image. They end at the
+    first one at or beyond the image's end.
     """
     scaled = scaled_size(size, 2.0**octaves)
     shape = tuple(math.ceil(side / cfg.stride) + 1 for side in scaled)

@@ -40,7 +40,13 @@ def cut(images: Tensor, boxes: Tensor, size: int, fill: Tensor | float = 0.0) ->
     boxes = boxes.to(images.dtype)
     rows = weights(boxes[:, 1], boxes[:, 3], height, size)[:, None]  # (R, 1, S, H)
     columns = weights(boxes[:, 0], boxes[:, 2], width, size)[:, None]  # (R, 1, S, W)
-    return rows @ (images - fill) @ columns.transpose(-1, -2) + fill
+    return _across(rows, images - fill, columns) + fill
+
+
+def _across(rows: Tensor, maps: Tensor, columns: Tensor) -> Tensor:
+    """rows @ maps @ columns^T, in full precision even where a network's products are not."""
+    with torch.autocast(maps.device.type, enabled=False):
+        return rows @ maps @ columns.transpose(-1, -2)
 
 
 def resize(image: Tensor, size: tuple[int, int]) -> Tensor:
@@ -69,7 +75,7 @@ def lay(maps: Tensor, windows: Tensor, size: tuple[int, int], beyond: float = -t
     high = low + cells * windows.new_tensor((width, height))
     columns = weights(low[:, 0], high[:, 0], maps.shape[-1], width)
     rows = weights(low[:, 1], high[:, 1], maps.shape[-2], height)
-    image = rows @ maps @ columns.transpose(-1, -2)
+    image = _across(rows, maps, columns)
     inside = (rows.sum(-1) > 0)[:, :, None] & (columns.sum(-1) > 0)[:, None]
     return image.masked_fill(~inside, beyond)
 
