@@ -101,12 +101,15 @@ class DeepMask(nn.Module, DetectionSystem):
         vectors, scores = self.head(inner)
         return maps, vectors, scores
 
-    def sample(self, images: Tensor, targets: list[dict]) -> list[Patches]:
-        """The windows of each image that train in this step; draws from torch's generator."""
+    def sample(self, images: Tensor, targets: list[dict], kind: PatchConfig | None = None) -> list[Patches]:
+        """The windows of each image that train in this step, by `kind` or cfg.patches.
+
+        It draws from torch's generator.
+        """
         cfg, patches = self.cfg, []
         for target, size in zip(targets, image_sizes(images).tolist()):
             size = target["size"].tolist() if "size" in target else size
-            patches.append(sample_patches(target, tuple(size), cfg.patches, cfg.window, cfg.centred))
+            patches.append(sample_patches(target, tuple(size), kind or cfg.patches, cfg.window, cfg.centred))
         return patches
 
     def pictures(self, images: Tensor, patches: list[Patches]) -> Tensor:
@@ -125,14 +128,13 @@ class DeepMask(nn.Module, DetectionSystem):
         """
         check_targets(targets, len(images), ("boxes", "masks"))
         patches = self.sample(images, targets)
-        label = torch.cat([each.label for each in patches]).float()
+        label = torch.cat([each.label for each in patches])
         _, vectors, scores = self.on_windows(self.pictures(images, patches))
-        score = F.binary_cross_entropy_with_logits(scores.flatten().float(), label, reduction="sum")
         truth = true_masks(targets, patches, self.cfg.head.enlarged)
         mask = images.new_zeros((), dtype=torch.float32)
         if len(truth):
             mask = mask_loss(self.head.masks(vectors.flatten(1)[label > 0]), truth)
-        return {"mask": mask, "score": self.cfg.score_weight * score / max(len(label), 1)}
+        return {"mask": mask, "score": self.cfg.score_weight * score_loss(scores.flatten(), label)}
 
     def dense(self, image: Tensor) -> Dense:
         """Everything about one normalised image (3, H, W): all windows at all scales."""
@@ -202,6 +204,12 @@ def padded(image: Tensor, of_scale: Grid) -> Tensor:
 def mask_loss(logits: Tensor, truth: Tensor) -> Tensor:
     """The mean logistic loss over the pixels of masks: (P, m, m) logits, (P, m, m) bool -> ()."""
     return F.binary_cross_entropy_with_logits(logits.float(), truth.float())
+
+
+def score_loss(logits: Tensor, label: Tensor) -> Tensor:
+    """The mean logistic loss of windows: (R,) logits, (R,) 1 or 0 -> (); 0 of none."""
+    total = F.binary_cross_entropy_with_logits(logits.float(), label.float(), reduction="sum")
+    return total / max(len(label), 1)
 
 
 def mask_boxes(masks: Tensor, windows: Tensor, size: tuple[int, int]) -> Tensor:
