@@ -1,1 +1,1 @@
-"""Proposed masks as results, and how good they are: at their best, and along outlines."""
+"""How good proposed masks are: at their best, whatever their scores, and along outlines."""
