@@ -310,6 +310,6 @@ def test_small_objects_and_crowds_do_not_train():
     target = {"boxes": tight_boxes(masks), "labels": torch.ones(2, dtype=torch.int64), "masks": masks,
               "crowd": torch.tensor([False, True])}
     patches = net.sample(torch.zeros(1, 3, 96, 96, dtype=torch.uint8), [target])[0]
-    assert (patches.label == 0).all() and len(patches.label) == 4
+    assert (patches.label == 0).all() and len(patches.label) == 8
     middle = (patches.windows[:, :2] + patches.windows[:, 2:]) / 2
     assert not ((middle >= 40) & (middle < 70)).all(1).any()

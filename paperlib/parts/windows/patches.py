@@ -38,10 +38,10 @@ def sample_patches(target: dict, size: tuple[int, int], cfg: PatchConfig, window
                    rule: CentredConfig) -> Patches:
     """Windows of an image of (h, w) px to train on; an image without a usable object has only negatives.
 
+    There are cfg.per_image of them wherever some place has no object: steps of one size need no new memory.
     Source: Sec. 3.3.3; the jitter and the halves are the published code's. All draws are torch's, on the CPU.
     Objects: each window's is drawn evenly from those of the image that are no crowd and not too small; of one
-             that
-    the image's border cuts, the visible part counts.
+             that the image's border cuts, the visible part counts.
     Differs: the published code draws a class first, then an object of it, and an image for each window.
     """
     boxes, crowd = target["boxes"].float().cpu(), target.get("crowd")
@@ -52,7 +52,7 @@ def sample_patches(target: dict, size: tuple[int, int], cfg: PatchConfig, window
     if len(usable):
         gt = usable[torch.randint(len(usable), (positives,))]
     around = jittered(right_windows(boxes[gt], window), rule)
-    elsewhere = _elsewhere(boxes, crowd, size, cfg.per_image - positives, window, rule)
+    elsewhere = _elsewhere(boxes, crowd, size, cfg.per_image - len(around), window, rule)
     label = torch.cat([torch.ones(len(around)), torch.zeros(len(elsewhere))]).long()
     device = target["boxes"].device
     return Patches(torch.cat([around, elsewhere]).to(device), label.to(device), gt.to(device))
@@ -76,14 +76,17 @@ def jittered(windows: Tensor, rule: CentredConfig) -> Tensor:
 
 def _elsewhere(boxes: Tensor, crowd: Tensor, size: tuple[int, int], count: int, window: WindowConfig,
                rule: CentredConfig) -> Tensor:
-    """At most `count` windows with label 0, with middles in the image, of any size that is tested."""
+    """`count` windows with label 0, with middles in the image, of any size that is tested; 0 if none is."""
     tries = TRIES * count
     octaves = min(window.scales) + torch.rand(tries, 1) * (max(window.scales) - min(window.scales))
     half = window.size / 2 / 2**octaves
     middle = torch.rand(tries, 2) * torch.tensor((size[1], size[0]))
     candidates = torch.cat([middle - half, middle + half], 1)
     _, label = label_windows(candidates, boxes, window, rule, crowd)
-    return candidates[label == 0][:count]
+    empty = candidates[label == 0]
+    if len(empty):
+        empty = empty[torch.arange(count) % len(empty)]
+    return empty
 
 
 def true_masks(targets: list[dict], patches: list[Patches], side: int) -> Tensor:
