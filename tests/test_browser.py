@@ -14,10 +14,12 @@ import urllib.request
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from paperlib.course import export_files, page_text, site_pages, twins
+from paperlib.course import export_files, page_text, twins
+from paperlib.course.site import site_pages
 from paperlib.teach import course_files
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(
@@ -54,9 +56,9 @@ def real_errors(page) -> list[str]:
 def site(tmp_path_factory):
     """The address of the site of two notebooks, with verdicts that were not judged now."""
     out = tmp_path_factory.mktemp("site")
-    part = {"verdict": "holds", "number": 3, "share": 100.0, "sign": "✓", "meaning": "it does"}
+    claims = [SimpleNamespace(paper="fpn", verdict="holds", id="c", say="A pyramid helps", place="Sec. 3")]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(site_pages, "verdict_bar", lambda: [part])
+        patch.setattr(site_pages, "judged_claims", lambda: claims)
         site_pages.site(["00_start_here", "02_scoring"], twins.NOTEBOOKS, out / "none", out)
     server = ThreadingHTTPServer(("localhost", 0), partial(Quiet, directory=str(out)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -72,7 +74,7 @@ class Quiet(SimpleHTTPRequestHandler):
 
 
 PAGES = ["index.html", "00_start_here.html", "02_scoring.html", "guide.html", "self_learners.html", "RULES.html",
-         "02_scoring_slides.html"]
+         "02_scoring_slides.html", "glossary.html", "search.html", "papers.html", "paper_fpn.html", "since_2017.html"]
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -90,6 +92,25 @@ def test_a_page_fits_a_phone(name, site, page):
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(f"{site}/{name}")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_the_glossary_shows_terms_with_a_word(site, page):
+    page.goto(f"{site}/glossary.html")
+    rows = page.locator(".glossary > div:visible")
+    every = rows.count()
+    page.get_by_label("Show terms with").fill("gamma")
+    assert 1 <= rows.count() < every / 4 and page.locator("#focusing-parameter").is_visible()
+    assert page.get_by_role("status").inner_text() == f"{rows.count()} of {every}"
+
+
+def test_the_search_leads_to_a_section(site, page):
+    page.goto(f"{site}/search.html?q=crowd")
+    page.locator("#hits a").first.wait_for()
+    page.get_by_role("searchbox").fill("union intersection")
+    first = page.locator("#hits a").first
+    assert "Intersection over union" in first.inner_text()
+    first.click()
+    assert "#" in page.url and page.locator("#" + page.url.partition("#")[2]).count() == 1
 
 
 def test_formulas_are_drawn(site, page):
