@@ -1,10 +1,13 @@
 """The site's glossary, pages of papers and search."""
 import json
+import tomllib
 
 import pytest
+import yaml
 
 from paperlib.course import page_text, twins
-from paperlib.course.site import glossary, papers, search
+from paperlib.course.site import elsewhere, glossary, papers, search
+from paperlib.papers.printed import published
 
 TERMS = glossary.terms()
 
@@ -65,3 +68,26 @@ def test_the_index_has_the_words_of_sections_with_their_address(tmp_path):
     (tmp_path / "x.html").write_text(page)
     written = search.write(tmp_path).read_text(encoding="utf-8")
     assert json.loads(written.partition("= ")[2].rstrip(";\n")) == listed
+
+
+@pytest.mark.parametrize("address, place", [
+    ("https://github.com/somebody/paperlib", "somebody/paperlib"), ("git@github.com:a-b/c.d.git", "a-b/c.d"),
+    ("https://example.org/somebody/paperlib", None)])
+def test_colab_is_offered_where_the_repository_is_on_github(address, place, monkeypatch):
+    monkeypatch.setenv("PAPERLIB_REPOSITORY", address)
+    assert elsewhere.repository() == place
+    offered = elsewhere.colab("02_scoring", elsewhere.repository())
+    expected = f"https://colab.research.google.com/github/{place}/blob/main/notebooks/02_scoring.ipynb"
+    assert offered == (expected if place else None)
+
+
+def test_the_citation_and_the_dev_container_fit_the_package():
+    root = page_text.PAGES.parents[2]
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    citation = yaml.safe_load((root / "CITATION.cff").read_text(encoding="utf-8"))
+    assert (citation["version"], citation["license"]) == (project["version"], project["license"])
+    titles = [one["title"].lower() for one in citation["references"]]
+    assert [body["title"] for body in published().values() if body["title"].lower() not in titles] == []
+    container = json.loads((root / ".devcontainer" / "devcontainer.json").read_text(encoding="utf-8"))
+    assert container["postCreateCommand"] == "make setup"
+    assert ">=3.11" in project["requires-python"] and container["image"].endswith(("3.11", "3.12", "3.13"))

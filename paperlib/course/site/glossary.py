@@ -1,4 +1,4 @@
-"""The terms of the field, with symbol, name in the code, paper and notebook; from data/course/glossary.toml."""
+"""The terms of the field, with symbol, name in the code, paper and notebook: data/course/glossary.toml."""
 import importlib
 import inspect
 import io

@@ -8,7 +8,7 @@ from paperlib.claims.tally import VERDICTS
 from paperlib.course import page_text, twins
 from paperlib.course.export_files import decks
 from paperlib.course.page_text import render, with_alt
-from paperlib.course.site import glossary, papers, search
+from paperlib.course.site import elsewhere, glossary, papers, search
 from paperlib.paths import DATA
 from paperlib.teach import course_files
 
@@ -34,13 +34,13 @@ def site(names: list[str], folder: Path, executed: Path, out: Path) -> Path:
     for picture in pictures:
         shutil.copyfile(picture, out / picture.name)
     titles = {name: twins.title(name, folder) for name in names}
-    exporter = page_text.PageExporter()
+    exporter, place = page_text.PageExporter(), elsewhere.repository()
     for i, name in enumerate(names):
         path = executed / f"{name}.ipynb"
         if not path.exists():
             path = folder / f"{name}.ipynb"
         facts = {"name": titles[name], "sections": sections(name, folder),
-                 "neighbours": _neighbours(names, titles, i)}
+                 "neighbours": _neighbours(names, titles, i), "colab": elsewhere.colab(name, place)}
         notebook = with_alt(twins.clean(twins.read(path)))
         page, _ = exporter.from_notebook_node(notebook, {"metadata": facts})
         (out / f"{name}.html").write_text(glossary.linked(page), encoding="utf-8")
