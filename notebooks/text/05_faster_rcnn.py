@@ -895,7 +895,47 @@ check("encode", my_encode, boxes.encode, pairs)
 # ```
 # </details>
 #
-# **4. Investigate.** Train the live RPN again with `override(cfg, {"rpn.samples": None})`, a loss over all anchors. Compare
+# **4. Find the fault.** Labels of anchors from `overlap` (objects, anchors): 1 from `hi` on, 0 below `lo`, -1 between them. Trained with the function
+# below, an RPN never finds small objects. Mend it.
+#
+# ```python
+# def labels_faulty(overlap, hi, lo):
+#     best = overlap.amax(0)
+#     label = torch.full(best.shape, -1)
+#     label[best >= hi] = 1
+#     label[best < lo] = 0
+#     return label
+# ```
+
+# %% tags=["exercise"]
+def my_labels(overlap, hi, lo):
+    ...
+
+
+# %%
+from paperlib.parts.matching import match
+
+small = torch.tensor([[0.8, 0.5, 0.1, 0.0], [0.0, 0.2, 0.25, 0.1]])
+check("labels", my_labels, lambda overlap, hi, lo: match(overlap, hi, lo, best=True)[1],
+      [(small, 0.7, 0.3), (small, 0.5, 0.4), (small * torch.tensor([[1.0], [0.0]]), 0.7, 0.3)])
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# def my_labels(overlap, hi, lo):
+#     best = overlap.amax(0)
+#     label = torch.full(best.shape, -1)
+#     label[best >= hi] = 1
+#     label[best < lo] = 0
+#     for row in overlap:  # rule i: the best anchor of each object
+#         if row.max() > 0:
+#             label[row == row.max()] = 1
+#     return label
+# ```
+# </details>
+#
+# **5. Investigate.** Train the live RPN again with `override(cfg, {"rpn.samples": None})`, a loss over all anchors. Compare
 # the objectness curve and the recall of its best thirty proposals. Then try `{"rpn.border": 0.0}`: what happens to objects
 # at the edge?
 #

@@ -1200,7 +1200,42 @@ check("bias", my_bias, lambda prior: float(torch.tensor(prior, dtype=torch.float
 # ```
 # </details>
 #
-# **4. Investigate.** Copy the cell of the live training, set `changes = {"loss.gamma": 0.0, "loss.alpha": 0.75}` through
+# **4. Find the fault.** One logit `x` with label `y` (1 or 0). The function below was used in a training in which background was never learnt. It is right
+# for objects. Mend it.
+#
+# ```python
+# def focal_faulty(x, y, gamma, alpha):
+#     p = 1 / (1 + math.exp(-x))
+#     if y == 1:
+#         return -alpha * (1 - p) ** gamma * math.log(p)
+#     return -alpha * (1 - p) ** gamma * math.log(1 - p)
+# ```
+
+# %% tags=["exercise"]
+def my_focal(x, y, gamma, alpha):
+    ...
+
+
+# %%
+def focal_spec(x, y, gamma, alpha):
+    x, y = torch.tensor([x], dtype=torch.float64), torch.tensor([y])
+    return float(losses.focal(x, y, gamma, alpha))
+
+
+check("one focal loss", my_focal, focal_spec, [(0.5, 1, 2.0, 0.25), (0.5, 0, 2.0, 0.25), (-3.0, 0, 2.0, 0.25), (2.0, 0, 0.0, 0.75)])
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# def my_focal(x, y, gamma, alpha):
+#     p = 1 / (1 + math.exp(-x))
+#     p_t, alpha_t = (p, alpha) if y == 1 else (1 - p, 1 - alpha)
+#     return -alpha_t * (1 - p_t) ** gamma * math.log(p_t)
+# ```
+# </details>
+#
+# **5. Investigate.** Copy the cell of the live training, set `changes = {"loss.gamma": 0.0, "loss.alpha": 0.75}` through
 # `override(cfg, changes)`, and train again with the same seed. Which loss falls first, and which detections come first?
 # Then try gamma 5. What do you see in the first fifty steps, and why? (`paperlib table focal_loss/1b` runs the whole table.)
 #
@@ -1211,7 +1246,7 @@ check("bias", my_bias, lambda prior: float(torch.tensor(prior, dtype=torch.float
 # the start is small, and the first objects appear late.
 # </details>
 #
-# **5. Investigate.** In the section on the clip, train the same seed without a clip, and two other seeds with it. Which classes stay below 0.02? How
+# **6. Investigate.** In the section on the clip, train the same seed without a clip, and two other seeds with it. Which classes stay below 0.02? How
 # rare are they?
 #
 # <details><summary>What to look for</summary>

@@ -67,7 +67,7 @@ def train(args) -> None:
     from paperlib.systems.registry import SYSTEMS
     from paperlib.training import trainer
     from paperlib.training.recipes import tested
-    from paperlib.training.trained import compare, nothing_in, scored_on_itself, tells_classes
+    from paperlib.training.trained import compare, lacks_masks, nothing_in, scored_on_itself, tells_classes
 
     started, out = time.time(), run_files.writable(args.out, f"{args.system}.safetensors")
     device, steps_done = pick_device(args.device), []
@@ -78,6 +78,8 @@ def train(args) -> None:
     checkpoint = out / f"{args.system}.checkpoint"
 
     def begin(dataset):
+        if wrong := lacks_masks(SYSTEMS[args.system], test):
+            raise ValueError(wrong)
         _note(nothing_in(test, "score"))
         _note(scored_on_itself(dataset, test))
         if tells_classes(SYSTEMS[args.system]):

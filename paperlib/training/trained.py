@@ -89,7 +89,7 @@ def _drawn(data: str, num_classes: int) -> tuple[str, ...]:
 
 def tells_classes(system) -> bool:
     """Whether a system, or its class, tells classes apart; a proposal method finds objects of any."""
-    return system.scored_by != "recall"
+    return system.scored_by not in ("recall", "segments")
 
 
 def category_ids(system: nn.Module, dataset: DetectionSet) -> list[int | None]:
@@ -143,6 +143,23 @@ def nothing_in(dataset: DetectionSet, purpose: str) -> str:
         return ""
     but = f" but {len(crowds)} crowd region{'s' * (len(crowds) != 1)}" if crowds else ""
     return f"{dataset.name}: nothing to {purpose}: no object in {len(dataset)} images{but}"
+
+
+def lacks_masks(system, dataset: DetectionSet) -> str:
+    """One line for a system, or its class, that needs masks and a set in which objects have none; else ""."""
+    if not system.needs_masks:
+        return ""
+    total = bare = 0
+    for annotations in dataset.annotations.values():
+        for annotation in annotations:
+            segmentation = annotation.get("segmentation", [])
+            total += 1
+            bare += segmentation is not None and not segmentation  # None: dropped on load, and left out
+    if not bare:
+        return ""
+    kind = system if isinstance(system, type) else type(system)
+    return (f"{dataset.name}: {bare} of {total} objects have no segmentation, and {kind.__name__} is about "
+            "masks: expected polygons or run lengths for every object")
 
 
 def scored_on_itself(train: DetectionSet, test: DetectionSet) -> str:
