@@ -16,6 +16,8 @@ from test_sharpmask import model as sharpmask
 from paperlib.__main__ import main
 from paperlib.data.batches import Batches
 from paperlib.data.named_sets import load
+from paperlib.doctor.examine import doctor
+from paperlib.doctor.windows import window_coverage
 from paperlib.parts.windows.overlap import mask_iou, rles
 from paperlib.parts.windows.records import segment_records
 from paperlib.parts.windows.resampling import paste
@@ -206,3 +208,14 @@ def test_masks_of_a_batch_lie_on_their_pixels(blocks, size):
             assert mask_iou(target["masks"], red[None]).item() > 0.9
             flips += target["boxes"][0, 0].item() != target["boxes"].new_tensor(5.0 * target["image_id"]).item()
     assert flips >= (size is None)
+
+
+def test_the_doctor_says_whether_objects_have_masks_and_windows(scenes):
+    cfg = model().cfg
+    findings = {finding.topic: finding for finding in doctor(load(scenes, None), cfg, None, "deepmask", report=None)}
+    assert findings["windows"].level == "ok" and "100% of 4 objects" in findings["windows"].text
+    assert "2^-2.5" in findings["windows"].text and "model" not in findings
+    far = model(**{"window.scales": [2.0]}).cfg
+    assert window_coverage(load(scenes, None), far) == (0.0, 4)
+    findings = doctor(load(bare(scenes), None), cfg, None, "deepmask", report=None)
+    assert [f.level for f in findings if f.topic == "masks"] == ["bad"]
