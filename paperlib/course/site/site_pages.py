@@ -8,7 +8,7 @@ from paperlib.claims.tally import VERDICTS
 from paperlib.course import page_text, twins
 from paperlib.course.export_files import decks
 from paperlib.course.page_text import render, with_alt
-from paperlib.course.site import elsewhere, glossary, papers, search
+from paperlib.course.site import elsewhere, glossary, lecture, papers, search
 from paperlib.paths import DATA
 from paperlib.teach import course_files
 
@@ -51,6 +51,7 @@ def site(names: list[str], folder: Path, executed: Path, out: Path) -> Path:
     lines = judged_claims()
     papers.write(lines, titles, out)
     (out / glossary.PAGE).write_text(glossary.page(names), encoding="utf-8")
+    (out / lecture.PAGE).write_text(lecture.page(), encoding="utf-8")
     (out / "search.html").write_text(render("search.html.j2"), encoding="utf-8")
     front = out / "index.html"
     front.write_text(_front(titles, decked, folder, pictures, verdict_bar(lines)), encoding="utf-8")
