@@ -366,6 +366,7 @@ def test_a_notebook_runs_in_jupyterlab(name, lab, page):
     run = """async () => {
       const app = window.jupyterapp, panel = app.shell.currentWidget;
       await panel.sessionContext.ready;
+      await app.commands.execute('notebook:expand-all-headings');
       await app.commands.execute('notebook:run-all-cells');
     }"""
     page.set_default_timeout(RUN * 1000)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from paperlib.claims.page.scorecard import MEANINGS, SIGNS
 from paperlib.claims.tally import VERDICTS
-from paperlib.course import page_text, twins
+from paperlib.course import main_path, page_text, twins
 from paperlib.course.export_files import decks
 from paperlib.course.page_text import render, with_alt
 from paperlib.course.site import elsewhere, glossary, lecture, papers, search
@@ -43,7 +43,7 @@ def site(names: list[str], folder: Path, executed: Path, out: Path) -> Path:
                  "neighbours": _neighbours(names, titles, i), "colab": elsewhere.colab(name, place)}
         notebook = with_alt(twins.clean(twins.read(path)))
         page, _ = exporter.from_notebook_node(notebook, {"metadata": facts})
-        (out / f"{name}.html").write_text(glossary.linked(page), encoding="utf-8")
+        (out / f"{name}.html").write_text(main_path.folded(glossary.linked(page)), encoding="utf-8")
     for file, title in TEXTS.items():
         _text(file, title, out)
     decked = [name for name in names if name in course_files.names()]
