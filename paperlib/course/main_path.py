@@ -43,7 +43,7 @@ def main_cells(notebook: NotebookNode) -> int:
 
 
 def folded(page: str) -> str:
-    """A notebook's page with each part tagged `further` in a <details> element, its heading as the summary."""
+    """A notebook's page with each part tagged `further` in a <details>, its heading as the summary."""
     soup = BeautifulSoup(page, "html.parser")
     for cell in soup.select(f".celltag_{FURTHER}"):
         heading = cell.find(re.compile(r"h[1-6]"))
