@@ -22,7 +22,7 @@ import pytest
 from PIL import Image
 
 from paperlib.course import export_files, page_text, twins
-from paperlib.course.site import site_pages
+from paperlib.course.site import lecture, site_pages
 from paperlib.teach import course_files
 from paperlib.teach.boxes import scoring
 from paperlib.teach.labeller.labelling import Labelling
@@ -80,7 +80,8 @@ class Quiet(SimpleHTTPRequestHandler):
 
 
 PAGES = ["index.html", "00_start_here.html", "02_scoring.html", "guide.html", "self_learners.html", "RULES.html",
-         "02_scoring_slides.html", "glossary.html", "search.html", "papers.html", "paper_fpn.html", "since_2017.html"]
+         "02_scoring_slides.html", "glossary.html", "search.html", "papers.html", "paper_fpn.html", "since_2017.html",
+         "first_lecture.html"]
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -117,6 +118,28 @@ def test_the_search_leads_to_a_section(site, page):
     assert "Intersection over union" in first.inner_text()
     first.click()
     assert "#" in page.url and page.locator("#" + page.url.partition("#")[2]).count() == 1
+
+
+def test_the_first_lecture_moves_without_a_network(page, tmp_path):
+    path = tmp_path / lecture.PAGE
+    path.write_text(lecture.page(), encoding="utf-8")
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(path.as_uri())
+    said = {name: page.locator(f"#{name}-said").inner_text() for name in ("iou", "match", "nms", "loss", "roi")}
+    assert said["iou"].startswith("IoU 0.39") and said["match"].startswith("Hits at IoU 0.50: A, C, E. AP: 0.756")
+    assert said["nms"].startswith("A, D, F stay") or "stay" in said["nms"]
+    for board in ("iou", "match", "nms", "roi"):
+        page.locator(f"#{board} [tabindex]").first.focus()
+        for _ in range(3):
+            page.keyboard.press("Alt+ArrowRight")
+        assert page.locator(f"#{board}-said").inner_text() != said[board], board
+    page.get_by_label("gamma").focus()
+    page.keyboard.press("ArrowRight")
+    assert "gamma 2.5" in page.locator("#loss-said").inner_text()
+    assert [url for url in asked if not url.startswith(("file:", "data:"))] == [] and real_errors(page) == []
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 def test_formulas_are_drawn(site, page):
@@ -343,6 +366,7 @@ def test_a_notebook_runs_in_jupyterlab(name, lab, page):
     run = """async () => {
       const app = window.jupyterapp, panel = app.shell.currentWidget;
       await panel.sessionContext.ready;
+      await app.commands.execute('notebook:expand-all-headings');
       await app.commands.execute('notebook:run-all-cells');
     }"""
     page.set_default_timeout(RUN * 1000)
