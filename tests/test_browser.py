@@ -142,6 +142,14 @@ def test_the_first_lecture_moves_without_a_network(page, tmp_path):
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
+@pytest.mark.parametrize("name", ["02_scoring.html", "02_scoring_slides.html", "guide.html"])
+def test_code_has_letters_of_one_width(name, site, page):
+    page.goto(f"{site}/{name}")
+    asked = "[...document.querySelectorAll('pre, pre *, code')].map(part => getComputedStyle(part).fontFamily)"
+    families = page.evaluate(asked)
+    assert all(family.endswith("monospace") for family in families) and (families or "slides" in name)
+
+
 def test_formulas_are_drawn(site, page):
     page.goto(f"{site}/02_scoring.html")
     sizes = page.evaluate("[...document.querySelectorAll('math')].map(m => m.getBoundingClientRect().height)")
