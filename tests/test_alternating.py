@@ -196,7 +196,7 @@ def test_a_run_that_is_left_early_closes_the_step():
             closed.append(True)
 
     step = steps()                                               # held here, so that nothing else closes it
-    stage = alternating._numbered(step, 3, 10)
+    stage = alternating.numbered(step, 3, 10)
     assert next(stage) == {"step": 10, "stage": 3}
     stage.close()
     assert closed == [True]

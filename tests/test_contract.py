@@ -3,7 +3,7 @@ import inspect
 
 import pytest
 import torch
-from test_retinanet import scenes
+from test_retinanet import scenes as boxed_scenes
 
 from paperlib.config import override
 from paperlib.parts.anchors import AnchorConfig
@@ -14,9 +14,24 @@ from paperlib.systems.registry import PRESETS, SYSTEMS
 METHODS = {Trainable: ("losses", "observe"), DetectionSystem: ("predict", "detect")}
 
 
+OF_MASKS = ("deepmask", "sharpmask")
+
+
 def system(name, **changes):
     torch.manual_seed(0)
-    return SYSTEMS[name](override(PRESETS[name]["tiny"](3), changes))
+    preset = "scale" if name in OF_MASKS else "tiny"
+    return SYSTEMS[name](override(PRESETS[name][preset](3), changes))
+
+
+def scenes(count):
+    """Images and targets whose masks fill their boxes."""
+    images, targets = boxed_scenes(count)
+    for target in targets:
+        masks = torch.zeros(len(target["boxes"]), *images.shape[-2:], dtype=torch.bool)
+        for mask, (x1, y1, x2, y2) in zip(masks, target["boxes"].round().long().tolist()):
+            mask[y1:y2, x1:x2] = True
+        target["masks"] = masks
+    return images, targets
 
 
 def given(net, targets, training=False):
@@ -43,13 +58,15 @@ def test_signatures_are_those_of_the_contract(name):
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_facts_are_declared(name):
     net = system(name)
-    assert net.trained is None and net.revision >= 1 and net.scored_by in ("coco", "recall")
+    assert net.trained is None and net.revision >= 1 and net.scored_by in ("coco", "recall", "segments")
+    assert net.needs_masks == (net.scored_by == "segments") == (name in OF_MASKS)
     cfg = net.cfg
-    assert cfg.num_classes == 3 and cfg.trunk_names() == ("tiny",) and cfg.in_stages == (name == "rcnn")
+    assert cfg.num_classes == 3 and cfg.trunk_names() == (("slim",) if name in OF_MASKS else ("tiny",))
+    assert cfg.in_stages == (name in ("rcnn", "sharpmask"))
     assert isinstance(cfg.after, AfterConfig) == (name in ("fast_rcnn", "faster_rcnn")) == cfg.pools_rois
     assert [cfg.needs_proposals(training) for training in (True, False)] == [name in ("fast_rcnn", "rcnn")] * 2
     anchors = cfg.trained_anchors()
-    assert (anchors is None) == (name in ("fast_rcnn", "rcnn"))
+    assert (anchors is None) == (name in ("fast_rcnn", "rcnn", *OF_MASKS))
     if anchors is not None:
         assert isinstance(anchors.anchors, AnchorConfig) and isinstance(anchors.match, MatchConfig)
 
@@ -66,7 +83,8 @@ def test_facts_follow_the_configuration():
 
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_losses_change_no_state(name):
-    net, (images, targets) = system(name, **{"trunk.frozen_norm": True}).train(), scenes(2)
+    changes = {"padding": "zeros"} if name in OF_MASKS else {}
+    net, (images, targets) = system(name, **{"trunk.frozen_norm": True}, **changes).train(), scenes(2)
     targets, _ = given(net, targets, training=True)
     before = {key: value.clone() for key, value in net.state_dict().items()}
     facts = {key: value for key, value in vars(net).items() if not key.startswith("_")}
@@ -85,9 +103,11 @@ def test_predictions_and_detections_have_the_shapes_of_the_contract(name):
     logits, deltas, regions = net.predict(images, proposals)
     on_rois = regions.shape == (len(logits), 5)
     assert on_rois == (net.cfg.pools_rois or name == "rcnn") and (on_rois or regions.shape == (logits.shape[1], 4))
-    assert deltas.shape[-1] == 4 and logits.isfinite().all()
+    assert deltas.shape[-1] == 4 or (net.needs_masks and deltas.shape[-1] == deltas.shape[-2])
+    assert logits.isfinite().all()
     for detected in net.detect(images, torch.tensor([[128, 128], [100, 90]]), proposals):
-        assert set(detected) == {"boxes", "scores", "labels"} and (detected["scores"].diff() <= 0).all()
+        more = {"windows", "window_masks", "threshold"} if net.needs_masks else set()
+        assert set(detected) == {"boxes", "scores", "labels"} | more and (detected["scores"].diff() <= 0).all()
     assert net.proposes == (name in ("rpn", "faster_rcnn")) == (ProposalMaker in SYSTEMS[name].__mro__)
     if net.proposes:
         assert len(net.proposals(images, torch.tensor([[128, 128]] * 2))) == 2
@@ -96,6 +116,7 @@ def test_predictions_and_detections_have_the_shapes_of_the_contract(name):
 
 
 @pytest.mark.parametrize(("name", "message"), [("retinanet", "expected none"), ("rpn", "expected none"),
+                                               ("deepmask", "expected none"), ("sharpmask", "expected none"),
                                                ("fast_rcnn", "2 images and 1 lists of proposals"),
                                                ("rcnn", "2 images and 1 lists of proposals")])
 def test_proposals_that_a_system_cannot_use_are_refused(name, message):

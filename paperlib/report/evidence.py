@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from paperlib.scoring.average_recall import areas_of
 from paperlib.scoring.checked_arrays import Detections, Truth, detections, truth
-from paperlib.scoring.coco_metrics import areas_of
 from paperlib.scoring.error_types import kinds_of
 
 IOU = 0.5                      # overlap from which a detection has found an object

@@ -8,10 +8,9 @@ from functools import partial
 import numpy as np
 import torch
 
-from paperlib.data.detection_set import DetectionSet
 from paperlib.data.given_proposals import with_proposals
-from paperlib.data.record_checks.values import AREA_BOUNDS, area_bounds
 from paperlib.parts.boxes import iou
+from paperlib.scoring.average_recall import areas_of, average_recall, by_size, recall_numbers
 from paperlib.scoring.checked_arrays import Detections, Truth, detections, truth
 from paperlib.scoring.coco_curves import curves
 from paperlib.scoring.detect import detect_all
@@ -19,29 +18,13 @@ from paperlib.scoring.image_draws import scores_on_draws
 from paperlib.scoring.segmentation import region_accuracy
 from paperlib.scoring.voc_ap import numbers as pascal_numbers
 from paperlib.scoring.voc_ap import voc_ap
-from paperlib.training.trained import category_ids
+from paperlib.training.trained import category_ids, lacks_masks
 
 __all__ = ["average_recall", "coco_metrics", "detect_all", "evaluate", "voc_ap"]
 
 COCO_AREAS = {"all": (0.0, 1e10), "small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**2),
               "large": (96.0**2, 1e10)}          # px^2
-SHORT = {"small": "s", "medium": "m", "large": "l"}
 PROPOSALS = (2, 10, 20, 100, 300, 1000)          # counts at which proposals are scored
-AUC_COUNTS = 31                                  # knots of the recall curve over log proposals
-
-
-def areas_of(gt) -> dict[str, tuple[float, float]]:
-    """The area ranges of a ground truth, px^2: the set's own (info["area_bounds"]) if it has any, or COCO's.
-
-    Errors: ValueError for bounds that are no two sides.
-    """
-    if isinstance(gt, DetectionSet):
-        return gt.area_ranges
-    bounds, wrong = area_bounds(gt) if isinstance(gt, dict) else (AREA_BOUNDS, None)
-    if wrong:
-        raise ValueError(f"info: found {wrong[0]}; expected {wrong[1]}")
-    small, large = (float(b) ** 2 for b in bounds)
-    return {"all": (0.0, 1e10), "small": (0.0, small), "medium": (small, large), "large": (large, 1e10)}
 
 
 def coco_metrics(gt, results: list[dict], kind: str = "bbox", max_dets=(1, 10, 100),
@@ -66,7 +49,7 @@ def coco_metrics(gt, results: list[dict], kind: str = "bbox", max_dets=(1, 10, 1
 def numbers(columns: Truth, dt: Detections, area_ranges: dict, max_dets=(1, 10, 100),
             per_category: bool = False, engine: str | None = None) -> dict:
     """`coco_metrics` of columns that were checked before."""
-    sizes, ranges = _by_size(area_ranges)
+    sizes, ranges = by_size(area_ranges)
     limits = sorted(max_dets)
     precision, recall = curves(columns, dt, limits, ranges, engine=engine)
     precision = precision[..., -1]                               # (T, R, K, A) at the largest limit
@@ -84,65 +67,12 @@ def numbers(columns: Truth, dt: Detections, area_ranges: dict, max_dets=(1, 10, 
     return metrics
 
 
-def _by_size(ranges: dict[str, tuple[float, float]]) -> tuple[list[str], list[tuple[float, float]]]:
-    """How the names of numbers end for each area range, and the ranges: first "all", whose ending is ""."""
-    endings, in_order = [""], [ranges["all"]]
-    for label, bounds in ranges.items():
-        if label != "all":
-            endings.append(SHORT.get(label, label))
-            in_order.append(bounds)
-    return endings, in_order
-
-
 def _mean(values: np.ndarray) -> float:
     """Mean over the settings that had something to find (-1 marks the others); nan if none had."""
     values = values[values > -1]
     if not values.size:
         return float("nan")
     return float(values.mean())
-
-
-def average_recall(gt, results: list[dict], k=(10, 100, 1000), kind: str = "bbox",
-                   area_ranges: dict | None = None, engine: str | None = None) -> dict:
-    """Class-agnostic recall of proposals: AR{k} for each k, ARs ARm ARl at the largest k, AUC AUCs AUCm AUCl.
-
-    Source:  Lin's thesis, Sec. 3.5 (AR over IoU .5 to .95 at a count of proposals), Table 3.3 (AUC, by size).
-    AUC is the mean of AR over log(number of proposals) from 1 to max(k), trapezoids between 31 counts.
-    Records need no category_id; AR by size is also given at every k as AR{k}s, AR{k}m, AR{k}l.
-    Differs: the thesis does not name the axis of AUC; a logarithmic one agrees with its AR10/100/1K columns.
-    """
-    columns = truth(gt, kind)
-    dt = detections(columns, results, kind, classes=False)
-    return recall_numbers(columns, dt, area_ranges or areas_of(gt), k, engine)
-
-
-def recall_numbers(columns: Truth, dt: Detections, area_ranges: dict, k=(10, 100, 1000),
-                   engine: str | None = None) -> dict:
-    """`average_recall` of columns that were checked before."""
-    sizes, ranges = _by_size(area_ranges)
-    asked = sorted(k)
-    counts = np.unique(np.geomspace(1, asked[-1], AUC_COUNTS).round().astype(int))
-    limits = sorted({*asked, *counts.tolist()})
-    _, recall = curves(columns, dt, limits, ranges, recalls=[0.0], classes=False, engine=engine)
-    recall = np.where(recall[:, 0] > -1, recall[:, 0], np.nan).mean(0)       # (A, M)
-    at_asked = recall[:, np.searchsorted(limits, asked)]
-    areas_under = _area_under(recall[:, np.searchsorted(limits, counts)], counts)
-    metrics = {}
-    for a, size in enumerate(sizes):
-        for n, value in zip(asked, at_asked[a].tolist()):
-            metrics[f"AR{n}{size}"] = value
-        metrics[f"AUC{size}"] = float(areas_under[a])
-        if size:
-            metrics[f"AR{size}"] = float(recall[a, -1])
-    return metrics
-
-
-def _area_under(curve: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """The mean of each row over log(count), straight between counts: (A, counts), (counts,) -> (A,)."""
-    axis = np.log(counts)
-    if len(axis) == 1:
-        return curve[:, 0]
-    return ((curve[:, 1:] + curve[:, :-1]) / 2 * np.diff(axis)).sum(1) / axis[-1]
 
 
 def evaluate(system, dataset, device, batch: int = 16, short: int | None = None,
@@ -156,17 +86,23 @@ def evaluate(system, dataset, device, batch: int = 16, short: int | None = None,
     200,000. Sizes and classes: as in `detect_all`.
     `results` are detections of `detect_all` that are there already.
     `draws` adds "draws": {metric: its value on each of so many draws of the images} (see `image_draws`).
-    A system that names pixels (`scored_by = "regions"`) gets what `segmentation.region_accuracy` gives.
+    A system that names pixels (`scored_by = "regions"`) gets what `segmentation.region_accuracy` gives, one
+    that proposes masks (`scored_by = "segments"`) the `average_recall` of its boxes, "box AR10", and of its
+    masks, "seg AR10", and so on; those have no draws.
     `besides(dataset, results)` adds what it gives to the metrics.
     """
     if system.scored_by == "regions":
         return region_accuracy(system, dataset, draws)
     category_ids(system, dataset)  # sets that do not fit are refused before any work
+    if wrong := lacks_masks(system, dataset):
+        raise ValueError(wrong)
     reads_proposals = system.cfg.needs_proposals()
     if reads_proposals and dataset.proposals is None:
         dataset = with_proposals(dataset, system.cfg.proposals)
     if results is None:
         results = detect_all(system, dataset, device, batch, short, long)
+    if system.scored_by == "segments":
+        return segment_recall(dataset, results) | (besides(dataset, results) if besides else {})
     columns, proposes = truth(dataset), system.scored_by == "recall"
     dt = detections(columns, results, classes=not proposes, strangers=not proposes)
     ranges = areas_of(dataset)
@@ -182,6 +118,15 @@ def evaluate(system, dataset, device, batch: int = 16, short: int | None = None,
         metrics["draws"] = scores_on_draws(score, columns, dt, draws)
     if besides is not None:
         metrics |= besides(dataset, results)
+    return metrics
+
+
+def segment_recall(dataset, results: list[dict]) -> dict[str, float]:
+    """`average_recall` of the boxes and of the masks of proposals: {"box AR10", ..., "seg AUCl"}."""
+    metrics = {}
+    for kind, name in (("bbox", "box"), ("segm", "seg")):
+        for key, value in average_recall(dataset, results, kind=kind).items():
+            metrics[f"{name} {key}"] = value
     return metrics
 
 

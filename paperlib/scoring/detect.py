@@ -12,6 +12,7 @@ from torchvision.transforms.v2 import functional as T
 
 from paperlib.data.batches import pad_images
 from paperlib.data.given_proposals import with_proposals
+from paperlib.parts.windows.records import segment_records
 from paperlib.progress import progress
 from paperlib.training.trained import category_ids, trained
 
@@ -63,6 +64,7 @@ def detect_all(system, dataset, device, batch: int = 16, short: int | None = Non
 
     `short`, `long`: as in `image_batches`; without both, the size that the system was trained at (`trained`),
     where it says so. Labels become the set's categories by their names.
+    Proposed masks are records with "segmentation" too (`parts.windows.records`), of the first category.
     A system that needs proposals gets those of the data set, else those that its configuration names.
     Errors: ValueError for a set that shares no class with the system.
     """
@@ -83,7 +85,10 @@ def detect_all(system, dataset, device, batch: int = 16, short: int | None = Non
                 proposals.append((dataset.proposals[i] / scale).float().to(device))
         detections = system.detect(images.images, images.sizes, proposals)
         for record, scale, detected in zip(images.records, scales, detections):
-            results += _records(record, scale, detected, categories)
+            if "window_masks" in detected:
+                results += segment_records(record, scale, detected, categories[0])
+            else:
+                results += _records(record, scale, detected, categories)
     return results
 
 

@@ -3,8 +3,9 @@ import json
 from pathlib import Path
 
 from paperlib.data.record_checks.faults import parse_json
+from paperlib.scoring.average_recall import areas_of
 from paperlib.scoring.checked_arrays import truth
-from paperlib.scoring.coco_metrics import areas_of, coco_metrics
+from paperlib.scoring.coco_metrics import coco_metrics
 
 
 def read_json(path) -> object:

@@ -45,7 +45,7 @@ def _class_layers(system: nn.Module) -> dict[str, tuple[int, int]]:
 
     A dense head holds all classes for each anchor; a box head has background before them.
     """
-    if system.scored_by == "recall":
+    if system.scored_by in ("recall", "segments"):
         return {}
     if isinstance(system, RetinaNet):
         groups, head = system.head.num_anchors, system.head

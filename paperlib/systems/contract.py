@@ -61,6 +61,7 @@ class Trainable(Protocol):
     """What the training loop asks of a system."""
 
     cfg: Any
+    needs_masks: ClassVar[bool] = False  # targets have "masks" (G, H, W) bool, and scores need them too
     revision: int  # raised whenever the same configuration and seed give other numbers
     trained: Any = None  # training.trained.Trained: classes, image size and sets; None until somebody says
 
@@ -88,7 +89,8 @@ class DetectionSystem(Trainable, Protocol):
     """What scoring and the doctor ask of a system besides."""
 
     cfg: SystemConfig
-    # "coco": AP, class by class | "recall": of boxes of any class | "regions": of pixels (R-CNN, Sec. 5)
+    # "coco": AP, class by class | "recall": of boxes of any class | "segments": of their masks too
+    # | "regions": of pixels (R-CNN, Sec. 5)
     scored_by: ClassVar[str] = "coco"
     proposes: ClassVar[bool] = False  # makes proposals of its own: it is a `ProposalMaker`
 
@@ -97,7 +99,7 @@ class DetectionSystem(Trainable, Protocol):
 
         Shapes: images (N, 3, H, W), proposals [(P, 4)] px -> on anchors: logits (N, A, K) or, of an RPN,
                 (N, A), deltas (N, A, 4), regions (A, 4) px; on RoIs: logits (R, K + 1), deltas (R, K, 4),
-                regions (R, 5).
+                regions (R, 5). Of masks, on windows: logits (N, A), mask logits (N, A, m, m), windows (A, 4).
         Errors: ValueError for proposals that the system lacks, or cannot use.
         """
         ...
@@ -107,7 +109,8 @@ class DetectionSystem(Trainable, Protocol):
         """Per image {"boxes" (D, 4) px, "scores" (D,), "labels" (D,) in 1..K}, best first.
 
         `sizes` (N, 2) h, w px of the images without padding, to which boxes are clipped; the whole tensor's
-        if None.
+        if None. Systems that propose masks add "windows" (D, 4) px, "window_masks" (D, m, m) logits and
+        "threshold" ().
         Errors: as `predict`.
         """
         ...

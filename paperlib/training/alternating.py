@@ -60,14 +60,14 @@ def fit_stages(system: FasterRCNN, batches, recipe: Recipe, device: torch.device
         alone = rpn_config(cfg)
         first = _fresh(RPN, replace(alone, rpn=replace(alone.rpn, test=ProposalConfig())), seed)
         before = stage_identity(first, batches, recipe, seed, "")
-        step = yield from _numbered(kept_stage(first, batches, recipe, device, seed, folder, before), 1, step)
+        step = yield from numbered(kept_stage(first, batches, recipe, device, seed, folder, before), 1, step)
     on_rpn = cfg.train_on == "rpn"
     plain, data = replace(detector_config(cfg), detect=RoIDetectConfig()), batches
     if on_rpn:
         plain, data = replace(plain, proposals=ProposalSource()), Proposed(batches, first, device)
     second = _fresh(FastRCNN, plain, seed)
     key = stage_identity(second, batches, recipe, seed, before if on_rpn else "")
-    step = yield from _numbered(kept_stage(second, data, recipe, device, seed, folder, key), 2, step)
+    step = yield from numbered(kept_stage(second, data, recipe, device, seed, folder, key), 2, step)
     system.trunk.load_state_dict(second.trunk.state_dict())
     system.pyramid.load_state_dict(second.pyramid.state_dict())
     system.head.load_state_dict(second.head.state_dict())
@@ -84,7 +84,7 @@ def _heads(system, batches, recipe, device, seed, checkpoint, step) -> Iterator[
     heads = (batches, system.rpn_losses), (Proposed(batches, system, device), system.detector_losses)
     for stage, (data, losses) in enumerate(heads * system.cfg.alternations, 3):
         file = checkpoint and Path(checkpoint).with_suffix(f".{stage}.pt")
-        step = yield from _numbered(fit(system, data, short, device, seed, file, losses=losses), stage, step)
+        step = yield from numbered(fit(system, data, short, device, seed, file, losses=losses), stage, step)
 
 
 def fix_features(system: FasterRCNN) -> None:
@@ -120,7 +120,8 @@ def clear(checkpoint: Path) -> None:
         folder.rmdir()
 
 
-def _numbered(run: Iterator[dict], stage: int, start: int) -> Iterator[dict]:
+def numbered(run: Iterator[dict], stage: int, start: int) -> Iterator[dict]:
+    """The records of a stage, with "stage" and steps that go on from `start`; returns the next step."""
     with closing(run):  # left early, it writes its state
         for record in run:
             yield {**record, "step": start + record["step"], "stage": stage}

@@ -89,7 +89,7 @@ def _drawn(data: str, num_classes: int) -> tuple[str, ...]:
 
 def tells_classes(system) -> bool:
     """Whether a system, or its class, tells classes apart; a proposal method finds objects of any."""
-    return system.scored_by != "recall"
+    return system.scored_by not in ("recall", "segments")
 
 
 def category_ids(system: nn.Module, dataset: DetectionSet) -> list[int | None]:
@@ -128,9 +128,9 @@ def compare(classes: Sequence[str], dataset: DetectionSet, these: str = "the wei
         raise ValueError(f"{line}: expected a class that both have")
     effects = []
     if lost:
-        effects.append(f"{_some(lost)} cannot be found")
+        effects.append(f"{some_of(lost)} cannot be found")
     if unused:
-        effects.append(f"what is found of {_some(unused)} does not count")
+        effects.append(f"what is found of {some_of(unused)} does not count")
     return f"{line}: {', '.join(effects)}"
 
 
@@ -145,6 +145,23 @@ def nothing_in(dataset: DetectionSet, purpose: str) -> str:
     return f"{dataset.name}: nothing to {purpose}: no object in {len(dataset)} images{but}"
 
 
+def lacks_masks(system, dataset: DetectionSet) -> str:
+    """One line for a system, or its class, that needs masks and a set in which objects have none; else ""."""
+    if not system.needs_masks:
+        return ""
+    total = bare = 0
+    for annotations in dataset.annotations.values():
+        for annotation in annotations:
+            segmentation = annotation.get("segmentation", [])
+            total += 1
+            bare += segmentation is not None and not segmentation  # None: dropped on load, and left out
+    if not bare:
+        return ""
+    kind = system if isinstance(system, type) else type(system)
+    return (f"{dataset.name}: {bare} of {total} objects have no segmentation, and {kind.__name__} is about "
+            "masks: expected polygons or run lengths for every object")
+
+
 def scored_on_itself(train: DetectionSet, test: DetectionSet) -> str:
     """One line for a test set of which pictures are trained on, which makes scores too good; else ""."""
     common = len(set(train.files) & set(test.files))
@@ -156,9 +173,10 @@ def scored_on_itself(train: DetectionSet, test: DetectionSet) -> str:
 
 
 def _named(names: Sequence[str]) -> str:
-    return f"{len(names)} class{'es' * (len(names) != 1)} ({_some(names)})"
+    return f"{len(names)} class{'es' * (len(names) != 1)} ({some_of(names)})"
 
 
-def _some(names: Sequence[str]) -> str:
+def some_of(names: Sequence[str]) -> str:
+    """The first NAMED names, and how many more there are."""
     more = len(names) - NAMED
     return ", ".join(names) if more <= 1 else f"{', '.join(names[:NAMED])} and {more} more"

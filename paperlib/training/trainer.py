@@ -13,10 +13,11 @@ from paperlib.device import pick_device, seed_all
 from paperlib.distributed import join_ranks, ranks
 from paperlib.systems.rcnn import RCNN
 from paperlib.systems.registry import SYSTEMS
+from paperlib.systems.sharpmask import SharpMask
 from paperlib.training.loop import fit
 from paperlib.training.post_training import finish
 from paperlib.training.recipes import Recipe, system_config, tested
-from paperlib.training.trained import Trained, nothing_in
+from paperlib.training.trained import Trained, lacks_masks, nothing_in
 
 
 def sides(recipe: Recipe) -> dict[str, int]:
@@ -30,11 +31,11 @@ def prepare(name: str, recipe: Recipe, seed: int = 0, changes: dict | list[str] 
 
     `begin(dataset)` sees the training set before any work is done; a function that it returns is given the
     fresh system, to fill it with weights to start from.
-    Errors: ValueError for a set without an object to learn.
+    Errors: ValueError for a set without an object to learn, or without the masks that a system needs.
     """
     dataset = load(recipe.data, recipe.train, limit=recipe.train_images)
-    if nothing := nothing_in(dataset, "learn"):
-        raise ValueError(nothing)
+    if wrong := nothing_in(dataset, "learn") or lacks_masks(SYSTEMS[name], dataset):
+        raise ValueError(wrong)
     cfg = system_config(name, recipe, len(dataset.classes), changes)
     fill = begin(dataset)
     seed_all(seed)
@@ -46,7 +47,7 @@ def prepare(name: str, recipe: Recipe, seed: int = 0, changes: dict | list[str] 
     if cfg.needs_proposals(training=True):
         dataset = with_proposals(dataset, cfg.proposals)
     batches = Batches(dataset, recipe.batch, seed, size=recipe.size, flip=recipe.flip, jitter=recipe.jitter,
-                      share=ranks())
+                      share=ranks(), masks=system.needs_masks)
     return system, batches
 
 
@@ -96,6 +97,10 @@ def _course(system, recipe: Recipe):
         from paperlib.training import rcnn_stages
 
         return rcnn_stages.fit_rcnn, rcnn_stages.length(recipe.steps)
+    if isinstance(system, SharpMask):
+        from paperlib.training.segmentation import mask_stages
+
+        return mask_stages.fit_sharpmask, mask_stages.length(system.cfg, recipe.steps)
     if system.cfg.in_stages:
         from paperlib.training.alternating import fit_stages, length
 

@@ -56,8 +56,10 @@ class Best:
 
 
 def headline(scores: dict) -> tuple[str, float]:
-    """The one score that stands for all: AP, or the recall of the most proposals."""
+    """The one score that stands for all: AP, or recall of the most proposals; of masks, of 100 segments."""
     if "AP" in scores:
         return "AP", float(scores["AP"])
+    if "seg AR100" in scores:
+        return "seg AR100", float(scores["seg AR100"])
     recalls = [name for name in scores if name.startswith("AR") and name[2:].isdigit()]
     return recalls[-1], float(scores[recalls[-1]])

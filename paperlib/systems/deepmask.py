@@ -1,0 +1,220 @@
+"""DeepMask: a mask and a score for every window of an image, and the best windows' masks as proposals.
+
+Legend: N images of H x W px, G objects of an image, R windows, P windows around objects, D proposals,
+m x m px of a window's mask.
+
+What is scaled to 128 px images (preset `scale`), where the chapter has about 640 px; its numbers are those of
+Table 3.1, row W160-P4-D39-F128, and of the published code:
+
+    window W 160 px, patch 192 px    40 px, patch 48 px         shift 16 px            4 px
+    stride 16 px, so S = 10          4 px, so S = 10            scales 2^-2.5..2^.5    the same
+    poolings P 4                     2: 40 px have two          mask 56, then 112 px   14, then 28 px
+    ResNet-50 to C4, 1024 channels   slim to level 4, 64        F 128, D 512           32, 128
+    objects of 5 px, 100 px^2        1.25 px, 6.25 px^2         score's layer 1024     256
+"""
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from paperlib.parts.matching import check_targets
+from paperlib.parts.trunks import TrunkConfig
+from paperlib.parts.windows.centred import CentredConfig
+from paperlib.parts.windows.grid import Grid, WindowConfig, around, grid
+from paperlib.parts.windows.heads import MaskHead, MaskHeadConfig, enlarged_masks
+from paperlib.parts.windows.overlap import tight_boxes
+from paperlib.parts.windows.patches import PatchConfig, Patches, sample_patches, true_masks
+from paperlib.parts.windows.resampling import cut, resize
+from paperlib.parts.windows.trunk_maps import channels_of, cut_trunk, maps_of, normalised
+from paperlib.systems.contract import DetectionSystem, SystemConfig, image_sizes, refuse_proposals
+
+
+@dataclass(frozen=True)
+class ProposeConfig:
+    keep: int = 1000  # proposals of an image, the best scores (Sec. 3.5: 10, 100 and 1000 are scored)
+    threshold: float = 0.2  # probability at which masks are cut (Sec. 3.5)
+
+
+@dataclass(frozen=True)
+class DeepMaskConfig(SystemConfig):
+    num_classes: int = 80  # for the contract alone: objects of any class are told from background
+    trunk: TrunkConfig = field(default_factory=TrunkConfig)
+    level: int = 4  # the trunk's last (Sec. 3.4.1: P poolings, D layers; 4 of ResNet-50: D39)
+    padding: str = "replicate"  # of all convolutions: "zeros" | "reflect" | "replicate" (Sec. 3.5, and code)
+    window: WindowConfig = field(default_factory=WindowConfig)
+    centred: CentredConfig = field(default_factory=CentredConfig)
+    patches: PatchConfig = field(default_factory=PatchConfig)
+    head: MaskHeadConfig = field(default_factory=MaskHeadConfig)
+    score_weight: float = 1 / 32  # of the score's loss beside the mask's (the DeepMask paper, and code)
+    propose: ProposeConfig = field(default_factory=ProposeConfig)
+
+
+@dataclass(frozen=True)
+class Dense:
+    """What the network says of every window of one image, scale after scale."""
+
+    windows: Tensor  # (R, 4) px of the image
+    scores: Tensor  # (R,) logits
+    vectors: Tensor  # (R, D): what a window's mask is made of
+    scale: Tensor  # (R,) its place in cfg.window.scales
+    cell: Tensor  # (R, 2) its row and column in the grid of that scale
+    maps: list[list[Tensor]]  # of each scale: the trunk's, coarse to fine
+
+
+class DeepMask(nn.Module, DetectionSystem):
+    """Trunk, mask branch and score branch: trained on patches, tested densely over an image at all scales.
+
+    Source: DeepMask as chapter 3 of T.-Y. Lin's thesis rebuilds it (arXiv 1603.08695), Secs. 3.3-3.5.
+    What is beyond an image is the trunk's mean colour, in patches and in dense windows.
+    Objects: crowds are neither positive nor background, small ones do not train (`centred`), of one cut by
+             the image's border the visible part counts; masks have holes where the annotations have them.
+    Differs: one step trains both branches on the same windows, where the published code takes turns.
+    """
+
+    revision = 1
+    scored_by = "segments"
+    needs_masks = True
+
+    def __init__(self, cfg: DeepMaskConfig):
+        super().__init__()
+        self.cfg = cfg
+        self.trunk = cut_trunk(cfg.trunk, cfg.level, cfg.padding)
+        self.channels = channels_of(self.trunk)
+        self.head = MaskHead(self.channels[0], cfg.window.cells, cfg.head)
+        self.to(memory_format=torch.channels_last)
+
+    def on_windows(self, x: Tensor) -> tuple[list[Tensor], Tensor, Tensor]:
+        """The trunk's maps of normalised pictures, and what the head says of the windows in them.
+
+        The picture begins with the first window's context. A patch has one window, an image has a grid.
+        Shapes: x (N, 3, h, w) -> [(N, C, h / stride, w / stride), ...], (N, D, rows, columns), (N, rows,
+                columns).
+        Errors: ValueError if the trunk's stride is not the windows'.
+        """
+        maps = maps_of(self.trunk, x)
+        edge, stride = self.cfg.window.context // self.cfg.window.stride, x.shape[-1] // maps[0].shape[-1]
+        if stride != self.cfg.window.stride:
+            raise ValueError(f"level {self.cfg.level} of {self.cfg.trunk.name!r} has stride {stride} px, "
+                             f"window.stride is {self.cfg.window.stride}: expected the same")
+        inner = maps[0][..., edge:maps[0].shape[-2] - edge, edge:maps[0].shape[-1] - edge]
+        vectors, scores = self.head(inner)
+        return maps, vectors, scores
+
+    def sample(self, images: Tensor, targets: list[dict], kind: PatchConfig | None = None) -> list[Patches]:
+        """The windows of each image that train in this step, by `kind` or cfg.patches.
+
+        It draws from torch's generator.
+        """
+        cfg, patches = self.cfg, []
+        for target, size in zip(targets, image_sizes(images).tolist()):
+            size = target["size"].tolist() if "size" in target else size
+            patches.append(sample_patches(target, tuple(size), kind or cfg.patches, cfg.window, cfg.centred))
+        return patches
+
+    def pictures(self, images: Tensor, patches: list[Patches]) -> Tensor:
+        """The normalised pictures of all windows with their context: (R, 3, patch, patch), image by image."""
+        x, window, pictures = normalised(self.trunk, images), self.cfg.window, []
+        for image, of_image in zip(x, patches):
+            pictures.append(cut(image[None], around(of_image.windows, window), window.patch))
+        return torch.cat(pictures)
+
+    def losses(self, images: Tensor, targets: list[dict]) -> dict[str, Tensor]:
+        """{"mask", "score"}: the mean over the pixels of the positives' masks, and over all windows.
+
+        A batch without a usable object has no mask loss: a plain 0, so that the mask's own layers get no
+        gradient and an optimiser leaves them alone, momentum and decay included.
+        Errors: ValueError naming the first target without masks.
+        """
+        check_targets(targets, len(images), ("boxes", "masks"))
+        patches = self.sample(images, targets)
+        label = torch.cat([each.label for each in patches])
+        _, vectors, scores = self.on_windows(self.pictures(images, patches))
+        truth = true_masks(targets, patches, self.cfg.head.enlarged)
+        mask = images.new_zeros((), dtype=torch.float32)
+        if len(truth):
+            mask = mask_loss(self.head.masks(vectors.flatten(1)[label > 0]), truth)
+        return {"mask": mask, "score": self.cfg.score_weight * score_loss(scores.flatten(), label)}
+
+    def dense(self, image: Tensor) -> Dense:
+        """Everything about one normalised image (3, H, W): all windows at all scales."""
+        windows, scores, vectors, scale, cell, maps = [], [], [], [], [], []
+        for place, octaves in enumerate(self.cfg.window.scales):
+            of_scale = grid(tuple(image.shape[-2:]), octaves, self.cfg.window)
+            features, described, logits = self.on_windows(padded(image, of_scale))
+            windows.append(of_scale.windows.to(image.device))
+            scores.append(logits.flatten().float())
+            vectors.append(described[0].flatten(1).T)
+            scale.append(torch.full_like(scores[-1], place, dtype=torch.int64))
+            cell.append(torch.cartesian_prod(*[torch.arange(n, device=image.device) for n in of_scale.shape]))
+            maps.append(features)
+        columns = [torch.cat(column) for column in (windows, scores, vectors, scale, cell)]
+        return Dense(*columns, maps)
+
+    def masks(self, dense: Dense, chosen: Tensor) -> Tensor:
+        """Mask logits (D, m, m) of the windows `chosen` (D,), best first."""
+        return enlarged_masks(self.head, dense.vectors[chosen])
+
+    def predict(self, images: Tensor, proposals: list[Tensor] | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Raw outputs of every window: score logits (N, R), mask logits (N, R, m, m), windows (R, 4) px.
+
+        Errors: ValueError for `proposals`.
+        """
+        refuse_proposals(proposals, "a mask system")
+        every = [self.dense(image) for image in normalised(self.trunk, images)]
+        masks = [self.masks(dense, torch.arange(len(dense.scores))) for dense in every]
+        return torch.stack([dense.scores for dense in every]), torch.stack(masks), every[0].windows
+
+    @torch.no_grad()
+    def detect(self, images: Tensor, sizes: Tensor | None = None,
+               proposals: list[Tensor] | None = None) -> list[dict[str, Tensor]]:
+        """The proposals of each image, best first: {"boxes" (D, 4) px, "scores" (D,), "labels" (D,), all 1,
+        "windows" (D, 4) px, "window_masks" (D, m, m) logits, "threshold" ()}.
+
+        `parts.windows.resampling.paste` makes masks of an image of the last three. Boxes are tight around
+        them, clipped to `sizes` (N, 2) h, w px; windows without a mask are left out.
+        Errors: ValueError for `proposals`.
+        """
+        refuse_proposals(proposals, "a mask system")
+        sizes = image_sizes(images) if sizes is None else sizes
+        proposed = []
+        for image, (height, width) in zip(normalised(self.trunk, images), sizes.tolist()):
+            dense = self.dense(image[:, :height, :width])
+            best = dense.scores.sort(descending=True, stable=True).indices[:self.cfg.propose.keep]
+            proposed.append(self._proposals(dense, best, (height, width)))
+        return proposed
+
+    def _proposals(self, dense: Dense, best: Tensor, size: tuple[int, int]) -> dict[str, Tensor]:
+        logits, windows = self.masks(dense, best).float(), dense.windows[best]
+        threshold = logits.new_tensor(self.cfg.propose.threshold)
+        boxes = mask_boxes(logits > torch.logit(threshold), windows, size)
+        kept = (boxes[:, 2:] > boxes[:, :2]).all(1)
+        scores = dense.scores[best].sigmoid()[kept]
+        return {"boxes": boxes[kept], "scores": scores, "labels": torch.ones_like(scores, dtype=torch.int64),
+                "windows": windows[kept], "window_masks": logits[kept], "threshold": threshold}
+
+
+def padded(image: Tensor, of_scale: Grid) -> Tensor:
+    """A normalised image (3, H, W) at one scale, with the mean colour around it: (1, 3, *padded)."""
+    x = resize(image, of_scale.scaled)
+    (h, w), (height, width), offset = of_scale.scaled, of_scale.padded, of_scale.offset
+    return F.pad(x, (offset, width - w - offset, offset, height - h - offset))[None]
+
+
+def mask_loss(logits: Tensor, truth: Tensor) -> Tensor:
+    """The mean logistic loss over the pixels of masks: (P, m, m) logits, (P, m, m) bool -> ()."""
+    return F.binary_cross_entropy_with_logits(logits.float(), truth.float())
+
+
+def score_loss(logits: Tensor, label: Tensor) -> Tensor:
+    """The mean logistic loss of windows: (R,) logits, (R,) 1 or 0 -> (); 0 of none."""
+    total = F.binary_cross_entropy_with_logits(logits.float(), label.float(), reduction="sum")
+    return total / max(len(label), 1)
+
+
+def mask_boxes(masks: Tensor, windows: Tensor, size: tuple[int, int]) -> Tensor:
+    """The tight box of each window's mask in its image of (h, w) px: (D, m, m) bool, (D, 4) -> (D, 4) px."""
+    corners = tight_boxes(masks).view(-1, 2, 2) / masks.shape[-1]  # shares of the window
+    corners = windows[:, None, :2] + corners * (windows[:, 2:] - windows[:, :2])[:, None]
+    limit = windows.new_tensor((size[1], size[0]))
+    return corners.clamp(min=0).minimum(limit).flatten(1)

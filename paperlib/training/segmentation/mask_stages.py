@@ -1,0 +1,83 @@
+"""SharpMask's training: a DeepMask first, then the refinement on top of it while it stays as it is."""
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from pathlib import Path
+
+import torch
+
+from paperlib.device import seed_all
+from paperlib.systems.deepmask import DeepMask, DeepMaskConfig
+from paperlib.systems.sharpmask import SharpMask, SharpMaskConfig
+from paperlib.training.alternating import kept_stage, numbered, stage_identity
+from paperlib.training.loop import fit
+from paperlib.training.recipes import Recipe
+from paperlib.training.weights import load_weights
+
+
+def fit_sharpmask(system: SharpMask, batches, recipe: Recipe, device: torch.device, seed: int = 0,
+                  checkpoint: Path | None = None) -> Iterator[dict]:
+    """Train in place by cfg.training; yields fit's records, "stage" and a running "step" added.
+
+    Source: Sec. 3.3.3. "two": DeepMask for recipe.steps, or from the file cfg.deepmask; then the refinement
+            for cfg.refine_steps of that. "tuned": then everything for as long again. "one": everything for as
+            long as both.
+    With `checkpoint` every stage resumes. The DeepMask is kept in the folder "stages" beside it, and runs
+    whose DeepMask would be the same take it from there; its seconds count for each.
+    Errors: ValueError if the file's DeepMask is not that of the configuration.
+    """
+    cfg, step = system.cfg, 0
+    later, total = _later(cfg, recipe.steps), length(cfg, recipe.steps)
+    stages = [("all", total)]
+    if cfg.training != "one":
+        state = yield from _forward(cfg, batches, recipe, device, seed, checkpoint)
+        step = total - later * (1 + (cfg.training == "tuned"))
+        _fill(system, state)
+        stages = [("refine", later)] + [("all", later)] * (cfg.training == "tuned")
+    for number, (stage, steps) in enumerate(stages, 2):
+        system.enter(stage)
+        file = checkpoint and Path(checkpoint).with_suffix(f".{number}.pt")
+        run = fit(system, batches, replace(recipe, steps=steps), device, seed, file)
+        step = yield from numbered(run, number, step)
+
+
+def _forward(cfg: SharpMaskConfig, batches, recipe: Recipe, device, seed: int, checkpoint):
+    """The first stage; returns the trained DeepMask's state."""
+    if cfg.deepmask is not None:
+        return load_weights(Path(cfg.deepmask), "deepmask").state_dict()
+    seed_all(seed)
+    first = DeepMask(deepmask_config(cfg))
+    key = stage_identity(first, batches, recipe, seed, "")
+    folder = checkpoint and Path(checkpoint).parent / "stages"
+    yield from numbered(kept_stage(first, batches, recipe, device, seed, folder, key), 1, 0)
+    return first.state_dict()
+
+
+def deepmask_config(cfg: SharpMaskConfig) -> DeepMaskConfig:
+    """The DeepMask that a SharpMask is built on; what it proposes does not matter to its training."""
+    shared = {}
+    for each in fields(DeepMaskConfig):
+        shared[each.name] = getattr(cfg, each.name)
+    return DeepMaskConfig(**shared | {"propose": DeepMaskConfig().propose})
+
+
+def _fill(system: SharpMask, state: dict) -> None:
+    wanted = {key for key in system.state_dict() if not key.startswith("refinement.")}
+    if wanted != set(state):
+        odd = sorted(wanted ^ set(state))[0]
+        raise ValueError(f"deepmask {system.cfg.deepmask!r}: its tensors are not this configuration's, first "
+                         f"{odd!r}")
+    for key, value in state.items():
+        if value.shape != system.state_dict()[key].shape:
+            raise ValueError(f"deepmask {system.cfg.deepmask!r}: {key} is {tuple(value.shape)}, expected "
+                             f"{tuple(system.state_dict()[key].shape)}")
+    system.load_state_dict(state, strict=False)
+
+
+def _later(cfg: SharpMaskConfig, steps: int) -> int:
+    return max(1, round(steps * cfg.refine_steps))
+
+
+def length(cfg: SharpMaskConfig, steps: int) -> int:
+    """Iterations of all stages together, for a recipe of `steps`."""
+    first = 0 if cfg.deepmask is not None and cfg.training != "one" else steps
+    return first + _later(cfg, steps) * (1 + (cfg.training == "tuned"))
