@@ -118,7 +118,7 @@ def test_the_search_leads_to_a_section(site, page):
     page.locator("#hits a").first.wait_for()
     page.get_by_role("searchbox").fill("union intersection")
     first = page.locator("#hits a").first
-    assert "Intersection over union" in first.inner_text()
+    assert "intersection over union" in first.inner_text().lower()
     first.click()
     assert "#" in page.url and page.locator("#" + page.url.partition("#")[2]).count() == 1
 
@@ -143,6 +143,14 @@ def test_the_first_lecture_moves_without_a_network(page, tmp_path):
     assert [url for url in asked if not url.startswith(("file:", "data:"))] == [] and real_errors(page) == []
     page.set_viewport_size({"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+@pytest.mark.parametrize("name", ["02_scoring.html", "02_scoring_slides.html", "guide.html"])
+def test_code_has_letters_of_one_width(name, site, page):
+    page.goto(f"{site}/{name}")
+    asked = "[...document.querySelectorAll('pre, pre *, code')].map(part => getComputedStyle(part).fontFamily)"
+    families = page.evaluate(asked)
+    assert all(family.endswith("monospace") for family in families) and (families or "slides" in name)
 
 
 def test_formulas_are_drawn(site, page):
