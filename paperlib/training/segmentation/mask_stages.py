@@ -13,6 +13,9 @@ from paperlib.training.loop import fit
 from paperlib.training.recipes import Recipe
 from paperlib.training.weights import load_weights
 
+# the stages after DeepMask's
+AFTER = {"two": ("refine",), "tuned": ("refine", "all"), "one": ("all",), "none": ()}
+
 
 def fit_sharpmask(system: SharpMask, batches, recipe: Recipe, device: torch.device, seed: int = 0,
                   checkpoint: Path | None = None) -> Iterator[dict]:
@@ -30,9 +33,9 @@ def fit_sharpmask(system: SharpMask, batches, recipe: Recipe, device: torch.devi
     stages = [("all", total)]
     if cfg.training != "one":
         state = yield from _forward(cfg, batches, recipe, device, seed, checkpoint)
-        step = total - later * (1 + (cfg.training == "tuned"))
         _fill(system, state)
-        stages = [("refine", later)] + [("all", later)] * (cfg.training == "tuned")
+        names = AFTER[cfg.training]
+        step, stages = total - later * len(names), [(name, later) for name in names]
     for number, (stage, steps) in enumerate(stages, 2):
         system.enter(stage)
         file = checkpoint and Path(checkpoint).with_suffix(f".{number}.pt")
@@ -79,5 +82,7 @@ def _later(cfg: SharpMaskConfig, steps: int) -> int:
 
 def length(cfg: SharpMaskConfig, steps: int) -> int:
     """Iterations of all stages together, for a recipe of `steps`."""
-    first = 0 if cfg.deepmask is not None and cfg.training != "one" else steps
-    return first + _later(cfg, steps) * (1 + (cfg.training == "tuned"))
+    first = steps
+    if cfg.deepmask is not None and cfg.training != "one":
+        first = 0
+    return first + _later(cfg, steps) * len(AFTER[cfg.training])
