@@ -89,7 +89,7 @@ def evaluate(system, dataset, device, batch: int = 16, short: int | None = None,
     `draws` adds "draws": {metric: its value on each of so many draws of the images} (see `image_draws`).
     A system that names pixels (`scored_by = "regions"`) gets what `segmentation.region_accuracy` gives, one
     that proposes masks (`scored_by = "segments"`) the `average_recall` of its boxes, "box AR10", and of its
-    masks, "seg AR10", and so on; those have no draws.
+    masks, "seg AR10", and so on, with `propose.bound` also "bound AR" (`segments.bounds`), without draws.
     `besides(dataset, results)` adds what it gives to the metrics.
     """
     if system.scored_by == "regions":

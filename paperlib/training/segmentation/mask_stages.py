@@ -14,7 +14,7 @@ from paperlib.training.recipes import Recipe
 from paperlib.training.weights import load_weights
 
 # the stages after DeepMask's
-AFTER = {"two": ("refine",), "tuned": ("refine", "all"), "one": ("all",), "none": ()}
+AFTER = {"two": ("refine",), "tuned": ("refine", "all"), "one": ("all",), "forward": ()}
 
 
 def fit_sharpmask(system: SharpMask, batches, recipe: Recipe, device: torch.device, seed: int = 0,
@@ -23,7 +23,7 @@ def fit_sharpmask(system: SharpMask, batches, recipe: Recipe, device: torch.devi
 
     Source: Sec. 3.3.3. "two": DeepMask for recipe.steps, or from the file cfg.deepmask; then the refinement
             for cfg.refine_steps of that. "tuned": then everything for as long again. "one": everything for as
-            long as both.
+            long as both. "forward": DeepMask alone.
     With `checkpoint` every stage resumes. The DeepMask is kept in the folder "stages" beside it, and runs
     whose DeepMask would be the same take it from there; its seconds count for each.
     Errors: ValueError if the file's DeepMask is not that of the configuration.
