@@ -3,6 +3,7 @@
 Needs the packages of the group `browser` in pyproject.toml, which are not in the lock, and a Chromium: Debian's,
 or the one that `playwright install chromium` fetches.
 """
+import base64
 import os
 import shutil
 import socket
@@ -14,11 +15,18 @@ import urllib.request
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
+from PIL import Image
 
-from paperlib.course import export_files, page_text, site_pages, twins
+from paperlib.course import export_files, page_text, twins
+from paperlib.course.site import lecture, site_pages
 from paperlib.teach import course_files
+from paperlib.teach.boxes import scoring
+from paperlib.teach.labeller.labelling import Labelling
+from paperlib.teach.labeller.widget import Labeller
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(
     not os.environ.get("PAPERLIB_BROWSER"), reason="make test-browser runs these")]
@@ -54,9 +62,9 @@ def real_errors(page) -> list[str]:
 def site(tmp_path_factory):
     """The address of the site of two notebooks, with verdicts that were not judged now."""
     out = tmp_path_factory.mktemp("site")
-    part = {"verdict": "holds", "number": 3, "share": 100.0, "sign": "✓", "meaning": "it does"}
+    claims = [SimpleNamespace(paper="fpn", verdict="holds", id="c", say="A pyramid helps", place="Sec. 3")]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(site_pages, "verdict_bar", lambda: [part])
+        patch.setattr(site_pages, "judged_claims", lambda: claims)
         site_pages.site(["00_start_here", "02_scoring"], twins.NOTEBOOKS, out / "none", out)
     server = ThreadingHTTPServer(("localhost", 0), partial(Quiet, directory=str(out)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -72,7 +80,8 @@ class Quiet(SimpleHTTPRequestHandler):
 
 
 PAGES = ["index.html", "00_start_here.html", "02_scoring.html", "guide.html", "self_learners.html", "RULES.html",
-         "02_scoring_slides.html"]
+         "02_scoring_slides.html", "glossary.html", "search.html", "papers.html", "paper_fpn.html", "since_2017.html",
+         "first_lecture.html"]
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -89,6 +98,47 @@ def test_a_page_has_no_barrier_that_axe_knows_of(name, site, page):
 def test_a_page_fits_a_phone(name, site, page):
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(f"{site}/{name}")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_the_glossary_shows_terms_with_a_word(site, page):
+    page.goto(f"{site}/glossary.html")
+    rows = page.locator(".glossary > div:visible")
+    every = rows.count()
+    page.get_by_label("Show terms with").fill("gamma")
+    assert 1 <= rows.count() < every / 4 and page.locator("#focusing-parameter").is_visible()
+    assert page.get_by_role("status").inner_text() == f"{rows.count()} of {every}"
+
+
+def test_the_search_leads_to_a_section(site, page):
+    page.goto(f"{site}/search.html?q=crowd")
+    page.locator("#hits a").first.wait_for()
+    page.get_by_role("searchbox").fill("union intersection")
+    first = page.locator("#hits a").first
+    assert "Intersection over union" in first.inner_text()
+    first.click()
+    assert "#" in page.url and page.locator("#" + page.url.partition("#")[2]).count() == 1
+
+
+def test_the_first_lecture_moves_without_a_network(page, tmp_path):
+    path = tmp_path / lecture.PAGE
+    path.write_text(lecture.page(), encoding="utf-8")
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(path.as_uri())
+    said = {name: page.locator(f"#{name}-said").inner_text() for name in ("iou", "match", "nms", "loss", "roi")}
+    assert said["iou"].startswith("IoU 0.39") and said["match"].startswith("Hits at IoU 0.50: A, C, E. AP: 0.756")
+    assert said["nms"].startswith("A, D, F stay") or "stay" in said["nms"]
+    for board in ("iou", "match", "nms", "roi"):
+        page.locator(f"#{board} [tabindex]").first.focus()
+        for _ in range(3):
+            page.keyboard.press("Alt+ArrowRight")
+        assert page.locator(f"#{board}-said").inner_text() != said[board], board
+    page.get_by_label("gamma").focus()
+    page.keyboard.press("ArrowRight")
+    assert "gamma 2.5" in page.locator("#loss-said").inner_text()
+    assert [url for url in asked if not url.startswith(("file:", "data:"))] == [] and real_errors(page) == []
+    page.set_viewport_size({"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
@@ -122,6 +172,146 @@ def test_a_deck_needs_no_network_and_fits_its_screen(name, page, tmp_path):
     for _ in range(page.locator("section").count()):
         assert page.evaluate("document.documentElement.scrollWidth") <= 1280, page.url
         page.keyboard.press("ArrowRight")
+
+
+MODEL = """async ([esm, state]) => {
+  const heard = {};
+  window.model = {
+    get: (name) => state[name],
+    set: (name, value) => { state[name] = value; },
+    on: (name, act) => { (heard[name] ??= []).push(act); },
+    send: (message) => window.asked(message),
+    save_changes: async () => {
+      for (const [name, value] of Object.entries(await window.moved(state))) {
+        const other = JSON.stringify(state[name]) !== JSON.stringify(value);
+        state[name] = value;
+        if (other) (heard[`change:${name}`] ?? []).forEach((act) => act());
+      }
+    },
+  };
+  const module = await import("data:text/javascript;base64," + esm);
+  module.default.render({ model: window.model, el: document.getElementById("here") });
+}"""
+
+
+PLAIN = (str, int, float, list)  # values of traits that are the widget's own; not its layout
+
+
+def on_a_page(page, widget, names: list[str]) -> None:
+    """Show a widget without Jupyter: its script in a page, its traits answered by Python; the page sets `names`."""
+    def traits() -> dict:
+        return {name: getattr(widget, name) for name in widget.keys
+                if name[0] != "_" and isinstance(getattr(widget, name), PLAIN)}
+
+    def moved(state: dict) -> dict:
+        for name in names:
+            setattr(widget, name, state[name])
+        return {name: value for name, value in traits().items() if name not in names}
+
+    page.set_content("<html lang=en><meta name=viewport content='width=device-width'><title>a widget</title>"
+                     f"<style>{widget._css}</style><main><h1>A widget</h1><div id=here></div></main></html>")
+    page.expose_function("moved", moved)
+    page.expose_function("asked", lambda message: None)
+    page.evaluate(MODEL, [base64.b64encode(str(widget._esm).encode()).decode(), traits()])
+
+
+def middle(locator) -> tuple[float, float]:
+    box = locator.bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+@pytest.fixture
+def board(page):
+    shown = scoring.iou_board()
+    on_a_page(page, shown, ["boxes", "moves"])
+    return shown
+
+
+def test_a_box_that_is_dragged_changes_its_overlap(board, page):
+    box, said = page.locator("[data-box='1']"), page.get_by_role("status")
+    assert said.inner_text() == board.said
+    before, scale = board.said, box.bounding_box()["width"] / 40  # of the screen for one px
+    x, y = middle(box)
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x - 12 * scale, y - 8 * scale, steps=5)
+    changed = "(text) => document.querySelector('.said').textContent !== text"
+    page.wait_for_function(changed, arg=before)  # on the way already
+    page.mouse.up()
+    page.wait_for_function("() => document.querySelector('.said').textContent.match(/^IoU (1.00|0.9[89])/)")
+    assert np.allclose(board.boxes[1], board.boxes[0], atol=0.5)
+    page.get_by_role("button", name="Back to the start").click()
+    page.wait_for_function("(text) => document.querySelector('.said').textContent === text", arg=before)
+    assert board.boxes == board.start
+
+
+def test_a_box_is_resized_by_its_corner_and_moved_by_keys(board, page):
+    box = page.locator("[data-box='1']")
+    box.focus()
+    for key in ("ArrowLeft", "Alt+ArrowUp", "Shift+ArrowRight"):
+        page.keyboard.press(key)
+    page.wait_for_function("() => window.model.get('boxes')[1].join() === '31,18,41,40'")
+    assert "41 by 40 at 31, 18" in box.get_attribute("aria-label")
+    assert page.evaluate("document.activeElement.dataset.box") == "1"
+    scale = box.bounding_box()["width"] / 41
+    x, y = middle(page.locator("[data-corner='11']"))
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 9 * scale, y, steps=3)
+    page.mouse.up()
+    page.wait_for_function("() => Math.abs(window.model.get('boxes')[1][2] - 50) < 0.5")
+    page.locator("[data-box='0']").dispatch_event("pointerdown")
+    page.keyboard.press("ArrowLeft")
+    assert page.evaluate("window.model.get('boxes')[0].join()") == "20,20,40,40", "the object is fixed"
+
+
+def test_a_finger_moves_a_box_on_a_phone(chromium):
+    context = chromium.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page = context.new_page()
+    shown = scoring.matching_board()
+    on_a_page(page, shown, ["boxes", "moves"])
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    a, client = page.locator("[data-box='3']"), context.new_cdp_session(page)
+    x, y = a.bounding_box()["x"] + 4, middle(a)[1]  # D lies over its middle
+    client.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
+    for step in (40, 80, 160):
+        client.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [{"x": x + step, "y": y}]})
+    client.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    page.wait_for_function("() => document.querySelector('.said').textContent.startsWith('Hits: C, D, E')")
+    context.close()
+
+
+def test_boards_and_labeller_have_no_barrier_that_axe_knows_of(page, tmp_path):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    Image.fromarray(np.full((60, 80, 3), 200, np.uint8)).save(tmp_path / "p.png")
+    labelling = Labelling(tmp_path, ["cat", "dog"])
+    labelling.change(0, [[10, 10, 30, 20, 2]])
+    labelling.change(0, [[10, 10, 30, 20, 1]])
+    on_a_page(page, Labeller(labelling), ["boxes"])
+    violations = axe.run(page).response["violations"]
+    assert [(rule["id"], rule["nodes"][0]["html"][:200]) for rule in violations] == []
+
+
+def test_the_labeller_draws_names_moves_and_removes(page, tmp_path):
+    Image.fromarray(np.full((60, 80, 3), 200, np.uint8)).save(tmp_path / "p.png")
+    labelling = Labelling(tmp_path, ["cat", "dog"])
+    on_a_page(page, Labeller(labelling), ["boxes"])
+    frame = page.locator("svg image").bounding_box()
+    scale = frame["width"] / 80
+    page.mouse.move(frame["x"] + 10 * scale, frame["y"] + 10 * scale)
+    page.mouse.down()
+    page.mouse.move(frame["x"] + 40 * scale, frame["y"] + 30 * scale, steps=4)
+    page.mouse.up()
+    page.wait_for_function("() => window.model.get('boxes').length === 1")
+    page.keyboard.press("2")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("() => window.model.get('boxes')[0][4] === 2")
+    assert np.allclose(labelling.boxes(0), [[11, 10, 30, 20, 2]], atol=0.5)
+    page.keyboard.press("b")
+    page.wait_for_function("() => window.model.get('boxes').length === 2")
+    page.keyboard.press("Delete")
+    page.wait_for_function("() => window.model.get('boxes').length === 1")
+    assert len(labelling.boxes(0)) == 1
 
 
 @pytest.fixture(scope="module")
@@ -176,6 +366,7 @@ def test_a_notebook_runs_in_jupyterlab(name, lab, page):
     run = """async () => {
       const app = window.jupyterapp, panel = app.shell.currentWidget;
       await panel.sessionContext.ready;
+      await app.commands.execute('notebook:expand-all-headings');
       await app.commands.execute('notebook:run-all-cells');
     }"""
     page.set_default_timeout(RUN * 1000)
@@ -197,6 +388,15 @@ def test_a_notebook_runs_in_jupyterlab(name, lab, page):
                 page.wait_for_timeout(200)
                 moved = picture.get_attribute("alt") != before
         assert moved, before
+    for shown in page.locator(".boxes.board").all():
+        said = shown.locator(".said")
+        before = said.inner_text()
+        shown.locator("[tabindex]").first.focus()
+        page.keyboard.press("Alt+ArrowRight")
+        end = time.monotonic() + REDRAW
+        while said.inner_text() == before and time.monotonic() < end:
+            page.wait_for_timeout(200)
+        assert said.inner_text() != before
     assert real_errors(page) == []
 
 

@@ -254,9 +254,9 @@ draw.table(pd.DataFrame.from_dict(counts, "index", columns=["registered", "can b
 # | see every claim and its verdict | notebook 12, or `build/scorecard.html` after `make notebooks` |
 
 # %% [markdown]
-# ## Exercise
+# ## Exercises
 #
-# **Implement** the measure that everything rests on: *intersection over union* of two boxes (x1, y1, x2, y2).
+# **1. Implement** the measure that everything rests on: *intersection over union* of two boxes (x1, y1, x2, y2).
 
 # %% tags=["exercise"]
 def my_iou(a, b):
@@ -276,6 +276,83 @@ check("iou", my_iou, lambda a, b: float(boxes.iou(torch.tensor([a]).float(), tor
 #     height = max(0, min(a[3], b[3]) - max(a[1], b[1]))
 #     both = width * height
 #     return both / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both)
+# ```
+# </details>
+
+# %% [markdown]
+# **2. Count.** A detector asks one question an anchor. Level $l$ has `ceil(height / 2**l)` by `ceil(width / 2**l)` places, and each
+# place has `shapes` anchors. How many anchors does a picture have over the `levels`?
+
+# %% tags=["exercise"]
+def my_count(height, width, levels, shapes):
+    ...
+
+
+# %%
+def count_spec(height, width, levels, shapes):
+    places = [-(-height // 2**level) * -(-width // 2**level) for level in levels]
+    return shapes * sum(places)
+
+
+check("count anchors", my_count, count_spec, [(128, 128, (2, 3, 4, 5, 6), 9), (600, 800, (3, 4, 5, 6, 7), 9), (100, 150, (5,), 3)])
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# def my_count(height, width, levels, shapes):
+#     total = 0
+#     for level in levels:
+#         stride = 2**level
+#         rows, columns = -(-height // stride), -(-width // stride)
+#         total += shapes * rows * columns
+#     return total
+# ```
+# </details>
+
+# %% [markdown]
+# **3. Find the fault.** Of two boxes on the same object the better one should stay. `iou[i][k]` is the overlap of boxes i and k, best
+# score first; the function returns the numbers of the boxes that stay. On the row of overlapping boxes A, B, C, D it keeps too few. Mend it.
+#
+# ```python
+# def keep_faulty(iou, threshold):
+#     kept = []
+#     for i in range(len(iou)):
+#         if all(iou[i][k] <= threshold for k in range(i)):
+#             kept.append(i)
+#     return kept
+# ```
+
+# %% tags=["exercise"]
+def my_keep(iou, threshold):
+    ...
+
+
+# %%
+row = [[1.0, 0.6, 0.2, 0.0], [0.6, 1.0, 0.6, 0.2], [0.2, 0.6, 1.0, 0.6], [0.0, 0.2, 0.6, 1.0]]
+
+
+def keep_spec(iou, threshold):
+    kept, left = [], list(range(len(iou)))
+    while left:
+        best = left.pop(0)
+        kept.append(best)
+        left = [i for i in left if iou[i][best] <= threshold]
+    return kept
+
+
+check("keep boxes", my_keep, keep_spec, [(row, 0.5), (row, 0.7), (row, 0.1), ([[1.0]], 0.5)])
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# def my_keep(iou, threshold):
+#     kept = []
+#     for i in range(len(iou)):
+#         if all(iou[i][k] <= threshold for k in kept):
+#             kept.append(i)
+#     return kept
 # ```
 # </details>
 

@@ -52,6 +52,8 @@ from paperlib.scoring.coco_metrics import average_recall, coco_metrics, voc_ap
 from paperlib.scoring.error_types import KINDS, error_types, fix_gains
 from paperlib.scoring.simulated_detector import made_detections
 from paperlib.teach import scoring_pictures as pictures
+from paperlib.teach.boxes import scoring as boards
+from paperlib.teach.boxes.board import drag
 from paperlib.teach.draw import PALETTE, boxes_on, show, style, table
 from paperlib.teach.exercises import check, predict, quiz, reveal
 from paperlib.teach.small_copy import small_copy
@@ -139,17 +141,16 @@ np.testing.assert_allclose(official.iou(some, some, [0] * len(some)), slow, atol
 print(f"{slow.size} pairs agree with the library and with pycocotools")
 
 # %% [markdown]
-# Move the dashed box. Two surprises for most people: a shift by a fifth of the side in both directions already
+# Drag the dashed box, or one of its corners. Two surprises for most people: a shift by a fifth of the side in both directions already
 # brings IoU below .5, and a box that looks good to the eye may not reach .75.
 
 # %%
-explore(pictures.iou_picture, "An object and a moved box; their overlap is filled", size=(4.2, 4.2),
-        right=(0.0, 25.0, 1.0, 12.0), down=(0.0, 25.0, 1.0, 8.0), wider=(-30.0, 20.0, 1.0, 0.0))
+drag(boards.iou_board())
 
 # %%
 states = [{"right": 2.0, "down": 2.0}, {"right": 8.0, "down": 8.0}, {"right": 5.0, "down": 0.0, "wider": 12.0}]
 show(frames(pictures.iou_picture, states, size=(2.7, 2.5)),
-     "Three states of the widget. The object has sides of 40 px. Moved by 2 px each way: IoU 0.82; "
+     "Three places of the box. The object has sides of 40 px. Moved by 2 px each way: IoU 0.82; "
      "by 8 px each way: 0.47; by 5 px to the right and made 12 px wider: 0.61.")
 
 # %% [markdown]
@@ -187,6 +188,19 @@ def match_slow(iou, threshold):
 
 
 print(", ".join(f"{name} {'hit' if hit else 'miss'}" for name, hit in zip("ABCDE", match_slow(iou, 0.5))))
+
+# %% [markdown]
+# Drag the detections, and watch who takes which object. Pull A off its object: D was a double and becomes a hit. Push B onto
+# object 2, and C may lose it, because B comes first in the ranking.
+
+# %%
+drag(boards.matching_board())
+
+# %%
+states = [{"box": "A", "right": 0.0}, {"box": "A", "right": 60.0}, {"box": "B", "right": 0.0, "down": -57.0}]
+show(frames(boards.matching_picture, states, size=(2.8, 2.6)),
+     "Three places of the detections. As they come: A, C and E are hits. With A moved 60 px to the right, D takes object 1: "
+     "hits are C, D and E. With B moved 57 px up onto object 2, B takes it and C becomes an error: hits are A, B and E.")
 
 # %%
 predict("At IoU threshold .75, how many of the five detections are hits?", "hits", guess=None)

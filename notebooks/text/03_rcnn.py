@@ -795,7 +795,45 @@ check("objective", my_objective, spec_objective, [(np.r_[w, b / 10], flat, y, 0.
 # ```
 # </details>
 #
-# **4. Investigate.** Fine-tune the live network again with `override(cfg, {"sample.biased": False})`, then with `{"crop.context": 0.0}`. Which of the rows
+# **4. Find the fault.** Which negatives are hard? All that score above -1: they lie inside the margin, so they bend the plane. The function gets
+# the scores of a class on windows without an object and the numbers that are in the set already. It returns the new numbers, in order, and finds too few. Mend it.
+#
+# ```python
+# def hard_faulty(scores, known):
+#     new = []
+#     for i, score in enumerate(scores):
+#         if score > 0 and i not in known:
+#             new.append(i)
+#     return new
+# ```
+
+# %% tags=["exercise"]
+def my_hard(scores, known):
+    ...
+
+
+# %%
+def hard_spec(scores, known):
+    hard = np.flatnonzero(np.array(scores) > -1)
+    return np.setdiff1d(hard, list(known)).tolist()
+
+
+check("hard negatives", my_hard, hard_spec, [([-2.0, -0.9, 0.3, -1.0, 1.2], [2]), ([-3.0, -0.1, -0.5], []), ([0.5, -0.5], [0, 1])])
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# def my_hard(scores, known):
+#     new = []
+#     for i, score in enumerate(scores):
+#         if score > -1 and i not in known:
+#             new.append(i)
+#     return new
+# ```
+# </details>
+#
+# **5. Investigate.** Fine-tune the live network again with `override(cfg, {"sample.biased": False})`, then with `{"crop.context": 0.0}`. Which of the rows
 # in *All stages* change? (`paperlib table rcnn/2` runs the recorded ones.)
 #
 # <details><summary>What to look for</summary>

@@ -838,7 +838,40 @@ check("saving", my_saving, lambda u, v, t: [t * (u + v), u * v / (u + v)], [(409
 # ```
 # </details>
 #
-# **4. Investigate.** Train the live network again with `override(cfg, {"sample.background": [0.0, 0.5]})`, then with
+# **4. Find the fault.** Along one side, a region of `n` places is read by `side` cells. Cell $i$ begins at $\lfloor i\,n / side \rfloor$ and ends before
+# $\lceil (i + 1)\,n / side \rceil$. The function below lists (begin, end) of each cell, but a region smaller than the grid gets empty cells, whose maximum is
+# nothing. Mend it.
+#
+# ```python
+# def cells_faulty(n, side):
+#     return [(i * n // side, (i + 1) * n // side) for i in range(side)]
+# ```
+
+# %% tags=["exercise"]
+def my_cells(n, side):
+    ...
+
+
+# %%
+def cells_spec(n, side):
+    return [(math.floor(i * n / side), math.ceil((i + 1) * n / side)) for i in range(side)]
+
+
+check("cells", my_cells, cells_spec, [(21, 7), (5, 7), (10, 4), (1, 2)])
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# def my_cells(n, side):
+#     cells = []
+#     for i in range(side):
+#         cells.append((i * n // side, -(-(i + 1) * n // side)))
+#     return cells
+# ```
+# </details>
+#
+# **5. Investigate.** Train the live network again with `override(cfg, {"sample.background": [0.0, 0.5]})`, then with
 # `{"box_weight": 0.0, "detect.boxes": False}`. Which mistakes appear in the pictures? (`paperlib table fast_rcnn/6` runs the whole
 # table.)
 #

@@ -280,7 +280,8 @@ print(f"(d) the trunk and the pyramid:   {1 + work(lambda: detector.pyramid(maps
 
 # %% [markdown]
 # The detector's pyramid is narrow, as its trunk is small; the bench below has the same comparison for a ResNet-50, in seconds.
-#
+
+# %% [markdown]
 # ## The mathematics
 #
 # The **bottom-up pathway** is the trunk: $C_l$ is the last output of stride $2^l$. The pyramid (Section 3, Figure 3) makes
@@ -370,7 +371,7 @@ table = pd.DataFrame({name: {k: v for (n, k), v in dict(zip(table["map"], table[
 table.insert(0, "stride, px", [shapes["tiny", k][0] for k in table.index])
 draw.table(table, "Channels × height × width of every map, for 800 × 1000 px and ResNet-50, and for our image and the tiny trunk")
 
-# %% [markdown]
+# %% [markdown] tags=["further"]
 # ## Taking it apart
 #
 # A linear thing can be taken apart. Each $P_l$ is a sum: one part that came across from $C_l$, and one part from every
@@ -440,7 +441,8 @@ draw.show(fig, "The scene and its maps P2 to P5 in three rows. Whole pyramid: sh
 # %% [markdown]
 # In the third row every map is the coarsest one, enlarged: it knows *what*, and has forgotten *where*. In the second each
 # map is on its own: $P_2$ sees edges and cannot tell a table leg from an animal's leg. $P_5$ is the same in all rows; why?
-#
+
+# %% [markdown] tags=["further"]
 # ## How far a cell sees
 #
 # A convolution of kernel $k$ on a map of stride $j$ adds $(k-1)\,j$ pixels to what a cell can see, its **receptive field**.
@@ -563,7 +565,7 @@ for ax, l in zip(axes, LEVELS):
 draw.show(fig, "The scene five times, with the three anchor shapes of one place of P2 to P6, from 8 to 128 px; the number of places falls "
                "by four from level to level.")
 
-# %% [markdown]
+# %% [markdown] tags=["further"]
 # ## Why not the finest level alone?
 #
 # $P_2$ of a feature pyramid is sharp and knows what it sees. Why not put all the anchors there (Table 1 f)? Because the head is one
@@ -608,7 +610,8 @@ print("Nine objects of ten lie within", told)
 # %% [markdown]
 # RoI pooling is another matter: it stretches every region to the same 7 × 7 cells, so that the layers behind it see one size
 # anyway. Keep that in mind for row (f) of Table 2.
-#
+
+# %% [markdown]
 # ## Which level for which region?
 #
 # Fast R-CNN on a pyramid must choose a map for each region of width $w$ and height $h$ (Eq. 1):
@@ -848,7 +851,7 @@ told = [intervals(ax, "fpn/1", metric) for ax, metric in zip(axes, ("AR1k", "AR1
 fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=2)
 draw.show(fig, "Gains over C4 in the paper and here. " + ". ".join(told))
 
-# %% [markdown]
+# %% [markdown] tags=["further"]
 # ### Why the top-down path and the levels do not pay here
 #
 # Two of the paper's strongest sentences fail in this table: without the top-down path nothing is lost, and all anchors on $P_2$ find
@@ -920,7 +923,7 @@ beside("fpn/2", "Table 2: Fast R-CNN on fixed proposals, AP")
 # Without its top-down path the detector loses nothing either, on proposals that are the same for both. The trunk's raw maps are what both
 # tables have in common, so the reason found above is likely the reason here; on larger scenes this row has not been run.
 
-# %% [markdown]
+# %% [markdown] tags=["further"]
 # ### Nonlinear units in the pyramid
 #
 # The paper leaves the pyramid linear and says that nonlinear units "have minor impacts". Here they cost AP. First suspect: a unit that is
@@ -984,7 +987,7 @@ draw.show(fig, "AP over the first row in the paper and here, all, small and larg
 # the paper's own margin. The left column differs because of the right one: on the same proposals our pyramid does nothing for large
 # objects, and with its own it loses many of them.
 
-# %% [markdown]
+# %% [markdown] tags=["further"]
 # ### Why the single map does well in Table 3
 #
 # With proposals of its own, C4 stands far better here than in the paper, and better than on the pyramid's proposals (Table 2). So look
@@ -1082,7 +1085,7 @@ as_printed("fpn/4", "Table 4, as printed: single models on COCO's test-dev and t
 # %%
 as_printed("fpn/6", "Table 6, as printed: segment proposals; AR of 1000 segments in %, seconds an image")
 
-# %% [markdown]
+# %% [markdown] tags=["further"]
 # ## Every claim, and what became of it
 #
 # The paper's sentences that can be tested, in our words, with a verdict made by code: *holds* when the 95% interval of the

@@ -256,7 +256,8 @@ for p, f in zip(p_t.tolist(), factor.tolist()):
 # %% [markdown]
 # A hard example loses little, an easy one nearly everything. That is the whole idea: ten thousand whispers no longer drown
 # ten cries.
-#
+
+# %% [markdown]
 # ## Starting calm: the prior
 #
 # There is a second remedy, and it works before the first step. A fresh classifier says "one half" everywhere. On ten
@@ -287,7 +288,8 @@ for prior in (0.5, 0.1, 0.01, 0.001):
 # With the prior at one half, the first gradient of cross entropy is made by background alone and is many times larger
 # than anything that training can use: the learning rate would have to be tiny, or the run diverges, as it did for the
 # authors. With a small prior it is tame. The focal loss starts lower on its own, and still gains.
-#
+
+# %% [markdown]
 # ## A live training
 #
 # Now a real one: RetinaNet on MiniCOCO, from a trunk that was pre-trained on MiniNet, with gamma 2 and alpha 0.25. It is
@@ -381,7 +383,8 @@ draw.show(fig, "For each gamma a red diamond, the paper's gain over gamma 0, and
 # points, though our scores start far lower. From one gamma to the next the gain grows as it does in the paper, up to 1, which ends a fifth of a point above 2,
 # in every one of the five seeds. (The rows between 0 and 2 were run on another chip, all but their first seeds.) Gamma 5 does not do what it does in the paper,
 # where it keeps a part of the gain: here it ends *below* cross entropy.
-#
+
+# %% [markdown] tags=["further"]
 # ## What had been seen before
 #
 # This is not the first table of gammas, and the gain of gamma 2 must not be read without the other one. It was trained on the first drawn world,
@@ -409,7 +412,8 @@ for row in ("gamma 0.1", "gamma 0.2", "gamma 0.5", "gamma 1", "gamma 2", "gamma 
 # paper should win, and about two dozen settings were then tried on the row of gamma 2, none on its opponents. So every claim below whose better row
 # is gamma 2 carries the remark that its recipe was chosen so, and what the table shows is that the focal loss gains *where anchors are this sparse*.
 # How far the verdict hangs on that, the dial `dials/anchors` of notebook 13 would tell.
-#
+
+# %% [markdown] tags=["further"]
 # ## Has the order settled?
 #
 # A loss that turns down most of its gradient needs longer to arrive, so a table taken too early would be unfair to large
@@ -460,7 +464,8 @@ for table, a, b in (("1b", "gamma 2", "gamma 0"), ("1b", "gamma 0", "gamma 5"), 
 # %% [markdown]
 # **What it says.** The order of these rows is the same at all four points, and no interval holds zero; most gaps still grow, and so do
 # all scores. So the order of these rows has settled, and their scores have not.
-#
+
+# %% [markdown]
 # ## The weight alone, and the prior
 #
 # Can a class weight do the same (Table 1a)? It decides which side counts, but not which examples. Two rows stand below that the
@@ -644,7 +649,7 @@ draw.show(fig, f"Left: the background's share of the loss of a trained model fal
                f"{background_share(2.0):.0%} at gamma 2 with alpha one half. Right: cross entropy, focal loss and FL-star against x_t; "
                "both focal forms lie below cross entropy for easy examples.")
 
-# %% [markdown]
+# %% [markdown] tags=["further"]
 # ## The other way: pick the hard ones
 #
 # Before the focal loss one *chose* hard examples. Online hard example mining (OHEM) sorts all anchors of an image by their loss,
@@ -766,7 +771,7 @@ for one, other in (("64, nms 0.5", "128, nms 0.5"), ("64, nms 0.5", "128, nms 0.
 #
 # The focal loss has no such knob: it uses all anchors, and is above every point of this figure.
 
-# %% [markdown]
+# %% [markdown] tags=["further"]
 # ## The shape, not the formula
 #
 # Appendix A tries FL\* over a whole map of $\gamma$ and $\beta$, and colours each loss curve by whether training came out well
@@ -820,7 +825,8 @@ draw.table(compare.frame("focal_loss/3", shown), "Table 3: FL* and focal loss, w
 #
 # One line is a test of the code: FL\* with $\gamma$ 1 and $\beta$ 0 *is* cross entropy, with the class weight 0.25 of Table 1a. Two
 # formulas, ten runs, and the same AP seed by seed, to the last digit.
-#
+
+# %% [markdown] tags=["further"]
 # ## Too slow, or the wrong weight?
 #
 # In the paper even $\gamma$ 5 stays above cross entropy (Table 1b); here it ends well below. Two suspects. A loss that discounts so much may
@@ -885,7 +891,7 @@ draw.table(pd.DataFrame.from_dict(lines, "index", columns=pd.MultiIndex.from_tup
 # as many it finds more. What it lacks is their order. A likely reason, which we did not test: it stops pushing a background down long before
 # that is low, so that backgrounds and objects come to lie close together.
 
-# %% [markdown]
+# %% [markdown] tags=["further"]
 # ## What a clip takes away
 #
 # Near the top we said that to clip a probability removes the gradient just where the network is most wrong. Lin's thesis does clip (Sec. 5.4.2): there
@@ -975,7 +981,8 @@ draw.table(pd.DataFrame.from_dict(lines, "index", columns=["delta", "interval", 
 # lost is of medium and large objects, as several of our rarest classes are. (The cheap seed was run on another chip than the others. Run once more
 # on theirs, it lost a quarter of a point, and gamma 2 without a clip came out as before.) Two things we did not test: whether the classes that are lost early are
 # the whole of the cost, and why the authors, whose networks start at 0.01 as well, did not meet it.
-#
+
+# %% [markdown] tags=["further"]
 # ## How high is the bar?
 #
 # One number has been the same in all tables so far. As in the paper (Sec. 4.1) a detection must score above 0.05, or it is dropped. But a
@@ -1103,7 +1110,7 @@ draw.table(pd.DataFrame.from_dict(gaps, "index", columns=["gap", "interval", "se
 # after its runs, and only the two expectations before theirs. And the pairs of the authors may keep the bar by chance. Their networks,
 # trained for much longer, are probably surer than ours, and then fewer of their boxes lie near it.
 
-# %% [markdown]
+# %% [markdown] tags=["further"]
 # ## Every claim, and what became of it
 #
 # The paper's sentences that can be tested, in our words, with a verdict made by code (notebook 12 tells how). A sentence of several parts
@@ -1200,7 +1207,42 @@ check("bias", my_bias, lambda prior: float(torch.tensor(prior, dtype=torch.float
 # ```
 # </details>
 #
-# **4. Investigate.** Copy the cell of the live training, set `changes = {"loss.gamma": 0.0, "loss.alpha": 0.75}` through
+# **4. Find the fault.** One logit `x` with label `y` (1 or 0). The function below was used in a training in which background was never learnt. It is right
+# for objects. Mend it.
+#
+# ```python
+# def focal_faulty(x, y, gamma, alpha):
+#     p = 1 / (1 + math.exp(-x))
+#     if y == 1:
+#         return -alpha * (1 - p) ** gamma * math.log(p)
+#     return -alpha * (1 - p) ** gamma * math.log(1 - p)
+# ```
+
+# %% tags=["exercise"]
+def my_focal(x, y, gamma, alpha):
+    ...
+
+
+# %%
+def focal_spec(x, y, gamma, alpha):
+    x, y = torch.tensor([x], dtype=torch.float64), torch.tensor([y])
+    return float(losses.focal(x, y, gamma, alpha))
+
+
+check("one focal loss", my_focal, focal_spec, [(0.5, 1, 2.0, 0.25), (0.5, 0, 2.0, 0.25), (-3.0, 0, 2.0, 0.25), (2.0, 0, 0.0, 0.75)])
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# def my_focal(x, y, gamma, alpha):
+#     p = 1 / (1 + math.exp(-x))
+#     p_t, alpha_t = (p, alpha) if y == 1 else (1 - p, 1 - alpha)
+#     return -alpha_t * (1 - p_t) ** gamma * math.log(p_t)
+# ```
+# </details>
+#
+# **5. Investigate.** Copy the cell of the live training, set `changes = {"loss.gamma": 0.0, "loss.alpha": 0.75}` through
 # `override(cfg, changes)`, and train again with the same seed. Which loss falls first, and which detections come first?
 # Then try gamma 5. What do you see in the first fifty steps, and why? (`paperlib table focal_loss/1b` runs the whole table.)
 #
@@ -1211,7 +1253,7 @@ check("bias", my_bias, lambda prior: float(torch.tensor(prior, dtype=torch.float
 # the start is small, and the first objects appear late.
 # </details>
 #
-# **5. Investigate.** In the section on the clip, train the same seed without a clip, and two other seeds with it. Which classes stay below 0.02? How
+# **6. Investigate.** In the section on the clip, train the same seed without a clip, and two other seeds with it. Which classes stay below 0.02? How
 # rare are they?
 #
 # <details><summary>What to look for</summary>

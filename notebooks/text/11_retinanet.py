@@ -920,7 +920,40 @@ check("anchor level", my_level, level_spec, [(side, (2, 3, 4, 5, 6), 2.0) for si
 # ```
 # </details>
 #
-# **4. Investigate.** In the live training, replace `"1 anchor"` by `{"pyramid.levels": [5], "anchors.levels": [5]}` and then by
+# **4. Find the fault.** The class loss of an image: the sum over all anchors with label 1 or 0, divided by the number of positives, and by 1 where there is
+# none. With the function below the learning rate had to be a thousand times larger, and crowded pictures counted most. Mend it.
+#
+# ```python
+# def total_faulty(loss, label):
+#     return float(loss.mean())
+# ```
+
+# %% tags=["exercise"]
+def my_total(loss, label):
+    ...
+
+
+# %%
+some = torch.tensor([2.0, 1.0, 0.5, 0.25, 0.125])
+
+
+def total_spec(loss, label):
+    return float(loss[label >= 0].sum() / (label == 1).sum().clamp(min=1))
+
+
+check("normaliser", my_total, total_spec, [(some, torch.tensor(labels)) for labels in ([1, 0, 0, 0, -1], [1, 1, -1, 0, 0], [0, 0, 0, 0, -1])])
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# def my_total(loss, label):
+#     positives = int((label == 1).sum())
+#     return float(loss[label != -1].sum()) / max(positives, 1)
+# ```
+# </details>
+#
+# **5. Investigate.** In the live training, replace `"1 anchor"` by `{"pyramid.levels": [5], "anchors.levels": [5]}` and then by
 # `{"head.class_agnostic": False}`. Which part of the loss changes, and which objects are lost first? (`paperlib table focal_loss/1b`
 # runs these rows in full.)
 #

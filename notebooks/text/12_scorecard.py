@@ -477,7 +477,46 @@ check("equal", my_equal, lambda low, high, margin: intervals.verdict(intervals.D
 # ```
 # </details>
 #
-# **4. Investigate.** Choose an unresolved trend from the table above. From its interval and $n$, work out its standard error,
+# **4. Find the fault.** Benjamini and Hochberg: sort the $m$ values of p; the largest $k$ with $p_{(k)} \le q\,k / m$ says how many claims count as
+# decided. The function below returns too few now and then. Mend it.
+#
+# ```python
+# def decided_faulty(p, q):
+#     decided = 0
+#     for k, value in enumerate(sorted(p), 1):
+#         if value > q * k / len(p):
+#             break
+#         decided = k
+#     return decided
+# ```
+
+# %% tags=["exercise"]
+def my_decided(p, q):
+    ...
+
+
+# %%
+def decided_spec(p, q):
+    return int((stats.false_discovery_control(p) <= q).sum())
+
+
+cases = [([0.001, 0.03, 0.036, 0.2], 0.05), ([0.01, 0.045, 0.3, 0.6, 0.9], 0.05), ([0.02, 0.025, 0.03, 0.9], 0.05), ([0.2, 0.5], 0.05), ([0.01], 0.05)]
+check("many claims", my_decided, decided_spec, cases)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# def my_decided(p, q):
+#     decided = 0
+#     for k, value in enumerate(sorted(p), 1):
+#         if value <= q * k / len(p):
+#             decided = k
+#     return decided
+# ```
+# </details>
+#
+# **5. Investigate.** Choose an unresolved trend from the table above. From its interval and $n$, work out its standard error,
 # and from that how many pairs would settle it if the mean stayed what it is. Then look at its minutes: is it worth it?
 # `paperlib table ID --seeds N` runs the missing seeds only.
 #

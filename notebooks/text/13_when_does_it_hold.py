@@ -367,7 +367,7 @@ show_curve("objects", "Read it with the width of the intervals.",
 # value can differ by more than the two values do. These dials do not show that more background makes the focal loss gain more. They do not show the
 # opposite either.
 
-# %% [markdown]
+# %% [markdown] tags=["further"]
 # ### Anchors for each object and focal loss
 #
 # The same question without other pictures. Anchors that are small for their stride overlap less, so fewer of them are
@@ -406,7 +406,7 @@ predict("At which size for their stride do anchors make the gain of focal loss l
 # %%
 show_curve("anchors", "The tables of notebooks 10 and 11 use the sparsest: this curve says what that choice does.")
 
-# %% [markdown]
+# %% [markdown] tags=["further"]
 # ### Rounded products and focal loss
 #
 # Training multiplies billions of numbers, and new chips multiply faster when each is rounded to eight significant bits (the
@@ -534,7 +534,7 @@ show_curve("dense", "Look at the left panel, too: it is drawn beside the same ma
 # pyramid pays *because* sizes range, these dials do not show: it pays where they hardly do as well. (Hardly: see the second column of the
 # table above; things turn, hide behind each other and leave the picture.)
 
-# %% [markdown]
+# %% [markdown] tags=["further"]
 # ### Stuff and the top-down path
 #
 # On a plain world a fine map can tell thing from no-thing by itself, and the way down has nothing to bring. Prints make that
@@ -588,7 +588,7 @@ in_recall("context", SIZES)
 # do not, it adds nothing that could be seen, though no more are found without it. That is what we would see if the way down carried
 # context to the small things, and a world without context had no use for it. The large things tend to pay in either world, and AP, which counts every size, hides the trade.
 
-# %% [markdown]
+# %% [markdown] tags=["further"]
 # ### The schedule and the top-down path
 #
 # On the drawn set a proposal network without the top-down path finds *more* than one with it (notebook 08), against the
@@ -611,7 +611,7 @@ if last["n"]:
           "The interval lies above 0: slow learning explains it, the order turns round." if low > 0 else
           "The interval includes 0: whether slow learning alone explains it is not settled.")
 
-# %% [markdown]
+# %% [markdown] tags=["further"]
 # ### Dense anchors and the pyramid
 #
 # Another claim that our table contradicts: all sizes of anchors on $P_2$ alone find more than one size on each level. Look at
@@ -660,7 +660,7 @@ predict("On images of which size does the top-down path do better: 1 (as they ar
 # %%
 show_curve("view", "Better is not yet good: look at where the interval lies.")
 
-# %% [markdown]
+# %% [markdown] tags=["further"]
 # ### Iconic views and pre-training
 #
 # Trunks are pre-trained on iconic pictures: one thing, large and in the middle. R-CNN's bet was that this carries over to

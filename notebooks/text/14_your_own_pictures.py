@@ -333,9 +333,9 @@ draw.show(fig, "A new drawn scene with the boxes and names that the second detec
 # %% [markdown]
 # To hand the detector on: the file of weights holds its configuration, its classes and its size, so `paperlib detect` needs nothing else.
 #
-# ## Exercise
+# ## Exercises
 #
-# **Implement** what every converter does: a line of YOLO's text format holds class (from 0), centre x, centre y, width and height,
+# **1. Implement** what every converter does: a line of YOLO's text format holds class (from 0), centre x, centre y, width and height,
 # as shares of the picture's sides. Turn the four numbers into COCO's box (x, y, width, height) in pixels.
 
 # %% tags=["exercise"]
@@ -361,7 +361,74 @@ check("from YOLO to COCO", my_box, box_spec, [([0.5, 0.5, 1, 1], 640, 480), ([0.
 # ```
 # </details>
 #
-# **Investigate.** Leave one kind of object unlabelled in the training pictures and train again. Which line of the table of mistakes
+# **2. Find the fault.** Boxes that stick out of the picture are cut to it. `box` is (x, y, width, height) in pixels. The function below leaves some boxes outside, and
+# the check of section 3 refuses them. Mend it.
+#
+# ```python
+# def clipped_faulty(box, width, height):
+#     x, y, w, h = box
+#     return [max(x, 0), max(y, 0), min(w, width), min(h, height)]
+# ```
+
+# %% tags=["exercise"]
+def my_clipped(box, width, height):
+    ...
+
+
+# %%
+def clipped_spec(box, width, height):
+    x, y, w, h = box
+    left, right = np.clip([x, x + w], 0, width).tolist()
+    top, bottom = np.clip([y, y + h], 0, height).tolist()
+    return [left, top, right - left, bottom - top]
+
+
+check("cut to the picture", my_clipped, clipped_spec, [([10, 10, 20, 20], 100, 50), ([-5, 40, 20, 20], 100, 50), ([90, 0, 30, 60], 100, 50)])
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# def my_clipped(box, width, height):
+#     x, y, w, h = box
+#     left, top = max(x, 0), max(y, 0)
+#     right, bottom = min(x + w, width), min(y + h, height)
+#     return [left, top, right - left, bottom - top]
+# ```
+# </details>
+#
+# **3. Choose a threshold.** Your detector shall count apples, and nine of ten boxes should be right. Given scores and whether each box was a hit, return the lowest
+# score at which, with all boxes that are at least as sure, the wanted precision is reached. (Some score always reaches it here.)
+
+# %% tags=["exercise"]
+def my_threshold(scores, hits, precision):
+    ...
+
+
+# %%
+def threshold_spec(scores, hits, precision):
+    order = np.argsort(scores)[::-1]
+    share = np.cumsum(np.array(hits)[order]) / np.arange(1, len(hits) + 1)
+    return float(np.array(scores)[order][share >= precision].min())
+
+
+check("threshold", my_threshold, threshold_spec, [([0.9, 0.8, 0.7, 0.6], [1, 1, 0, 1], 0.75), ([0.2, 0.9, 0.5], [0, 1, 1], 0.9), ([0.9, 0.8, 0.3, 0.2], [1, 0, 1, 1], 0.7)])
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# def my_threshold(scores, hits, precision):
+#     lowest = 1.0
+#     for score in scores:
+#         kept = [hit for hit, other in zip(hits, scores) if other >= score]
+#         if sum(kept) / len(kept) >= precision:
+#             lowest = min(lowest, score)
+#     return lowest
+# ```
+# </details>
+#
+# **4. Investigate.** Leave one kind of object unlabelled in the training pictures and train again. Which line of the table of mistakes
 # grows? Then set `SIZE` to 64 and to 256: what does the doctor say, and does the score agree with it?
 
 # %% [markdown]

@@ -8,9 +8,10 @@ import os
 import re
 from pathlib import Path
 
-from paperlib.course import export_files, readme_sections, site_pages, twins
+from paperlib.course import export_files, readme_sections, twins
 from paperlib.course.lint import lint
 from paperlib.course.run import Outcome, nbval, papermill, report, run_all
+from paperlib.course.site import site_pages
 from paperlib.course.skeleton import skeleton
 from paperlib.paths import REPOSITORY
 

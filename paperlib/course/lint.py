@@ -92,7 +92,7 @@ def _static(notebook: NotebookNode) -> list[str]:
     sources = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
     faults = []
     for i, source in enumerate(sources):
-        if re.search(r"\bexplore\(", source) and "show(" not in "\n".join(sources[i:i + 2]):
+        if re.search(r"\b(explore|drag)\(", source) and "show(" not in "\n".join(sources[i:i + 2]):
             faults.append(f"code cell {i + 1}: a live widget without a static figure beside it; "
                           "show widgets.frames(...)")
     return faults

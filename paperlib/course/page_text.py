@@ -37,6 +37,11 @@ class Renderer(IPythonRenderer):
         return convert(f"\\begin{{{name}}}{body}\\end{{{name}}}", display="block")
 
 
+def inline_formula(tex: str) -> str:
+    """A formula in TeX as MathML."""
+    return convert(tex)
+
+
 def plain(words: str) -> str:
     """The words of a heading without marks of Markdown, formulas or elements of HTML."""
     return re.sub(r"<[^>]*>|[*`$\\{}]", "", words).strip()

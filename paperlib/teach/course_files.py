@@ -98,7 +98,7 @@ class CourseFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 def names() -> list[str]:
     """The notebooks that have notes."""
-    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+    return sorted(path.stem for path in FOLDER.glob("[0-9]*.toml"))
 
 
 @cache

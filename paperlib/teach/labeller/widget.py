@@ -11,6 +11,7 @@ from PIL import Image
 from torch import nn
 
 from paperlib.report.detecting import detect_files
+from paperlib.teach.boxes.front import script, styles
 from paperlib.teach.labeller.labelling import Labelling
 
 LARGEST = 1400  # px of the longer side that is sent to the browser
@@ -19,8 +20,8 @@ LARGEST = 1400  # px of the longer side that is sent to the browser
 class Labeller(anywidget.AnyWidget):
     """Shows a `Labelling`; what is drawn goes into it, and so into its file."""
 
-    _esm = Path(__file__).with_name("labeller.js")
-    _css = Path(__file__).with_name("labeller.css")
+    _esm = script(Path(__file__).with_name("labeller.js"))
+    _css = styles(Path(__file__).with_name("labeller.css"))
     picture = traitlets.Unicode().tag(sync=True)     # data URL
     size = traitlets.List([1, 1]).tag(sync=True)     # width, height px of the whole picture
     boxes = traitlets.List().tag(sync=True)          # [x, y, width, height, label]

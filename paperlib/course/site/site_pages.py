@@ -3,15 +3,19 @@ import re
 import shutil
 from pathlib import Path
 
-from paperlib.course import page_text, twins
+from paperlib.claims.page.scorecard import MEANINGS, SIGNS
+from paperlib.claims.tally import VERDICTS
+from paperlib.course import main_path, page_text, twins
 from paperlib.course.export_files import decks
 from paperlib.course.page_text import render, with_alt
+from paperlib.course.site import elsewhere, glossary, lecture, papers, search
 from paperlib.paths import DATA
 from paperlib.teach import course_files
 
 TEXTS = {  # of data/, each a page: {file: (page, title)}
     "course/guide": "Teach with it: the lecturer's guide",
     "course/self_learners": "Learn alone: a plan",
+    "course/since_2017": "Since 2017: what became of these ideas",
     "claims/PROTOCOL": "How to read and how to attack these verdicts",
     "claims/RULES": "How a claim is judged: the rules",
     "claims/readings/changed_verdicts": "Second reading: which verdicts changed, and why",
@@ -23,28 +27,35 @@ TEXTS = {  # of data/, each a page: {file: (page, title)}
 def site(names: list[str], folder: Path, executed: Path, out: Path) -> Path:
     """Render notebooks, executed ones where there are, and all texts to HTML; the path of the front page."""
     out.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(page_text.PAGES / "site.css", out / "site.css")
+    for file in ("site.css", "search.js"):
+        shutil.copyfile(page_text.PAGES / file, out / file)
     page_text.copy_font(out)
     pictures = sorted(folder.glob("*.png"))
     for picture in pictures:
         shutil.copyfile(picture, out / picture.name)
     titles = {name: twins.title(name, folder) for name in names}
-    exporter = page_text.PageExporter()
+    exporter, place = page_text.PageExporter(), elsewhere.repository()
     for i, name in enumerate(names):
         path = executed / f"{name}.ipynb"
         if not path.exists():
             path = folder / f"{name}.ipynb"
         facts = {"name": titles[name], "sections": sections(name, folder),
-                 "neighbours": _neighbours(names, titles, i)}
+                 "neighbours": _neighbours(names, titles, i), "colab": elsewhere.colab(name, place)}
         notebook = with_alt(twins.clean(twins.read(path)))
         page, _ = exporter.from_notebook_node(notebook, {"metadata": facts})
-        (out / f"{name}.html").write_text(page, encoding="utf-8")
+        (out / f"{name}.html").write_text(main_path.folded(glossary.linked(page)), encoding="utf-8")
     for file, title in TEXTS.items():
         _text(file, title, out)
     decked = [name for name in names if name in course_files.names()]
     decks(decked, folder, out)
+    lines = judged_claims()
+    papers.write(lines, titles, out)
+    (out / glossary.PAGE).write_text(glossary.page(names), encoding="utf-8")
+    (out / lecture.PAGE).write_text(lecture.page(), encoding="utf-8")
+    (out / "search.html").write_text(render("search.html.j2"), encoding="utf-8")
     front = out / "index.html"
-    front.write_text(_front(titles, decked, folder, pictures), encoding="utf-8")
+    front.write_text(_front(titles, decked, folder, pictures, verdict_bar(lines)), encoding="utf-8")
+    search.write(out)
     return front
 
 
@@ -70,7 +81,8 @@ def _neighbours(names: list[str], titles: dict[str, str], i: int) -> list[tuple[
     return linked
 
 
-def _front(titles: dict[str, str], decked: list[str], folder: Path, pictures: list[Path]) -> str:
+def _front(titles: dict[str, str], decked: list[str], folder: Path, pictures: list[Path],
+           bar: list[dict]) -> str:
     """The front page: what this is, a scene with detections, the verdicts, the notebooks."""
     entries = []
     for name, title in titles.items():
@@ -78,20 +90,23 @@ def _front(titles: dict[str, str], decked: list[str], folder: Path, pictures: li
         entries.append({"name": name, "title": title, "minutes": minutes, "slides": name in decked,
                         "reading": twins.reading_minutes(name, folder)})
     texts = [(_page(file), title) for file, title in TEXTS.items()]
-    return render("front.html.j2", entries=entries, texts=texts, bar=verdict_bar(),
+    return render("front.html.j2", entries=entries, texts=texts, bar=bar,
                   pictures={picture.stem for picture in pictures})
 
 
-def verdict_bar() -> list[dict]:
+def judged_claims() -> list:
+    """What became of every claim at the mini budget."""
+    from paperlib.claims.kept import judged  # imported here: judging anew takes seconds
+
+    return judged("mini")
+
+
+def verdict_bar(lines: list) -> list[dict]:
     """The verdicts on the claims of the papers that were judged here, most frequent first.
 
     Each is {verdict, number, share}, the share in percent of all that were judged.
     """
-    from paperlib.claims.kept import judged  # imported here: judging anew takes seconds
-    from paperlib.claims.page.scorecard import MEANINGS, SIGNS
-    from paperlib.claims.tally import VERDICTS
-
-    given = [line.verdict for line in judged("mini") if line.verdict not in ("external", "not run")]
+    given = [line.verdict for line in lines if line.verdict not in ("external", "not run")]
     bar = []
     for verdict in VERDICTS:
         number = given.count(verdict)

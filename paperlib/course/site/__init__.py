@@ -1,0 +1,1 @@
+"""The course as a site: its pages, glossary, pages of papers, and search."""
