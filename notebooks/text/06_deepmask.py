@@ -108,7 +108,7 @@ side = (target["boxes"][:, 2:] - target["boxes"][:, :2]).amax(1)
 chief = int(side.argmax())  # the largest object
 (right,) = right_windows(target["boxes"][chief:chief + 1], window)
 width = right[2] - right[0]
-beside_it, too_wide = right + 0.3 * width * torch.tensor([1, 0.4, 1, 0.4]), right + width / 2 * torch.tensor([-1, -1, 1, 1])
+beside_it, too_wide = right + 0.2 * width * torch.tensor([1, 0.4, 1, 0.4]), right + width / 2 * torch.tensor([-1, -1, 1, 1])
 corner = torch.tensor([2.0, 2, 26, 26])
 four = torch.stack([right, beside_it, too_wide, corner])
 mean = torch.tensor([0.485, 0.456, 0.406])[:, None, None]  # what is beyond an image, for the network: the mean colour
@@ -213,6 +213,7 @@ def why(one):
     (dx, dy), o = off[n].tolist(), float(octaves[n])
     ok = ["yes" if passed else "no" for passed in (max(abs(dx), abs(dy)) <= rule.shift, abs(o) <= rule.octaves)]
     name = val.classes[target["labels"][n] - 1]
+    dx, dy, o = (round(number, 2) + 0.0 for number in (dx, dy, o))  # no -0.00
     return int(value), (f"nearest: {name}\nmiddle off by {dx:+.2f}, {dy:+.2f} (limit {rule.shift:.2f}): {ok[0]}\n"
                         f"size off by {o:+.2f} octaves (limit {rule.octaves:.2f}): {ok[1]}")
 
