@@ -155,7 +155,7 @@ draw.show(fig, f"A scene with four windows, and each window cut out. A holds the
 # | $o = \log_2 \frac{\text{longer side}}{a\,w}$ | `octaves` | how much too large the object is; 0 is right, 1 is twice | at most 1/4 for a positive |
 #
 # A window is **positive** (1) if some object passes both limits. It is **negative** (0) if no object is near: none with its middle
-# within $0.3\,w$ *and* its size within 2.5 octaves. What lies between (-1) takes no part, since nobody could say what it should answer.
+# within $0.3\,w$ *and* its size within two and a half octaves. What lies between (-1) takes no part, since nobody could say what it should answer.
 
 # %% tags=["derive"]
 def label_slow(one, objects):
