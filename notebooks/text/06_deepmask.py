@@ -92,13 +92,14 @@ window, rule = cfg.window, cfg.centred
 
 # %%
 def unclear(i):
-    """How far the largest of two to six objects is from the image's middle and from a middling size, px."""
+    """How far the largest of three to six objects is from the image's middle and from a middling size, px."""
     b, size = val.target(i)["boxes"], float(min(val.target(i)["size"]))
-    longer = (b[:, 2:] - b[:, :2]).amax(1) if len(b) else torch.zeros(1)
-    if not 2 <= len(b) <= 6 or longer.min() < 0.07 * size:
+    sides = b[:, 2:] - b[:, :2]
+    if not 3 <= len(b) <= 6 or sides.amax(1).min() < 0.07 * size:
         return 9 * size
-    big = b[longer.argmax()]
-    return float(((big[:2] + big[2:]) / 2 - size / 2).norm() + (longer.max() - 0.4 * size).abs())
+    big = sides.amax(1).argmax()
+    thin = val.target(i)["area"][big] < 0.45 * sides[big].prod()
+    return float(((b[big, :2] + b[big, 2:]) / 2 - size / 2).norm() + (sides.max() - 0.4 * size).abs() + 9 * size * thin)
 
 
 scenes = sorted(range(len(val)), key=unclear)[:4]
@@ -378,7 +379,7 @@ def gap(net, picture):
     dense = net.dense(normalised(net.trunk, picture[None])[0])
     apart = 3 * window.size // 4
     inner = ((dense.windows[:, :2] >= apart - window.size / 2) & (dense.windows[:, 2:] <= picture.shape[-1] - apart + window.size / 2)).all(1)
-    some = inner.nonzero().squeeze(1)[::5]
+    some = inner.nonzero().squeeze(1)[::7]
     only = Patches(dense.windows[some], torch.zeros(len(some), dtype=torch.int64), torch.zeros(0, dtype=torch.int64))
     _, vectors, scores = net.on_windows(net.pictures(picture[None], [only]))
     return (dense.vectors[some], vectors.flatten(1)), (dense.scores[some], scores.flatten())
@@ -400,7 +401,7 @@ apart = {}
 with torch.no_grad():
     for padding in ("zeros", "reflect", "replicate"):
         row = {}
-        for context in (0, 4, 8, 20):
+        for context in (0, 4, 12):
             (dense_, patch_), _ = gap(deepmask(padding=padding, **{"window.context": context, "window.scales": [0.0]}), image.to(device))
             row[f"context {context} px"] = float((dense_ - patch_).pow(2).mean().sqrt() / dense_.std())
         apart[padding] = row
@@ -476,7 +477,8 @@ draw.show(fig, f"Both losses over the training steps, from that of not knowing d
 # ## The dense map of scores
 #
 # At test time the image is resized to each scale, and every cell of its map is a window. Window $i$ has its middle at $stride \cdot i / scale$ px of the
-# image. Turn the scale and watch which object lights up. The brightest window of that scale is drawn, with its mask.
+# image. Turn the scale and watch which object lights up. The brightest window of that scale is drawn, with its mask. The map shows logits: dark is a
+# probability of one half, bright is sure.
 
 # %%
 def dense_of(net, picture):
@@ -486,23 +488,24 @@ def dense_of(net, picture):
 
 dense = dense_of(stored, image)
 h, w = image.shape[-2:]
+highest = float(dense.scores.max())  # logits are drawn, as probabilities are near 1 for many windows
 
 
 def draw_scores(ax, scale=0):
     """The map of scores at one scale (its place in the list of scales), its best window and that window's mask."""
     octaves, of_scale = window.scales[scale], (dense.scale == scale).nonzero().squeeze(1).cpu()
     laid = grid((h, w), octaves, window)
-    shown = dense.scores[of_scale].sigmoid().cpu().view(laid.shape)
+    shown = dense.scores[of_scale].cpu().view(laid.shape)
     step = window.stride / 2**octaves  # px of the image between windows
     ax.imshow(draw.as_rgb(image), extent=(0, w, h, 0))
-    ax.imshow(shown, extent=(-step / 2, step * (laid.shape[1] - 0.5), step * (laid.shape[0] - 0.5), -step / 2), alpha=0.6, vmin=0, vmax=1, cmap="magma")
+    ax.imshow(shown, extent=(-step / 2, step * (laid.shape[1] - 0.5), step * (laid.shape[0] - 0.5), -step / 2), alpha=0.6, vmin=0, vmax=highest, cmap="magma")
     best = of_scale[int(shown.argmax())]
     mask = paste(stored.masks(dense, best[None]).cpu(), dense.windows[best][None].cpu(), (h, w), cfg.propose.threshold)[0]
     if mask.any():
         ax.contour(np.arange(w) + 0.5, np.arange(h) + 0.5, mask, levels=[0.5], colors="white", linewidths=1.5)
     draw.boxes_on(ax, None, [dense.windows[best].tolist()], colors=draw.PALETTE["sky"], text=False)
-    ax.text(2, 126, f"image x {2**octaves:.2f}, windows of {window.size / 2**octaves:.0f} px; best score {float(shown.max()):.2f}", fontsize=7,
-            color="white", bbox={"facecolor": "black", "alpha": 0.7, "pad": 1, "linewidth": 0})
+    ax.text(2, h - 2, f"windows of {window.size / 2**octaves:.0f} px\nbest logit {float(shown.max()):.1f}", fontsize=7, color="white",
+            bbox={"facecolor": "black", "alpha": 0.7, "pad": 1, "linewidth": 0})
     ax.set(xlim=(0, w), ylim=(h, 0))
     ax.axis("off")
 
@@ -511,10 +514,10 @@ explore(draw_scores, "The scores of all windows at one scale over the image, bri
         scale={f"{octaves:+.1f} octaves": n for n, octaves in enumerate(window.scales)})
 
 # %%
-fig = frames(draw_scores, [{"scale": n} for n in range(len(window.scales))], columns=4, size=(2.5, 2.7))
-best_at = [float(dense.scores[dense.scale == n].max().sigmoid()) for n in range(len(window.scales))]
-draw.show(fig, f"{len(window.scales)} panels: the scores at each scale. Shrunk images light up on the large object, enlarged ones on the small. Best scores: "
-          + ", ".join(f"{o:+.1f}: {b:.2f}" for o, b in zip(window.scales, best_at)) + ".")
+fig = frames(draw_scores, [{"scale": n} for n in range(len(window.scales))], columns=4, size=(2.4, 2.7))
+best_at = [float(dense.scores[dense.scale == n].max()) for n in range(len(window.scales))]
+draw.show(fig, f"{len(window.scales)} panels: the scores at each scale. Shrunk images light up on the large object, enlarged ones on the small. Highest logits: "
+          + ", ".join(f"{o:+.1f}: {b:.1f}" for o, b in zip(window.scales, best_at)) + ".")
 
 # %% [markdown]
 # ## From windows to masks of the image

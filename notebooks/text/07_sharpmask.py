@@ -88,13 +88,14 @@ train_set = load(recipe.data, recipe.train, limit=recipe.train_images)
 
 # %%
 def unclear(i):
-    """How far the largest of two to six objects is from the image's middle and from a middling size, px."""
+    """How far the largest of three to six objects is from the image's middle and from a middling size, px."""
     b, size = val.target(i)["boxes"], float(min(val.target(i)["size"]))
-    longer = (b[:, 2:] - b[:, :2]).amax(1) if len(b) else torch.zeros(1)
-    if not 2 <= len(b) <= 6 or longer.min() < 0.07 * size:
+    sides = b[:, 2:] - b[:, :2]
+    if not 3 <= len(b) <= 6 or sides.amax(1).min() < 0.07 * size:
         return 9 * size
-    big = b[longer.argmax()]
-    return float(((big[:2] + big[2:]) / 2 - size / 2).norm() + (longer.max() - 0.4 * size).abs())
+    big = sides.amax(1).argmax()
+    thin = val.target(i)["area"][big] < 0.45 * sides[big].prod()
+    return float(((b[big, :2] + b[big, 2:]) / 2 - size / 2).norm() + (sides.max() - 0.4 * size).abs() + 9 * size * thin)
 
 
 scenes = sorted(range(len(val)), key=unclear)[:6]
