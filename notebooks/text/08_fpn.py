@@ -30,7 +30,7 @@ if "google.colab" in sys.modules:  # fetch the course and what Colab lacks; leav
 # %% [markdown]
 # ## After this you can
 #
-# - draw the four ways to look for objects of every size, and say what each one pays;
+# - draw the four ways to look for objects of every size, and say what each one costs;
 # - write the top-down pathway in ten lines and take it apart again, because it is linear;
 # - count the anchors of any pyramid, and send any region to the level it belongs to;
 # - measure how much a map "knows" and how far it sees, and use both to explain the paper's ablations;
@@ -259,9 +259,9 @@ draw.show(fig, f"Read rightly at levels 2 to 5. Classes: trunk {by_level(strengt
 
 # %% [markdown]
 # This is the gap that the paper speaks of (its Section 1). The trunk's finest map is sharp and knows little; its coarsest
-# knows most, but one cell of it covers 32 × 32 pixels, more than many objects. The pyramid's maps know about as much at
-# every level. Mind the panel on the right: the question of a proposal network, *object or not*, is easier than the question of
-# a detector, *which class*, and raw maps answer it about as well as the pyramid's. What does each way cost?
+# knows most, but one cell of it covers 32 × 32 pixels, more than many objects. The pyramid's maps know about as much at every
+# level. Look at the panel on the right: the question of a proposal network, *object or not*, is easier than the question of a
+# detector, *which class*, and raw maps answer it about as well as the pyramid's. What does each way cost?
 
 # %%
 from torch.utils.flop_counter import FlopCounterMode
@@ -397,9 +397,9 @@ for l, x in contributions.items():
     print(f"C{l} carries {float(x.square().mean()) / total:5.1%} of the energy (mean square) of P2")
 
 # %% [markdown]
-# The assertion says it: nothing is lost and nothing is mixed that cannot be separated again. The pictures of those parts
-# are worth a look. The widget switches the two paths of the *trained* pyramid off, without training it
-# anew. Bright cells have features unlike those of the rest of the map; each map has its own scale.
+# The assertion confirms it: nothing is lost, and nothing is mixed that cannot be separated again. The pictures of those
+# parts are worth a look. The widget switches the two paths of the *trained* pyramid off, without training it anew.
+# Bright cells have features unlike those of the rest of the map; each map has its own scale.
 
 # %%
 def switched(lateral, top_down):
@@ -751,8 +751,8 @@ draw.show(fig, "Left: the four losses fall. Right: recall at IoU one half agains
 # suspects, a schedule that is too short for the way down and anchors that are too sparse for one size a level, are tried in
 # [notebook 13](13_when_does_it_hold.ipynb).
 #
-# And the maps, as the three pyramids use them once they were *trained* with a path missing: the score of the best anchor at each
-# place. Compare with the row above in which a path was cut after training. The head is the same for all levels, so one colour scale serves all.
+# And here are the maps of the three pyramids, two of which were *trained* with a path missing: the score of the best anchor at each place.
+# Compare with the row above in which a path was cut after training. The head is the same for all levels, so one colour scale serves all.
 
 # %%
 @torch.no_grad()
@@ -778,8 +778,8 @@ draw.show(fig, "Objectness of P2 to P6 for three trained pyramids, beside the sc
 # ## The paper's tables beside ours
 #
 # Table 1 asks for proposals, Table 2 for detection by Fast R-CNN on one fixed set of proposals, Table 3 for detection by the whole
-# of Faster R-CNN. The levels cannot be compared (other images, another trunk); the **deltas** to the first row can. Each of ours is
-# paired: same seed, same order of images.
+# of Faster R-CNN. The absolute numbers cannot be compared (other images, another trunk); the **deltas** to the first row can. Each
+# of ours is paired: same seed, same order of images.
 
 # %%
 predict("Table 1: how many points of AR at 1000 proposals does the paper's pyramid gain over C4?", "gain")
@@ -859,10 +859,10 @@ draw.show(fig, "Gains over C4 in the paper and here. " + ". ".join(told))
 # ### Why the top-down path and the levels do not pay here
 #
 # Two of the paper's strongest sentences fail in this table: without the top-down path nothing is lost, and all anchors on $P_2$ find
-# *more* than one size a level. Two measurements above name suspects. A head on our raw maps sees four or five sides of its anchor,
-# on ResNet-50 two. And our anchors, so small for their stride, lie thinly: with all sizes on $P_2$ there are nearly four times as many.
-# Enlarge the images twice, and the anchors with them, and both change at once: the same trunk sees half as much of an object, and anchors
-# lie twice as densely on it. Half the steps of the table, the same scenes:
+# *more* than one size a level. Two measurements above name suspects. A head on our raw maps sees four or five sides of its anchor, on
+# ResNet-50 two. And our anchors, so small for their stride, lie thinly: with all sizes on $P_2$ there are nearly four times as many. Make
+# the images twice as large, and the anchors with them, and both change at once: the same trunk sees half as much of an object, and
+# anchors lie twice as densely on it. Here with half the steps of the table, on the same scenes:
 
 # %%
 from paperlib.tables.dials import dials
@@ -968,10 +968,10 @@ draw.show(fig, "P2 to P6, quiet channels and directions: " + "; ".join(
     + f". Right, AP of the detector of Table 2 without and with units: {told}.")
 
 # %% [markdown]
-# Units do fall silent, and fewer at the lower rate. (In the linear pyramid a channel below zero is no trouble, it still speaks.) But the cost in AP
-# is no smaller there, which speaks against the suspect. What the two rates have in common is the second count: on the fine levels rectified
-# maps vary in about half as many directions as linear ones. That is a trace and no proof, as the counts are of proposal networks
-# and the AP of detectors. Our pyramid has 64 channels and the paper's 256; whether a wider one could spare that half has not been tried.
+# Units do fall silent, and fewer at the lower rate. (In the linear pyramid a channel below zero does no harm: its values are still passed on.) But
+# the cost in AP is no smaller there, which speaks against the suspect. What the two rates have in common is the second count: on the fine levels
+# rectified maps vary in about half as many directions as linear ones. That is a hint and no proof, as the counts are of proposal networks and the
+# AP of detectors. Our pyramid has 64 channels and the paper's 256; whether a wider one could spare that half has not been tried.
 
 # %%
 beside("fpn/3", "Table 3: Faster R-CNN, AP")
@@ -987,9 +987,9 @@ draw.show(fig, "AP over the first row in the paper and here, all, small and larg
                + ". Table 3, " + ". ".join(told["fpn/3"]) + ".")
 
 # %% [markdown]
-# Read the middle column first. What a pyramid is *for*, small objects, comes out as in the paper in both tables, on fixed proposals by
-# the paper's own margin. The left column differs because of the right one: on the same proposals our pyramid does nothing for large
-# objects, and with its own it loses many of them.
+# Read the middle column first. What a pyramid is *for*, small objects, comes out as in the paper in both tables, and on fixed
+# proposals by the paper's own margin. The left column differs because of the right one: on the same proposals our pyramid does nothing
+# for large objects, and with its own it loses many of them.
 
 # %% [markdown] tags=["further"]
 # ### Why the single map does well in Table 3
@@ -1104,10 +1104,10 @@ as_printed("fpn/6", "Table 6, as printed: segment proposals; AR of 1000 segments
 # **One row, two verdicts?** A row can *hold* in a table above and its claim be *contradicted* here. The table asks only one thing: does the
 # row lie on the paper's side of the *first* row? The claim asks for the whole sentence, which often names another row, a size or a margin.
 #
-# Read so, more of the paper fails here than its deltas show. The lateral connections cost Fast R-CNN more than the top-down path, not less;
-# pooling from $P_2$ alone is the better one, not marginally worse; one head for all levels beats heads apart, by more than "as accurate"
-# allows. On large objects the pyramid is behind the single maps as well, which the paper's is not. And what $P_2$ alone says of levels
-# and of the number of anchors is one contrast, counted as two claims.
+# Read in this way, more of the paper fails here than its deltas show. The lateral connections cost Fast R-CNN more than the top-down path,
+# not less; pooling from $P_2$ alone is the better one, not marginally worse; one head for all levels beats heads apart, by more than "as
+# accurate" allows. On large objects the pyramid is behind the single maps as well, which the paper's is not. And the row of $P_2$ alone is
+# one contrast that counts as two claims, one on levels and one on the number of anchors.
 
 # %%
 from paperlib.claims import verdicts
