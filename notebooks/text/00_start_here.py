@@ -4,7 +4,7 @@
 # Seven papers, from R-CNN to RetinaNet, on one small package, `paperlib`. In this notebook you see the whole course at
 # once: the map of the papers, one image on its way through a detector, and how to read our numbers beside theirs.
 #
-# <!-- minutes -->reading: about 5 min; CPU: 1 min on 2 CPU cores; older CPU: 0.5 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
+# <!-- minutes -->reading: about 5 min; CPU: 0.5 min on 2 CPU cores; older CPU: 0.5 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
 # No download and no GPU are needed. The images are drawn by the course itself.
 #
 # ![One drawn scene four times: the image; the likely anchors of RetinaNet, in heaps around the objects; the detections that are left, with
