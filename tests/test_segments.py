@@ -144,6 +144,8 @@ def test_scored_by_boxes_and_segments(blocks):
     metrics = evaluate(net, blocks, CPU, results=results)
     assert metrics == pytest.approx(segment_recall(blocks, results), nan_ok=True)
     assert {"box AR10", "box AR100", "box AUC", "seg AR10", "seg AR1000", "seg AUCs", "seg AUC"} <= metrics.keys()
+    asked = model(**{"window.scales": [0.0], "propose.bound": True}).eval()
+    assert {"bound AR", "bound ARs", "bound ARm", "bound ARl"} == evaluate(asked, blocks, CPU).keys() - metrics.keys()
     assert headline(metrics) == ("seg AR100", metrics["seg AR100"])
 
 

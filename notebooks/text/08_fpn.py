@@ -73,12 +73,14 @@ smoke = plan.name == "smoke"
 # ## The problem in one picture
 #
 # We need a scene with small and large objects, and a network that has learnt to see. The course has one stored: a
-# RetinaNet that was trained on MiniCOCO. Its trunk gives the maps $C_2$ to $C_5$, its pyramid the maps $P_2$ to $P_5$.
+# Faster R-CNN on a pyramid that was trained on MiniCOCO for twelve epochs. Its trunk gives the maps $C_2$ to $C_5$, its
+# pyramid the maps $P_2$ to $P_5$.
 
 # %%
 train_set = load(recipe.data, recipe.train, limit=recipe.train_images)
 val = load(recipe.data, recipe.test, limit=24 if smoke else 160)
-detector = load_weights(shown_weights(DATA, plan=plan.name, device=device)).to(device)
+weights = shown_weights(DATA, plan=plan.name, device=device, system="faster_rcnn")
+detector = load_weights(weights).to(device)
 LEVELS, POOLED = (2, 3, 4, 5, 6), (2, 3, 4, 5)
 
 
@@ -457,7 +459,7 @@ def receptive(layers):
 
 
 def stages(stem, blocks):
-    """{level: layers up to its end}; a block is two (tiny) or one (ResNet-50) 3x3 layers, the first of a stage strided."""
+    """{level: layers up to its end}; a block is two (tiny, slim) or one (ResNet-50) 3x3 layers, the first of a stage strided."""
     layers, out = list(stem), {}
     for l, count in zip(POOLED, blocks):
         first = 1 if l == 2 and len(stem) > 1 else 2
@@ -466,21 +468,25 @@ def stages(stem, blocks):
     return out
 
 
-tiny, resnet = stages([(3, 2)], (2, 2, 2, 2)), stages([(7, 2), (3, 2)], (3, 4, 6, 3))
+tiny, slim = stages([(3, 2)], (2, 2, 2, 2)), stages([(3, 2), (2, 2)], (2, 2, 4, 4))
+resnet = stages([(7, 2), (3, 2)], (3, 4, 6, 3))
 head = [(3, 1), (3, 1)]  # the pyramid's 3x3 layer and the proposal head's
 
 # %%
-fields = {f"level {l}": [receptive(layers[l]) for layers in (tiny, resnet)] + [receptive(layers[l] + head) / (anchor * 2**l)
-                                                                                for layers, anchor in ((tiny, 2), (resnet, 8))]
-          for l in POOLED}
-columns = pd.MultiIndex.from_product([["the trunk's map, px", "the head without top-down path, anchors"], ["tiny", "ResNet-50"]])
+trunks = {"tiny": (tiny, 2.0), "slim": (slim, detector.proposer.cfg.anchors.size_per_stride), "ResNet-50": (resnet, 8.0)}
+fields = {}
+for l in POOLED:
+    fields[f"level {l}"] = [receptive(layers[l]) for layers, _ in trunks.values()]
+    fields[f"level {l}"] += [receptive(layers[l] + head) / (anchor * 2**l) for layers, anchor in trunks.values()]
+columns = pd.MultiIndex.from_product([["the trunk's map, px", "the head without top-down path, anchors"], list(trunks)])
 draw.table(pd.DataFrame.from_dict(fields, "index", columns=columns), "How far one cell of the trunk sees, and how far a head on it, in "
            "sides of its anchor")
 
 # %% [markdown]
 # The two columns on the right are worth a thought. A head on ResNet-50's raw maps sees about two anchor sides: the object and a
-# little around it. On our raw maps it sees four or five, since our anchors are so small for their stride. So the top-down
-# path has less context to bring here than in the paper; remember it when you read Table 1.
+# little around it. On the raw maps of `tiny` it sees four or five, since its anchors are so small for their stride. So the top-down
+# path has less context to bring there than in the paper; remember it when you read Table 1, which was recorded with `tiny`. The
+# detector of this notebook has the trunk `slim`, which lies between.
 #
 # That is the border; within it, not every pixel counts the same. The gradient of one cell of the network with respect to
 # the image shows what it really listens to. The cell in question is at the middle of the scene; the dashed square is the
@@ -500,12 +506,12 @@ fig, axes = plt.subplots(2, 4, figsize=(9, 4.9))
 for line, name in zip(axes, "CP"):
     for ax, l in zip(line, POOLED):
         ax.imshow(listens(name, l), cmap="cividis", vmin=0, vmax=1, extent=(0, image.shape[3], image.shape[2], 0))
-        half, middle = receptive(tiny[l]) / 2, (image.shape[3] >> (l + 1)) * 2**l  # its first tap is at the cell's corner
+        half, middle = receptive(slim[l]) / 2, (image.shape[3] >> (l + 1)) * 2**l  # its first tap is at the cell's corner
         if name == "C":
             ax.plot(*zip(*[(middle + a * half, middle + b * half) for a, b in ((-1, -1), (1, -1), (1, 1), (-1, 1), (-1, -1))]), "--",
                     color=draw.PALETTE["orange"])
         ax.set(title=f"${name}_{l}$", xlim=(-0.5, image.shape[3] - 0.5), ylim=(image.shape[2] - 0.5, -0.5), xticks=[], yticks=[])
-draw.show(fig, f"What one cell listens to. Upper row, trunk: a spot that grows from {receptive(tiny[2])} px at C2 to the whole image at C5. "
+draw.show(fig, f"What one cell listens to. Upper row, trunk: a spot that grows from {receptive(slim[2])} px at C2 to the whole image at C5. "
                "Lower row, pyramid: at every level a fine centre and a wide surround.")
 
 # %% [markdown]
@@ -663,10 +669,8 @@ draw.show(frames(draw_roi, states, size=(3.1, 2.3), share=True), "Six regions on
 # reads small windows, 5 × 5 cells, and therefore from finer maps:
 
 # %%
-from paperlib.systems.presets.fast_rcnn import tiny as fast_rcnn_tiny
-
 everything = torch.cat(truth)
-for canonical in (224.0, 224.0 * 128 / 800, fast_rcnn_tiny().roi.canonical_size):
+for canonical in (224.0, 224.0 * 128 / 800, detector.cfg.roi.canonical_size):
     chosen = level_of(everything, POOLED, 4, canonical)
     print(f"canonical size {canonical:5.1f} px:", ", ".join(f"P{l} {float((chosen == l).float().mean()):4.0%}" for l in POOLED))
 few = truth[scene]

@@ -34,6 +34,7 @@ from paperlib.systems.contract import DetectionSystem, SystemConfig, image_sizes
 class ProposeConfig:
     keep: int = 1000  # proposals of an image, the best scores (Sec. 3.5: 10, 100 and 1000 are scored)
     threshold: float = 0.2  # probability at which masks are cut (Sec. 3.5)
+    bound: bool = False  # also score the masks of all windows, whatever their scores (Sec. 3.5.1, Table 3.1)
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,7 @@ class DeepMask(nn.Module, DetectionSystem):
 
     def __init__(self, cfg: DeepMaskConfig):
         super().__init__()
+        cfg.window.check()
         self.cfg = cfg
         self.trunk = cut_trunk(cfg.trunk, cfg.level, cfg.padding)
         self.channels = channels_of(self.trunk)
