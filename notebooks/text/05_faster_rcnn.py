@@ -980,7 +980,7 @@ quiz("05_faster_rcnn")
 # The RPN answers them on features that the detector needs anyway, ranks its answers, and thins them out.
 # Sharing the features is worth a training procedure: four steps, or one sum of four losses.
 #
-# **Next:** the pyramid under the RPN, in notebook 08. (06, proposals that are masks, is still to come.)
+# **Next:** proposals that are masks, in notebook 06; or the pyramid under the RPN, in notebook 08.
 #
 # **References.** arXiv 1506.01497v3: anchors (Sec. 3.1.1), loss (Sec. 3.1.2, Eq. 1 and 2), sampling (3.1.3), training (3.2),
 # border and NMS (3.3), Tables 2, 5, 8, 9, 10 and Fig. 4 (Sec. 4.1).
