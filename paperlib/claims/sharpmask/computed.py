@@ -46,7 +46,8 @@ def _part(channels: tuple[int, ...] = CHANNELS, rank: int = 512, **changes) -> R
 def refactored():
     vectors, maps = _random(2, 7), [_random(2, 5, 10, 10), _random(2, 3, 20, 20)]
     plain, regrouped = _part((5, 3), 7, between=6, plain=True), _part((5, 3), 7, between=6)
-    with_border = list(map(plain.bordered, plain.skip_maps(maps)))
+    coarse, fine = plain.skip_maps(maps)
+    with_border = [plain.bordered(coarse), plain.bordered(fine)]
     parts = regrouped.steps(vectors, regrouped.skip_maps(maps))[-1]
     gap = (plain.steps(vectors, with_border)[-1] - parts).abs().max().item()
     formula = "max |masks of modules with conv(cat(M, S)) - masks of modules with conv(M) + conv(S)|"
