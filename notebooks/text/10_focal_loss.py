@@ -316,7 +316,7 @@ draw.show(fig, "Two curves over training steps: the classification loss and the 
 
 # %% [markdown]
 # What does it see? On top a few validation images with their ground truth, below what the network finds after this short
-# run, and what one finds that was trained three times as long as the runs of the table.
+# run, and what one finds that was trained for twelve epochs, on a grid that is fine enough for our objects (`scale`, notebook 11).
 
 # %%
 from paperlib.teach.shown_detector import shown_weights
@@ -557,11 +557,11 @@ draw.table(pd.DataFrame.from_dict(rows, "index", columns=columns), "The share of
 # %%
 runs = compare.measured("focal_loss/1b", shown).get("gamma 2", {"metrics": {}})["metrics"]
 told = {g: 100 * sum(found.values()) / len(found) for g in curves if (found := runs.get(f"top20_pos_{g:g}"))}
-print("In the runs of the table, a third as long, the hardest fifth of the matched anchors carries "
+print("In the runs of the table, shorter and on a coarser grid, the hardest fifth of the matched anchors carries "
       + (", ".join(f"{share:.0f}% (gamma {g:g})" for g, share in told.items()) or "what is not recorded yet"))
 
 # %% [markdown]
-# The network asked here was trained for longer than those of the table, and they give the register's verdicts. The positives' hardest
+# The network asked here was trained for longer, and on a finer grid, than those of the table; they give the register's verdicts. The positives' hardest
 # fifth must carry about half at every gamma, which we read as half give or take a quarter of it: it carries less at small gammas, so the claim is
 # contradicted. That gamma changes it little holds, beside what gamma does to the background. That the background's loss gathers with gamma cannot
 # fail, since the weight grows with the loss; what can fail is that most of it comes from one in a hundred, and that holds. And the two curves of
@@ -669,7 +669,8 @@ def ohem_slow(loss, anchors, num, threshold):
 
 
 with torch.no_grad():
-    logits = trained.predict(image[None].to(device))[0][0].float().cpu()
+    predicted, _, anchors = trained.predict(image[None].to(device))
+labels, logits = trained.assign(anchors, [target])[0], predicted[0].float().cpu()
 truth = torch.nn.functional.one_hot(labels[0].clamp(min=0).cpu(), logits.shape[1] + 1)[:, 1:].float()
 loss = losses.cross_entropy(logits, truth).sum(1)
 hard = losses.ohem(loss, anchors.cpu(), labels[0].cpu(), 128, 0.5)
@@ -910,7 +911,7 @@ def taken(logits, clip):
 
 
 clips = (0.00001, 0.001, 0.01)
-found = {"at the first step": outputs(fresh.eval(), 8 if smoke else 32)[0], "after 4,500 steps": yes}
+found = {"at the first step": outputs(fresh.eval(), 8 if smoke else 32)[0], f"after {steps}": yes}
 draw.table(pd.DataFrame.from_dict({when: [taken(logits, clip) for clip in clips] for when, logits in found.items()}, "index",
                                   columns=[f"clip {clip:g}" for clip in clips]), "The share of the objects' pull that a clip would take away, %")
 

@@ -11,6 +11,7 @@ import numpy as np
 from paperlib.commands.run_options import is_of_ones_own
 
 SEEN = 4800                    # pictures, over all steps
+MANY = 20                      # classes, from which on half as many are seen: a step costs more with each
 BATCH = 8                      # pictures a step, at most
 SIDE = 256                     # px of the shorter side, at most
 OTHER_BATCHES = ("rcnn", "classifier")  # systems whose batches are not of pictures
@@ -19,7 +20,7 @@ OTHER_BATCHES = ("rcnn", "classifier")  # systems whose batches are not of pictu
 def shortened(args, recipe, dataset, device):
     """(recipe, one line on it, or "") of a first run: --budget, --steps, --batch and --size are left alone.
 
-    `dataset` tells how large the pictures are.
+    `dataset` tells how large the pictures are, and how many classes there are to tell apart.
     """
     chosen = args.budget or os.environ.get("PAPERLIB_BUDGET")
     if chosen or device.type != "cpu" or not is_of_ones_own(recipe.data):
@@ -29,7 +30,8 @@ def shortened(args, recipe, dataset, device):
         changes["size"] = (SIDE,)
     if args.system not in OTHER_BATCHES and not args.steps:
         batch = min(recipe.batch, args.batch or BATCH)
-        changes |= {"batch": batch, "steps": min(recipe.steps, SEEN // batch)}
+        seen = SEEN // (2 if len(dataset.classes) > MANY else 1)
+        changes |= {"batch": batch, "steps": min(recipe.steps, seen // batch)}
     short = replace(recipe, **changes)
     return short, _difference(recipe, short)
 

@@ -1,4 +1,4 @@
-"""Whether the objects of a set have masks, and whether a system that proposes masks has windows for them."""
+"""Whether the objects of a set have masks, and whether the windows of a mask system suit them."""
 import torch
 
 from paperlib.data.batches import Size
