@@ -69,6 +69,7 @@ def train(args) -> None:
     from paperlib.training.recipes import tested
     from paperlib.training.trained import compare, lacks_masks, nothing_in, scored_on_itself, tells_classes
 
+    run_options.check_numbers(args)
     started, out = time.time(), run_files.writable(args.out, f"{args.system}.safetensors")
     device, steps_done = pick_device(args.device), []
     start = run_options.start_of(args, _recipe(args, args.test, args.test_images), device)
@@ -195,6 +196,7 @@ def doctor(args) -> int:
     from paperlib.training.recipes import system_config
     from paperlib.training.weights import load_weights, read_header
 
+    run_options.check_numbers(args, steps=0)
     stored = load_weights(args.weights) if args.weights else None
     dataset, device = load(args.data, args.split), pick_device(args.device)
     others = looking.other_splits(args.data, args.split)
