@@ -5,7 +5,7 @@
 # and 3.5 of Lin's thesis.
 # **Before this:** DeepMask (notebook 06).
 #
-# <!-- minutes --><!-- /minutes -->
+# <!-- minutes -->reading: about 10 min; CPU: not measured yet; older CPU: not measured yet; GPU: not measured yet<!-- /minutes -->
 # Everything here runs on a CPU; with a GPU the live trainings are only faster.
 
 # %% tags=["parameters"]
@@ -64,13 +64,13 @@ from paperlib.progress import progress
 from paperlib.scoring.segments.outlines import along
 from paperlib.systems.sharpmask import SharpMask
 from paperlib.training.recipes import budget
-from paperlib.training.weights import load_weights, read_header
 
 # %%
 from paperlib.teach import draw
 from paperlib.teach.exercises import check, predict, quiz, reveal, score
 from paperlib.teach.small_copy import small_copy
 from paperlib.teach.widgets import explore, frames
+from paperlib.training.weights import load_weights, read_header
 
 draw.style()
 device, plan = pick_device(DEVICE), budget(BUDGET)
@@ -322,8 +322,8 @@ rivals = {"DeepMask": (regrouped, False), "skip, live": (live_nets["skip"], True
 cutoff = float(torch.logit(torch.tensor(cfg.propose.threshold)))
 
 # %%
-fig, axes = plt.subplots(4, 2 + len(rivals), figsize=(9.6, 6))
-for row, i in zip(axes, scenes[:4]):
+fig, axes = plt.subplots(3, 2 + len(rivals), figsize=(9.4, 4.6))
+for row, i in zip(axes, scenes[:3]):
     sides = val.target(i)["boxes"][:, 2:] - val.target(i)["boxes"][:, :2]
     each = {name: in_windows(net, i, refined) for name, (net, refined) in rivals.items()}
     n = int(sides[each["DeepMask"]["kept"]].amax(1).argmax())
@@ -337,7 +337,7 @@ for ax in axes.flat:
     ax.axis("off")
 for ax, name in zip(axes[0], ("window", "truth", *rivals)):
     ax.set_title(name, fontsize=9)
-draw.show(fig, "Four objects in their windows: the picture, the true mask, and the masks of DeepMask, of the three live refinements and of the stored one; white is sure, the line is "
+draw.show(fig, "Three objects in their windows: the picture, the true mask, and the masks of DeepMask, of the three live refinements and of the stored one; white is sure, the line is "
                "the cut at 0.2. The short live runs give smooth blobs; the stored refinement keeps more of the corners.")
 
 # %% [markdown]
@@ -485,17 +485,17 @@ def best_masks(net, i):
     return masks[best.indices], best.values
 
 
-fig, axes = plt.subplots(2, 4, figsize=(9.6, 5.2))
-for column, i in zip(axes.T, scenes[:4]):
+fig, axes = plt.subplots(2, 3, figsize=(7.4, 5.2))
+for column, i in zip(axes.T, scenes[:3]):
     for ax, net, name in zip(column, (coarse_net, regrouped), ("DeepMask", "SharpMask")):
         masks, overlap = best_masks(net, i)
         draw.masks_on(ax, val.image(i), masks[overlap >= 0.5])
         ax.set_title(f"{name}: mean IoU {float(overlap.mean()):.2f}", fontsize=9)
-draw.show(fig, "Four scenes with the best proposal of each object, DeepMask above and SharpMask below: the same objects, with outlines that differ in their details.")
+draw.show(fig, "Three scenes with the best proposal of each object, DeepMask above and SharpMask below: the same objects, with outlines that differ in their details.")
 
 # %%
-fig, axes = plt.subplots(2, 4, figsize=(9.6, 5))
-for column, i in zip(axes.T, scenes[:4]):
+fig, axes = plt.subplots(2, 3, figsize=(7.4, 5))
+for column, i in zip(axes.T, scenes[:3]):
     n = int((val.target(i)["boxes"][:, 2:] - val.target(i)["boxes"][:, :2]).amin(1).argmax())
     x, y = ((val.target(i)["boxes"][n, :2] + val.target(i)["boxes"][n, 2:]) / 2).tolist()
     reach = 0.6 * float((val.target(i)["boxes"][n, 2:] - val.target(i)["boxes"][n, :2]).max())
