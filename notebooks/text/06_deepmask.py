@@ -5,7 +5,7 @@
 # Dollár rebuild it in *Learning to Refine Object Segments* (SharpMask, arXiv 1603.08695), Sections 3.3 to 3.5 of Lin's thesis.
 # **Before this:** proposals and their recall (notebook 05); intersection over union and COCO's scoring (notebook 02).
 #
-# <!-- minutes --><!-- /minutes -->
+# <!-- minutes -->reading: about 15 min; CPU: not measured yet; older CPU: not measured yet; GPU: not measured yet<!-- /minutes -->
 # Everything here runs on a CPU; with a GPU the live training is only faster.
 
 # %% tags=["parameters"]
@@ -102,7 +102,7 @@ def unclear(i):
     return float(((b[big, :2] + b[big, 2:]) / 2 - size / 2).norm() + (sides.max() - 0.4 * size).abs() + 9 * size * thin)
 
 
-scenes = sorted(range(len(val)), key=unclear)[:4]
+scenes = sorted(range(len(val)), key=unclear)[:3]
 example = scenes[0]
 image, target = val.image(example), val.target(example, masks=True)
 side = (target["boxes"][:, 2:] - target["boxes"][:, :2]).amax(1)
@@ -510,6 +510,7 @@ def draw_scores(ax, scale=0):
     ax.axis("off")
 
 
+# %%
 explore(draw_scores, "The scores of all windows at one scale over the image, bright where an object sits right", size=(4.6, 4.6),
         scale={f"{octaves:+.1f} octaves": n for n, octaves in enumerate(window.scales)})
 
@@ -567,7 +568,7 @@ def draw_best(ax, net, i):
     ax.set_title(f"{int(reached.sum())} of {len(reached)}, mean IoU {overlap.amax(1).mean():.2f}", fontsize=9)
 
 
-fig, axes = plt.subplots(2, len(scenes), figsize=(9.5, 5), squeeze=False)
+fig, axes = plt.subplots(2, len(scenes), figsize=(7.4, 5.2), squeeze=False)
 for column, i in zip(axes.T, scenes):
     draw_best(column[0], live_net, i)
     draw_best(column[1], stored, i)
