@@ -490,7 +490,7 @@ dense = dense_of(stored, image)
 h, w = image.shape[-2:]
 highest = float(dense.scores.max())  # logits are drawn, as probabilities are near 1 for many windows
 
-
+# %%
 def draw_scores(ax, scale=0):
     """The map of scores at one scale (its place in the list of scales), its best window and that window's mask."""
     octaves, of_scale = window.scales[scale], (dense.scale == scale).nonzero().squeeze(1).cpu()

@@ -413,7 +413,7 @@ draw.show(fig, "What each refinement gains over the coarse masks: " + "; ".join(
 
 # %% [markdown]
 # Be strict with this picture. A fresh refinement first has to learn again what the coarse mask layer knows already; after a hundred steps it has hardly caught up, and the
-# three kinds cannot be told apart by one run each. The stored one had seven times as many steps. The paper found that neither skip nor deconv gains much over the
+# three kinds cannot be told apart by one run each. The stored one had eleven times as many steps. The paper found that neither skip nor deconv gains much over the
 # forward pass, and needs both kinds of connections (Sec. 3.5.2). Rows with five seeds each will judge that; the last tables say whether they are recorded.
 #
 # ## Step by step
