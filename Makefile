@@ -31,11 +31,11 @@ test: $(READY)
 	$(PY) -m pytest tests
 	$(PY) -m paperlib notebooks check --budget smoke --jobs $(JOBS)
 
-# In a real browser and a real JupyterLab; the packages are not in the lock, as nothing else needs them.
+# In a real browser and a real JupyterLab, which runs every notebook or those of NOTEBOOKS="00_start_here ..."; the packages are not in the lock, as nothing else needs them.
 test-browser: $(READY)
 	$(UV) pip install --quiet --python $(PY) --group browser
 	$(PY) -c "import shutil, subprocess, sys; shutil.which('chromium') or subprocess.run([sys.executable, '-m', 'playwright', 'install', '--with-deps', 'chromium'], check=True)"
-	PAPERLIB_BROWSER=1 $(PY) -m pytest tests/test_browser.py
+	PAPERLIB_BROWSER=1 PAPERLIB_BROWSER_NOTEBOOKS="$(NOTEBOOKS)" $(PY) -m pytest tests/test_browser.py
 
 lab: $(READY)
 	$(PY) -m paperlib notebooks lab

@@ -27,10 +27,11 @@ from paperlib.parts.crops.warp import CropConfig
 from paperlib.parts.heads import HeadConfig
 from paperlib.parts.matching import MatchConfig
 from paperlib.parts.pyramids import PyramidConfig, pyramid
+from paperlib.parts.windows import refinement
 from paperlib.studies.annotation import simulated_workers
 
 ENCODE, MATCH, TRUNCATED, BOX_LOSSES = boxes.encode, matching.match, heads.truncated, roi_training.losses
-CONV2D, UP, VERIFY, HEAD = F.conv2d, sharp._up, simulated_workers.verify, heads.ProposalHead.forward
+UP, VERIFY, HEAD = refinement.double, simulated_workers.verify, heads.ProposalHead.forward
 DENSE_HEAD = heads.DenseHead.forward
 VGG16_RPN, METRICS, SUM_OF_PYRAMID = rpn.rpn_vgg16, coco.coco_metrics, pyramid
 with torch.device("meta"):
@@ -220,13 +221,13 @@ COCO = {
 SHARP = {
     "sharp-kernel-size": [(sharp, "printed", tampered("sharpmask/1", "W112-P4-D39", "P", 3))],
     "sharp-stride-density": [(sharp, "printed", tampered("sharpmask/1", "W112-P4-D39", "S", 8))],
-    "sharp-refactor-equivalent": [(F, "conv2d", lambda *inputs, padding: CONV2D(*inputs, padding=padding).abs())],
+    "sharp-refactor-equivalent": [(refinement.Refinement, "bordered", lambda self, x: F.pad(x, (0, 2, 1, 1)))],
     "sharp-refactor-faster": [(sharp, "WINDOWS", 10)],
-    "sharp-skip-special-case": [(sharp, "_up", lambda x: UP(x.relu()))],
+    "sharp-skip-special-case": [(refinement, "double", lambda x: UP(x.relu()))],
     "sharp-params-75-17": [(sharp, "stated", restated("sharp-params-75-17", [75, 30]))],
     "sharp-refine-params": [(sharp, "stated", restated("sharp-refine-params", 2))],
     "sharp-skip-features-shared": [(sharp, "_random", lambda *shape: torch.ones(*shape, dtype=torch.float64))],
-    "sharp-full-resolution": [(sharp, "_up", lambda x: x)],
+    "sharp-full-resolution": [(refinement, "double", lambda x: x)],
     "sharp-schedules": [(sharp, "stated", restated("sharp-schedules", [32, 16, 8, 2]))],
     "sharp-time-arithmetic": [(sharp, "printed", tampered("sharpmask/2", "DeepMask", "total time", 1.32))],
 }

@@ -1,6 +1,7 @@
 """The doctor's advice: pictures that are there twice, and settings to try whose command can be run as it stands."""
 import json
 import shlex
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,9 +12,10 @@ from test_diagnose import painted
 from paperlib.__main__ import main
 from paperlib.config import override
 from paperlib.data import named_sets
+from paperlib.data.formats.look_alikes import pairs, prints
 from paperlib.data.read_coco import read_coco
 from paperlib.doctor import examine, suggest
-from paperlib.doctor.duplicates import examine_duplicates, pairs, prints
+from paperlib.doctor.duplicates import examine_duplicates
 from paperlib.doctor.examine import doctor
 from paperlib.doctor.overfit import PROPOSALS, overfit
 from paperlib.systems.presets.retinanet import resnet50, tiny
@@ -64,6 +66,31 @@ def test_twice_in_one_set_is_a_look_and_each_pair_counts_once(tmp_path):
     data = split(tmp_path, "train", {"a.png": photograph(1), "b.png": photograph(2), "c.png": photograph(1)})
     (twice,) = examine_duplicates(data)
     assert twice.level == "look" and "1 pictures are in train twice: a.png = c.png" in twice.text
+
+
+def test_a_split_keeps_what_looks_the_same_in_one_part(tmp_path, capsys):
+    pictures = {}
+    for n in range(10):
+        pictures |= {f"{n}.png": photograph(n), f"{n}b.jpg": photograph(n), f"{n}c.png": photograph(n, 120)}
+    split(tmp_path / "twins", "all", pictures)
+    words = ["data", "split", str(tmp_path / "twins"), "--out"]
+    assert main([*words, str(tmp_path / "new"), "--shares", "train=0.5", "val=0.3", "test=0.2"]) == 0
+    said = capsys.readouterr().out
+    assert "note: 20 pictures look like another one" in said and "train 15 images" in said and "val 9 images" in said
+    parts = []
+    for name in ("train", "val", "test"):
+        parts.append({Path(file).name[0] for file in named_sets.load(tmp_path / "new", name).files})
+    assert len(set.union(*parts)) == sum(map(len, parts)) == 10
+    assert main([*words, str(tmp_path / "apart"), "--look-alikes", "apart"]) == 0
+    assert "look like" not in capsys.readouterr().out
+
+
+def test_a_split_of_one_scene_is_refused(tmp_path, capsys):
+    split(tmp_path / "one", "all", {f"{n}.jpg": photograph(1) for n in range(4)})
+    words = ["data", "split", str(tmp_path / "one"), "--out", str(tmp_path / "new")]
+    assert main(words) == 2
+    assert "pictures that look the same stay in one part" in capsys.readouterr().err
+    assert main([*words, "--look-alikes", "apart"]) == 0
 
 
 def test_flat_and_broken_pictures_and_nested_splits_are_no_fault(tmp_path):

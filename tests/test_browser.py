@@ -4,6 +4,7 @@ Needs the packages of the group `browser` in pyproject.toml, which are not in th
 or the one that `playwright install chromium` fetches.
 """
 import base64
+import json
 import os
 import shutil
 import socket
@@ -17,12 +18,14 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 
+import nbformat
 import numpy as np
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook
 from PIL import Image
 
 from paperlib.course import export_files, page_text, twins
-from paperlib.course.site import site_pages
+from paperlib.course.site import lecture, site_pages
 from paperlib.teach import course_files
 from paperlib.teach.boxes import scoring
 from paperlib.teach.labeller.labelling import Labelling
@@ -80,7 +83,8 @@ class Quiet(SimpleHTTPRequestHandler):
 
 
 PAGES = ["index.html", "00_start_here.html", "02_scoring.html", "guide.html", "self_learners.html", "RULES.html",
-         "02_scoring_slides.html", "glossary.html", "search.html", "papers.html", "paper_fpn.html", "since_2017.html"]
+         "02_scoring_slides.html", "glossary.html", "search.html", "papers.html", "paper_fpn.html", "since_2017.html",
+         "first_lecture.html"]
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -114,9 +118,39 @@ def test_the_search_leads_to_a_section(site, page):
     page.locator("#hits a").first.wait_for()
     page.get_by_role("searchbox").fill("union intersection")
     first = page.locator("#hits a").first
-    assert "Intersection over union" in first.inner_text()
+    assert "intersection over union" in first.inner_text().lower()
     first.click()
     assert "#" in page.url and page.locator("#" + page.url.partition("#")[2]).count() == 1
+
+
+def test_the_first_lecture_moves_without_a_network(page, tmp_path):
+    path = tmp_path / lecture.PAGE
+    path.write_text(lecture.page(), encoding="utf-8")
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(path.as_uri())
+    said = {name: page.locator(f"#{name}-said").inner_text() for name in ("iou", "match", "nms", "loss", "roi")}
+    assert said["iou"].startswith("IoU 0.39") and said["match"].startswith("Hits at IoU 0.50: A, C, E. AP: 0.756")
+    assert said["nms"].startswith("A, D, F stay") or "stay" in said["nms"]
+    for board in ("iou", "match", "nms", "roi"):
+        page.locator(f"#{board} [tabindex]").first.focus()
+        for _ in range(3):
+            page.keyboard.press("Alt+ArrowRight")
+        assert page.locator(f"#{board}-said").inner_text() != said[board], board
+    page.get_by_label("gamma").focus()
+    page.keyboard.press("ArrowRight")
+    assert "gamma 2.5" in page.locator("#loss-said").inner_text()
+    assert [url for url in asked if not url.startswith(("file:", "data:"))] == [] and real_errors(page) == []
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+@pytest.mark.parametrize("name", ["02_scoring.html", "02_scoring_slides.html", "guide.html"])
+def test_code_has_letters_of_one_width(name, site, page):
+    page.goto(f"{site}/{name}")
+    asked = "[...document.querySelectorAll('pre, pre *, code')].map(part => getComputedStyle(part).fontFamily)"
+    families = page.evaluate(asked)
+    assert all(family.endswith("monospace") for family in families) and (families or "slides" in name)
 
 
 def test_formulas_are_drawn(site, page):
@@ -343,6 +377,7 @@ def test_a_notebook_runs_in_jupyterlab(name, lab, page):
     run = """async () => {
       const app = window.jupyterapp, panel = app.shell.currentWidget;
       await panel.sessionContext.ready;
+      await app.commands.execute('notebook:expand-all-headings');
       await app.commands.execute('notebook:run-all-cells');
     }"""
     page.set_default_timeout(RUN * 1000)
@@ -373,6 +408,86 @@ def test_a_notebook_runs_in_jupyterlab(name, lab, page):
         while said.inner_text() == before and time.monotonic() < end:
             page.wait_for_timeout(200)
         assert said.inner_text() != before
+    assert real_errors(page) == []
+
+
+OPEN = """async ([path, content]) => {
+  const app = window.jupyterapp;
+  await app.serviceManager.contents.save(path, { type: "notebook", format: "json", content });
+  const panel = await app.commands.execute("docmanager:open", { path });
+  await panel.context.ready;
+  await panel.sessionContext.ready;
+  await app.commands.execute("notebook:run-all-cells");
+}"""
+
+
+def own_pictures(folder: Path) -> dict:
+    """A notebook of two cells: the labeller of two pictures in `folder`, and a detector to try on them."""
+    for name in ("a.png", "b.png"):
+        Image.fromarray(np.random.default_rng(0).integers(0, 256, (96, 128, 3), np.uint8)).save(folder / name)
+    cells = [new_code_cell(f"from paperlib.teach.labeller.widget import label\nlabel({str(folder)!r}, ['cat', 'dog'])"),
+             new_code_cell("from paperlib.paths import weights_folder\n"
+                           "from paperlib.teach.detections import try_detector\n"
+                           f"try_detector(weights_folder() / 'retinanet.safetensors', [{str(folder / 'a.png')!r}])")]
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    return json.loads(nbformat.writes(new_notebook(cells=cells, metadata={"kernelspec": kernel})))
+
+
+def until(page, is_so, said: str) -> None:
+    """Wait for what the kernel does. Errors: AssertionError with what was waited for."""
+    end = time.monotonic() + REDRAW
+    while not is_so():
+        assert time.monotonic() < end, said
+        page.wait_for_timeout(100)
+
+
+def drag(page, picture, start: tuple[int, int], end: tuple[int, int]) -> None:
+    """Drag the mouse between two points of the picture of 128 x 96 px."""
+    frame = picture.bounding_box()
+    scale = frame["width"] / 128
+    page.mouse.move(frame["x"] + start[0] * scale, frame["y"] + start[1] * scale)
+    page.mouse.down()
+    page.mouse.move(frame["x"] + end[0] * scale, frame["y"] + end[1] * scale, steps=5)
+    page.mouse.up()
+
+
+def test_labeller_and_detector_work_in_jupyterlab(lab, page, tmp_path):
+    """Boxes by mouse, a class by key, undo and accept: the COCO file follows; the detector's slider redraws."""
+    page.goto(f"{lab}/lab?reset", timeout=START * 1000)
+    page.wait_for_function("() => window.jupyterapp", timeout=START * 1000)
+    page.set_default_timeout(START * 1000)
+    page.evaluate(OPEN, ["own.ipynb", own_pictures(tmp_path)])
+    picture = page.locator(".labeller svg image")
+    picture.wait_for()
+    page.wait_for_function(f"({LEFT})() === 0")
+
+    def stored() -> list:
+        file = tmp_path / "instances.json"
+        found = json.loads(file.read_text())["annotations"] if file.is_file() else []
+        return [(record["category_id"], *record["bbox"]) for record in found]
+
+    picture.scroll_into_view_if_needed()
+    drag(page, picture, (20, 10), (60, 40))
+    until(page, lambda: len(stored()) == 1, "a box in the file")
+    assert np.allclose(stored(), [[1, 20, 10, 40, 30]], atol=1)
+    page.keyboard.press("2")
+    until(page, lambda: stored()[0][0] == 2, "the second class")
+    drag(page, picture, (70, 50), (120, 90))
+    until(page, lambda: len(stored()) == 2, "a second box")
+    page.keyboard.press("Control+z")
+    until(page, lambda: len(stored()) == 1, "undo takes the second box back")
+    assert np.allclose(stored(), [[2, 20, 10, 40, 30]], atol=1)
+    page.get_by_role("button", name="Accept, next").click()
+    page.locator(".labeller strong", has_text="b.png, picture 2 of 2").wait_for()
+
+    page.wait_for_function(f"({NAMELESS})() === 0")
+    handle = page.locator(".noUi-handle").first
+    drawn = page.locator(".widget-vbox img").first
+    before = drawn.get_attribute("alt")
+    handle.focus()
+    for _ in range(10):
+        page.keyboard.press("PageDown")
+    until(page, lambda: drawn.get_attribute("alt") != before, "a threshold, another picture")
     assert real_errors(page) == []
 
 

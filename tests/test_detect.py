@@ -1,5 +1,7 @@
 """`paperlib detect`: which pictures are meant, what is drawn and written, and one line for what cannot be done."""
+import html
 import json
+import re
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
@@ -16,7 +18,7 @@ from paperlib.report.drawing import DrawnBox, contact_sheet, draw_boxes
 from paperlib.report.palette import PALETTE, class_colour, ink_on
 from paperlib.report.picture_set import picture_files, picture_set
 from paperlib.teach import widgets as live
-from paperlib.teach.detections import detection_picture, try_detector
+from paperlib.teach.detections import detection_picture, report_page, try_detector
 from paperlib.training import weights
 from paperlib.training.trained import Trained
 
@@ -222,6 +224,14 @@ def test_the_widget_takes_uploads_and_follows_its_slider(scenes):
     upload.value = ({"name": "<x>.png", "content": memoryview(b"no picture"), "type": "image/png", "size": 10,
                      "last_modified": datetime.now(UTC)},)
     assert "&lt;x&gt;.png: no picture that can be read" in said.value and chosen.value == "mine.png"
+
+
+def test_a_report_page_is_whole_in_its_cell(tmp_path):
+    file = tmp_path / "a&b.html"
+    file.write_text('<p class="x">1 &lt; 2 &amp; "so"</p>', encoding="utf-8")
+    frame = re.fullmatch(r'<div><iframe title="a&amp;b.html: the report" (.*) srcdoc="([^"]*)"></iframe></div>',
+                         report_page(file).data)
+    assert html.unescape(frame[2]) == file.read_text(encoding="utf-8") and "height: 640px" in frame[1]
 
 
 def test_the_static_twin_draws_the_same(scenes):

@@ -86,8 +86,9 @@ def test_files_beside_the_modules_are_installed_with_them():
 
 def test_ci_runs_the_tests_and_then_the_notebooks_quickly():
     script = ROOT / ".ci" / "run"
-    calls = re.findall(r"^make .+", script.read_text(encoding="utf-8"), re.MULTILINE)
-    assert calls == ["make setup", "make test", "make notebooks BUDGET=smoke"]
+    calls = re.findall(r"^(?:timeout .* \d+ )?(make .+)", script.read_text(encoding="utf-8"), re.MULTILINE)
+    assert calls == ["make setup", "make test", "make notebooks BUDGET=smoke",
+                     "make test-browser NOTEBOOKS=00_start_here"]
     assert os.name == "nt" or os.access(script, os.X_OK)
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
     steps = [step.get("run") for step in workflow["jobs"]["locked"]["steps"]]

@@ -50,8 +50,8 @@ def test_cells_and_anchors_are_as_counted_by_hand(squares):
 
 def test_half_the_scale_is_twice_the_size(squares):
     """A slim model at scale 1/2 sees an image as the same model at scale 1 sees one of twice the side."""
-    fine = PRESETS["faster_rcnn"]["scale"](1)
-    coarse = override(fine, {"trunk.scale": 1.0, "roi.canonical_size": 2 * fine.roi.canonical_size})
+    coarse = PRESETS["faster_rcnn"]["scale"](1)
+    fine = override(coarse, {"trunk.scale": 0.5, "roi.canonical_size": coarse.roi.canonical_size / 2})
     small, large = asdict(model_scale(squares, fine)), asdict(model_scale(squares, coarse, size=128))
     assert small == pytest.approx(large)
     half = model_scale(squares, override(fine, {"trunk.scale": 1.0}))
@@ -59,7 +59,7 @@ def test_half_the_scale_is_twice_the_size(squares):
 
 
 def test_rois_are_counted_on_the_map_that_they_are_read_from(squares):
-    cfg = PRESETS["faster_rcnn"]["scale"](1)
+    cfg = override(PRESETS["faster_rcnn"]["scale"](1), {"trunk.scale": 0.5, "roi.canonical_size": 40.0})
     # 40 px from P4 of stride 8; 32 px from P3 (8 cells), 16 px from P2 (8), 64 px from P4 (8)
     measured = model_scale(squares, cfg)
     assert (measured.roi_cells, measured.canonical_cells) == (8, 5)

@@ -221,6 +221,9 @@ def test_site_needs_no_network_and_no_script_but_for_search(folder, bar):
         fetched = re.search(r"<(?:script|link|img)[^>]*(?:src|href)=.?https?:", text)
         scripts = re.findall(r"<script.*?</script>", text, re.DOTALL)
         asked = [script for script in scripts if not re.fullmatch(SEARCH, script)]
+        if page.name == "first_lecture.html":  # is a script, all of it in the file
+            assert not fetched and len(scripts) == 1 and "import " not in scripts[0]
+            continue
         assert not fetched and asked == [] and (not scripts or page.name in ("search.html", "glossary.html")), page.name
     page = (folder / "site" / "01_tiny.html").read_text(encoding="utf-8")
     assert page.count("<math") == 2 and "$" not in page.partition("<main")[2].partition("<pre>")[0]

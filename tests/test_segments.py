@@ -14,7 +14,10 @@ from test_deepmask import scenes as discs
 from test_sharpmask import model as sharpmask
 
 from paperlib.__main__ import main
+from paperlib.data.batches import Batches
 from paperlib.data.named_sets import load
+from paperlib.doctor.examine import doctor
+from paperlib.doctor.windows import window_coverage
 from paperlib.parts.windows.overlap import mask_iou, rles
 from paperlib.parts.windows.records import segment_records
 from paperlib.parts.windows.resampling import paste
@@ -141,6 +144,8 @@ def test_scored_by_boxes_and_segments(blocks):
     metrics = evaluate(net, blocks, CPU, results=results)
     assert metrics == pytest.approx(segment_recall(blocks, results), nan_ok=True)
     assert {"box AR10", "box AR100", "box AUC", "seg AR10", "seg AR1000", "seg AUCs", "seg AUC"} <= metrics.keys()
+    asked = model(**{"window.scales": [0.0], "propose.bound": True}).eval()
+    assert {"bound AR", "bound ARs", "bound ARm", "bound ARl"} == evaluate(asked, blocks, CPU).keys() - metrics.keys()
     assert headline(metrics) == ("seg AR100", metrics["seg AR100"])
 
 
@@ -191,3 +196,28 @@ def test_crowds_do_not_count(blocks):
     assert segment_recall(blocks, results) == pytest.approx(before, nan_ok=True)
     assert len(best_overlaps(model(**{"window.scales": [0.0]}), blocks, CPU)[0]) == 4
     assert mask_iou(blocks.target(0, masks=True)["masks"], blocks.target(0, masks=True)["masks"]).shape == (2, 2)
+
+
+@pytest.mark.parametrize("size", [None, 96])
+def test_masks_of_a_batch_lie_on_their_pixels(blocks, size):
+    """Stored pixels are read through a map where no image is resized, and masks are flipped with them."""
+    batches = Batches(blocks, 4, seed=1, size=size, masks=True)
+    flips = 0
+    for step in range(3):
+        images, targets = batches[step]
+        for image, target in zip(images, targets):
+            red = (image[0] > 150) & (image[1] < 120)
+            assert mask_iou(target["masks"], red[None]).item() > 0.9
+            flips += target["boxes"][0, 0].item() != target["boxes"].new_tensor(5.0 * target["image_id"]).item()
+    assert flips >= (size is None)
+
+
+def test_the_doctor_says_whether_objects_have_masks_and_windows(scenes):
+    cfg = model().cfg
+    findings = {finding.topic: finding for finding in doctor(load(scenes, None), cfg, None, "deepmask", report=None)}
+    assert findings["windows"].level == "ok" and "100% of 4 objects" in findings["windows"].text
+    assert "2^-2.5" in findings["windows"].text and "model" not in findings
+    far = model(**{"window.scales": [2.0]}).cfg
+    assert window_coverage(load(scenes, None), far) == (0.0, 4)
+    findings = doctor(load(bare(scenes), None), cfg, None, "deepmask", report=None)
+    assert [f.level for f in findings if f.topic == "masks"] == ["bad"]

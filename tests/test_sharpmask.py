@@ -185,6 +185,7 @@ RECIPE = Recipe(steps=4, batch=2, lr=0.01, warmup=1, bf16=False)
 
 
 @pytest.mark.parametrize("training, stages", [("two", [1] * 4 + [2] * 2), ("tuned", [1] * 4 + [2] * 2 + [3] * 2),
+                                              ("forward", [1] * 4),
                                               ("one", [2] * 6)])
 def test_stages_and_their_order(batches, training, stages):
     net = model(training=training)
@@ -192,12 +193,12 @@ def test_stages_and_their_order(batches, training, stages):
     records = list(mask_stages.fit_sharpmask(net, batches, RECIPE, CPU, 3))
     assert [r["stage"] for r in records] == stages and [r["step"] for r in records] == [*range(len(stages))]
     assert len(stages) == mask_stages.length(net.cfg, 4)
-    assert any(not v.equal(before[k]) for k, v in net.refinement.state_dict().items())
+    assert any(not v.equal(before[k]) for k, v in net.refinement.state_dict().items()) == (training != "forward")
     alone = deepmask(seed=3)
     torch.manual_seed(3)
     list(mask_stages.fit(alone, batches, RECIPE, CPU, 3))
     same = all(v.equal(net.state_dict()[k]) for k, v in alone.state_dict().items())
-    assert same == (training == "two")  # the first stage is a DeepMask's own training, bit for bit
+    assert same == (training in ("two", "forward"))  # the first stage is a DeepMask's own training, bit for bit
 
 
 def test_a_trained_deepmask_is_taken_from_a_file(batches, tmp_path):

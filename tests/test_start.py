@@ -2,11 +2,13 @@
 from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from torchvision.models import resnet18
 
 from paperlib.__main__ import main
+from paperlib.commands import first_try
 from paperlib.config import override
 from paperlib.systems.class_columns import take_over
 from paperlib.systems.presets import faster_rcnn, retinanet
@@ -123,6 +125,55 @@ def test_parts_of_a_batch_make_the_step_of_the_whole(data):
         torch.testing.assert_close(weight, runs[0][1], rtol=1e-3, atol=1e-6)
     with pytest.raises(ValueError, match="accumulate is 0"):
         list(fit(system, batches, replace(recipe, accumulate=0), CPU))
+
+
+def test_a_first_run_takes_minutes_where_nothing_asks_for_more(data, monkeypatch, capsys):
+    monkeypatch.delenv("PAPERLIB_BUDGET", raising=False)
+    for name, value in {"SEEN": 12, "BATCH": 2, "SIDE": 32}.items():
+        monkeypatch.setattr(first_try, name, value)
+    assert main(["train", "retinanet", "--data", "set", "--out", "out", "--checks", "0", "--device", "cpu"]) == 0
+    said = capsys.readouterr().out
+    assert "a first try, for minutes on a CPU: 6 steps of 2 pictures (`--budget mini`: 1500 of 16), " \
+           "pictures of 32 px on the shorter side" in said and "6 steps, " in said
+    assert load_weights("out/retinanet.safetensors").trained.size == (32,)
+
+
+@pytest.mark.parametrize("asked, system, data, device, changes", [
+    ({}, "retinanet", "set", "cpu", {"steps": 600, "batch": 8, "size": (256,)}),
+    ({"batch": 4}, "retinanet", "set", "cpu", {"steps": 1200, "batch": 4, "size": (256,)}),
+    ({"steps": 9}, "retinanet", "set", "cpu", {"size": (256,)}),
+    ({}, "fast_rcnn", "set", "cpu", {"steps": 2400, "size": (256,)}),
+    ({}, "rcnn", "set", "cpu", {"size": (256,)}),
+    ({"budget": "mini"}, "retinanet", "set", "cpu", {}),
+    ({}, "retinanet", "minicoco", "cpu", {}),
+    ({}, "retinanet", "set", "cuda", {}),
+])
+def test_what_a_first_run_does_less_of(monkeypatch, asked, system, data, device, changes):
+    monkeypatch.delenv("PAPERLIB_BUDGET", raising=False)
+    args = SimpleNamespace(**{"system": system, "budget": None, "steps": None, "batch": None} | asked)
+    recipe = replace(budget("mini").recipe(system), data=data)
+    pictures = np.array([(480, 640), (300, 900), (200, 200)])
+    short, line = first_try.shortened(args, recipe, Sized(pictures), torch.device(device))
+    assert short == replace(recipe, **changes) and bool(line) == bool(changes)
+    alone, _ = first_try.shortened(args, replace(recipe, size=(99,)), Sized(pictures), torch.device(device))
+    assert alone.size == (99,)
+    few, _ = first_try.shortened(args, recipe, Sized(pictures[2:]), torch.device(device))
+    assert few.size is None
+    if short.steps < recipe.steps and "steps" not in asked:
+        many, _ = first_try.shortened(args, recipe, Sized(pictures, 80), torch.device(device))
+        assert many.steps == short.steps // 2
+
+
+class Sized(list):
+    """Stored sizes (h, w), as a data set has them, and a number of classes."""
+
+    def __init__(self, sizes, classes=3):
+        super().__init__(sizes)
+        self.classes = range(classes)
+
+    @property
+    def sizes(self):
+        return list(self)
 
 
 def scripted(monkeypatch, scores):

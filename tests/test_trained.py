@@ -154,7 +154,7 @@ def test_other_classes_are_one_line_before_any_work(folder, capsys, monkeypatch)
     assert capsys.readouterr().err == ("paperlib: set/train has 2 classes (red, green); set/val has 1 class (blue): "
                                        "expected a class that both have\n")
     monkeypatch.setattr("paperlib.scoring.detect.detect_all", lambda *_: pytest.fail("it detects"))
-    stored = str(weights_folder() / "retinanet.safetensors")             # of an earlier version: no names in the header
+    stored = str(weights_folder() / "retinanet.safetensors")
     assert main(["eval", "retinanet", "--weights", stored, "--data", str(folder), "--split", "val"]) == 2
     out = capsys.readouterr().err
     assert out.count("\n") == 1 and "the weights know 36 classes (aeroplane, " in out and "1 class (blue)" in out

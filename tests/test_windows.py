@@ -142,9 +142,9 @@ def test_the_windows_of_table_3_1_have_its_density():
 
 def test_clear_errors():
     with pytest.raises(ValueError, match="window of 42 px, context 4 px, stride 4"):
-        WindowConfig(42, 4, 4)
+        WindowConfig(42, 4, 4).check()
     with pytest.raises(ValueError, match="scales is empty"):
-        WindowConfig(40, 4, 4, scales=())
+        WindowConfig(40, 4, 4, scales=()).check()
     with pytest.raises(ValueError, match="0 < shift <= far"):
         CentredConfig(far=0.05)
 

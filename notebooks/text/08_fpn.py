@@ -30,7 +30,7 @@ if "google.colab" in sys.modules:  # fetch the course and what Colab lacks; leav
 # %% [markdown]
 # ## After this you can
 #
-# - draw the four ways to look for objects of every size, and say what each one pays;
+# - draw the four ways to look for objects of every size, and say what each one costs;
 # - write the top-down pathway in ten lines and take it apart again, because it is linear;
 # - count the anchors of any pyramid, and send any region to the level it belongs to;
 # - measure how much a map "knows" and how far it sees, and use both to explain the paper's ablations;
@@ -73,12 +73,14 @@ smoke = plan.name == "smoke"
 # ## The problem in one picture
 #
 # We need a scene with small and large objects, and a network that has learnt to see. The course has one stored: a
-# RetinaNet that was trained on MiniCOCO. Its trunk gives the maps $C_2$ to $C_5$, its pyramid the maps $P_2$ to $P_5$.
+# Faster R-CNN on a pyramid that was trained on MiniCOCO for twelve epochs. Its trunk gives the maps $C_2$ to $C_5$, its
+# pyramid the maps $P_2$ to $P_5$.
 
 # %%
 train_set = load(recipe.data, recipe.train, limit=recipe.train_images)
 val = load(recipe.data, recipe.test, limit=24 if smoke else 160)
-detector = load_weights(shown_weights(DATA, plan=plan.name, device=device)).to(device)
+weights = shown_weights(DATA, plan=plan.name, device=device, system="faster_rcnn")
+detector = load_weights(weights).to(device)
 LEVELS, POOLED = (2, 3, 4, 5, 6), (2, 3, 4, 5)
 
 
@@ -257,9 +259,9 @@ draw.show(fig, f"Read rightly at levels 2 to 5. Classes: trunk {by_level(strengt
 
 # %% [markdown]
 # This is the gap that the paper speaks of (its Section 1). The trunk's finest map is sharp and knows little; its coarsest
-# knows most, but one cell of it covers 32 × 32 pixels, more than many objects. The pyramid's maps know about as much at
-# every level. Mind the panel on the right: the question of a proposal network, *object or not*, is easier than the question of
-# a detector, *which class*, and raw maps answer it about as well as the pyramid's. What does each way cost?
+# knows most, but one cell of it covers 32 × 32 pixels, more than many objects. The pyramid's maps know about as much at every
+# level. Look at the panel on the right: the question of a proposal network, *object or not*, is easier than the question of a
+# detector, *which class*, and raw maps answer it about as well as the pyramid's. What does each way cost?
 
 # %%
 from torch.utils.flop_counter import FlopCounterMode
@@ -280,7 +282,8 @@ print(f"(d) the trunk and the pyramid:   {1 + work(lambda: detector.pyramid(maps
 
 # %% [markdown]
 # The detector's pyramid is narrow, as its trunk is small; the bench below has the same comparison for a ResNet-50, in seconds.
-#
+
+# %% [markdown]
 # ## The mathematics
 #
 # The **bottom-up pathway** is the trunk: $C_l$ is the last output of stride $2^l$. The pyramid (Section 3, Figure 3) makes
@@ -370,7 +373,7 @@ table = pd.DataFrame({name: {k: v for (n, k), v in dict(zip(table["map"], table[
 table.insert(0, "stride, px", [shapes["tiny", k][0] for k in table.index])
 draw.table(table, "Channels × height × width of every map, for 800 × 1000 px and ResNet-50, and for our image and the tiny trunk")
 
-# %% [markdown]
+# %% [markdown] tags=["further"]
 # ## Taking it apart
 #
 # A linear thing can be taken apart. Each $P_l$ is a sum: one part that came across from $C_l$, and one part from every
@@ -394,9 +397,9 @@ for l, x in contributions.items():
     print(f"C{l} carries {float(x.square().mean()) / total:5.1%} of the energy (mean square) of P2")
 
 # %% [markdown]
-# The assertion says it: nothing is lost and nothing is mixed that cannot be separated again. The pictures of those parts
-# are worth a look. The widget switches the two paths of the *trained* pyramid off, without training it
-# anew. Bright cells have features unlike those of the rest of the map; each map has its own scale.
+# The assertion confirms it: nothing is lost, and nothing is mixed that cannot be separated again. The pictures of those
+# parts are worth a look. The widget switches the two paths of the *trained* pyramid off, without training it anew.
+# Bright cells have features unlike those of the rest of the map; each map has its own scale.
 
 # %%
 def switched(lateral, top_down):
@@ -440,7 +443,8 @@ draw.show(fig, "The scene and its maps P2 to P5 in three rows. Whole pyramid: sh
 # %% [markdown]
 # In the third row every map is the coarsest one, enlarged: it knows *what*, and has forgotten *where*. In the second each
 # map is on its own: $P_2$ sees edges and cannot tell a table leg from an animal's leg. $P_5$ is the same in all rows; why?
-#
+
+# %% [markdown] tags=["further"]
 # ## How far a cell sees
 #
 # A convolution of kernel $k$ on a map of stride $j$ adds $(k-1)\,j$ pixels to what a cell can see, its **receptive field**.
@@ -455,7 +459,7 @@ def receptive(layers):
 
 
 def stages(stem, blocks):
-    """{level: layers up to its end}; a block is two (tiny) or one (ResNet-50) 3x3 layers, the first of a stage strided."""
+    """{level: layers up to its end}; a block is two (tiny, slim) or one (ResNet-50) 3x3 layers, the first of a stage strided."""
     layers, out = list(stem), {}
     for l, count in zip(POOLED, blocks):
         first = 1 if l == 2 and len(stem) > 1 else 2
@@ -464,21 +468,25 @@ def stages(stem, blocks):
     return out
 
 
-tiny, resnet = stages([(3, 2)], (2, 2, 2, 2)), stages([(7, 2), (3, 2)], (3, 4, 6, 3))
+tiny, slim = stages([(3, 2)], (2, 2, 2, 2)), stages([(3, 2), (2, 2)], (2, 2, 4, 4))
+resnet = stages([(7, 2), (3, 2)], (3, 4, 6, 3))
 head = [(3, 1), (3, 1)]  # the pyramid's 3x3 layer and the proposal head's
 
 # %%
-fields = {f"level {l}": [receptive(layers[l]) for layers in (tiny, resnet)] + [receptive(layers[l] + head) / (anchor * 2**l)
-                                                                                for layers, anchor in ((tiny, 2), (resnet, 8))]
-          for l in POOLED}
-columns = pd.MultiIndex.from_product([["the trunk's map, px", "the head without top-down path, anchors"], ["tiny", "ResNet-50"]])
+trunks = {"tiny": (tiny, 2.0), "slim": (slim, detector.proposer.cfg.anchors.size_per_stride), "ResNet-50": (resnet, 8.0)}
+fields = {}
+for l in POOLED:
+    fields[f"level {l}"] = [receptive(layers[l]) for layers, _ in trunks.values()]
+    fields[f"level {l}"] += [receptive(layers[l] + head) / (anchor * 2**l) for layers, anchor in trunks.values()]
+columns = pd.MultiIndex.from_product([["the trunk's map, px", "the head without top-down path, anchors"], list(trunks)])
 draw.table(pd.DataFrame.from_dict(fields, "index", columns=columns), "How far one cell of the trunk sees, and how far a head on it, in "
            "sides of its anchor")
 
 # %% [markdown]
 # The two columns on the right are worth a thought. A head on ResNet-50's raw maps sees about two anchor sides: the object and a
-# little around it. On our raw maps it sees four or five, since our anchors are so small for their stride. So the top-down
-# path has less context to bring here than in the paper; remember it when you read Table 1.
+# little around it. On the raw maps of `tiny` it sees four or five, since its anchors are so small for their stride. So the top-down
+# path has less context to bring there than in the paper; remember it when you read Table 1, which was recorded with `tiny`. The
+# detector of this notebook has the trunk `slim`, which lies between.
 #
 # That is the border; within it, not every pixel counts the same. The gradient of one cell of the network with respect to
 # the image shows what it really listens to. The cell in question is at the middle of the scene; the dashed square is the
@@ -498,12 +506,12 @@ fig, axes = plt.subplots(2, 4, figsize=(9, 4.9))
 for line, name in zip(axes, "CP"):
     for ax, l in zip(line, POOLED):
         ax.imshow(listens(name, l), cmap="cividis", vmin=0, vmax=1, extent=(0, image.shape[3], image.shape[2], 0))
-        half, middle = receptive(tiny[l]) / 2, (image.shape[3] >> (l + 1)) * 2**l  # its first tap is at the cell's corner
+        half, middle = receptive(slim[l]) / 2, (image.shape[3] >> (l + 1)) * 2**l  # its first tap is at the cell's corner
         if name == "C":
             ax.plot(*zip(*[(middle + a * half, middle + b * half) for a, b in ((-1, -1), (1, -1), (1, 1), (-1, 1), (-1, -1))]), "--",
                     color=draw.PALETTE["orange"])
         ax.set(title=f"${name}_{l}$", xlim=(-0.5, image.shape[3] - 0.5), ylim=(image.shape[2] - 0.5, -0.5), xticks=[], yticks=[])
-draw.show(fig, f"What one cell listens to. Upper row, trunk: a spot that grows from {receptive(tiny[2])} px at C2 to the whole image at C5. "
+draw.show(fig, f"What one cell listens to. Upper row, trunk: a spot that grows from {receptive(slim[2])} px at C2 to the whole image at C5. "
                "Lower row, pyramid: at every level a fine centre and a wide surround.")
 
 # %% [markdown]
@@ -563,7 +571,7 @@ for ax, l in zip(axes, LEVELS):
 draw.show(fig, "The scene five times, with the three anchor shapes of one place of P2 to P6, from 8 to 128 px; the number of places falls "
                "by four from level to level.")
 
-# %% [markdown]
+# %% [markdown] tags=["further"]
 # ## Why not the finest level alone?
 #
 # $P_2$ of a feature pyramid is sharp and knows what it sees. Why not put all the anchors there (Table 1 f)? Because the head is one
@@ -608,7 +616,8 @@ print("Nine objects of ten lie within", told)
 # %% [markdown]
 # RoI pooling is another matter: it stretches every region to the same 7 × 7 cells, so that the layers behind it see one size
 # anyway. Keep that in mind for row (f) of Table 2.
-#
+
+# %% [markdown]
 # ## Which level for which region?
 #
 # Fast R-CNN on a pyramid must choose a map for each region of width $w$ and height $h$ (Eq. 1):
@@ -660,10 +669,8 @@ draw.show(frames(draw_roi, states, size=(3.1, 2.3), share=True), "Six regions on
 # reads small windows, 5 × 5 cells, and therefore from finer maps:
 
 # %%
-from paperlib.systems.presets.fast_rcnn import tiny as fast_rcnn_tiny
-
 everything = torch.cat(truth)
-for canonical in (224.0, 224.0 * 128 / 800, fast_rcnn_tiny().roi.canonical_size):
+for canonical in (224.0, 224.0 * 128 / 800, detector.cfg.roi.canonical_size):
     chosen = level_of(everything, POOLED, 4, canonical)
     print(f"canonical size {canonical:5.1f} px:", ", ".join(f"P{l} {float((chosen == l).float().mean()):4.0%}" for l in POOLED))
 few = truth[scene]
@@ -744,8 +751,8 @@ draw.show(fig, "Left: the four losses fall. Right: recall at IoU one half agains
 # suspects, a schedule that is too short for the way down and anchors that are too sparse for one size a level, are tried in
 # [notebook 13](13_when_does_it_hold.ipynb).
 #
-# And the maps, as the three pyramids use them once they were *trained* with a path missing: the score of the best anchor at each
-# place. Compare with the row above in which a path was cut after training. The head is the same for all levels, so one colour scale serves all.
+# And here are the maps of the three pyramids, two of which were *trained* with a path missing: the score of the best anchor at each place.
+# Compare with the row above in which a path was cut after training. The head is the same for all levels, so one colour scale serves all.
 
 # %%
 @torch.no_grad()
@@ -771,8 +778,8 @@ draw.show(fig, "Objectness of P2 to P6 for three trained pyramids, beside the sc
 # ## The paper's tables beside ours
 #
 # Table 1 asks for proposals, Table 2 for detection by Fast R-CNN on one fixed set of proposals, Table 3 for detection by the whole
-# of Faster R-CNN. The levels cannot be compared (other images, another trunk); the **deltas** to the first row can. Each of ours is
-# paired: same seed, same order of images.
+# of Faster R-CNN. The absolute numbers cannot be compared (other images, another trunk); the **deltas** to the first row can. Each
+# of ours is paired: same seed, same order of images.
 
 # %%
 predict("Table 1: how many points of AR at 1000 proposals does the paper's pyramid gain over C4?", "gain")
@@ -848,14 +855,14 @@ told = [intervals(ax, "fpn/1", metric) for ax, metric in zip(axes, ("AR1k", "AR1
 fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=2)
 draw.show(fig, "Gains over C4 in the paper and here. " + ". ".join(told))
 
-# %% [markdown]
+# %% [markdown] tags=["further"]
 # ### Why the top-down path and the levels do not pay here
 #
 # Two of the paper's strongest sentences fail in this table: without the top-down path nothing is lost, and all anchors on $P_2$ find
-# *more* than one size a level. Two measurements above name suspects. A head on our raw maps sees four or five sides of its anchor,
-# on ResNet-50 two. And our anchors, so small for their stride, lie thinly: with all sizes on $P_2$ there are nearly four times as many.
-# Enlarge the images twice, and the anchors with them, and both change at once: the same trunk sees half as much of an object, and anchors
-# lie twice as densely on it. Half the steps of the table, the same scenes:
+# *more* than one size a level. Two measurements above name suspects. A head on our raw maps sees four or five sides of its anchor, on
+# ResNet-50 two. And our anchors, so small for their stride, lie thinly: with all sizes on $P_2$ there are nearly four times as many. Make
+# the images twice as large, and the anchors with them, and both change at once: the same trunk sees half as much of an object, and
+# anchors lie twice as densely on it. Here with half the steps of the table, on the same scenes:
 
 # %%
 from paperlib.tables.dials import dials
@@ -920,7 +927,7 @@ beside("fpn/2", "Table 2: Fast R-CNN on fixed proposals, AP")
 # Without its top-down path the detector loses nothing either, on proposals that are the same for both. The trunk's raw maps are what both
 # tables have in common, so the reason found above is likely the reason here; on larger scenes this row has not been run.
 
-# %% [markdown]
+# %% [markdown] tags=["further"]
 # ### Nonlinear units in the pyramid
 #
 # The paper leaves the pyramid linear and says that nonlinear units "have minor impacts". Here they cost AP. First suspect: a unit that is
@@ -961,10 +968,10 @@ draw.show(fig, "P2 to P6, quiet channels and directions: " + "; ".join(
     + f". Right, AP of the detector of Table 2 without and with units: {told}.")
 
 # %% [markdown]
-# Units do fall silent, and fewer at the lower rate. (In the linear pyramid a channel below zero is no trouble, it still speaks.) But the cost in AP
-# is no smaller there, which speaks against the suspect. What the two rates have in common is the second count: on the fine levels rectified
-# maps vary in about half as many directions as linear ones. That is a trace and no proof, as the counts are of proposal networks
-# and the AP of detectors. Our pyramid has 64 channels and the paper's 256; whether a wider one could spare that half has not been tried.
+# Units do fall silent, and fewer at the lower rate. (In the linear pyramid a channel below zero does no harm: its values are still passed on.) But
+# the cost in AP is no smaller there, which speaks against the suspect. What the two rates have in common is the second count: on the fine levels
+# rectified maps vary in about half as many directions as linear ones. That is a hint and no proof, as the counts are of proposal networks and the
+# AP of detectors. Our pyramid has 64 channels and the paper's 256; whether a wider one could spare that half has not been tried.
 
 # %%
 beside("fpn/3", "Table 3: Faster R-CNN, AP")
@@ -980,11 +987,11 @@ draw.show(fig, "AP over the first row in the paper and here, all, small and larg
                + ". Table 3, " + ". ".join(told["fpn/3"]) + ".")
 
 # %% [markdown]
-# Read the middle column first. What a pyramid is *for*, small objects, comes out as in the paper in both tables, on fixed proposals by
-# the paper's own margin. The left column differs because of the right one: on the same proposals our pyramid does nothing for large
-# objects, and with its own it loses many of them.
+# Read the middle column first. What a pyramid is *for*, small objects, comes out as in the paper in both tables, and on fixed
+# proposals by the paper's own margin. The left column differs because of the right one: on the same proposals our pyramid does nothing
+# for large objects, and with its own it loses many of them.
 
-# %% [markdown]
+# %% [markdown] tags=["further"]
 # ### Why the single map does well in Table 3
 #
 # With proposals of its own, C4 stands far better here than in the paper, and better than on the pyramid's proposals (Table 2). So look
@@ -1082,7 +1089,7 @@ as_printed("fpn/4", "Table 4, as printed: single models on COCO's test-dev and t
 # %%
 as_printed("fpn/6", "Table 6, as printed: segment proposals; AR of 1000 segments in %, seconds an image")
 
-# %% [markdown]
+# %% [markdown] tags=["further"]
 # ## Every claim, and what became of it
 #
 # The paper's sentences that can be tested, in our words, with a verdict made by code: *holds* when the 95% interval of the
@@ -1097,10 +1104,10 @@ as_printed("fpn/6", "Table 6, as printed: segment proposals; AR of 1000 segments
 # **One row, two verdicts?** A row can *hold* in a table above and its claim be *contradicted* here. The table asks only one thing: does the
 # row lie on the paper's side of the *first* row? The claim asks for the whole sentence, which often names another row, a size or a margin.
 #
-# Read so, more of the paper fails here than its deltas show. The lateral connections cost Fast R-CNN more than the top-down path, not less;
-# pooling from $P_2$ alone is the better one, not marginally worse; one head for all levels beats heads apart, by more than "as accurate"
-# allows. On large objects the pyramid is behind the single maps as well, which the paper's is not. And what $P_2$ alone says of levels
-# and of the number of anchors is one contrast, counted as two claims.
+# Read in this way, more of the paper fails here than its deltas show. The lateral connections cost Fast R-CNN more than the top-down path,
+# not less; pooling from $P_2$ alone is the better one, not marginally worse; one head for all levels beats heads apart, by more than "as
+# accurate" allows. On large objects the pyramid is behind the single maps as well, which the paper's is not. And the row of $P_2$ alone is
+# one contrast that counts as two claims, one on levels and one on the number of anchors.
 
 # %%
 from paperlib.claims import verdicts

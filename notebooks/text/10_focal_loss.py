@@ -256,7 +256,8 @@ for p, f in zip(p_t.tolist(), factor.tolist()):
 # %% [markdown]
 # A hard example loses little, an easy one nearly everything. That is the whole idea: ten thousand whispers no longer drown
 # ten cries.
-#
+
+# %% [markdown]
 # ## Starting calm: the prior
 #
 # There is a second remedy, and it works before the first step. A fresh classifier says "one half" everywhere. On ten
@@ -287,7 +288,8 @@ for prior in (0.5, 0.1, 0.01, 0.001):
 # With the prior at one half, the first gradient of cross entropy is made by background alone and is many times larger
 # than anything that training can use: the learning rate would have to be tiny, or the run diverges, as it did for the
 # authors. With a small prior it is tame. The focal loss starts lower on its own, and still gains.
-#
+
+# %% [markdown]
 # ## A live training
 #
 # Now a real one: RetinaNet on MiniCOCO, from a trunk that was pre-trained on MiniNet, with gamma 2 and alpha 0.25. It is
@@ -314,7 +316,7 @@ draw.show(fig, "Two curves over training steps: the classification loss and the 
 
 # %% [markdown]
 # What does it see? On top a few validation images with their ground truth, below what the network finds after this short
-# run, and what one finds that was trained three times as long as the runs of the table.
+# run, and what one finds that was trained for twelve epochs, on a grid that is fine enough for our objects (`scale`, notebook 11).
 
 # %%
 from paperlib.teach.shown_detector import shown_weights
@@ -381,7 +383,8 @@ draw.show(fig, "For each gamma a red diamond, the paper's gain over gamma 0, and
 # points, though our scores start far lower. From one gamma to the next the gain grows as it does in the paper, up to 1, which ends a fifth of a point above 2,
 # in every one of the five seeds. (The rows between 0 and 2 were run on another chip, all but their first seeds.) Gamma 5 does not do what it does in the paper,
 # where it keeps a part of the gain: here it ends *below* cross entropy.
-#
+
+# %% [markdown] tags=["further"]
 # ## What had been seen before
 #
 # This is not the first table of gammas, and the gain of gamma 2 must not be read without the other one. It was trained on the first drawn world,
@@ -409,7 +412,8 @@ for row in ("gamma 0.1", "gamma 0.2", "gamma 0.5", "gamma 1", "gamma 2", "gamma 
 # paper should win, and about two dozen settings were then tried on the row of gamma 2, none on its opponents. So every claim below whose better row
 # is gamma 2 carries the remark that its recipe was chosen so, and what the table shows is that the focal loss gains *where anchors are this sparse*.
 # How far the verdict hangs on that, the dial `dials/anchors` of notebook 13 would tell.
-#
+
+# %% [markdown] tags=["further"]
 # ## Has the order settled?
 #
 # A loss that turns down most of its gradient needs longer to arrive, so a table taken too early would be unfair to large
@@ -460,7 +464,8 @@ for table, a, b in (("1b", "gamma 2", "gamma 0"), ("1b", "gamma 0", "gamma 5"), 
 # %% [markdown]
 # **What it says.** The order of these rows is the same at all four points, and no interval holds zero; most gaps still grow, and so do
 # all scores. So the order of these rows has settled, and their scores have not.
-#
+
+# %% [markdown]
 # ## The weight alone, and the prior
 #
 # Can a class weight do the same (Table 1a)? It decides which side counts, but not which examples. Two rows stand below that the
@@ -552,11 +557,11 @@ draw.table(pd.DataFrame.from_dict(rows, "index", columns=columns), "The share of
 # %%
 runs = compare.measured("focal_loss/1b", shown).get("gamma 2", {"metrics": {}})["metrics"]
 told = {g: 100 * sum(found.values()) / len(found) for g in curves if (found := runs.get(f"top20_pos_{g:g}"))}
-print("In the runs of the table, a third as long, the hardest fifth of the matched anchors carries "
+print("In the runs of the table, shorter and on a coarser grid, the hardest fifth of the matched anchors carries "
       + (", ".join(f"{share:.0f}% (gamma {g:g})" for g, share in told.items()) or "what is not recorded yet"))
 
 # %% [markdown]
-# The network asked here was trained for longer than those of the table, and they give the register's verdicts. The positives' hardest
+# The network asked here was trained for longer, and on a finer grid, than those of the table; they give the register's verdicts. The positives' hardest
 # fifth must carry about half at every gamma, which we read as half give or take a quarter of it: it carries less at small gammas, so the claim is
 # contradicted. That gamma changes it little holds, beside what gamma does to the background. That the background's loss gathers with gamma cannot
 # fail, since the weight grows with the loss; what can fail is that most of it comes from one in a hundred, and that holds. And the two curves of
@@ -644,7 +649,7 @@ draw.show(fig, f"Left: the background's share of the loss of a trained model fal
                f"{background_share(2.0):.0%} at gamma 2 with alpha one half. Right: cross entropy, focal loss and FL-star against x_t; "
                "both focal forms lie below cross entropy for easy examples.")
 
-# %% [markdown]
+# %% [markdown] tags=["further"]
 # ## The other way: pick the hard ones
 #
 # Before the focal loss one *chose* hard examples. Online hard example mining (OHEM) sorts all anchors of an image by their loss,
@@ -664,7 +669,8 @@ def ohem_slow(loss, anchors, num, threshold):
 
 
 with torch.no_grad():
-    logits = trained.predict(image[None].to(device))[0][0].float().cpu()
+    predicted, _, anchors = trained.predict(image[None].to(device))
+labels, logits = trained.assign(anchors, [target])[0], predicted[0].float().cpu()
 truth = torch.nn.functional.one_hot(labels[0].clamp(min=0).cpu(), logits.shape[1] + 1)[:, 1:].float()
 loss = losses.cross_entropy(logits, truth).sum(1)
 hard = losses.ohem(loss, anchors.cpu(), labels[0].cpu(), 128, 0.5)
@@ -766,7 +772,7 @@ for one, other in (("64, nms 0.5", "128, nms 0.5"), ("64, nms 0.5", "128, nms 0.
 #
 # The focal loss has no such knob: it uses all anchors, and is above every point of this figure.
 
-# %% [markdown]
+# %% [markdown] tags=["further"]
 # ## The shape, not the formula
 #
 # Appendix A tries FL\* over a whole map of $\gamma$ and $\beta$, and colours each loss curve by whether training came out well
@@ -820,7 +826,8 @@ draw.table(compare.frame("focal_loss/3", shown), "Table 3: FL* and focal loss, w
 #
 # One line is a test of the code: FL\* with $\gamma$ 1 and $\beta$ 0 *is* cross entropy, with the class weight 0.25 of Table 1a. Two
 # formulas, ten runs, and the same AP seed by seed, to the last digit.
-#
+
+# %% [markdown] tags=["further"]
 # ## Too slow, or the wrong weight?
 #
 # In the paper even $\gamma$ 5 stays above cross entropy (Table 1b); here it ends well below. Two suspects. A loss that discounts so much may
@@ -885,7 +892,7 @@ draw.table(pd.DataFrame.from_dict(lines, "index", columns=pd.MultiIndex.from_tup
 # as many it finds more. What it lacks is their order. A likely reason, which we did not test: it stops pushing a background down long before
 # that is low, so that backgrounds and objects come to lie close together.
 
-# %% [markdown]
+# %% [markdown] tags=["further"]
 # ## What a clip takes away
 #
 # Near the top we said that to clip a probability removes the gradient just where the network is most wrong. Lin's thesis does clip (Sec. 5.4.2): there
@@ -904,7 +911,7 @@ def taken(logits, clip):
 
 
 clips = (0.00001, 0.001, 0.01)
-found = {"at the first step": outputs(fresh.eval(), 8 if smoke else 32)[0], "after 4,500 steps": yes}
+found = {"at the first step": outputs(fresh.eval(), 8 if smoke else 32)[0], f"after {steps}": yes}
 draw.table(pd.DataFrame.from_dict({when: [taken(logits, clip) for clip in clips] for when, logits in found.items()}, "index",
                                   columns=[f"clip {clip:g}" for clip in clips]), "The share of the objects' pull that a clip would take away, %")
 
@@ -975,7 +982,8 @@ draw.table(pd.DataFrame.from_dict(lines, "index", columns=["delta", "interval", 
 # lost is of medium and large objects, as several of our rarest classes are. (The cheap seed was run on another chip than the others. Run once more
 # on theirs, it lost a quarter of a point, and gamma 2 without a clip came out as before.) Two things we did not test: whether the classes that are lost early are
 # the whole of the cost, and why the authors, whose networks start at 0.01 as well, did not meet it.
-#
+
+# %% [markdown] tags=["further"]
 # ## How high is the bar?
 #
 # One number has been the same in all tables so far. As in the paper (Sec. 4.1) a detection must score above 0.05, or it is dropped. But a
@@ -1103,7 +1111,7 @@ draw.table(pd.DataFrame.from_dict(gaps, "index", columns=["gap", "interval", "se
 # after its runs, and only the two expectations before theirs. And the pairs of the authors may keep the bar by chance. Their networks,
 # trained for much longer, are probably surer than ours, and then fewer of their boxes lie near it.
 
-# %% [markdown]
+# %% [markdown] tags=["further"]
 # ## Every claim, and what became of it
 #
 # The paper's sentences that can be tested, in our words, with a verdict made by code (notebook 12 tells how). A sentence of several parts

@@ -66,7 +66,7 @@ names = [category.name for category in CATEGORIES]
 # %% [markdown]
 # ## Can you name these?
 #
-# MiniCOCO's world is drawn, and each property that makes photographs hard is a number that we can turn. First, has it got
+# MiniCOCO's world is drawn, and each property that makes photographs hard is a number that we can turn. First: does it have
 # what photographs have? Here are small things, one a scene, each cut out tightly and enlarged. Name them before you scroll on.
 
 # %%
@@ -90,11 +90,11 @@ draw.show(fig, "The same eight things with three times the side in view, and the
                + ", ".join(names[label] for _, _, label in chosen) + ". What is around them makes the names plausible.")
 
 # %% [markdown]
-# The same network, the MiniNet trunk and one layer, is trained on either view of the same things, at the same size: once what
-# lies around the box is painted grey, once not. This is the *context* probe. The *objectness* probe asks something simpler: is
-# this a thing at all? Printed marks (rows of one drawing, on cloth or walls) look like things until one sees that they repeat.
-# Here are four things and four marks, those of a column about equally large, through a narrow and through a wide window; the scenes are
-# chosen so that the wide one shows the marks' rows:
+# The same network, the MiniNet trunk and one layer, is trained on either view of the same things, at the same size: once what lies
+# around the box is painted grey, once not. This is the *context* probe. The *objectness* probe asks something simpler: is this a thing
+# at all? Printed marks (rows of one drawing, on cloth or walls) look like things until one sees that they repeat. Here are four things
+# and four marks, those in one column of about equal size, through a narrow and through a wide window; the scenes are chosen so that the
+# wide one shows the marks' rows:
 
 # %%
 pairs = []
@@ -202,8 +202,8 @@ draw.table(pd.DataFrame.from_dict(behind, "index").rename_axis("portraits"),
 
 # %% [markdown]
 # A little of both. Deep levels hardly need more examples, shallow ones do: much of what names a thing is there at stride 4, but takes many
-# examples to read; whether that level lies 15 points behind is a question of how many you grant. At stride 2 no number of portraits
-# tried here brings the names near. A probe's answer is always an answer *for so many examples*.
+# examples to read; whether that level lies 15 points behind depends on how many you grant. At stride 2 no number of portraits tried here
+# brings the names near. A probe's answer is always an answer *for so many examples*.
 
 # %% [markdown]
 # ## What the deepest level mixes up, live
@@ -237,15 +237,15 @@ fig = draw.grid([asked.images[k] for k in example], titles, columns=4, size=1.9)
 draw.show(fig, "The eight most frequent wrong names, each with a portrait, and the super-categories of both: " + "; ".join(title.replace("\n", ", ") for title in titles) + ".")
 
 # %% [markdown]
-# Two wrong names of five stay in the super-category, nearly four times as many as by chance; most were hoped for, and that is not reached.
-# Some of the others look alike, too: a bird has wings as an aeroplane has, and an umbrella from above has a ball's segments.
+# Two of five wrong names stay in the super-category, nearly four times as many as by chance. We had hoped for more than half; that is not
+# reached. Some of the others look alike, too: a bird has wings as an aeroplane has, and an umbrella from above has a ball's segments.
 
 # %% [markdown]
 # ## The dials
 #
-# `World` is a frozen dataclass; each field is a dial with a default that was calibrated on COCO's published statistics, not
-# on any claim. Turn them. The live picture needs a kernel; below it, for readers without one, each of its dials stands at two values. The
-# seed is the same for both, but most dials shift what chance decides after them, so that more may change than what was turned.
+# `World` is a frozen dataclass; each field is a dial with a default that was calibrated on COCO's published statistics, not on any claim.
+# Turn them. The live picture needs a kernel; below it, for readers without one, each of its dials is drawn at two values. The seed is the
+# same for both, but most dials shift what chance decides after them, so that more may change than what was turned.
 
 # %%
 def picture(ax, seed=0, **turned):
@@ -361,13 +361,12 @@ show_curve("objects", "Read it with the width of the intervals.",
            lambda frame: round(frame["delta"].astype(float).diff().iloc[-1], 1))
 
 # %% [markdown]
-# **What it says.** With as many objects seen most of the AP is back, on both sides. That fits a want of objects in the first dial, though twice
-# the steps alone, which we have not run on the fuller set, may have done a part of it. The gain
-# is smaller by its mean, where we had expected it to be no smaller, and its interval is so wide, zero in it, that two runs of one
-# value can differ by more than the two values do. These dials do not show that more background makes the focal loss gain more. They do not show the
-# opposite either.
+# **What it says.** With as many objects seen most of the AP is back, on both sides. That fits a lack of objects in the first dial, though twice the
+# steps alone, which we have not run on the fuller set, may have done a part of it. The mean gain is smaller, where we had expected it to be no
+# smaller. Its interval includes zero and is so wide that two runs at one value can differ by more than the two values do. These dials do not show
+# that more background makes the focal loss gain more. They do not show the opposite either.
 
-# %% [markdown]
+# %% [markdown] tags=["further"]
 # ### Anchors for each object and focal loss
 #
 # The same question without other pictures. Anchors that are small for their stride overlap less, so fewer of them are
@@ -394,11 +393,11 @@ draw.table(pd.DataFrame.from_dict(crowded, "index", columns=["anchors", "positiv
            .rename_axis("size per stride"), f"An image's anchors by their size for the stride, over {len(sample):,} images of {sample.name}; reach: objects overlapped by half")
 
 # %% [markdown]
-# The mini recipe takes the sparsest, 1.125 strides; 20,000 class scores for each positive were hoped for. It was not the first choice: with the
-# larger anchors of the preset, on the first world, gamma 2 had gained nothing over cross entropy, and anchors, batch and world were changed after
-# that had been seen (notebook 10 shows those runs). So the gain of the focal loss is shown at *this* density, and this dial asks what is left of it at the others. The last line's count is
-# less than two of its standard errors away from that, and all training images, counted once, lie just above it. Photographs are less
-# balanced still: the paper's anchors have more than twice as many for each positive on the few COCO images that we counted.
+# The mini recipe takes the sparsest, 1.125 strides; the aim was 20,000 class scores for each positive. It was not the first choice: with the larger
+# anchors of the preset, on the first world, gamma 2 had gained nothing over cross entropy, and anchors, batch and world were changed after that had
+# been seen (notebook 10 shows those runs). So the gain of the focal loss is shown at *this* density, and this dial asks what is left of it at the
+# others. The last line's count is less than two of its standard errors away from that, and all training images, counted once, lie just above it.
+# Photographs are less balanced still: the paper's anchors have more than twice as many for each positive on the few COCO images that we counted.
 
 # %%
 predict("At which size for their stride do anchors make the gain of focal loss largest?", "anchors", guess=None)
@@ -406,7 +405,7 @@ predict("At which size for their stride do anchors make the gain of focal loss l
 # %%
 show_curve("anchors", "The tables of notebooks 10 and 11 use the sparsest: this curve says what that choice does.")
 
-# %% [markdown]
+# %% [markdown] tags=["further"]
 # ### Rounded products and focal loss
 #
 # Training multiplies billions of numbers, and new chips multiply faster when each is rounded to eight significant bits (the
@@ -421,9 +420,9 @@ show_curve("precision", "Read it with the width of the intervals: much narrower 
            lambda frame: round(frame["delta"].astype(float).diff().abs().iloc[-1], 1))
 
 # %% [markdown]
-# Both intervals lie well above zero and nearly on top of each other: this verdict does not hang on the
-# rounding. That no other row minds is likely, not shown. Records say since this was asked which kind of products they are of;
-# older ones do not.
+# Both intervals lie well above zero and nearly on top of each other: this verdict does not depend on the rounding. That no
+# other row depends on it is likely, but not shown. Newer records say which kind of products they come from; older ones do
+# not.
 
 # %% [markdown]
 # ### Size range and the pyramid
@@ -476,9 +475,9 @@ predict("For which range of sizes does the pyramid gain most over one map of str
 show_curve("map", "Negative: one map leads. Look at the sign before you look at the order.")
 
 # %% [markdown]
-# **What it says.** What we had written down came true, and yet we had not seen what matters. The order is the argument's: between 40 and 60 px
-# the pyramid does worst, and better where sizes range more widely (the two wider ranges are not told apart). But its gain over this map is
-# below zero *everywhere*: one map of stride 16, with a quarter of the anchors and no coarser or finer level, beats the pyramid.
+# **What it says.** What we had written down came true, but it was not what matters. The order is the argument's: between 40 and 60 px the
+# pyramid does worst, and better where sizes range more widely (the two wider ranges are not told apart). But its gain over this map is below
+# zero *everywhere*: one map of stride 16, with a quarter of the anchors and no coarser or finer level, beats the pyramid.
 #
 # So "a pyramid against one map" is no question until one says which map. The paper's sentence is about the last one of the trunk, and of
 # that one it holds here as well. Where does the other lead? By the size of the objects (a question asked after the runs):
@@ -522,19 +521,18 @@ predict("By how many points does a pyramid of denser anchors lead at the widest 
 show_curve("dense", "Look at the left panel, too: it is drawn beside the same map as before.", lambda frame: round(float(frame["delta"].iloc[-1]), 1))
 
 # %% [markdown]
-# **What it says.** We had been too timid: with anchors twice as dense the pyramid scores about twice what it did, and leads at every
-# range. Three comparisons of "a pyramid" with "one map" have given three answers, and each time it was the layout of the anchors that we had
-# changed: how densely they lie and, in the last, which sizes they have on which map; these dials do not part the two. The mini
-# recipe keeps them sparse for the sake of the imbalance that the focal loss is about (see above), and on this short schedule pays for it with
-# nearly half of its AP.
-# Whether that map would gain as much from places 8 px apart, we have not tried.
+# **What it says.** We had been too timid: with anchors twice as dense the pyramid scores about twice what it did, and leads at every range.
+# Three comparisons of "a pyramid" with "one map" have given three answers, and each time it was the layout of the anchors that we had
+# changed: how densely they lie and, in the last, which sizes they have on which map; these dials do not separate the two. The mini recipe
+# keeps them sparse for the sake of the imbalance that the focal loss is about (see above), and on this short schedule pays for it with nearly
+# half of its AP. Whether that map would gain as much from places 8 px apart, we have not tried.
 #
 # The order that the argument wants, more gain over a wider range, came only with sparse anchors and a map of stride 16. Against the last map
-# and with denser anchors the gain is smallest, in points, at the widest range (with these, as a share of AP, there is no order). So that a
-# pyramid pays *because* sizes range, these dials do not show: it pays where they hardly do as well. (Hardly: see the second column of the
-# table above; things turn, hide behind each other and leave the picture.)
+# and with denser anchors the gain is smallest, in points, at the widest range (with these, as a share of AP, there is no order). So these
+# dials do not show that a pyramid pays *because* sizes range: it also pays where they hardly do. (Hardly: see the second column of the table
+# above; things turn, hide behind each other and leave the picture.)
 
-# %% [markdown]
+# %% [markdown] tags=["further"]
 # ### Stuff and the top-down path
 #
 # On a plain world a fine map can tell thing from no-thing by itself, and the way down has nothing to bring. Prints make that
@@ -552,7 +550,8 @@ show_curve("stuff", "The argument: objectness is local without stuff, and is not
 # the largest lag, by its mean, is where we had expected the smallest.
 #
 # But the argument is about the fine maps, which look for small things, and AP takes all sizes together. So we looked at the recall of
-# small, medium and large things on their own. That was after the runs: take it as a find, to be tested on other runs, not as a test.
+# small, medium and large things on their own. That was after the runs: take it as an observation, to be tested on other runs, not as
+# a test.
 
 # %%
 in_recall("stuff", SIZES)
@@ -576,9 +575,9 @@ show_curve("context", "The argument: knowing the scene helps only where scenes g
 
 # %% [markdown]
 # **What it says.** In AP the way down lags a little where anything may stand anywhere; with more context the lag is smaller by its mean,
-# and no longer told apart from none. That is the order that we had expected, but the intervals are too wide to
-# show it. Now the find of the last section, put to the test, at two values that had no part in it (the third, the default, is the
-# world of the last section with one print, and its runs are the same):
+# and no longer told apart from none. That is the order that we had expected, but the intervals are too wide to show it. Now the
+# observation of the last section, put to the test, at two values that had no part in it (the third, the default, is the world of the
+# last section with one print, and its runs are the same):
 
 # %%
 in_recall("context", SIZES)
@@ -588,7 +587,7 @@ in_recall("context", SIZES)
 # do not, it adds nothing that could be seen, though no more are found without it. That is what we would see if the way down carried
 # context to the small things, and a world without context had no use for it. The large things tend to pay in either world, and AP, which counts every size, hides the trade.
 
-# %% [markdown]
+# %% [markdown] tags=["further"]
 # ### The schedule and the top-down path
 #
 # On the drawn set a proposal network without the top-down path finds *more* than one with it (notebook 08), against the
@@ -611,7 +610,7 @@ if last["n"]:
           "The interval lies above 0: slow learning explains it, the order turns round." if low > 0 else
           "The interval includes 0: whether slow learning alone explains it is not settled.")
 
-# %% [markdown]
+# %% [markdown] tags=["further"]
 # ### Dense anchors and the pyramid
 #
 # Another claim that our table contradicts: all sizes of anchors on $P_2$ alone find more than one size on each level. Look at
@@ -636,9 +635,9 @@ draw.table(places, "Objects (%) that some anchor overlaps by more than .7, by si
 
 # %% [markdown]
 # With anchors of 2 strides few objects have a good anchor on the pyramid. Five sizes on the finest map reach the same small ones (for these
-# both have the same anchors), but about six times as many of the others. With anchors of 8 strides the gap has nearly closed (four
-# points at most), and what is left is mostly what the paper compares: the features. Training there costs sixteen times as much; half the
-# way, on images enlarged twice, costs four times:
+# both have the same anchors), but about six times as many of the others. With anchors of 8 strides the gap has nearly closed (four points
+# at most), and what is left is mostly what the paper compares: the features. Training there costs sixteen times as much; half the way, on
+# images twice as large, costs four times as much:
 
 # %%
 predict("By how many points does P2 alone lead when the anchors are twice as dense?", "density", guess=None)
@@ -660,7 +659,7 @@ predict("On images of which size does the top-down path do better: 1 (as they ar
 # %%
 show_curve("view", "Better is not yet good: look at where the interval lies.")
 
-# %% [markdown]
+# %% [markdown] tags=["further"]
 # ### Iconic views and pre-training
 #
 # Trunks are pre-trained on iconic pictures: one thing, large and in the middle. R-CNN's bet was that this carries over to
@@ -682,23 +681,24 @@ show_curve("iconic", "Portraits are nearer to what the trunk has seen, but also 
 in_recall("iconic", {"one box": "AR1", "100 boxes": "AR100"})
 
 # %% [markdown]
-# In points of recall pre-training brings most on portraits. But where an image holds one thing, both sides find a larger share of what is there,
-# and the gain grows as they do, no faster that these runs could see. Points and shares disagree, so the order that we had expected is not settled. That
-# pre-training pays everywhere is: with so few steps, hardly anything is learnt from scratch. With many more the gain may shrink.
+# In points of recall pre-training brings most on portraits. But where an image holds one thing, both sides find a larger share of what is there, and
+# the gain grows with them, but no faster, as far as these runs can tell. Points and shares disagree, so the order that we had expected is not
+# settled. That pre-training pays everywhere is settled: with so few steps, hardly anything is learnt from scratch. With many more the gain may
+# shrink.
 
 # %% [markdown]
 # ## What to doubt
 #
-# - **Turning one dial turns others.** With more empty images there are fewer things to learn from; with one size of things
-#   there are fewer occlusions; without context the scenes' statistics change. A dial is not a scalpel.
-# - **Few seeds, short runs.** An interval across zero says that these runs cannot tell, not that there is no effect. A short
-#   schedule favours what learns early.
-# - **Two sides differ in more than their names.** A pyramid and a single map differ in places and in anchors for each object, too; one
-#   change of these turned the verdict round, twice. Count what a change brings along before you credit its idea.
-# - **A drawn world.** It has the structure that we knew to put in. That a claim holds here and fails there says *that* it
-#   depends on the world, and on what; how far a real set lies along the dial, only real sets can say.
-# - **Probes are networks, too.** An accuracy is what one small network found in a given time. That it found nothing does
-#   not prove that nothing is there; that it found something does.
+# - **Turning one dial turns others.** With more empty images there are fewer things to learn from; with one size of things there are
+#   fewer occlusions; without context the scenes' statistics change. A dial is not a scalpel.
+# - **Few seeds, short runs.** An interval across zero says that these runs cannot tell, not that there is no effect. A short schedule
+#   favours what learns early.
+# - **Two sides differ in more than their names.** A pyramid and a single map differ in places and in anchors for each object, too;
+#   changing these turned the verdict round twice. Count what a change brings along before you credit its idea.
+# - **A drawn world.** It has the structure that we knew to put in. That a claim holds here and fails there says *that* it depends on
+#   the world, and on what; how far a real set lies along the dial, only real sets can say.
+# - **Probes are networks, too.** An accuracy is what one small network found in a given time. That it found nothing does not prove
+#   that nothing is there; that it found something does.
 
 # %% [markdown]
 # ## Exercises

@@ -53,6 +53,7 @@ from paperlib.__main__ import main
 from paperlib.data.named_sets import load
 from paperlib.device import pick_device, seed_all
 from paperlib.teach import draw
+from paperlib.teach.detections import report_page, try_detector
 from paperlib.teach.exercises import check, predict, quiz, reveal
 from paperlib.teach.labeller.labelling import Labelling
 from paperlib.teach.twenty_pictures import contents, twenty_pictures
@@ -270,6 +271,7 @@ draw.show(frames(at_threshold, [{"threshold": t} for t in (0.1, 0.3, 0.6)]),
 # %%
 results, page = work / "results.json", work / "report.html"
 paperlib(f"eval retinanet --weights {trained} --results {results} --report {page} --device {device}")
+report_page(page)
 
 # %% [markdown]
 # Answer to the opening question: look at the intervals on the page. They are drawn by choosing test pictures with replacement, and with
@@ -329,6 +331,12 @@ fig, ax = plt.subplots(figsize=(4, 4))
 ax.imshow(plt.imread(work / "found" / "new.jpg"))
 ax.axis("off")
 draw.show(fig, "A new drawn scene with the boxes and names that the second detector gives it.")
+
+# %% [markdown]
+# Or without leaving the notebook: upload pictures of yours, choose among them, move the threshold.
+
+# %%
+try_detector(better, [new / "new.png"], device=device)
 
 # %% [markdown]
 # To hand the detector on: the file of weights holds its configuration, its classes and its size, so `paperlib detect` needs nothing else.

@@ -87,11 +87,11 @@ def data_commands(command: Callable) -> None:
         arg("--out", help="convert, split: the new folder"),
         arg("--shares", nargs="+", metavar="PART=SHARE", help="such as train=0.8 val=0.2, of every class"),
         arg("--seed", type=int, default=0, help="of --shares"),
+        arg("--look-alikes", choices=["together", "apart"], default="together", help="of split"),
     )
     command(
         learn.doctor,
-        arg("data"),
-        SPLIT,
+        *(arg("data"), SPLIT),
         arg("--system", default="retinanet"),
         arg("--weights", help="examine the set for these: their configuration, size and classes"),
         *RECIPE,

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from paperlib.commands import looking, run_files, run_options
+from paperlib.commands import first_try, looking, run_files, run_options
 from paperlib.commands.measuring import print_scores
 from paperlib.failures import message_of
 
@@ -69,11 +69,12 @@ def train(args) -> None:
     from paperlib.training.recipes import tested
     from paperlib.training.trained import compare, lacks_masks, nothing_in, scored_on_itself, tells_classes
 
+    run_options.check_numbers(args)
     started, out = time.time(), run_files.writable(args.out, f"{args.system}.safetensors")
     device, steps_done = pick_device(args.device), []
     start = run_options.start_of(args, _recipe(args, args.test, args.test_images), device)
-    recipe = start.recipe
-    test = load(*tested(recipe), limit=recipe.test_images)
+    test = load(*tested(start.recipe), limit=start.recipe.test_images)
+    recipe, shorter = first_try.shortened(args, start.recipe, test, device)
     watched = run_options.watched(args, recipe, test, device, out)
     checkpoint = out / f"{args.system}.checkpoint"
 
@@ -84,7 +85,7 @@ def train(args) -> None:
         _note(scored_on_itself(dataset, test))
         if tells_classes(SYSTEMS[args.system]):
             _note(compare(dataset.classes, test, f"{dataset.name} has"))
-        run_options.say(start.said, run_options.resumed(checkpoint, recipe.steps))
+        run_options.say(start.said, shorter, run_options.resumed(checkpoint, recipe.steps))
         return start.fill
 
     def watch(system, record: dict) -> None:
@@ -195,6 +196,7 @@ def doctor(args) -> int:
     from paperlib.training.recipes import system_config
     from paperlib.training.weights import load_weights, read_header
 
+    run_options.check_numbers(args, steps=0)
     stored = load_weights(args.weights) if args.weights else None
     dataset, device = load(args.data, args.split), pick_device(args.device)
     others = looking.other_splits(args.data, args.split)
@@ -204,7 +206,7 @@ def doctor(args) -> int:
         findings = examine(dataset, cfg, size, system, args.steps, device, known=stored.trained.classes,
                            others=others)
     else:
-        recipe = _recipe(args)
+        recipe, _ = first_try.shortened(args, _recipe(args), dataset, device)
         cfg = system_config(args.system, recipe, len(dataset.classes), args.set)
         findings = examine(dataset, cfg, recipe.size, args.system, args.steps, device, others=others,
                            command=looking.train_command(args))

@@ -5,16 +5,15 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import torch
 
-from paperlib.data.detection_set import DetectionSet
 from paperlib.data.named_sets import load
-from paperlib.parts import boxes
 from paperlib.paths import weights_folder
 from paperlib.teach.draw import boxes_on
 from paperlib.teach.png import render
+from paperlib.teach.shown_detector import clearest
 from paperlib.training.weights import load_weights
 
-SURE = 0.3  # the score from which a box is drawn
-FIRST = 40  # images among which the first picture's is chosen
+SURE = 0.4  # the score from which a box is drawn
+FIRST = 120  # images among which the first picture's is chosen
 
 
 def annotated_scenes(path: Path) -> None:
@@ -33,7 +32,8 @@ def first_look(path: Path) -> None:
     """Draw one scene on its way through RetinaNet: image, likely anchors, detections, annotations."""
     dataset = load("minicoco", "val")
     detector = load_weights(weights_folder() / "retinanet.safetensors").eval()
-    image, target = dataset[_clearest(detector, dataset)]
+    few = [i for i in range(FIRST) if 3 <= len(dataset.target(i)["boxes"]) <= 9]
+    image, target = dataset[clearest(detector, dataset, few, SURE)]
     logits, _, anchors = detector.predict(image[None])
     scores, names = logits[0].float().sigmoid().max(1)
     likely, detections = scores > SURE, detector.detect(image[None])[0]
@@ -47,19 +47,3 @@ def first_look(path: Path) -> None:
     for ax, words in zip(axes, ("an image", "likely anchors", "what the detector says", "what is there")):
         ax.set_title(words)
     path.write_bytes(b64decode(render(fig, "One scene on its way through a detector").base64))
-
-
-def _clearest(detector, dataset: DetectionSet) -> int:
-    """The index of the image, of the first ones with 3 to 9 objects, in which most objects are detected."""
-    best, most = 0, -1
-    for i in range(FIRST):
-        target = dataset.target(i)
-        if not 3 <= len(target["boxes"]) <= 9:
-            continue
-        detections = detector.detect(dataset.image(i)[None])[0]
-        same = target["labels"][:, None] == detections["labels"]
-        covered = boxes.iou(target["boxes"], detections["boxes"]) > 0.5
-        hits = int((same & covered & (detections["scores"] > SURE)).any(1).sum())
-        if hits > most:
-            best, most = i, hits
-    return best

@@ -10,6 +10,7 @@ import jupytext
 import nbformat
 from nbformat import NotebookNode
 
+from paperlib.course import main_path
 from paperlib.paths import REPOSITORY
 
 NOTEBOOKS = REPOSITORY / "notebooks"
@@ -88,6 +89,8 @@ def clean(notebook: NotebookNode) -> NotebookNode:
         for key, value in old.metadata.items():
             if key in ("tags", "slideshow") and value:
                 cell.metadata[key] = value
+        if main_path.FURTHER in tags(old):
+            cell.metadata["heading_collapsed"] = True  # JupyterLab folds what is under it
         digest = hashlib.sha256(cell.source.encode()).hexdigest()[:10]
         times[digest] += 1
         cell.id = f"{digest}-{times[digest]}"
@@ -141,11 +144,14 @@ def measured(folder: Path = NOTEBOOKS) -> dict:
     return json.loads(file.read_text(encoding="utf-8"))
 
 
-def reading_minutes(name: str, folder: Path = NOTEBOOKS) -> int:
-    """About how long the text of a notebook takes to read, without its code, to five minutes."""
-    count = 0
-    for cell in read_twin(name, folder).cells:
-        if cell.cell_type == "markdown":
+def reading_minutes(name: str, folder: Path = NOTEBOOKS, further: bool = False) -> int:
+    """About how long the text of a notebook's main path, or with `further` of all of it, takes to read.
+
+    Without its code, to five minutes.
+    """
+    count, notebook = 0, read_twin(name, folder)
+    for cell, folded in zip(notebook.cells, main_path.further(notebook)):
+        if cell.cell_type == "markdown" and (further or not folded):
             count += len(re.sub(r"<details>.*?</details>", "", cell.source, flags=re.DOTALL).split())
     return max(5, 5 * round(count / WORDS_A_MINUTE / 5))
 
@@ -153,7 +159,10 @@ def reading_minutes(name: str, folder: Path = NOTEBOOKS) -> int:
 def minutes(name: str, folder: Path = NOTEBOOKS, kind: str | None = None) -> str:
     """The measured time in words, of one of KINDS to half a minute; or of all, with the time of reading."""
     if kind is None:
-        times = [f"reading: about {reading_minutes(name, folder)} min"]
+        path, whole = reading_minutes(name, folder), reading_minutes(name, folder, further=True)
+        times = [f"reading: about {path} min"]
+        if whole > path:
+            times = [f"reading: main path about {path} min, all {whole} min"]
         times += [f"{label}: {minutes(name, folder, kind)}" for kind, label in KINDS.items()]
         return "; ".join(times)
     record = measured(folder).get(name, {}).get(kind)

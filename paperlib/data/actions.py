@@ -1,8 +1,11 @@
 """What `paperlib data ACTION` does: build, download, check, statistics, convert, split."""
 from pathlib import Path
 
+import numpy as np
+
 from paperlib.data.detection_set import DetectionSet
 from paperlib.data.formats.convert import convert, shared
+from paperlib.data.formats.look_alikes import groups
 from paperlib.data.formats.parts import NAMES
 from paperlib.data.named_sets import Name, load, locate, splits
 
@@ -85,7 +88,7 @@ def _write(args, to: str, asked: list[str] | tuple[str, ...] | None) -> int:
         if len(sets) > 1:
             names = ", ".join(map(str, sets))
             raise ValueError(f"{args.name} has splits already ({names}); name one with --split")
-        sets = shared(next(iter(sets.values())), _shares(asked), args.seed)
+        sets = _divided(next(iter(sets.values())), args)
     for line in convert(sets, to, args.out):
         print(f"note: {line}")
     counts = []
@@ -94,6 +97,18 @@ def _write(args, to: str, asked: list[str] | tuple[str, ...] | None) -> int:
         counts.append(f"{part or 'all'} {len(dataset)} images with {objects} objects")
     print(f"{args.out}: {NAMES[to]}, {'; '.join(counts)}")
     return 0
+
+
+def _divided(dataset: DetectionSet, args) -> dict[str, DetectionSet]:
+    """Part -> its images; those that look the same in one part, unless they may be apart."""
+    shares = _shares(args.shares or HALVES)
+    if args.look_alikes == "apart":
+        return shared(dataset, shares, args.seed)
+    numbers = groups(dataset)
+    copies = len(dataset) - len(np.unique(numbers))
+    if copies:
+        print(f"note: {copies} pictures look like another one: they stay in the part of that")
+    return shared(dataset, shares, args.seed, numbers)
 
 
 def _sets(name: Name, only: str | None) -> dict[str | None, DetectionSet]:

@@ -89,7 +89,7 @@ class Batches(Dataset):
         stored = set(dataset.sizes)
         one_size = stored == {sizes[0]} == set(sizes)
         padded = any(side % multiple for side in sizes[0])
-        self._whole = one_size and not padded and jitter is None and not masks
+        self._whole = one_size and not padded and jitter is None
         self._pixels = self._mapped()
 
     def __getstate__(self) -> dict:

@@ -9,7 +9,7 @@ from paperlib.data.plausibility import inspect
 from paperlib.data.record_checks.faults import Fault
 from paperlib.doctor.finding import Finding
 from paperlib.doctor.training_size import even_picks
-from paperlib.training.trained import compare, nothing_in
+from paperlib.training.trained import compare, nothing_in, some_of
 
 OPENED = 1000                  # images that are opened at most
 LISTED = 5                     # faults of one kind that are shown
@@ -68,7 +68,7 @@ def examine_classes(dataset: DetectionSet, num_classes: int) -> list[Finding]:
         findings.append(Finding("classes", "bad", text, advice))
     absent = [name for name, count in counts.items() if not count]
     if absent:
-        text = f"{len(absent)} of {labels} classes have no object: {', '.join(absent[:8])}"
+        text = f"{len(absent)} of {labels} classes have no object: {some_of(absent)}"
         advice = "they can only cost AP; wrong split or wrong names?"
         findings.append(Finding("classes", "look", text, advice))
     if counts.total():

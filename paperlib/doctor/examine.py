@@ -15,11 +15,14 @@ from paperlib.doctor.model_findings import examine_anchors, examine_model, exami
 from paperlib.doctor.model_scale import examine_scale, model_scale
 from paperlib.doctor.overfit import overfit, reads_proposals
 from paperlib.doctor.suggest import examine_suggestion
+from paperlib.doctor.windows import examine_windows
 from paperlib.systems.presets.retinanet import tiny
+from paperlib.systems.registry import SYSTEMS
 from paperlib.training.trained import nothing_in
 
 STEPS = 120                    # on one batch of four images
-FEW_STEPS = {"rcnn": 40}       # of a system that looks at every window by itself
+# of a system that looks at every window by itself; proposed masks have no test by heart
+FEW_STEPS = {"rcnn": 40, "deepmask": 0, "sharpmask": 0}
 Report = Callable[[str], None]                             # what is done with a line: print it
 
 
@@ -56,8 +59,12 @@ def doctor(dataset: DetectionSet, system_cfg=None, size=None, system: str = "ret
     if nothing_in(dataset, "learn"):
         return findings
     cfg = replace(system_cfg, num_classes=len(dataset.classes))
-    of_regions, objects = _examine_regions(dataset, cfg, size, readable, report)
-    findings += of_regions
+    if SYSTEMS[system].needs_masks:
+        of_windows, objects = examine_windows(dataset, cfg, size, SYSTEMS[system])
+        findings += _reported(of_windows, report)
+    else:
+        of_regions, objects = _examine_regions(dataset, cfg, size, readable, report)
+        findings += of_regions
     findings += _reported(examine_scale(model_scale(dataset, cfg, size), system), report)
     if steps is None:
         steps = FEW_STEPS.get(system, STEPS)

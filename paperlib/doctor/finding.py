@@ -7,7 +7,7 @@ ENOUGH = 0.9                   # share of objects that regions should reach; AP5
 @dataclass(frozen=True)
 class Finding:
     """One line of the report."""
-    # boxes | images | classes | duplicates | anchors | proposals | scale | model | try
+    # boxes | images | classes | duplicates | anchors | proposals | masks | windows | scale | model | try
     topic: str
     level: str                 # "ok" | "look" (may be meant) | "bad" (training will suffer or fail)
     text: str

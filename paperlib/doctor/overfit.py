@@ -62,7 +62,7 @@ def overfit(dataset: DetectionSet, cfg, size=None, system: str = "retinanet", st
         cfg = override(cfg, {"proposals.keep": min(cfg.proposals.keep, PROPOSALS)})
     model = SYSTEMS[system](cfg).to(device)
     few = with_objects(dataset, model, images)
-    batch = Batches(few, max(1, len(few)), size=size, flip=False)[0]
+    batch = Batches(few, max(1, len(few)), size=size, flip=False, masks=model.needs_masks)[0]
     pixels, targets = batch[0].to(device), to_device(batch[1], device)
     frozen, without_gradient = unmoved(model, pixels, targets)
     silent, unread = [], []

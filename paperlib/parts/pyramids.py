@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from paperlib.parts.convs import Pointwise
+from paperlib.parts.convs import Halving, Pointwise
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class FPN(nn.Module):
         if cfg.extra == "conv":
             c_in = channels[top] if cfg.extra_from == "C" else cfg.dim
             for level in self.extra:
-                self.down[str(level)] = nn.Conv2d(c_in, cfg.dim, 3, 2, 1)
+                self.down[str(level)] = Halving(c_in, cfg.dim)
                 c_in = cfg.dim
         for conv in self.modules():
             if isinstance(conv, nn.Conv2d):

@@ -9,7 +9,7 @@ from paperlib.scoring import coco_curves
 
 KINDS = {  # hotcoco's name: (ours, what it means, what may help)
     "Miss": ("Missed", "no detection is near the object, at any score",
-             "A larger size, or anchors and levels for these objects: `paperlib doctor` says which."),
+             "A larger size, or anchors and levels for these objects: paperlib doctor says which."),
     "Bkg": ("Background", "a detection where nothing is",
             "Look at them first: many are objects that nobody labelled. Else add images without objects."),
     "Cls": ("Wrong name", "the box is right, the name is not",

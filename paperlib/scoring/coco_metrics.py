@@ -16,9 +16,10 @@ from paperlib.scoring.coco_curves import curves
 from paperlib.scoring.detect import detect_all
 from paperlib.scoring.image_draws import scores_on_draws
 from paperlib.scoring.segmentation import region_accuracy
+from paperlib.scoring.segments.bounds import upper_bound
 from paperlib.scoring.voc_ap import numbers as pascal_numbers
 from paperlib.scoring.voc_ap import voc_ap
-from paperlib.training.trained import category_ids, lacks_masks
+from paperlib.training.trained import category_ids, lacks_masks, trained
 
 __all__ = ["average_recall", "coco_metrics", "detect_all", "evaluate", "voc_ap"]
 
@@ -88,7 +89,7 @@ def evaluate(system, dataset, device, batch: int = 16, short: int | None = None,
     `draws` adds "draws": {metric: its value on each of so many draws of the images} (see `image_draws`).
     A system that names pixels (`scored_by = "regions"`) gets what `segmentation.region_accuracy` gives, one
     that proposes masks (`scored_by = "segments"`) the `average_recall` of its boxes, "box AR10", and of its
-    masks, "seg AR10", and so on; those have no draws.
+    masks, "seg AR10", and so on, with `propose.bound` also "bound AR" (`segments.bounds`), without draws.
     `besides(dataset, results)` adds what it gives to the metrics.
     """
     if system.scored_by == "regions":
@@ -102,7 +103,7 @@ def evaluate(system, dataset, device, batch: int = 16, short: int | None = None,
     if results is None:
         results = detect_all(system, dataset, device, batch, short, long)
     if system.scored_by == "segments":
-        return segment_recall(dataset, results) | (besides(dataset, results) if besides else {})
+        return segment_recall(dataset, results) | _bound(system, dataset, device, short, long)
     columns, proposes = truth(dataset), system.scored_by == "recall"
     dt = detections(columns, results, classes=not proposes, strangers=not proposes)
     ranges = areas_of(dataset)
@@ -128,6 +129,16 @@ def segment_recall(dataset, results: list[dict]) -> dict[str, float]:
         for key, value in average_recall(dataset, results, kind=kind).items():
             metrics[f"{name} {key}"] = value
     return metrics
+
+
+def _bound(system, dataset, device, short: int | None, long: int | None) -> dict[str, float]:
+    """`segments.bounds.upper_bound`, where the system's configuration asks for it."""
+    if not system.cfg.propose.bound:
+        return {}
+    if short is None and long is None:
+        sides = trained(system).sides
+        short, long = sides.get("short"), sides.get("long")
+    return upper_bound(system, dataset, device, short, long)
 
 
 def _detector_numbers(columns: Truth, dt: Detections, area_ranges: dict, pascal: bool,

@@ -64,7 +64,7 @@ def detect_all(system, dataset, device, batch: int = 16, short: int | None = Non
 
     `short`, `long`: as in `image_batches`; without both, the size that the system was trained at (`trained`),
     where it says so. Labels become the set's categories by their names.
-    Proposed masks are records with "segmentation" too (`parts.windows.records`), all of the set's first category.
+    Proposed masks are records with "segmentation" too (`parts.windows.records`), of the first category.
     A system that needs proposals gets those of the data set, else those that its configuration names.
     Errors: ValueError for a set that shares no class with the system.
     """

@@ -24,7 +24,7 @@ from paperlib.parts.windows.refinement import RefineConfig, Refinement
 from paperlib.systems.deepmask import DeepMask, DeepMaskConfig, Dense, mask_loss, score_loss
 
 STAGES = ("refine", "all")
-TRAINING = ("two", "one", "tuned")
+TRAINING = ("two", "one", "tuned", "forward")
 CHUNK = 250  # windows that are refined at a time, for the memory
 
 
@@ -33,6 +33,7 @@ class SharpMaskConfig(DeepMaskConfig):
     in_stages: ClassVar[bool] = True
     refine: RefineConfig = field(default_factory=RefineConfig)
     # "two": DeepMask, then the refinement alone | "one": all at once | "tuned": two, then all (Sec. 3.3.3)
+    # | "forward": DeepMask alone, for rows that are tested with refined = false
     training: str = "two"
     refine_steps: float = 0.5  # length of the refinement's stage, and of tuning, in lengths of DeepMask's
     deepmask: str | None = None  # file of a trained DeepMask in place of the first stage; None: train it

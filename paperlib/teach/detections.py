@@ -1,6 +1,7 @@
-"""A detector to try on pictures of one's own: `try_detector`, live, and `detection_picture`, its static twin.
+"""A detector to try on pictures of one's own: `try_detector`, live, and `detection_picture`, its static twin;
+the report page in a cell: `report_page`.
 
-Both draw with `report.detecting`, as the command `paperlib detect` does.
+The first two draw with `report.detecting`, as the command `paperlib detect` does.
 """
 import base64
 import html
@@ -11,11 +12,13 @@ from pathlib import Path
 
 import ipywidgets as widgets
 import torch
+from IPython.display import HTML
 from PIL import Image
 
 from paperlib.device import pick_device
 from paperlib.report.detecting import THRESHOLD, Detected, detect_files, load_detector, picture_of, summary
 from paperlib.report.picture_set import picture_files
+from paperlib.teach.widgets import name_sliders
 
 SHOWN = 900                    # px, the longest side of a picture in a notebook
 
@@ -123,4 +126,16 @@ def try_detector(system, pictures: Sequence[str | Path] = (), size: tuple[int, .
     if pictures:
         list_pictures(shelf.add(picture_files(pictures)))
         chosen.value = next(iter(shelf.pictures))
+    name_sliders()
     return widgets.VBox([widgets.HBox([upload, chosen]), threshold, said, view])
+
+
+def report_page(file: str | Path, height: int = 640) -> HTML:
+    """The page that `--report` wrote, in a cell and stored with it; `height` is in px.
+
+    Errors: FileNotFoundError.
+    """
+    page, title = html.escape(Path(file).read_text(encoding="utf-8")), html.escape(Path(file).name)
+    style = f"width: 100%; height: {height}px; border: 1px solid #8888"
+    return HTML(f'<div><iframe title="{title}: the report" sandbox="allow-scripts" style="{style}" '
+                f'srcdoc="{page}"></iframe></div>')

@@ -15,6 +15,7 @@ VERDICTS = {"follows": ("✓", "blue"), "follows under a reading": ("✓", "blue
             "contradicted": ("✗", "vermillion"), "unresolved": ("?", "black"), "stale": ("!", "orange")}
 DELTA = re.compile(r"\bdelta\b")
 NUMBER = re.compile(r"[-+−]?[\d., ×^%]*")
+LONG = 22  # letters of a text that is broken into lines, in a column wide enough to be read
 EMPTY_HEADER = re.compile(r'<th class="blank([^>]*)>(?:&nbsp;|\s)*</th>')
 
 
@@ -72,11 +73,13 @@ def _styles(frame: pd.DataFrame) -> list[dict[str, str]]:
         "th.index_name": "text-align: left",
     }
     levels = frame.columns.nlevels
+    if frame.index.nlevels == 1 and _longest_words(frame.index.to_series()) > LONG:
+        styles["th.row_heading"] += "; min-width: 12em"
     if levels > 1:
         styles["th.col_heading.level0"] = "text-align: center; border-bottom: 1px solid #bbb"
     for i in range(frame.shape[1]):
         if longest := _longest_words(frame.iloc[:, i]):
-            breaks = "normal" if longest > 30 else "nowrap"
+            breaks = "normal; min-width: 9em" if longest > LONG else "nowrap"
             styles[f"td.col{i}"] = f"text-align: left; white-space: {breaks}"
             styles[f"th.level{levels - 1}.col{i}"] = "text-align: left"
     return [{"selector": selector, "props": props} for selector, props in styles.items()]

@@ -40,8 +40,13 @@ def explore(
     redraw()  # in the cell itself, so that an error in draw_fn stops the cell
     for control in made.values():
         control.observe(redraw, names="value")
-    display(Javascript(SLIDER_NAMES.read_text(encoding="utf-8")))
+    name_sliders()
     display(widgets.VBox([*made.values(), view]))
+
+
+def name_sliders() -> None:
+    """Give the handle of every slider on the page its label's words, for screen readers."""
+    display(Javascript(SLIDER_NAMES.read_text(encoding="utf-8")))
 
 
 def frames(

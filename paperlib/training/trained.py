@@ -128,9 +128,9 @@ def compare(classes: Sequence[str], dataset: DetectionSet, these: str = "the wei
         raise ValueError(f"{line}: expected a class that both have")
     effects = []
     if lost:
-        effects.append(f"{_some(lost)} cannot be found")
+        effects.append(f"{some_of(lost)} cannot be found")
     if unused:
-        effects.append(f"what is found of {_some(unused)} does not count")
+        effects.append(f"what is found of {some_of(unused)} does not count")
     return f"{line}: {', '.join(effects)}"
 
 
@@ -173,9 +173,10 @@ def scored_on_itself(train: DetectionSet, test: DetectionSet) -> str:
 
 
 def _named(names: Sequence[str]) -> str:
-    return f"{len(names)} class{'es' * (len(names) != 1)} ({_some(names)})"
+    return f"{len(names)} class{'es' * (len(names) != 1)} ({some_of(names)})"
 
 
-def _some(names: Sequence[str]) -> str:
+def some_of(names: Sequence[str]) -> str:
+    """The first NAMED names, and how many more there are."""
     more = len(names) - NAMED
     return ", ".join(names) if more <= 1 else f"{', '.join(names[:NAMED])} and {more} more"

@@ -56,7 +56,7 @@ class Best:
 
 
 def headline(scores: dict) -> tuple[str, float]:
-    """The one score that stands for all: AP, or the recall of the most proposals; of masks, of 100 segments."""
+    """The one score that stands for all: AP, or recall of the most proposals; of masks, of 100 segments."""
     if "AP" in scores:
         return "AP", float(scores["AP"])
     if "seg AR100" in scores:

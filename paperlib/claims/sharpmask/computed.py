@@ -10,9 +10,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from paperlib.claims import paper_nets
 from paperlib.claims.compare import agrees, printed, stated
+from paperlib.parts.windows.heads import MaskHead, MaskHeadConfig
+from paperlib.parts.windows.refinement import RefineConfig, Refinement
 
 TRUNKS = ("DeepMask", "W160-P4-D39-F128", "W112-P4-D39", "W112-P3-D21")  # one of each window and pooling
-OUTPUT = 56 * 56  # pixels of the coarse mask; given, like the score branch, only in DeepMask's own paper
+CHANNELS = (1024, 512, 256, 64)  # of the trunk before each pooling, from the top: conv4 to conv1
 
 
 def _cells(row: dict) -> float:
@@ -35,14 +37,20 @@ def _up(x):
     return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
 
 
-def refactored():
+def _part(channels: tuple[int, ...] = CHANNELS, rank: int = 512, **changes) -> Refinement:
+    """The refinement, with weights of 64 bits; windows of 10 cells, as published."""
     torch.manual_seed(0)
-    mask, skip = _random(2, 5, 10, 10), _random(2, 3, 10, 10)
-    weight, bias = _random(4, 8, 3, 3), _random(4)
-    whole = _up(F.relu(F.conv2d(torch.cat([mask, skip], 1), weight, bias, padding=1)))
-    parts = F.conv2d(mask, weight[:, :5], bias, padding=1) + F.conv2d(skip, weight[:, 5:], padding=1)
-    gap = (whole - _up(F.relu(parts))).abs().max().item()
-    formula = "max |conv(cat(M, S), [A, B]) - conv(M, A) - conv(S, B)|, through ReLU and upsampling"
+    return Refinement(list(channels), 10, rank, RefineConfig(**changes), "replicate").double()
+
+
+def refactored():
+    vectors, maps = _random(2, 7), [_random(2, 5, 10, 10), _random(2, 3, 20, 20)]
+    plain, regrouped = _part((5, 3), 7, between=6, plain=True), _part((5, 3), 7, between=6)
+    coarse, fine = plain.skip_maps(maps)
+    with_border = [plain.bordered(coarse), plain.bordered(fine)]
+    parts = regrouped.steps(vectors, regrouped.skip_maps(maps))[-1]
+    gap = (plain.steps(vectors, with_border)[-1] - parts).abs().max().item()
+    formula = "max |masks of modules with conv(cat(M, S)) - masks of modules with conv(M) + conv(S)|"
     return gap, gap < 1e-9, formula
 
 
@@ -70,12 +78,10 @@ def _work(inputs: int, outputs: int, size: tuple[int, int]) -> int:
 
 
 def skip_connection():
-    torch.manual_seed(0)
-    mask, skip, across = _random(2, 1, 10, 10), _random(2, 3, 10, 10), _random(1, 3, 3, 3)
-    identity = torch.zeros(1, 1, 3, 3, dtype=torch.float64)
-    identity[..., 1, 1] = 1  # the top-down convolution taken away
-    module = _up(F.conv2d(torch.cat([mask, skip], 1), torch.cat([identity, across], 1), padding=1))
-    plain = _up(mask) + _up(F.conv2d(skip, across, padding=1))
+    vectors, maps = _random(2, 7), [_random(2, 5, 10, 10)]
+    part = _part((5,), 7, between=6, kind="skip")
+    mask, module = part.steps(vectors, part.skip_maps(maps))
+    plain = _up(mask) + _up(part.across[0](part.skips[0](maps[0])))
     gap = (module - plain).abs().max().item()
     return gap, gap < 1e-9, "max |module with k_m = 1 and no top-down conv - (up(M) + up(conv(S)))|"
 
@@ -86,54 +92,42 @@ def _count(*layers: nn.Module) -> int:
 
 def network_parameters():
     with torch.device("meta"):
-        vgg = torchvision.models.vgg11().features
-        mask = nn.Conv2d(512, 512, 1), nn.Linear(512 * 14 * 14, 512), nn.Linear(512, OUTPUT)
-        score = nn.Linear(512 * 7 * 7, 512), nn.Linear(512, 1024), nn.Linear(1024, 1)
-        of_deepmask = _count(vgg, *mask, *score) / 1e6
+        first = torchvision.models.vgg11().features, MaskHead(512, 14, MaskHeadConfig("deepmask", 512))
         resnet = torchvision.models.resnet50()
         trunk = resnet.conv1, resnet.bn1, resnet.layer1, resnet.layer2, resnet.layer3
-        mask = nn.Conv2d(1024, 128, 1), nn.Linear(128 * 10 * 10, 512), nn.Linear(512, OUTPUT)
-        score = nn.Linear(512, 1024), nn.Linear(1024, 1)
-        of_the_chapter = _count(*trunk, *mask, *score) / 1e6
+        rebuilt = *trunk, MaskHead(1024, 10, MaskHeadConfig("C", 128))
+    of_deepmask, of_the_chapter = _count(*first) / 1e6, _count(*rebuilt) / 1e6
     before, after = stated("sharp-params-75-17")
     fits = abs(of_deepmask / before - 1) < 0.03 and abs(of_the_chapter / after - 1) < 0.03
     return [of_deepmask, of_the_chapter], fits, "trunk + mask branch + score branch, million"
 
 
 def refinement_parameters():
-    channels = (1024, 512, 256, 64)  # of the trunk before each pooling, from the top: conv4 to conv1
     with torch.device("meta"):
-        layers = [nn.Linear(512, 32 * 10 * 10)]  # makes M^1
-        for module, depth in enumerate(channels):
-            k = 32 // 2**module
-            layers += [nn.Conv2d(depth, 64, 3), nn.Conv2d(64, k, 3), nn.Conv2d(2 * k, max(k // 2, 1), 3)]
-    millions = _count(*layers) / 1e6
+        layers = Refinement(list(CHANNELS), 10, 512, RefineConfig(), "replicate")
+    millions = _count(layers) / 1e6
     fits = millions < stated("sharp-refine-params")
-    return millions, fits, "M^1 + four modules of two skip convs and one conv, million"
+    return millions, fits, "M^1 + four modules of two skip convs and one conv + the last conv, million"
 
 
 def skips_are_shared():
     """A patch's skip features can be cut out of the image's; its mask encoding cannot be shared."""
-    torch.manual_seed(0)
-    image, conv = _random(1, 3, 24, 32), nn.Conv2d(3, 4, 3, padding=1).double()
-    whole, patch = conv(image), conv(image[..., 4:16, 8:20])
-    cropped, a_pixel_right = whole[..., 4:16, 8:20], whole[..., 4:16, 9:21]
-    gap = (cropped - patch)[..., 1:-1, 1:-1].abs().max().item()
-    encode = nn.Linear(4 * 12 * 12, 5).double()
-    encoding_differs = not torch.allclose(encode(cropped.flatten(1)), encode(a_pixel_right.flatten(1)))
+    part, image = _part((3,), 3 * 100, between=6), _random(1, 3, 24, 32)
+    whole, patch = part.skip_maps([image])[0], part.skip_maps([image[..., 4:22, 8:26]])[0]
+    inner = slice(3, -3)  # three convolutions off the border
+    gap = (whole[..., 4:22, 8:26] - patch)[..., inner, inner].abs().max().item()
+    here, a_cell_right = image[..., 4:14, 8:18].flatten(1), image[..., 4:14, 9:19].flatten(1)
+    encoding_differs = not part.encode(here).allclose(part.encode(a_cell_right))
     return gap, gap < 1e-9 and encoding_differs, "max |S of the image, cropped, - S of the crop|"
 
 
 def full_resolution():
-    mask = _random(1, 1, 10, 10)
-    for _ in range(4):
-        mask = _up(mask)
-    side = mask.shape[-1]
+    side = _part(CHANNELS, 7, kind="deconv", k=8)(_random(1, 7), []).shape[-1]  # the skips change no size
     return side, side == stated("sharp-full-resolution"), "10 * 2^4"
 
 
 def channel_schedule():
-    channels = [32 // 2 ** (i - 1) for i in (1, 2, 3, 4)]
+    channels = RefineConfig(k=32, schedule="b").widths(4)[:4]
     return channels, channels == stated("sharp-schedules"), "k / 2^(i - 1), k = 32"
 
 

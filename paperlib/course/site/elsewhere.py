@@ -9,7 +9,7 @@ GITHUB = re.compile(r"github\.com[:/](?P<owner>[\w.-]+)/(?P<name>[\w.-]+?)(?:\.g
 
 
 def repository() -> str | None:
-    """The repository as "owner/name", from PAPERLIB_REPOSITORY or git's origin; None if it is not on GitHub."""
+    """The repository as "owner/name", from PAPERLIB_REPOSITORY or origin; None if it is not on GitHub."""
     address = os.environ.get("PAPERLIB_REPOSITORY") or _origin()
     match = GITHUB.search(address)
     if not match:

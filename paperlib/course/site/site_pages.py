@@ -5,10 +5,10 @@ from pathlib import Path
 
 from paperlib.claims.page.scorecard import MEANINGS, SIGNS
 from paperlib.claims.tally import VERDICTS
-from paperlib.course import page_text, twins
+from paperlib.course import main_path, page_text, twins
 from paperlib.course.export_files import decks
 from paperlib.course.page_text import render, with_alt
-from paperlib.course.site import elsewhere, glossary, papers, search
+from paperlib.course.site import elsewhere, glossary, lecture, papers, search
 from paperlib.paths import DATA
 from paperlib.teach import course_files
 
@@ -43,7 +43,7 @@ def site(names: list[str], folder: Path, executed: Path, out: Path) -> Path:
                  "neighbours": _neighbours(names, titles, i), "colab": elsewhere.colab(name, place)}
         notebook = with_alt(twins.clean(twins.read(path)))
         page, _ = exporter.from_notebook_node(notebook, {"metadata": facts})
-        (out / f"{name}.html").write_text(glossary.linked(page), encoding="utf-8")
+        (out / f"{name}.html").write_text(main_path.folded(glossary.linked(page)), encoding="utf-8")
     for file, title in TEXTS.items():
         _text(file, title, out)
     decked = [name for name in names if name in course_files.names()]
@@ -51,6 +51,7 @@ def site(names: list[str], folder: Path, executed: Path, out: Path) -> Path:
     lines = judged_claims()
     papers.write(lines, titles, out)
     (out / glossary.PAGE).write_text(glossary.page(names), encoding="utf-8")
+    (out / lecture.PAGE).write_text(lecture.page(), encoding="utf-8")
     (out / "search.html").write_text(render("search.html.j2"), encoding="utf-8")
     front = out / "index.html"
     front.write_text(_front(titles, decked, folder, pictures, verdict_bar(lines)), encoding="utf-8")

@@ -1,6 +1,6 @@
 """`paperlib data convert` and `split`: a set written anew in another format, or in parts, and read back."""
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from paperlib.data.detection_set import DetectionSet
@@ -33,9 +33,10 @@ def convert(sets: Mapping[str | None, DetectionSet], to: str, out: str | Path) -
     return lines
 
 
-def shared(dataset: DetectionSet, shares: Mapping[str, float], seed: int = 0) -> dict[str, DetectionSet]:
+def shared(dataset: DetectionSet, shares: Mapping[str, float], seed: int = 0,
+           groups: Sequence[int] | None = None) -> dict[str, DetectionSet]:
     """Part -> its images: see `by_share`."""
-    return {part: dataset.subset(chosen) for part, chosen in by_share(dataset, shares, seed).items()}
+    return {part: dataset.subset(chosen) for part, chosen in by_share(dataset, shares, seed, groups).items()}
 
 
 def _read_back(folder: Path, sets: Mapping[str | None, DetectionSet], to: str) -> None:

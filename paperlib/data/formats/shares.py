@@ -1,17 +1,20 @@
 """Dividing a set into parts by share, so that each has its share of every class."""
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from paperlib.data.detection_set import DetectionSet
 
 
-def by_share(dataset: DetectionSet, shares: Mapping[str, float], seed: int = 0) -> dict[str, list[int]]:
+def by_share(dataset: DetectionSet, shares: Mapping[str, float], seed: int = 0,
+             groups: Sequence[int] | None = None) -> dict[str, list[int]]:
     """Part -> the places of its images: shares of the images, and as nearly as can be of each class's images.
+
+    Images of one group, by its number in `groups`, stay together.
 
     Source: iterative stratification (Sechidis et al. 2011): the class that the fewest undecided images show
             goes first; each of its images goes to the part that still lacks most of that class.
-    Errors: ValueError for shares that do not add up to 1, and for fewer images than parts.
+    Errors: ValueError for shares that do not add up to 1, and for fewer images, or groups, than parts.
     """
     parts, fractions = list(shares), np.array(list(shares.values()), float)
     if len(parts) < 2 or not (fractions > 0).all() or abs(fractions.sum() - 1) > 1e-6:
@@ -20,6 +23,7 @@ def by_share(dataset: DetectionSet, shares: Mapping[str, float], seed: int = 0) 
     if len(dataset) < len(parts):
         raise ValueError(f"{dataset.name}: found {len(dataset)} images; "
                          f"expected one or more for each of {parts}")
+    together = _members(groups, len(dataset))
     shows = _classes_shown(dataset)
     order = np.random.default_rng(seed).permutation(len(dataset))
     room = _counts(fractions, len(dataset))
@@ -32,14 +36,35 @@ def by_share(dataset: DetectionSet, shares: Mapping[str, float], seed: int = 0) 
             break
         rare = np.where(remaining > 0, remaining, np.inf).argmin()
         for i in undecided[shows[undecided, rare]]:
-            chosen[i] = _neediest(lacks[:, rare], room)
-            room[chosen[i]] -= 1
-            lacks[chosen[i]] -= shows[i]
+            if chosen[i] < 0:
+                part = _neediest(lacks[:, rare], room, len(together[i]))
+                chosen[together[i]] = part
+                room[part] -= len(together[i])
+                lacks[part] -= shows[together[i]].sum(0)
         undecided = undecided[chosen[undecided] < 0]
     for i in undecided:                                    # without an object
-        chosen[i] = room.argmax()
-        room[chosen[i]] -= 1
+        if chosen[i] < 0:
+            chosen[together[i]] = room.argmax()
+            room[room.argmax()] -= len(together[i])
+    _none_empty(dataset, parts, chosen)
     return {part: np.flatnonzero(chosen == k).tolist() for k, part in enumerate(parts)}
+
+
+def _members(groups: Sequence[int] | None, num: int) -> list[np.ndarray]:
+    """For each image the places of its group's; without groups itself alone."""
+    if groups is None:
+        groups = range(num)
+    numbers = np.asarray(groups)
+    members = {number: np.flatnonzero(numbers == number) for number in np.unique(numbers).tolist()}
+    return [members[number] for number in numbers.tolist()]
+
+
+def _none_empty(dataset: DetectionSet, parts: list[str], chosen: np.ndarray) -> None:
+    """Errors: ValueError for a part that groups have left without an image."""
+    for k, part in enumerate(parts):
+        if not (chosen == k).any():
+            raise ValueError(f"{dataset.name}: found no picture for {part!r}, as pictures that look the same "
+                             "stay in one part; expected more that differ (or --look-alikes apart)")
 
 
 def _classes_shown(dataset: DetectionSet) -> np.ndarray:
@@ -63,7 +88,8 @@ def _counts(fractions: np.ndarray, num: int) -> np.ndarray:
     return counts
 
 
-def _neediest(lacks: np.ndarray, room: np.ndarray) -> int:
-    """The part with room that lacks most of a class; of equals that with most room."""
-    able = np.flatnonzero(room > 0)
+def _neediest(lacks: np.ndarray, room: np.ndarray, size: int) -> int:
+    """The part with room for `size` images, or with most, that lacks most of a class; of equals the one with
+    most room."""
+    able = np.flatnonzero(room >= min(size, room.max()))
     return int(able[np.lexsort((-room[able], -lacks[able]))[0]])

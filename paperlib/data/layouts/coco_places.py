@@ -90,4 +90,6 @@ def choose(path: Path, split: str | None, offered: Mapping[str | None, object]) 
     has = ", ".join(names) or "no splits"
     if not names and offered[None].place.is_file():
         has = f"no splits, only {offered[None].place.name}"
+    if not names:
+        has += ": name no split, or make some with `paperlib data split`"
     raise KeyError(f"{path}: {asked} it has {has}")

@@ -18,7 +18,11 @@ class WindowConfig:
     object_share: float = 128 / 224  # of a window's side: a right-sized object's longer side (code)
     scales: tuple[float, ...] = (-2.5, -2.0, -1.5, -1.0, -0.5, 0.0, 0.5)  # log2 of the test scales (code)
 
-    def __post_init__(self):
+    def check(self) -> None:
+        """Errors: ValueError unless window and context are whole strides, and there is a scale.
+
+        Not asked of a configuration that is still being changed, number by number.
+        """
         if self.stride < 1 or self.size % self.stride or self.context % self.stride:
             raise ValueError(f"window of {self.size} px, context {self.context} px, stride {self.stride} px: "
                              "expected whole strides")

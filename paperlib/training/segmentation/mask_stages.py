@@ -13,6 +13,9 @@ from paperlib.training.loop import fit
 from paperlib.training.recipes import Recipe
 from paperlib.training.weights import load_weights
 
+# the stages after DeepMask's
+AFTER = {"two": ("refine",), "tuned": ("refine", "all"), "one": ("all",), "forward": ()}
+
 
 def fit_sharpmask(system: SharpMask, batches, recipe: Recipe, device: torch.device, seed: int = 0,
                   checkpoint: Path | None = None) -> Iterator[dict]:
@@ -20,7 +23,7 @@ def fit_sharpmask(system: SharpMask, batches, recipe: Recipe, device: torch.devi
 
     Source: Sec. 3.3.3. "two": DeepMask for recipe.steps, or from the file cfg.deepmask; then the refinement
             for cfg.refine_steps of that. "tuned": then everything for as long again. "one": everything for as
-            long as both.
+            long as both. "forward": DeepMask alone.
     With `checkpoint` every stage resumes. The DeepMask is kept in the folder "stages" beside it, and runs
     whose DeepMask would be the same take it from there; its seconds count for each.
     Errors: ValueError if the file's DeepMask is not that of the configuration.
@@ -30,9 +33,9 @@ def fit_sharpmask(system: SharpMask, batches, recipe: Recipe, device: torch.devi
     stages = [("all", total)]
     if cfg.training != "one":
         state = yield from _forward(cfg, batches, recipe, device, seed, checkpoint)
-        step = total - later * (1 + (cfg.training == "tuned"))
         _fill(system, state)
-        stages = [("refine", later)] + [("all", later)] * (cfg.training == "tuned")
+        names = AFTER[cfg.training]
+        step, stages = total - later * len(names), [(name, later) for name in names]
     for number, (stage, steps) in enumerate(stages, 2):
         system.enter(stage)
         file = checkpoint and Path(checkpoint).with_suffix(f".{number}.pt")
@@ -79,5 +82,7 @@ def _later(cfg: SharpMaskConfig, steps: int) -> int:
 
 def length(cfg: SharpMaskConfig, steps: int) -> int:
     """Iterations of all stages together, for a recipe of `steps`."""
-    first = 0 if cfg.deepmask is not None and cfg.training != "one" else steps
-    return first + _later(cfg, steps) * (1 + (cfg.training == "tuned"))
+    first = steps
+    if cfg.deepmask is not None and cfg.training != "one":
+        first = 0
+    return first + _later(cfg, steps) * len(AFTER[cfg.training])
