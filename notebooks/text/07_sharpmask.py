@@ -584,8 +584,8 @@ costs = pd.DataFrame.from_dict({f"schedule {s}, k = {k}": row for (s, k), row in
 draw.table(costs, "Schedule and k: what they cost")
 
 # %% [markdown]
-# Schedule b with $k = 32$ is the paper's choice: about as good as schedule a for a part of its work. How good each is, takes a training of its own with five seeds; these rows are not
-# recorded yet, so this notebook shows the cost and not the gain.
+# Schedule b with $k = 32$ is the paper's choice: about as good as schedule a for a part of its work. How good each is takes a training of its own, with several seeds. This section shows
+# the cost; what the recorded runs say of the gain is among the claims below.
 #
 # ## The tables, in the paper and here
 
@@ -642,7 +642,7 @@ draw.table(verdicts.frame(mine, "trend"), "Claims about trained networks, and wh
 # | skips of a patch | cut first, then convolved with mirrored edges | convolved with the context, then cut, as in an image | |
 # | second stage | two days on a GPU | minutes on a core, half as long as the first | `refine_steps` |
 # | windows refined | 500 in the timing | 1,000 | `refine.top` |
-# | fine-tuning all | little gained | a switch; its row is not recorded yet | `training` |
+# | fine-tuning all | little gained | a switch, and a row of its own | `training` |
 #
 # ## Exercises
 #
