@@ -490,7 +490,7 @@ dense = dense_of(stored, image)
 h, w = image.shape[-2:]
 highest = float(dense.scores.max())  # logits are drawn, as probabilities are near 1 for many windows
 
-
+# %%
 def draw_scores(ax, scale=0):
     """The map of scores at one scale (its place in the list of scales), its best window and that window's mask."""
     octaves, of_scale = window.scales[scale], (dense.scale == scale).nonzero().squeeze(1).cpu()
@@ -681,7 +681,7 @@ from paperlib.tables import compare, runner
 shown = budget("mini") if smoke else plan
 
 
-def beside(name, caption):
+def beside(name, caption, metric):
     """The table as printed, beside our runs where it can be run."""
     body = published()[name]
     if "run" not in body:
@@ -689,16 +689,16 @@ def beside(name, caption):
         return draw.table(pd.DataFrame({row["label"]: row["values"] for row in body["rows"]}).T, caption)
     if RERUN:
         runner.run(name, plan, device=DEVICE)
-    frame = compare.frame(name, shown)
+    frame = compare.frame(name, shown, metric)
     missing = int((frame["cost", "seeds"] == 0).sum())
     print(f"{name}: {missing} of {len(frame)} rows are not recorded yet." if missing else f"{name}: all rows are recorded.")
     return draw.table(frame, caption)
 
 
-beside("sharpmask/1", "Table 3.1: an upper bound of AR, by the trunk")
+beside("sharpmask/1", "Table 3.1: an upper bound of AR, by the trunk", "AR")
 
 # %%
-beside("sharpmask/2", "Table 3.2: heads, from two branches of their own to one vector for both")
+beside("sharpmask/2", "Table 3.2: AUC by head, from two branches of their own to one vector for both", "AUC")
 
 # %% [markdown]
 # And what became of the claims that belong to this notebook: those about speed, timed in one process with networks of the paper's size; those that follow from
