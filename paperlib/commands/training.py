@@ -23,6 +23,7 @@ def _recipe(args, test: str | None = None, test_images: int | None = None):
     from paperlib.data.named_sets import splits
     from paperlib.training.recipes import budget
 
+    run_options.check_numbers(args)
     recipe = budget(args.budget).recipe(args.system)
     names = splits(args.data or recipe.data)
     only = names[0] if len(names) == 1 else None  # a folder without splits is its own test set
@@ -67,7 +68,6 @@ def train(args) -> None:
     from paperlib.training import trainer
     from paperlib.training.recipes import tested
 
-    run_options.check_numbers(args)
     started, out = time.time(), run_files.writable(args.out, f"{args.system}.safetensors")
     device, steps_done = pick_device(args.device), []
     start = run_options.start_of(args, _recipe(args, args.test, args.test_images), device)
@@ -202,7 +202,6 @@ def doctor(args) -> int:
     from paperlib.training.recipes import system_config
     from paperlib.training.weights import load_weights, read_header
 
-    run_options.check_numbers(args, steps=0)
     stored = load_weights(args.weights) if args.weights else None
     dataset, device = load(args.data, args.split), pick_device(args.device)
     others = looking.other_splits(args.data, args.split)
