@@ -7,7 +7,8 @@ from torch import nn
 
 from paperlib.teach.shown_detector import clearest
 
-OBJECTS = {0: [[0, 0, 10, 10], [20, 20, 30, 30]], 1: [[0, 0, 10, 10], [20, 20, 30, 30]], 2: [[0, 0, 10, 10], [0, 0, 10, 9]]}
+APART, STACKED = [[0, 0, 10, 10], [20, 20, 30, 30]], [[0, 0, 10, 10], [0, 0, 10, 9]]
+OBJECTS = {0: APART, 1: APART, 2: STACKED}
 
 
 class Told(nn.Module):

@@ -1,5 +1,7 @@
 """The site's glossary, pages of papers and search."""
 import json
+import subprocess
+import sys
 import tomllib
 
 import pytest
@@ -91,3 +93,8 @@ def test_the_citation_and_the_dev_container_fit_the_package():
     container = json.loads((root / ".devcontainer" / "devcontainer.json").read_text(encoding="utf-8"))
     assert container["postCreateCommand"] == "make setup"
     assert ">=3.11" in project["requires-python"] and container["image"].endswith(("3.11", "3.12", "3.13"))
+
+
+def test_the_commands_of_notebooks_start_without_torch():
+    code = "import sys, paperlib.course.commands; sys.exit('torch' in sys.modules or 'pandas' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], timeout=300).returncode == 0

@@ -102,7 +102,7 @@ def unclear(i):
     return float(((b[big, :2] + b[big, 2:]) / 2 - size / 2).norm() + (sides.max() - 0.4 * size).abs() + 9 * size * thin)
 
 
-scenes = sorted(range(len(val)), key=unclear)[:4]
+scenes = sorted(range(len(val)), key=unclear)[:3]
 example = scenes[0]
 image, target = val.image(example), val.target(example, masks=True)
 side = (target["boxes"][:, 2:] - target["boxes"][:, :2]).amax(1)
@@ -490,7 +490,7 @@ dense = dense_of(stored, image)
 h, w = image.shape[-2:]
 highest = float(dense.scores.max())  # logits are drawn, as probabilities are near 1 for many windows
 
-
+# %%
 def draw_scores(ax, scale=0):
     """The map of scores at one scale (its place in the list of scales), its best window and that window's mask."""
     octaves, of_scale = window.scales[scale], (dense.scale == scale).nonzero().squeeze(1).cpu()
@@ -510,6 +510,7 @@ def draw_scores(ax, scale=0):
     ax.axis("off")
 
 
+# %%
 explore(draw_scores, "The scores of all windows at one scale over the image, bright where an object sits right", size=(4.6, 4.6),
         scale={f"{octaves:+.1f} octaves": n for n, octaves in enumerate(window.scales)})
 
@@ -567,7 +568,7 @@ def draw_best(ax, net, i):
     ax.set_title(f"{int(reached.sum())} of {len(reached)}, mean IoU {overlap.amax(1).mean():.2f}", fontsize=9)
 
 
-fig, axes = plt.subplots(2, len(scenes), figsize=(9.5, 5), squeeze=False)
+fig, axes = plt.subplots(2, len(scenes), figsize=(7.4, 5.2), squeeze=False)
 for column, i in zip(axes.T, scenes):
     draw_best(column[0], live_net, i)
     draw_best(column[1], stored, i)
@@ -680,7 +681,7 @@ from paperlib.tables import compare, runner
 shown = budget("mini") if smoke else plan
 
 
-def beside(name, caption):
+def beside(name, caption, metric):
     """The table as printed, beside our runs where it can be run."""
     body = published()[name]
     if "run" not in body:
@@ -688,16 +689,16 @@ def beside(name, caption):
         return draw.table(pd.DataFrame({row["label"]: row["values"] for row in body["rows"]}).T, caption)
     if RERUN:
         runner.run(name, plan, device=DEVICE)
-    frame = compare.frame(name, shown)
+    frame = compare.frame(name, shown, metric)
     missing = int((frame["cost", "seeds"] == 0).sum())
     print(f"{name}: {missing} of {len(frame)} rows are not recorded yet." if missing else f"{name}: all rows are recorded.")
     return draw.table(frame, caption)
 
 
-beside("sharpmask/1", "Table 3.1: an upper bound of AR, by the trunk")
+beside("sharpmask/1", "Table 3.1: an upper bound of AR, by the trunk", "AR")
 
 # %%
-beside("sharpmask/2", "Table 3.2: heads, from two branches of their own to one vector for both")
+beside("sharpmask/2", "Table 3.2: AUC by head, from two branches of their own to one vector for both", "AUC")
 
 # %% [markdown]
 # And what became of the claims that belong to this notebook: those about speed, timed in one process with networks of the paper's size; those that follow from

@@ -1,5 +1,6 @@
 """What the options of `paperlib train` make of a run on one's own pictures; embedded sets have them off."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -31,6 +32,20 @@ class Watched:
             if hasattr(look, "close"):
                 look.close()
         return self.best.restore(system, steps) if self.best else ""
+
+
+def check_numbers(args) -> None:
+    """Errors: ValueError for options that no run can have; --steps 0 of the doctor means: no trial."""
+    steps = int(args.run.__name__ != "doctor")
+    least = {"steps": steps, "batch": 1, "accumulate": 1, "images": 1, "test_images": 1}
+    for name, lowest in least.items():
+        value = getattr(args, name, None)
+        if value is not None and value < lowest:
+            raise ValueError(f"--{name.replace('_', '-')} is {value}; expected {lowest} or more")
+    if args.lr is not None and not 0 < args.lr < math.inf:
+        raise ValueError(f"--lr is {args.lr:g}; expected a number above 0, such as 0.01")
+    if args.size and (len(args.size) > 2 or min(args.size) < 1):
+        raise ValueError(f"--size is {' '.join(map(str, args.size))}; expected one or two numbers of px")
 
 
 def is_of_ones_own(data: str) -> bool:

@@ -21,10 +21,13 @@ def export(args) -> None:
     """Write a detector as a graph for other programs: OUT.onnx or OUT.pt2, without suppression of doubles."""
     from pathlib import Path
 
+    from paperlib.systems.exported import check_ending
     from paperlib.systems.exported import export as write
     from paperlib.training.weights import load_weights
 
-    system, path = load_weights(args.weights), Path(args.out)
+    path = Path(args.out)
+    check_ending(path)
+    system = load_weights(args.weights)
     run_files.writable(path.parent, path.name)
     sides = tuple(args.size or system.trained.size or ())
     if not sides:

@@ -11,7 +11,6 @@ from pathlib import Path
 from paperlib.course import export_files, readme_sections, twins
 from paperlib.course.lint import lint
 from paperlib.course.run import Outcome, nbval, papermill, report, run_all
-from paperlib.course.site import site_pages
 from paperlib.course.skeleton import skeleton
 from paperlib.paths import REPOSITORY
 
@@ -144,7 +143,9 @@ def export(args) -> int:
 
 def site(args) -> int:
     """Render the executed notebooks (the stored ones where there are none) to HTML, with a front page."""
-    from paperlib.claims.page import scorecard  # imported here: the other commands judge nothing
+    # imported here: the other commands judge nothing, and need no torch
+    from paperlib.claims.page import scorecard
+    from paperlib.course.site import site_pages
 
     executed = REPOSITORY / "build" / "notebooks"
     front = site_pages.site(twins.names(args.names, args.folder), args.folder, executed, args.out)

@@ -23,7 +23,7 @@ from paperlib.parts.trunks import TrunkConfig
 from paperlib.parts.windows.centred import CentredConfig
 from paperlib.parts.windows.grid import Grid, WindowConfig, around, grid
 from paperlib.parts.windows.heads import MaskHead, MaskHeadConfig, enlarged_masks
-from paperlib.parts.windows.overlap import tight_boxes
+from paperlib.parts.windows.overlap import boxes_in_windows
 from paperlib.parts.windows.patches import PatchConfig, Patches, sample_patches, true_masks
 from paperlib.parts.windows.resampling import cut, resize
 from paperlib.parts.windows.trunk_maps import channels_of, cut_trunk, maps_of, normalised
@@ -189,7 +189,7 @@ class DeepMask(nn.Module, DetectionSystem):
     def _proposals(self, dense: Dense, best: Tensor, size: tuple[int, int]) -> dict[str, Tensor]:
         logits, windows = self.masks(dense, best).float(), dense.windows[best]
         threshold = logits.new_tensor(self.cfg.propose.threshold)
-        boxes = mask_boxes(logits > torch.logit(threshold), windows, size)
+        boxes = boxes_in_windows(logits > torch.logit(threshold), windows, size)
         kept = (boxes[:, 2:] > boxes[:, :2]).all(1)
         scores = dense.scores[best].sigmoid()[kept]
         return {"boxes": boxes[kept], "scores": scores, "labels": torch.ones_like(scores, dtype=torch.int64),
@@ -212,11 +212,3 @@ def score_loss(logits: Tensor, label: Tensor) -> Tensor:
     """The mean logistic loss of windows: (R,) logits, (R,) 1 or 0 -> (); 0 of none."""
     total = F.binary_cross_entropy_with_logits(logits.float(), label.float(), reduction="sum")
     return total / max(len(label), 1)
-
-
-def mask_boxes(masks: Tensor, windows: Tensor, size: tuple[int, int]) -> Tensor:
-    """The tight box of each window's mask in its image of (h, w) px: (D, m, m) bool, (D, 4) -> (D, 4) px."""
-    corners = tight_boxes(masks).view(-1, 2, 2) / masks.shape[-1]  # shares of the window
-    corners = windows[:, None, :2] + corners * (windows[:, 2:] - windows[:, :2])[:, None]
-    limit = windows.new_tensor((size[1], size[0]))
-    return corners.clamp(min=0).minimum(limit).flatten(1)

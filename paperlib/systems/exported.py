@@ -82,6 +82,12 @@ class BoxGraph(nn.Module):
         return ops.roi_align(x, rois, roi.side, scale, roi.samples, aligned=False)
 
 
+def check_ending(path: Path) -> None:
+    """Errors: ValueError for a name that ends in none of KINDS."""
+    if path.suffix not in KINDS:
+        raise ValueError(f"{path}: expected a file that ends in {' or '.join(KINDS)}")
+
+
 @torch.no_grad()
 def export(system: nn.Module, path: Path, size: tuple[int, int]) -> list[Path]:
     """Write a system's graph for one image of `size` (H, W) px to a .onnx or .pt2 file.
@@ -91,8 +97,7 @@ def export(system: nn.Module, path: Path, size: tuple[int, int]) -> list[Path]:
     Errors: ValueError for another system, another kind of file, a size that is no multiple of 32, and where
             what ONNX needs is not installed.
     """
-    if path.suffix not in KINDS:
-        raise ValueError(f"{path}: expected a file that ends in {' or '.join(KINDS)}")
+    check_ending(path)
     if min(size) < 32 or any(side % 32 for side in size):
         raise ValueError(f"export: size {size[0]} x {size[1]} px; expected multiples of 32")
     system, images = system.float().eval(), torch.zeros(1, 3, *size)

@@ -151,6 +151,8 @@ def _coco(system: str) -> tuple[dict[str, Tensor], Sequence[str]]:
 
 def _from_file(system: str, recipe: Recipe, path: Path) -> Start:
     """To go on learning from weights of one's own: their configuration, size and, by name, classes."""
+    if not path.is_file():
+        raise FileNotFoundError(f"no weights at {path}; a start is one of {', '.join(STARTS)}, or a file")
     stored = load_weights(path, system)
     changes = flat_config(stored.cfg)
     del changes["num_classes"]

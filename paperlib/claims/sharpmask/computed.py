@@ -45,8 +45,9 @@ def _part(channels: tuple[int, ...] = CHANNELS, rank: int = 512, **changes) -> R
 
 def refactored():
     vectors, maps = _random(2, 7), [_random(2, 5, 10, 10), _random(2, 3, 20, 20)]
-    plain, regrouped = [_part((5, 3), 7, between=6, plain=plain) for plain in (True, False)]
-    with_border = [plain.bordered(x) for x in plain.skip_maps(maps)]
+    plain, regrouped = _part((5, 3), 7, between=6, plain=True), _part((5, 3), 7, between=6)
+    coarse, fine = plain.skip_maps(maps)
+    with_border = [plain.bordered(coarse), plain.bordered(fine)]
     parts = regrouped.steps(vectors, regrouped.skip_maps(maps))[-1]
     gap = (plain.steps(vectors, with_border)[-1] - parts).abs().max().item()
     formula = "max |masks of modules with conv(cat(M, S)) - masks of modules with conv(M) + conv(S)|"
@@ -115,10 +116,9 @@ def skips_are_shared():
     whole, patch = part.skip_maps([image])[0], part.skip_maps([image[..., 4:22, 8:26]])[0]
     inner = slice(3, -3)  # three convolutions off the border
     gap = (whole[..., 4:22, 8:26] - patch)[..., inner, inner].abs().max().item()
-    here, a_cell_right = (part.encode(image[..., 4:14, 8:18].flatten(1)),
-                          part.encode(image[..., 4:14, 9:19].flatten(1)))
-    formula = "max |S of the image, cropped, - S of the crop|"
-    return gap, gap < 1e-9 and not here.allclose(a_cell_right), formula
+    here, a_cell_right = image[..., 4:14, 8:18].flatten(1), image[..., 4:14, 9:19].flatten(1)
+    encoding_differs = not part.encode(here).allclose(part.encode(a_cell_right))
+    return gap, gap < 1e-9 and encoding_differs, "max |S of the image, cropped, - S of the crop|"
 
 
 def full_resolution():

@@ -4,7 +4,7 @@ import inspect
 import io
 import re
 import tokenize
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 from bs4 import BeautifulSoup, NavigableString
@@ -100,26 +100,31 @@ def linked(page: str) -> str:
     for term in terms():
         for word in term.words:
             left[word.lower()] = term
+    pattern = _any_of(left)
     for paragraph in soup.select(".jp-RenderedMarkdown p, .jp-RenderedMarkdown li"):
         for text in list(paragraph.find_all(string=True)):
-            if not any(parent.name in KEPT for parent in text.parents):
-                _link_words(soup, text, left)
+            if any(parent.name in KEPT for parent in text.parents):
+                continue
+            match = pattern.search(text)
+            while match:
+                text = _link(soup, text, match, left[match[0].lower()])
+                for word in left[match[0].lower()].words:
+                    left.pop(word.lower(), None)
+                pattern = _any_of(left)
+                match = pattern.search(text)
     return str(soup)
 
 
-def _link_words(soup: BeautifulSoup, text: NavigableString, left: dict[str, Term]) -> None:
-    """Put links into one run of text; terms that it links leave `left`."""
-    while left:
-        longest_first = "|".join(re.escape(word) for word in sorted(left, key=len, reverse=True))
-        match = re.search(rf"(?<![\w-])({longest_first})(?![\w-])", text, re.IGNORECASE)
-        if not match:
-            return
-        term = left[match[0].lower()]
-        for word in term.words:
-            left.pop(word.lower(), None)
-        link = soup.new_tag("a", href=f"{PAGE}#{term.anchor}", attrs={"class": "term"}, title=term.says)
-        link.string = match[0]
-        rest = NavigableString(text[match.end():])
-        before = NavigableString(text[:match.start()])
-        text.replace_with(before, link, rest)
-        text = rest
+def _any_of(words: Iterable[str]) -> re.Pattern:
+    """What matches any of the words, the longest first, as a whole word."""
+    longest_first = "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
+    return re.compile(rf"(?<![\w-])({longest_first or '(?!)'})(?![\w-])", re.IGNORECASE)
+
+
+def _link(soup: BeautifulSoup, text: NavigableString, match: re.Match, term: Term) -> NavigableString:
+    """Put a link to `term` in the place of a match; the text after it."""
+    link = soup.new_tag("a", href=f"{PAGE}#{term.anchor}", attrs={"class": "term"}, title=term.says)
+    link.string = match[0]
+    rest = NavigableString(text[match.end():])
+    text.replace_with(NavigableString(text[:match.start()]), link, rest)
+    return rest

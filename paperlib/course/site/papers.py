@@ -10,7 +10,8 @@ from paperlib.papers.names import NAMES, PAPERS
 from paperlib.papers.printed import published
 
 NOTEBOOKS = {"rcnn": ("03_rcnn",), "fast_rcnn": ("04_fast_rcnn",), "faster_rcnn": ("05_faster_rcnn",),
-             "coco": ("01_coco", "02_scoring"), "sharpmask": ("06_deepmask", "07_sharpmask"), "fpn": ("08_fpn",),
+             "coco": ("01_coco", "02_scoring"), "sharpmask": ("06_deepmask", "07_sharpmask"),
+             "fpn": ("08_fpn",),
              "focal_loss": ("10_focal_loss", "11_retinanet")}
 
 

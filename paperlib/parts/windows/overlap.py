@@ -22,6 +22,14 @@ def tight_boxes(masks: Tensor) -> Tensor:
     return torch.stack([x1, y1, x2, y2], 1).float()
 
 
+def boxes_in_windows(masks: Tensor, windows: Tensor, size: tuple[int, int]) -> Tensor:
+    """The tight box of each window's mask in its image of (h, w) px: (D, m, m) bool, (D, 4) -> (D, 4) px."""
+    corners = tight_boxes(masks).view(-1, 2, 2) / masks.shape[-1]  # shares of the window
+    corners = windows[:, None, :2] + corners * (windows[:, 2:] - windows[:, :2])[:, None]
+    limit = windows.new_tensor((size[1], size[0]))
+    return corners.clamp(min=0).minimum(limit).flatten(1)
+
+
 def mask_iou(first: Tensor, second: Tensor) -> Tensor:
     """Intersection over union of masks: (A, H, W), (B, H, W) bool -> (A, B); 0 where both are empty."""
     rows, columns = first.flatten(1).float(), second.flatten(1).float()
