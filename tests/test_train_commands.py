@@ -227,7 +227,8 @@ def test_a_set_without_splits_says_that_it_is_scored_on_what_it_learns(data, cap
     (["--steps", "0"], "--steps is 0; expected 1 or more"), (["--batch", "-2"], "--batch is -2; expected 1 or more"),
     (["--images", "0"], "--images is 0;"), (["--test-images", "0"], "--test-images is 0;"),
     (["--accumulate", "0"], "--accumulate is 0;"), (["--lr", "-1"], "--lr is -1; expected a number above 0"),
-    (["--lr", "nan"], "--lr is nan;"), (["--size", "0"], "--size is 0;"), (["--size", "1", "2", "3"], "--size is 1 2 3;")])
+    (["--lr", "nan"], "--lr is nan;"), (["--size", "0"], "--size is 0;"),
+    (["--size", "1", "2", "3"], "--size is 1 2 3;")])
 def test_numbers_that_no_run_can_have_are_refused_before_any_work(words, says, capsys):
     assert main(["train", "retinanet", "--data", "no such folder", *words]) == 2
     assert says in capsys.readouterr().err

@@ -34,8 +34,9 @@ class Watched:
         return self.best.restore(system, steps) if self.best else ""
 
 
-def check_numbers(args, steps: int = 1) -> None:
-    """Errors: ValueError for options that no run can have; --steps may be 0 where `steps` is."""
+def check_numbers(args) -> None:
+    """Errors: ValueError for options that no run can have; --steps 0 of the doctor means: no trial."""
+    steps = int(args.run.__name__ != "doctor")
     least = {"steps": steps, "batch": 1, "accumulate": 1, "images": 1, "test_images": 1}
     for name, lowest in least.items():
         value = getattr(args, name, None)

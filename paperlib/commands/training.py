@@ -23,6 +23,7 @@ def _recipe(args, test: str | None = None, test_images: int | None = None):
     from paperlib.data.named_sets import splits
     from paperlib.training.recipes import budget
 
+    run_options.check_numbers(args)
     recipe = budget(args.budget).recipe(args.system)
     names = splits(args.data or recipe.data)
     only = names[0] if len(names) == 1 else None  # a folder without splits is its own test set
@@ -64,12 +65,9 @@ def train(args) -> None:
     from paperlib.data.named_sets import load
     from paperlib.device import pick_device
     from paperlib.distributed import ranks
-    from paperlib.systems.registry import SYSTEMS
     from paperlib.training import trainer
     from paperlib.training.recipes import tested
-    from paperlib.training.trained import compare, lacks_masks, nothing_in, scored_on_itself, tells_classes
 
-    run_options.check_numbers(args)
     started, out = time.time(), run_files.writable(args.out, f"{args.system}.safetensors")
     device, steps_done = pick_device(args.device), []
     start = run_options.start_of(args, _recipe(args, args.test, args.test_images), device)
@@ -79,12 +77,7 @@ def train(args) -> None:
     checkpoint = out / f"{args.system}.checkpoint"
 
     def begin(dataset):
-        if wrong := lacks_masks(SYSTEMS[args.system], test):
-            raise ValueError(wrong)
-        _note(nothing_in(test, "score"))
-        _note(scored_on_itself(dataset, test))
-        if tells_classes(SYSTEMS[args.system]):
-            _note(compare(dataset.classes, test, f"{dataset.name} has"))
+        _compare_sets(args.system, dataset, test)
         run_options.say(start.said, shorter, run_options.resumed(checkpoint, recipe.steps))
         return start.fill
 
@@ -102,6 +95,19 @@ def train(args) -> None:
         return  # torchrun: the first process scores and writes
     run_options.say(watched.end(system, len(history)))
     _keep(args, system, history, test, device, out, started)
+
+
+def _compare_sets(name: str, dataset, test) -> None:
+    """Note what is odd about the test images of a system's run; ValueError if it cannot use them."""
+    from paperlib.systems.registry import SYSTEMS
+    from paperlib.training.trained import compare, lacks_masks, nothing_in, scored_on_itself, tells_classes
+
+    if wrong := lacks_masks(SYSTEMS[name], test):
+        raise ValueError(wrong)
+    _note(nothing_in(test, "score"))
+    _note(scored_on_itself(dataset, test))
+    if tells_classes(SYSTEMS[name]):
+        _note(compare(dataset.classes, test, f"{dataset.name} has"))
 
 
 def _keep(args, system, history: list[dict], test, device, out: Path, started: float) -> None:
@@ -196,7 +202,6 @@ def doctor(args) -> int:
     from paperlib.training.recipes import system_config
     from paperlib.training.weights import load_weights, read_header
 
-    run_options.check_numbers(args, steps=0)
     stored = load_weights(args.weights) if args.weights else None
     dataset, device = load(args.data, args.split), pick_device(args.device)
     others = looking.other_splits(args.data, args.split)

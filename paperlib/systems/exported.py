@@ -82,13 +82,13 @@ class BoxGraph(nn.Module):
         return ops.roi_align(x, rois, roi.side, scale, roi.samples, aligned=False)
 
 
-@torch.no_grad()
 def check_ending(path: Path) -> None:
     """Errors: ValueError for a name that ends in none of KINDS."""
     if path.suffix not in KINDS:
         raise ValueError(f"{path}: expected a file that ends in {' or '.join(KINDS)}")
 
 
+@torch.no_grad()
 def export(system: nn.Module, path: Path, size: tuple[int, int]) -> list[Path]:
     """Write a system's graph for one image of `size` (H, W) px to a .onnx or .pt2 file.
 
