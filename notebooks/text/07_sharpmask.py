@@ -57,7 +57,7 @@ from paperlib.parts.windows.overlap import band, mask_iou
 from paperlib.parts.windows.patches import Patches, true_masks
 from paperlib.parts.windows.centred import right_windows
 from paperlib.parts.windows.refinement import RefineConfig, Refinement
-from paperlib.parts.windows.resampling import cut, cut_masks, lay, paste
+from paperlib.parts.windows.resampling import cut, lay, paste
 from paperlib.parts.windows.trunk_maps import normalised
 from paperlib.paths import weights_folder
 from paperlib.progress import progress
