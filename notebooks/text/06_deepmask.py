@@ -324,7 +324,6 @@ draw.show(fig, "Two rows of six patches. In the upper row each shows an object i
 # (Fig. 3.3d), which shares as much as can be shared. The paper's network is four times as large in every direction:
 
 # %%
-from torch import nn
 
 from paperlib.parts.windows.heads import MaskHead
 from paperlib.parts.windows.trunk_maps import cut_trunk
@@ -584,10 +583,11 @@ draw.show(fig, f"{len(scenes)} scenes with the best proposed mask of each object
 # overlaps most, if by at least $\theta$. Recall is the share of objects taken. Average it over $\theta = .5, .55, \ldots, .95$. By hand:
 
 # %% tags=["derive"]
-def recall_slow(overlaps, k, thresholds=np.arange(0.5, 0.96, 0.05)):
+def recall_slow(overlaps, k):
     """`overlaps`: of each image the IoU of masks, best score first, with objects (D, G)."""
     objects, taken = sum(one.shape[1] for one in overlaps), 0
-    for threshold in thresholds.round(2):
+    thresholds = np.arange(0.5, 0.96, 0.05).round(2)
+    for threshold in thresholds:
         for one in overlaps:
             free = set(range(one.shape[1]))
             for row in one[:k]:

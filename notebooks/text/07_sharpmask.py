@@ -57,7 +57,7 @@ from paperlib.parts.windows.overlap import band, mask_iou
 from paperlib.parts.windows.patches import Patches, true_masks
 from paperlib.parts.windows.centred import right_windows
 from paperlib.parts.windows.refinement import RefineConfig, Refinement
-from paperlib.parts.windows.resampling import cut, cut_masks, lay, paste
+from paperlib.parts.windows.resampling import cut, lay, paste
 from paperlib.parts.windows.trunk_maps import normalised
 from paperlib.paths import weights_folder
 from paperlib.progress import progress
@@ -291,7 +291,7 @@ for kind in ("full", "skip", "deconv"):
 fig, ax = plt.subplots(figsize=(6.5, 3))
 for kind, history in histories.items():
     ax.plot(draw.smooth([h["mask"] for h in history], 20), label=kind, marker="o" if smoke else None)
-ax.set(xlabel="step", ylabel="mask loss a pixel, mean of 20 steps")
+ax.set(xlabel="step", ylabel="mask loss, mean of 20 steps")
 ax.legend()
 ends = {kind: float(draw.smooth([h["mask"] for h in history], 20)[-1]) for kind, history in histories.items()}
 draw.show(fig, "The mask loss of three refinements on one frozen network. At the end: " + ", ".join(f"{kind} {value:.3f}" for kind, value in ends.items()) + ".")

@@ -703,8 +703,8 @@ draw.table(compare.frame("focal_loss/1d", shown), "Table 1d: hard example mining
 # the ratio loses more. Two rows are equal to the last digit: with 1:3 a batch of 512 is the batch of 256, since our images have
 # too few matched anchors to fill either.
 #
-# The last two rows are ours, and come later. Is there one number behind these orders? Count whom each setting picks. The network below was
-# trained with the focal loss, and picks otherwise than one on its way under OHEM would. But for the matched anchors that makes little
+# The last two rows are ours, and come later. Is there one number behind these orders? Count whom each setting picks. The network below is
+# the live run's, which has the table's anchors. It was trained with the focal loss, and picks otherwise than one on its way under OHEM would. But for the matched anchors that makes little
 # difference: nearly all that survive their suppression are hard enough to be picked.
 
 # %%
@@ -712,8 +712,8 @@ from paperlib.parts.losses import ClassLossConfig
 
 asked = val.subset(8 if smoke else 32)
 with torch.no_grad():
-    scored, _, places = (x.cpu() for x in trained.predict(torch.stack([asked.image(i) for i in range(len(asked))]).to(device)))
-marks = trained.assign(places, [asked.target(i) for i in range(len(asked))])[0]
+    scored, _, places = (x.cpu() for x in system.predict(torch.stack([asked.image(i) for i in range(len(asked))]).to(device)))
+marks = system.assign(places, [asked.target(i) for i in range(len(asked))])[0]
 hit = torch.nn.functional.one_hot(marks.clamp(min=0), scored.shape[2] + 1)[..., 1:].float()
 wrong, recorded, picks = losses.cross_entropy(scored.float(), hit).sum(2), compare.measured("focal_loss/1d", shown), {}
 for job in row_jobs.jobs_of("focal_loss/1d", shown, seeds=1):
