@@ -5,7 +5,7 @@
 # R-CNN (arXiv 1311.2524v5), Sec. 3.4 and Fig. 5 (kinds of false positives); the rules of PASCAL VOC 2007 and 2010 and
 # of COCO. **Before this:** 01, or any idea of what a bounding box is. **Needs:** a CPU; nothing is trained.
 #
-# <!-- minutes -->reading: about 15 min; CPU: 1.5 min on 2 CPU cores; older CPU: 1.5 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
+# <!-- minutes -->reading: about 15 min; CPU: 0.5 min on 2 CPU cores; older CPU: 1.5 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
 
 # %% tags=["parameters"]
 import os

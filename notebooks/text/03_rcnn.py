@@ -5,7 +5,7 @@
 # segmentation* (arXiv 1311.2524v5), Sections 2 and 3, Appendices A and C.
 # **Before this:** boxes and average precision (notebook 02).
 #
-# <!-- minutes -->reading: about 15 min; CPU: 4.5 min on 2 CPU cores; older CPU: not measured yet; GPU: not measured yet<!-- /minutes -->
+# <!-- minutes -->reading: about 15 min; CPU: 2 min on 2 CPU cores; older CPU: not measured yet; GPU: not measured yet<!-- /minutes -->
 # Everything here runs on a CPU.
 
 # %% tags=["parameters"]

@@ -4,7 +4,7 @@
 # **Paper:** Girshick, *Fast R-CNN* (arXiv 1504.08083v2), Sections 2 to 5.
 # **Before this:** boxes, deltas and per-class scores (notebook 03), scoring (notebook 02).
 #
-# <!-- minutes -->reading: about 20 min; CPU: 2.5 min on 2 CPU cores; older CPU: 2.5 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
+# <!-- minutes -->reading: about 20 min; CPU: 1 min on 2 CPU cores; older CPU: 2.5 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
 # Everything here runs on a CPU; a GPU only makes the live training faster.
 
 # %% tags=["parameters"]

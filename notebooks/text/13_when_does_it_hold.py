@@ -4,7 +4,7 @@
 # **Paper:** none of its own. It asks of claims from the other notebooks (COCO, R-CNN, FPN, focal loss) in which world
 # they are true. **Before this:** notebooks 01 (COCO), 08 (pyramids) and 10 (focal loss), or at least their last three lines.
 #
-# <!-- minutes -->reading: main path about 20 min, all 25 min; CPU: 1.5 min on 2 CPU cores; older CPU: 1.5 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
+# <!-- minutes -->reading: main path about 20 min, all 25 min; CPU: 1 min on 2 CPU cores; older CPU: 1.5 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
 # Everything here runs on a CPU. The trainings behind the curves were recorded before; nothing long runs live.
 
 # %% tags=["parameters"]
