@@ -659,12 +659,13 @@ def cost(stage, *arguments):
 
 before_test = system.store.seconds
 detect_all(system, test, device)
+for_test = system.store.seconds - before_test
 images = {"train": len(train_set), "test": len(test)}
 bill = [("fine-tuning", "train", sum(record["seconds"] for record in history), "one training, of classes and boxes together"),
         ("features", "train", clocks["after"], "one map an image in place of a pass a region; nothing on disk"),
         ("SVMs", "train", cost(rcnn_stages.svm_stage, SEED), "the softmax that is trained anyway"),
         ("ridge regression", "train", cost(rcnn_stages.ridge_stage), "one layer of the network"),
-        ("features", "test", system.store.seconds - before_test, "one map an image")]
+        ("features", "test", for_test, "one map an image")]
 rows = [{"stage": f"{stage} ({split})", "core-seconds": spent, "an image": spent / images[split], "in its place": new} for stage, split, spent, new in bill]
 draw.table(pd.DataFrame(rows).set_index("stage"), f"The live run: {len(train_set)} training images, {len(test)} test images, {source.keep} regions each; "
            f"{stored / len(train_set) / 2**20:.2f} MiB of features on disk for each training image", digits=2)

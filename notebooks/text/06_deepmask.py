@@ -5,7 +5,7 @@
 # Dollár rebuild it in *Learning to Refine Object Segments* (SharpMask, arXiv 1603.08695), Sections 3.3 to 3.5 of Lin's thesis.
 # **Before this:** proposals and their recall (notebook 05); intersection over union and COCO's scoring (notebook 02).
 #
-# <!-- minutes -->reading: about 15 min; CPU: 2 min on 2 CPU cores; older CPU: not measured yet; GPU: not measured yet<!-- /minutes -->
+# <!-- minutes -->reading: about 15 min; CPU: 2.5 min on 2 CPU cores; older CPU: not measured yet; GPU: not measured yet<!-- /minutes -->
 # Everything here runs on a CPU; with a GPU the live training is only faster.
 
 # %% tags=["parameters"]

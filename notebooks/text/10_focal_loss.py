@@ -5,7 +5,7 @@
 # Sections 3, 4.1, 5.1 and the appendices; chapter 5 of Lin's thesis tells the same story.
 # **Before this:** boxes, anchors and matching (notebook 05), or just the ideas "anchor" and "intersection over union".
 #
-# <!-- minutes -->reading: main path about 20 min, all 40 min; CPU: 1.5 min on 2 CPU cores; older CPU: 2 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
+# <!-- minutes -->reading: main path about 20 min, all 40 min; CPU: 1 min on 2 CPU cores; older CPU: 2 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
 # Everything here runs on a CPU; with a GPU the live training is only faster.
 
 # %% tags=["parameters"]

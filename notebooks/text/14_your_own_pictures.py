@@ -4,7 +4,7 @@
 # From a folder of pictures to a detector that you can look at: label, check, train, see where it fails, improve.
 # **Before this:** notebook 00. What the numbers mean is in 02, what the detector does in 11.
 #
-# <!-- minutes -->reading: about 10 min; CPU: 1.5 min on 2 CPU cores; older CPU: not measured yet; GPU: not measured yet<!-- /minutes -->
+# <!-- minutes -->reading: about 10 min; CPU: not measured yet; older CPU: not measured yet; GPU: not measured yet<!-- /minutes -->
 # Everything here runs on a CPU and without a network. The twenty pictures are drawn at first; yours follow by their path.
 
 # %% tags=["parameters"]
@@ -292,7 +292,7 @@ costs = pd.DataFrame([(kind.name, kind.count, 100 * kind.gain, kind.advice) for 
 draw.table(costs, "What mending each kind of mistake would gain", digits=1)
 
 # %% [markdown]
-# With so few pictures it is mostly *missed* objects and *wrong names*: the network has not seen enough. More labels are the
+# After so few pictures no kind of mistake is rare: the network has not seen enough. More labels are the
 # straightforward cure, and the detector that you have can suggest their boxes (`label(folder, system=...)` in
 # `paperlib.teach.labeller.widget`), so that you correct rather than draw. The cheap one is to start from a network that has seen more.
 # For photographs this is `--start coco`: a detector trained on 118,000 pictures, whose class outputs are taken over where the names are
