@@ -11,9 +11,11 @@ UNEXPECTED_STATUS = 3          # of a command that met an error that nobody wrot
 
 
 def message_of(error: BaseException) -> object:
-    """What an error says; a KeyError would put its message into quotes."""
+    """What an error says: a KeyError without quotes, the system's word on a file behind the file's name."""
     if isinstance(error, KeyError) and error.args:
         return error.args[0]
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}"
     return error
 
 

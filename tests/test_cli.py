@@ -95,3 +95,9 @@ def test_an_error_that_nobody_foresaw_is_one_line_with_its_place(monkeypatch, ca
 def test_an_error_that_was_written_for_a_reader_is_told_alone(scenes, capsys):
     assert main(["data", "check", "nowhere"]) == 2 and " at paperlib" not in said(capsys)[1]
     assert main(["score", "none.json", "none.json", "--debug"]) == 2 and "Traceback" in said(capsys)[1]
+
+
+def test_a_file_that_is_not_there_is_named_first(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["score", "truth.json", "results.json"]) == 2
+    assert capsys.readouterr().err == "paperlib: truth.json: No such file or directory\n"
