@@ -7,7 +7,7 @@ import os
 from contextlib import chdir
 from pathlib import Path
 
-import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from PIL import Image
@@ -134,7 +134,7 @@ def test_the_shown_detector_knows_the_classes(place, monkeypatch):
 
 def run_twin(name, data):
     """Execute the code cells of a twin in one namespace, with DATA set after its parameters."""
-    matplotlib.use("Agg")
+    plt.switch_backend("Agg")
     cells = [cell for cell in twins.read_twin(name, twins.NOTEBOOKS).cells if cell.cell_type == "code"]
     space = {"__name__": "notebook"}
     with chdir(twins.NOTEBOOKS):
@@ -144,7 +144,7 @@ def run_twin(name, data):
             if k == 0:
                 assert "DATA" in space
                 space["DATA"] = str(data)
-            matplotlib.pyplot.close("all")
+            plt.close("all")
 
 
 def folders(place):

@@ -321,7 +321,8 @@ draw.show(fig, "Two losses of the region proposal network over its training step
 # %%
 from paperlib.parts.proposals import ProposalConfig, propose
 
-size = torch.tensor([image.shape[-2:]])
+def size_of(i):
+    return torch.tensor([val.image(i).shape[-2:]])
 
 
 def dense_of(i):
@@ -330,13 +331,13 @@ def dense_of(i):
 
 
 def reached(i):
-    overlap = boxes.iou(val.target(i)["boxes"], propose(*dense_of(i), size, ProposalConfig(keep=20))[0]["boxes"])
+    overlap = boxes.iou(val.target(i)["boxes"], propose(*dense_of(i), size_of(i), ProposalConfig(keep=20))[0]["boxes"])
     return int((overlap.amax(1) >= 0.5).sum())
 
 
-several = [i for i, s in enumerate(sides) if 3 <= len(s) <= 6][:40]
+several = [i for i, s in enumerate(sides) if 3 <= len(s) <= 6][:40] or [example]
 flattering = max(several, key=reached)
-(image, target), dense = val[flattering], dense_of(flattering)
+(image, target), dense, size = val[flattering], dense_of(flattering), size_of(flattering)
 
 # %%
 def draw_proposals(ax, number, suppress, scores=True, regress=True):
