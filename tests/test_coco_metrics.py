@@ -159,7 +159,7 @@ def scored(monkeypatch, scenes):
 
     def scores(data=dataset, needs=False):
         cfg = SimpleNamespace(needs_proposals=lambda: needs, proposals="a source")
-        return evaluate(SimpleNamespace(cfg=cfg, scored_by="boxes"), data, CPU)
+        return evaluate(SimpleNamespace(cfg=cfg, scored_by="boxes", needs_masks=False), data, CPU)
 
     return dataset, scores, searched
 

@@ -7,6 +7,7 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
+from filled_boxes import filled
 from pretended_gpu import CUDA, OnGPU, pretended
 from torchvision.ops import nms
 
@@ -49,7 +50,8 @@ def batch(number: int = 2) -> tuple[torch.Tensor, list[dict]]:
     g = torch.Generator().manual_seed(0)
     objects = torch.tensor([[3.0, 4, 40, 50], [20, 10, 60, 60], [10, 40, 20, 60]])
     target = {"boxes": objects, "labels": torch.tensor([1, 3, 5]), "crowd": torch.tensor([False, False, True]),
-              "difficult": torch.tensor([False, True, False]), "size": torch.tensor([64, 60])}
+              "difficult": torch.tensor([False, True, False]), "size": torch.tensor([64, 60]),
+              "masks": filled(objects, (64, 60))}
     targets = [target, {key: value if key == "size" else value[:0] for key, value in target.items()}][:number]
     for t in targets:
         corners = torch.rand(20, 2, generator=g) * 32
@@ -88,6 +90,8 @@ def test_every_switch(name, changes):
 @pytest.mark.parametrize("name, preset", [(name, p) for name in SYSTEMS for p in PRESETS[name] if p != "resnet101"])
 def test_every_preset(name, preset):
     smaller = VGG16[name] if preset == "vgg16" else RESNET if "resnet" in preset else {}
+    if SYSTEMS[name].needs_masks:  # no pyramid, and nothing to be made smaller at 1:4
+        smaller = {"trunk.name": "resnet18"} if "resnet" in preset else {}
     learn_and_detect(name, override(PRESETS[name][preset](5), smaller))
 
 

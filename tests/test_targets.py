@@ -3,6 +3,7 @@ import dataclasses
 
 import pytest
 import torch
+from filled_boxes import filled
 from test_retinanet import scenes
 
 from paperlib.systems.registry import PRESETS, SYSTEMS
@@ -11,11 +12,14 @@ from paperlib.systems.registry import PRESETS, SYSTEMS
 def case(name, part="both"):
     """A tiny system, two images and their targets, the proposals with them where the system learns from those."""
     torch.manual_seed(0)
-    net, (images, targets) = SYSTEMS[name](PRESETS[name]["tiny"](3)), scenes(2)
+    preset = "scale" if SYSTEMS[name].needs_masks else "tiny"
+    net, (images, targets) = SYSTEMS[name](PRESETS[name][preset](3)), scenes(2)
     if part != "both":
         net.losses = {"rpn": net.rpn_losses, "detector": net.detector_losses}[part]
     if name in ("fast_rcnn", "rcnn") or part == "detector":
         targets = [{**t, "proposals": torch.cat([t["boxes"] + 3, t["boxes"] - 40])} for t in targets]
+    if SYSTEMS[name].needs_masks:
+        targets = [{**t, "masks": filled(t["boxes"], images.shape[-2:])} for t in targets]
     return net, images, targets
 
 
@@ -25,6 +29,7 @@ def losses(net, images, targets):
 
 
 ALL = [(name, "both") for name in SYSTEMS] + [("faster_rcnn", "rpn"), ("faster_rcnn", "detector")]
+NAMELESS = ("rpn", "deepmask", "sharpmask")  # whose objects have no class
 ON_GIVEN = [("fast_rcnn", "both"), ("rcnn", "both"), ("faster_rcnn", "detector")]
 
 
@@ -55,7 +60,7 @@ def test_a_target_without_boxes_is_named(name, part):
 
 
 @pytest.mark.parametrize("label", [0, 4])
-@pytest.mark.parametrize(("name", "part"), [pair for pair in ALL if pair[0] != "rpn" and pair[1] != "rpn"])
+@pytest.mark.parametrize(("name", "part"), [pair for pair in ALL if pair[0] not in NAMELESS and pair[1] != "rpn"])
 def test_a_label_that_is_none_of_the_classes_is_named(name, part, label):
     net, images, targets = case(name, part)
     targets[1]["labels"] = torch.tensor([1, label, 2])
