@@ -5,7 +5,7 @@
 # (arXiv 1506.01497v3; NIPS 2015), Sections 3 and 4.
 # **Before this:** Fast R-CNN (notebook 04), or the ideas "region of interest", "intersection over union" and "box regression".
 #
-# <!-- minutes -->reading: about 20 min; CPU: 2.5 min on 2 CPU cores; older CPU: 5 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
+# <!-- minutes -->reading: about 20 min; CPU: 1.5 min on 2 CPU cores; older CPU: 5 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
 # Everything here runs on a CPU; with a GPU the live trainings are only faster.
 
 # %% tags=["parameters"]
