@@ -413,6 +413,7 @@ def test_a_notebook_runs_in_jupyterlab(name, lab, page):
 
 OPEN = """async ([path, content]) => {
   const app = window.jupyterapp;
+  await app.restored;  // its plugins have given their commands
   await app.serviceManager.contents.save(path, { type: "notebook", format: "json", content });
   const panel = await app.commands.execute("docmanager:open", { path });
   await panel.context.ready;
