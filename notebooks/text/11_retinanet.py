@@ -59,7 +59,7 @@ from paperlib.systems.registry import PRESETS, SYSTEMS
 from paperlib.tables import compare, records, row_jobs, runner
 from paperlib.teach import draw
 from paperlib.teach.exercises import check, predict, quiz, reveal
-from paperlib.teach.shown_detector import shown_weights
+from paperlib.teach.shown_detector import clearest, shown_weights
 from paperlib.teach.small_copy import small_copy
 from paperlib.teach.widgets import explore, frames
 from paperlib.training.recipes import budget, system_config
@@ -80,19 +80,10 @@ def correct(found, target):
     same = found["labels"].cpu()[:, None] == target["labels"][None]
     return (boxes.iou(found["boxes"].cpu(), target["boxes"]) >= 0.5) & same
 
-
-def clear(i, least=0.2):
-    """The objects of image i that the network finds with a score of at least `least`, less what hides behind what."""
-    found, target = model.detect(val.image(i)[None].to(device))[0], val.target(i)
-    sure = found["scores"].cpu() >= least
-    wrong = sure & ~correct(found, target).any(1)
-    apart = float(boxes.iou(target["boxes"], target["boxes"]).fill_diagonal_(0).max())
-    return int(correct(found, target)[sure].any(0).sum()) - 0.1 * int(wrong.sum()) - 2 * apart
-
 # %%
 roots = [[math.sqrt(t["area"]) for t in val.annotations[i["id"]]] for i in val.images]
 several = [i for i, s in enumerate(roots) if 4 <= len(s) <= 8 and max(s) > 4 * min(s) and max(s) < 80]
-image, target = val[max(several[:5 if smoke else 60] or range(min(5, len(val))), key=clear)]
+image, target = val[clearest(model, val, several[:5 if smoke else 60] or range(min(5, len(val))))]
 batch = image[None].to(device)
 
 # %% [markdown]
