@@ -35,15 +35,15 @@ def holds_other_labels(folder: Path) -> bool:
 
 
 def advice(folder: Path, is_set) -> str:
-    """What a folder that is no set may be, in words: a subfolder is one, a format to export anew; else ""."""
-    for sub in subfolders(folder):
-        if is_set(sub):
-            return f"; {sub} is one"
+    """What a folder that is no set may be, in words: a format to export anew, or a subfolder is one; else ""."""
     for ending, words, whose, how in LOOKS:
         files = _alike(folder, ending, words)
         if files:
             what, verb = f"{whose}{_columns(files[0])}", "s" if len(files) == 1 else ""
             return f"; {_names(files, folder)} look{verb} like {what}, which is not read here: {how}"
+    for sub in subfolders(folder):
+        if is_set(sub):
+            return f"; {sub} is one"
     return ""
 
 
