@@ -342,7 +342,7 @@ def area_is_of_a_mask(truth):
 
 def test_all_tests_together_try_what_is_asked_for():
     tests = [test for name, test in globals().items() if name.startswith("test_") and hasattr(test, "hypothesis")]
-    assert len(tests) == TESTS and sum(SETTINGS["max_examples"] for _ in tests) >= max(TRIES, 6 * 40)
+    assert len(tests) == TESTS and sum(SETTINGS["max_examples"] for _ in tests) >= (TRIES or 6 * 40)
 
 
 def test_the_fuzz_finds_what_it_looks_for():

@@ -228,6 +228,22 @@ draw.show(fig, "Six panels in which the red box moves right by 2 px at a time. T
                "a whole place of 8 px; RoIAlign's points move along with the box.")
 
 # %% [markdown]
+# Which places belong to which cell? **Drag the dashed box, or one of its corners** (with a keyboard: Tab, then the arrows). Blue is what
+# RoI pooling reads of it, and the thin boxes are its $3 \times 3$ cells. Where the places cannot be shared out evenly, neighbours overlap.
+
+# %%
+from paperlib.teach.boxes.board import drag
+from paperlib.teach.boxes.regions import RoIScene
+
+scene = RoIScene(image.float() / 255, wanted, stride, side)
+drag(scene.board())
+
+# %%
+fig = frames(scene.picture, [{}, {"right": 4.0}, {"wider": -12.0}], size=(3.0, 3.2))
+draw.show(fig, "Three panels of a scene under the lines of a map, with a box dashed in red, the whole places that are read in blue, and the nine "
+               "cells in thin black lines. The box as it is, 4 px further right, and 12 px narrower: the cells jump from line to line, and some overlap.")
+
+# %% [markdown]
 # The same as numbers: how much do the pooled values change when the box moves by a quarter of a pixel? We read the finest
 # map of a small network, before any training.
 

@@ -90,14 +90,14 @@ def examine_model(trial: Trial) -> list[Finding]:
 
 
 def _what_to_try(trial: Trial, level: str, has_fallen: bool) -> str:
-    """The advice behind a trial's grade: labels are suspected only where there were steps enough to learn them."""
+    """The advice behind a trial's grade: labels are suspected only where steps were enough to learn them."""
     if level == "ok":
         return ""
     if level == "bad":
         return "wrong labels or boxes, lr, or parts that do not learn"
     if not has_fallen:
-        return (f"{trial.steps} steps are too few to tell a slow start from wrong labels: give it --steps 120, "
-                "or a smaller --size or --preset that allows as many")
+        return (f"{trial.steps} steps are too few to tell a slow start from wrong labels: give it "
+                "--steps 120, or a smaller --size or --preset that allows as many")
     return "see the missed objects; then try more steps" if trial.missed else "try more steps"
 
 

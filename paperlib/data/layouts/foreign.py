@@ -35,7 +35,7 @@ def holds_other_labels(folder: Path) -> bool:
 
 
 def advice(folder: Path, is_set) -> str:
-    """What a folder that is no set may be, in words: a format to export anew, or a subfolder is one; else ""."""
+    """What a folder that is no set may be: a format to export anew, or a subfolder is a set; else ""."""
     for ending, words, whose, how in LOOKS:
         files = _alike(folder, ending, words)
         if files:
