@@ -213,6 +213,15 @@ def test_site_has_a_front_page_alt_text_and_no_widget(folder, bar):
         assert '<html lang="en"' in text and text.count('<main id="content">') == 1
 
 
+def test_a_page_says_where_else_its_notebook_opens(folder, bar, monkeypatch):
+    monkeypatch.setenv("PAPERLIB_REPOSITORY", "https://github.com/somebody/course")
+    site_pages.site(["01_tiny"], folder, folder / "none", folder / "site")
+    page = (folder / "site" / "01_tiny.html").read_text(encoding="utf-8")
+    assert "colab.research.google.com/github/somebody/course/blob/main/notebooks/01_tiny.ipynb" in page
+    assert "kaggle.com/kernels/welcome?src=https://github.com/somebody/course/blob/main/notebooks/01_tiny.ipynb" in page
+    assert "sys.path.insert(0, &#34;..&#34;)</pre>" in page
+
+
 def test_site_needs_no_network_and_no_script_but_for_search(folder, bar):
     edit(folder, lambda nb: nb.cells[0].update(source=nb.cells[0].source + "\n\n$$\\sum_i x_i^2$$ and $a < b$"))
     site_pages.site(["01_tiny"], folder, folder / "none", folder / "site")

@@ -7,7 +7,7 @@ import tomllib
 import pytest
 import yaml
 
-from paperlib.course import page_text, twins
+from paperlib.course import page_text, skeleton, twins
 from paperlib.course.site import elsewhere, glossary, papers, search
 from paperlib.papers.printed import published
 
