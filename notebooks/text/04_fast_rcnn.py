@@ -458,7 +458,7 @@ def svd_at(ax, rank):
         ax.plot(range(1, len(s) + 1), energy, "-", color=draw.PALETTE[color], label=f"{name}: {energy[rank - 1]:.0%}")
         u, v_ = getattr(system.head, name).weight.shape
         ax.plot(rank, min(rank * (u + v_) / (u * v_), 1.5), "s", color=draw.PALETTE[color], label="weights needed")
-    ax.axvline(rank, color="black", lw=0.8, ls=":")
+    ax.plot([rank, rank], [0, 1.1], ":", color="black", lw=0.8)
     ax.set(xlabel="singular values kept, t", ylabel="share of the squared weights", ylim=(0, 1.6))
     ax.legend(fontsize=8, loc="upper center", ncols=2, columnspacing=0.8, handlelength=1)
 
@@ -552,8 +552,8 @@ beside("6", "Table 6: one loss for both tasks against one after the other, model
 
 # %% [markdown]
 # Read it in quartets. Training both tasks at once (fourth row) beats adding a box layer afterwards (third) on S and M, as in the
-# paper, and on L it does not: a claim on all three networks, so it is unresolved. The paper's finest point is the second row against the first:
-# there learning boxes makes *classes* better, too. Here these differences lie around zero.
+# paper. On L it does not. The claim is about all three networks, so it is unresolved. The paper's finest point is the second row
+# against the first: there learning boxes makes *classes* better, too. Here these differences lie around zero.
 
 # %%
 beside("5", "Table 5: which layers of model L learn")
