@@ -7,6 +7,7 @@ from paperlib.claims.joining import TWO_LOOKS, joined
 from paperlib.claims.tally import Verdict
 from paperlib.claims.trained import Trained, mixed
 from paperlib.papers.judges import contrasts
+from paperlib.training.recipes import stand_in
 
 TIMINGS = "bench"  # the budget under which timings are recorded
 
@@ -17,7 +18,8 @@ def line_of(claim: dict, outcome: dict, plan: str) -> Verdict:
     remark = fields.pop("remark", "")
     for key in ("id", "paper", "place", "kind", "tier", "say", "published", "unit", "notebook", "line"):
         fields[key] = claim.get(key)
-    measured_at = {"rows": plan, "curve": plan, "measure": TIMINGS}
+    trained_at = stand_in(judge.get("table", ""), plan)
+    measured_at = {"rows": trained_at, "curve": plan, "measure": TIMINGS}
     how = _how(judge)
     common = {"compared": how, "how": how, "table": judge.get("table"),
               "budget": measured_at.get(judge["by"]),
