@@ -57,7 +57,8 @@ class Budget:
     name: str
     seeds: int  # seeds a row
     recipes: dict[str, Recipe]
-    tables: dict[str, str] = field(default_factory=dict)  # those that another budget stands in for, {table: its name}
+    # tables that another budget stands in for, {table: its name}
+    tables: dict[str, str] = field(default_factory=dict)
 
     def recipe(self, system: str) -> Recipe:
         """Errors: KeyError naming the systems that this budget knows."""
