@@ -110,6 +110,7 @@ def of_code() -> str:
     package = REPOSITORY / "paperlib"
     return _of_files(sha, [(package, "**/*.py"), (package, "**/*.toml"), (DATA, "*.toml"),
                            (DATA / "published", "*.toml"), (DATA / "claims", "*.*"),
+                           (DATA / "claims" / "expected", "*.toml"),
                            (DATA / "results", "identities.json"), (weights_folder(), "*.safetensors")])
 
 
