@@ -12,7 +12,7 @@ Table 3.1, row W160-P4-D39-F128, and of the published code:
     ResNet-50 to C4, 1024 channels   slim to level 4, 64        F 128, D 512           32, 128
     objects of 5 px, 100 px^2        1.25 px, 6.25 px^2         score's layer 1024     256
 """
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 import torch.nn.functional as F
@@ -35,6 +35,7 @@ class ProposeConfig:
     keep: int = 1000  # proposals of an image, the best scores (Sec. 3.5: 10, 100 and 1000 are scored)
     threshold: float = 0.2  # probability at which masks are cut (Sec. 3.5)
     bound: bool = False  # also score the masks of all windows, whatever their scores (Sec. 3.5.1, Table 3.1)
+    zoom: tuple[float, ...] = ()  # log2 of scales of the test beyond window.scales ("Zoom", Sec. 3.5.3)
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,9 @@ class DeepMaskConfig(SystemConfig):
     score_weight: float = 1 / 32  # of the score's loss beside the mask's (the DeepMask paper, and code)
     propose: ProposeConfig = field(default_factory=ProposeConfig)
 
+    def for_training(self):
+        return replace(self, propose=ProposeConfig())
+
 
 @dataclass(frozen=True)
 class Dense:
@@ -58,7 +62,7 @@ class Dense:
     windows: Tensor  # (R, 4) px of the image
     scores: Tensor  # (R,) logits
     vectors: Tensor  # (R, D): what a window's mask is made of
-    scale: Tensor  # (R,) its place in cfg.window.scales
+    scale: Tensor  # (R,) its place in the scales of the test
     cell: Tensor  # (R, 2) its row and column in the grid of that scale
     maps: list[list[Tensor]]  # of each scale: the trunk's, coarse to fine
 
@@ -141,7 +145,7 @@ class DeepMask(nn.Module, DetectionSystem):
     def dense(self, image: Tensor) -> Dense:
         """Everything about one normalised image (3, H, W): all windows at all scales."""
         windows, scores, vectors, scale, cell, maps = [], [], [], [], [], []
-        for place, octaves in enumerate(self.cfg.window.scales):
+        for place, octaves in enumerate((*self.cfg.window.scales, *self.cfg.propose.zoom)):
             of_scale = grid(tuple(image.shape[-2:]), octaves, self.cfg.window)
             features, described, logits = self.on_windows(padded(image, of_scale))
             windows.append(of_scale.windows.to(image.device))
