@@ -46,7 +46,7 @@ class LevelWindows:
     @property
     def middles(self) -> Tensor:
         """(R, 2) x, y px."""
-        return (self.windows[:, :2] + self.windows[:, 2:]) / 2
+        return (self.cell.flip(1) + 0.5) * self.stride[:, None]
 
 
 def octaves_of(kernel: int) -> float:
