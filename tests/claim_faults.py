@@ -28,6 +28,7 @@ from paperlib.parts.heads import HeadConfig
 from paperlib.parts.matching import MatchConfig
 from paperlib.parts.pyramids import PyramidConfig, pyramid
 from paperlib.parts.windows import refinement
+from paperlib.parts.windows.levels import LevelWindowConfig
 from paperlib.studies.annotation import simulated_workers
 
 ENCODE, MATCH, TRUNCATED, BOX_LOSSES = boxes.encode, matching.match, heads.truncated, roi_training.losses
@@ -98,13 +99,6 @@ def without_crowds(gt, results):
 def rectified(cfg, channels):
     net = SUM_OF_PYRAMID(cfg, channels)
     net.register_forward_hook(lambda module, inputs, outputs: {level: x.relu() for level, x in outputs.items()})
-    return net
-
-
-def coarser(cfg, channels):
-    net = SUM_OF_PYRAMID(cfg, channels)
-    net.register_forward_hook(
-        lambda module, inputs, outputs: {level: x[..., ::2, ::2] for level, x in outputs.items()})
     return net
 
 
@@ -197,8 +191,8 @@ FPN = {
     "fpn-strides": [(maps, "LAYERS", PyramidConfig(levels=(2, 3, 4, 5, 6), extra="conv"))],
     "fpn-linear-extra": [(maps, "pyramid", rectified)],
     "fpn-sharing-reduces-test-time": [(maps, "replace", lambda cfg, training: replace(cfg, training="joint"))],
-    "fpn-mask-center-rule": [(maps, "pyramid", coarser)],
-    "fpn-mask-regions": [(fpn, "SIDES", (32.0, 64.0, 128.0, 256.0, 500.0))],
+    "fpn-mask-center-rule": [(maps, "LevelWindowConfig", lambda: LevelWindowConfig(reach=0.8))],
+    "fpn-mask-regions": [(maps, "LevelWindowConfig", lambda: LevelWindowConfig(padding=0.2))],
     "fpn-mask-fps": [(fpn, "printed", tampered("fpn/6", "*", "time", 0.15))],
     "fpn-mask-batch": [(fpn, "stated", restated("fpn-mask-batch", [128, 8, 2048]))],
     "fpn-2fc-head-light": [(fpn, "_cost", lambda layers, *shape: [len(layers), len(layers)])],

@@ -14,7 +14,7 @@ from paperlib.systems.registry import PRESETS, SYSTEMS
 METHODS = {Trainable: ("losses", "observe"), DetectionSystem: ("predict", "detect")}
 
 
-OF_MASKS = ("deepmask", "sharpmask")
+OF_MASKS = ("deepmask", "sharpmask", "fpn_masks")
 
 
 def system(name, **changes):
@@ -83,7 +83,7 @@ def test_facts_follow_the_configuration():
 
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_losses_change_no_state(name):
-    changes = {"padding": "zeros"} if name in OF_MASKS else {}
+    changes = {"padding": "zeros"} if name in ("deepmask", "sharpmask") else {}
     net, (images, targets) = system(name, **{"trunk.frozen_norm": True}, **changes).train(), scenes(2)
     targets, _ = given(net, targets, training=True)
     before = {key: value.clone() for key, value in net.state_dict().items()}
@@ -117,6 +117,7 @@ def test_predictions_and_detections_have_the_shapes_of_the_contract(name):
 
 @pytest.mark.parametrize(("name", "message"), [("retinanet", "expected none"), ("rpn", "expected none"),
                                                ("deepmask", "expected none"), ("sharpmask", "expected none"),
+                                               ("fpn_masks", "expected none"),
                                                ("fast_rcnn", "2 images and 1 lists of proposals"),
                                                ("rcnn", "2 images and 1 lists of proposals")])
 def test_proposals_that_a_system_cannot_use_are_refused(name, message):

@@ -14,10 +14,10 @@ FILES = sorted((REPOSITORY / "data/claims/expected").glob("*.toml"))
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_every_expectation_is_of_a_trained_claim_and_says_why(path):
     registered = {claim["id"]: claim for claim in claims()}
-    for name, expected in tomllib.loads(path.read_text()).items():
+    for name, entry in tomllib.loads(path.read_text()).items():
         assert registered[name]["kind"] == "trend", name
-        assert expected["expect"] in ("holds", "contradicted", "open"), name
-        assert expected["why"].endswith("."), name
+        assert entry["expect"] in ("holds", "contradicted", "open"), name
+        assert entry["why"].endswith("."), name
 
 
 def test_what_was_expected_stands_beside_what_came():

@@ -30,6 +30,7 @@ CASES = {  # name: (system, preset, changes)
     "rcnn, all windows alike": ("rcnn", "tiny", {"sample.biased": False, "crop.kind": "square"}),
     "deepmask": ("deepmask", "scale", {"window.scales": [-0.5, 0.5]}),
     "sharpmask": ("sharpmask", "scale", {"window.scales": [-0.5, 0.5], "propose.keep": 100}),
+    "fpn_masks": ("fpn_masks", "scale", {"propose.keep": 100}),
     "faster_rcnn, exact": ("faster_rcnn", "small", {"training": "exact", "roi.kind": "warp"}),
 }
 STEPS, CLASSES = 3, 20
@@ -57,7 +58,7 @@ def measured(name: str, preset: str, changes: dict) -> dict:
     """{"losses": [{part: value} of each step], "detections": [{"count", "scores", "first"} of each scene]}."""
     torch.manual_seed(0)
     any_score = {"detect.score": 0.0}  # after three steps no score is high
-    if name in ("rpn", "deepmask", "sharpmask"):
+    if name in ("rpn", "deepmask", "sharpmask", "fpn_masks"):
         any_score = {}
     system = SYSTEMS[name](override(PRESETS[name][preset](CLASSES), changes | any_score)).train()
     optimiser = torch.optim.SGD([p for p in system.parameters() if p.requires_grad], 0.002, 0.9)

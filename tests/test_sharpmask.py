@@ -232,7 +232,7 @@ def test_a_run_goes_on_from_every_stage_and_shares_its_deepmask(batches, tmp_pat
     assert len(list((tmp_path / "5" / "stages").glob("*.pt"))) == 3  # the other row's DeepMask serves it
 
 
-@pytest.mark.parametrize("changes, new", [({"propose.zoom": [1.0]}, 0), ({"refined": False}, 0), ({"refine.top": 9}, 0),
+@pytest.mark.parametrize("changes, new", [({"zoom": [1.0]}, 0), ({"refined": False}, 0), ({"refine.top": 9}, 0),
                                           ({"training": "tuned"}, 1), ({"window.scales": [-1.0, 0.0]}, 2)])
 def test_rows_that_are_trained_alike_are_trained_once(batches, tmp_path, changes, new):
     first, row = model(), model(**changes)
@@ -246,7 +246,7 @@ def test_rows_that_are_trained_alike_are_trained_once(batches, tmp_path, changes
 
 
 def test_zoom_adds_scales_to_the_test_alone():
-    near, far = model(), model(**{"propose.zoom": [1.0]})
+    near, far = model(), model(**{"zoom": [1.0]})
     image = normalised(near.trunk, scenes()[0])[0]
     dense, zoomed = near.eval().dense(image), far.eval().dense(image)
     count = len(dense.scores)

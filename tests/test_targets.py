@@ -29,7 +29,7 @@ def losses(net, images, targets):
 
 
 ALL = [(name, "both") for name in SYSTEMS] + [("faster_rcnn", "rpn"), ("faster_rcnn", "detector")]
-NAMELESS = ("rpn", "deepmask", "sharpmask")  # whose objects have no class
+NAMELESS = ("rpn", "deepmask", "sharpmask", "fpn_masks")  # whose objects have no class
 ON_GIVEN = [("fast_rcnn", "both"), ("rcnn", "both"), ("faster_rcnn", "detector")]
 
 

@@ -22,7 +22,7 @@ from paperlib.training.trained import nothing_in
 
 STEPS = 120                    # on one batch of four images
 # of a system that looks at every window by itself; proposed masks have no test by heart
-FEW_STEPS = {"rcnn": 40, "deepmask": 0, "sharpmask": 0}
+FEW_STEPS = {"rcnn": 40, "deepmask": 0, "sharpmask": 0, "fpn_masks": 0}
 Report = Callable[[str], None]                             # what is done with a line: print it
 
 

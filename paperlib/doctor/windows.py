@@ -1,12 +1,8 @@
 """Whether the objects of a set have masks, and whether the windows of a mask system suit them."""
-import torch
-
 from paperlib.data.batches import Size
 from paperlib.data.detection_set import DetectionSet
 from paperlib.doctor.finding import ENOUGH, Finding, graded
 from paperlib.doctor.training_size import resized_objects, resized_size
-from paperlib.parts.windows.centred import label_windows
-from paperlib.parts.windows.grid import grid
 from paperlib.progress import progress
 from paperlib.training.trained import lacks_masks
 
@@ -15,7 +11,7 @@ USABLE = 0.6  # share of objects in a window from which a set can be trained on 
 
 
 def window_coverage(dataset: DetectionSet, cfg, size: Size = None, limit: int = IMAGES) -> tuple[float, int]:
-    """The share of objects that some tested window holds centred and right-sized, and their number.
+    """The share of objects that some window holds right-sized, and their number.
 
     `size` is the training size, as in `Batches`; no image is opened.
     """
@@ -23,12 +19,7 @@ def window_coverage(dataset: DetectionSet, cfg, size: Size = None, limit: int = 
     for i in progress(range(min(limit, len(dataset))), desc="windows", unit="image"):
         boxes, _ = resized_objects(dataset, i, size)
         objects += len(boxes)
-        covered = torch.zeros(len(boxes), dtype=torch.bool)
-        for octaves in cfg.window.scales:
-            windows = grid(resized_size(dataset.images[i], size), octaves, cfg.window).windows
-            gt, label = label_windows(windows, boxes, cfg.window, cfg.centred)
-            covered[gt[label == 1]] = True
-        reached += int(covered.sum())
+        reached += int(cfg.right_sized(boxes, resized_size(dataset.images[i], size)).sum())
     return reached / max(objects, 1), objects
 
 
@@ -37,9 +28,9 @@ def examine_windows(dataset: DetectionSet, cfg, size: Size, kind: type) -> tuple
     if bare := lacks_masks(kind, dataset):
         return [Finding("masks", "bad", bare, "add segmentations, or train a detector of boxes")], 0
     share, objects = window_coverage(dataset, cfg, size)
-    scales = ", ".join(f"2^{octaves:g}" for octaves in cfg.window.scales)
-    text = f"{share:.0%} of {objects} objects are right-sized in some window at the scales {scales}"
+    scales, setting = cfg.scales_said()
+    text = f"{share:.0%} of {objects} objects are right-sized {scales}"
     advice = ""
     if share < ENOUGH:
-        advice = "another --size, or more scales: --set window.scales"
+        advice = "another --size, or other windows: --set " + setting
     return [Finding("windows", graded(share >= ENOUGH, share >= USABLE), text, advice)], objects

@@ -20,22 +20,14 @@ from torch import Tensor, nn
 
 from paperlib.parts.matching import check_targets
 from paperlib.parts.trunks import TrunkConfig
-from paperlib.parts.windows.centred import CentredConfig
+from paperlib.parts.windows.centred import CentredConfig, label_windows
 from paperlib.parts.windows.grid import Grid, WindowConfig, around, grid
 from paperlib.parts.windows.heads import MaskHead, MaskHeadConfig, enlarged_masks
-from paperlib.parts.windows.overlap import boxes_in_windows
 from paperlib.parts.windows.patches import PatchConfig, Patches, sample_patches, true_masks
 from paperlib.parts.windows.resampling import cut, resize
 from paperlib.parts.windows.trunk_maps import channels_of, cut_trunk, maps_of, normalised
-from paperlib.systems.contract import DetectionSystem, SystemConfig, image_sizes, refuse_proposals
-
-
-@dataclass(frozen=True)
-class ProposeConfig:
-    keep: int = 1000  # proposals of an image, the best scores (Sec. 3.5: 10, 100 and 1000 are scored)
-    threshold: float = 0.2  # probability at which masks are cut (Sec. 3.5)
-    bound: bool = False  # also score the masks of all windows, whatever their scores (Sec. 3.5.1, Table 3.1)
-    zoom: tuple[float, ...] = ()  # log2 of scales of the test beyond window.scales ("Zoom", Sec. 3.5.3)
+from paperlib.systems.contract import SystemConfig, image_sizes
+from paperlib.systems.mask_proposals import Dense, MaskProposals, ProposeConfig, mask_loss, score_loss
 
 
 @dataclass(frozen=True)
@@ -50,24 +42,32 @@ class DeepMaskConfig(SystemConfig):
     head: MaskHeadConfig = field(default_factory=MaskHeadConfig)
     score_weight: float = 1 / 32  # of the score's loss beside the mask's (the DeepMask paper, and code)
     propose: ProposeConfig = field(default_factory=ProposeConfig)
+    zoom: tuple[float, ...] = ()  # log2 of scales of the test beyond window.scales ("Zoom", Sec. 3.5.3)
 
     def for_training(self):
-        return replace(self, propose=ProposeConfig())
+        return replace(self, propose=ProposeConfig(), zoom=())
+
+    def tested_scales(self) -> tuple[float, ...]:
+        """log2 of all scales of the test."""
+        return (*self.window.scales, *self.zoom)
 
 
-@dataclass(frozen=True)
-class Dense:
-    """What the network says of every window of one image, scale after scale."""
+    def right_sized(self, boxes: Tensor, size: tuple[int, int]) -> Tensor:
+        """Which objects (G, 4) of an image of (h, w) px some tested window holds centred and right-sized."""
+        covered = torch.zeros(len(boxes), dtype=torch.bool)
+        for octaves in self.tested_scales():
+            windows = grid(size, octaves, self.window).windows
+            gt, label = label_windows(windows, boxes, self.window, self.centred)
+            covered[gt[label == 1]] = True
+        return covered
 
-    windows: Tensor  # (R, 4) px of the image
-    scores: Tensor  # (R,) logits
-    vectors: Tensor  # (R, D): what a window's mask is made of
-    scale: Tensor  # (R,) its place in the scales of the test
-    cell: Tensor  # (R, 2) its row and column in the grid of that scale
-    maps: list[list[Tensor]]  # of each scale: the trunk's, coarse to fine
+    def scales_said(self) -> tuple[str, str]:
+        """What objects are sorted by, and the setting that changes it."""
+        scales = ", ".join(f"2^{octaves:g}" for octaves in self.tested_scales())
+        return f"in some window at the scales {scales}", "window.scales"
 
 
-class DeepMask(nn.Module, DetectionSystem):
+class DeepMask(nn.Module, MaskProposals):
     """Trunk, mask branch and score branch: trained on patches, tested densely over an image at all scales.
 
     Source: DeepMask as chapter 3 of T.-Y. Lin's thesis rebuilds it (arXiv 1603.08695), Secs. 3.3-3.5.
@@ -78,8 +78,6 @@ class DeepMask(nn.Module, DetectionSystem):
     """
 
     revision = 1
-    scored_by = "segments"
-    needs_masks = True
 
     def __init__(self, cfg: DeepMaskConfig):
         super().__init__()
@@ -142,10 +140,14 @@ class DeepMask(nn.Module, DetectionSystem):
             mask = mask_loss(self.head.masks(vectors.flatten(1)[label > 0]), truth)
         return {"mask": mask, "score": self.cfg.score_weight * score_loss(scores.flatten(), label)}
 
+    def prepared(self, images: Tensor) -> Tensor:
+        """Normalised: what lies beyond an image is 0, the mean colour."""
+        return normalised(self.trunk, images)
+
     def dense(self, image: Tensor) -> Dense:
         """Everything about one normalised image (3, H, W): all windows at all scales."""
         windows, scores, vectors, scale, cell, maps = [], [], [], [], [], []
-        for place, octaves in enumerate((*self.cfg.window.scales, *self.cfg.propose.zoom)):
+        for place, octaves in enumerate(self.cfg.tested_scales()):
             of_scale = grid(tuple(image.shape[-2:]), octaves, self.cfg.window)
             features, described, logits = self.on_windows(padded(image, of_scale))
             windows.append(of_scale.windows.to(image.device))
@@ -161,58 +163,9 @@ class DeepMask(nn.Module, DetectionSystem):
         """Mask logits (D, m, m) of the windows `chosen` (D,), best first."""
         return enlarged_masks(self.head, dense.vectors[chosen])
 
-    def predict(self, images: Tensor, proposals: list[Tensor] | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """Raw outputs of every window: score logits (N, R), mask logits (N, R, m, m), windows (R, 4) px.
-
-        Errors: ValueError for `proposals`.
-        """
-        refuse_proposals(proposals, "a mask system")
-        every = [self.dense(image) for image in normalised(self.trunk, images)]
-        masks = [self.masks(dense, torch.arange(len(dense.scores))) for dense in every]
-        return torch.stack([dense.scores for dense in every]), torch.stack(masks), every[0].windows
-
-    @torch.no_grad()
-    def detect(self, images: Tensor, sizes: Tensor | None = None,
-               proposals: list[Tensor] | None = None) -> list[dict[str, Tensor]]:
-        """The proposals of each image, best first: {"boxes" (D, 4) px, "scores" (D,), "labels" (D,), all 1,
-        "windows" (D, 4) px, "window_masks" (D, m, m) logits, "threshold" ()}.
-
-        `parts.windows.resampling.paste` makes masks of an image of the last three. Boxes are tight around
-        them, clipped to `sizes` (N, 2) h, w px; windows without a mask are left out.
-        Errors: ValueError for `proposals`.
-        """
-        refuse_proposals(proposals, "a mask system")
-        sizes = image_sizes(images) if sizes is None else sizes
-        proposed = []
-        for image, (height, width) in zip(normalised(self.trunk, images), sizes.tolist()):
-            dense = self.dense(image[:, :height, :width])
-            best = dense.scores.sort(descending=True, stable=True).indices[:self.cfg.propose.keep]
-            proposed.append(self._proposals(dense, best, (height, width)))
-        return proposed
-
-    def _proposals(self, dense: Dense, best: Tensor, size: tuple[int, int]) -> dict[str, Tensor]:
-        logits, windows = self.masks(dense, best).float(), dense.windows[best]
-        threshold = logits.new_tensor(self.cfg.propose.threshold)
-        boxes = boxes_in_windows(logits > torch.logit(threshold), windows, size)
-        kept = (boxes[:, 2:] > boxes[:, :2]).all(1)
-        scores = dense.scores[best].sigmoid()[kept]
-        return {"boxes": boxes[kept], "scores": scores, "labels": torch.ones_like(scores, dtype=torch.int64),
-                "windows": windows[kept], "window_masks": logits[kept], "threshold": threshold}
-
 
 def padded(image: Tensor, of_scale: Grid) -> Tensor:
     """A normalised image (3, H, W) at one scale, with the mean colour around it: (1, 3, *padded)."""
     x = resize(image, of_scale.scaled)
     (h, w), (height, width), offset = of_scale.scaled, of_scale.padded, of_scale.offset
     return F.pad(x, (offset, width - w - offset, offset, height - h - offset))[None]
-
-
-def mask_loss(logits: Tensor, truth: Tensor) -> Tensor:
-    """The mean logistic loss over the pixels of masks: (P, m, m) logits, (P, m, m) bool -> ()."""
-    return F.binary_cross_entropy_with_logits(logits.float(), truth.float())
-
-
-def score_loss(logits: Tensor, label: Tensor) -> Tensor:
-    """The mean logistic loss of windows: (R,) logits, (R,) 1 or 0 -> (); 0 of none."""
-    total = F.binary_cross_entropy_with_logits(logits.float(), label.float(), reduction="sum")
-    return total / max(len(label), 1)

@@ -21,7 +21,8 @@ from paperlib.parts.matching import check_targets
 from paperlib.parts.windows.heads import enlarged_masks
 from paperlib.parts.windows.patches import true_masks
 from paperlib.parts.windows.refinement import RefineConfig, Refinement
-from paperlib.systems.deepmask import DeepMask, DeepMaskConfig, Dense, mask_loss, score_loss
+from paperlib.systems.deepmask import DeepMask, DeepMaskConfig
+from paperlib.systems.mask_proposals import Dense, mask_loss, score_loss
 
 STAGES = ("refine", "all")
 TRAINING = ("two", "one", "tuned", "forward")

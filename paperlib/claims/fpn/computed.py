@@ -2,8 +2,6 @@
 
 The stated values are read from `data/`, never typed here.
 """
-import math
-
 import torch
 import torchvision
 from torch import nn
@@ -58,12 +56,6 @@ def head_weight():
     lighter = of_two_fc[0] < of_conv5[0] and of_two_fc[1] < of_conv5[1]
     fits = lighter == (stated("fpn-2fc-head-light") == "lighter")
     return [of_two_fc, of_conv5], fits, "parameters, multiply-adds: two fc, conv5"
-
-
-def mask_regions():
-    regions = [1.25 * side for side in SIDES]
-    fits = regions == stated("fpn-mask-regions") and abs(7 / 5 / math.sqrt(2) - 1) < 0.011
-    return regions, fits, "1.25 * 32, 64, 128, 256, 512; the 7x7 window is sqrt(2) larger to 1%"
 
 
 MASK_MODELS = ("5x5 windows", "7x7 windows", "both windows", "28x28 masks", "longer schedule")  # of Table 6
@@ -122,7 +114,7 @@ FACTS = computed_pyramid.FACTS | {
     "fpn-anchors-c5": lambda: _anchors("fpn-anchors-c5", _on_one_map(5)),
     "fpn-anchors-fpn": lambda: _anchors("fpn-anchors-fpn", SPREAD),
     "fpn-anchors-p2": lambda: _anchors("fpn-anchors-p2", _on_one_map(2)),
-    "fpn-mask-regions": mask_regions, "fpn-mask-fps": mask_rate, "fpn-2fc-head-light": head_weight,
+    "fpn-mask-fps": mask_rate, "fpn-2fc-head-light": head_weight,
     "fpn-15-anchors": anchor_shapes, "fpn-mask-batch": mask_batch, "fpn-image-pyramid-scales": image_sizes,
     "fpn-fps": frames_a_second, "fpn-deltas": differences,
 }

@@ -2,6 +2,7 @@
 
 Each calls the library's own part, and agrees if it does what the paper states.
 """
+import math
 from collections import Counter
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ from paperlib.claims.compare import stated
 from paperlib.parts import roi_pooling
 from paperlib.parts.pyramids import PyramidConfig, pyramid
 from paperlib.parts.trunks import Trunk, TrunkConfig, trunk
+from paperlib.parts.windows.levels import LevelWindowConfig, label_cells, level_windows
 from paperlib.systems.faster_rcnn import FasterRCNN
 from paperlib.systems.presets.faster_rcnn import tiny
 
@@ -86,14 +88,30 @@ def linear_layers():
     return gap, gap < 1e-9, "max |P(2 C - 3 C') - (2 P(C) - 3 P(C'))| without biases"
 
 
+def mask_regions():
+    """Sides of the windows of the 5x5 MLP, level by level; those of the 7x7 one must be sqrt(2) larger."""
+    laid = level_windows(LevelWindowConfig(), dict.fromkeys(LAYERS.levels, (1, 1)))
+    plain, half = (laid.windows[:, 2] - laid.windows[:, 0]).view(-1, 2).T
+    fits = plain.tolist() == stated("fpn-mask-regions") and torch.allclose(half, math.sqrt(2) * plain)
+    return plain.tolist(), fits and abs(7 / 5 / math.sqrt(2) - 1) < 0.011, (
+        "1.25 * 32, 64, 128, 256, 512; the 7x7 window is sqrt(2) larger to 1%")
+
+
 def centre_rule():
-    """2^k px in cells of our level k, for every level."""
-    _, maps = _features_and_maps()
-    cells = set()
-    for level, p_l in maps.items():
-        cells.add(2**level * p_l.shape[2] / 128)
-    reach = [-max(cells), max(cells)]
-    return reach, len(cells) == 1 and reach == stated("fpn-mask-center-rule"), "2^k px / stride of P_k"
+    """How far an object's middle is from the windows that answer for it, in cells, on every level."""
+    laid = level_windows(LevelWindowConfig(), dict.fromkeys(LAYERS.levels, (8, 8)))
+    reached = set()
+    for place, size in enumerate(laid.sizes.round().tolist()):
+        stride = laid.stride[laid.place == place][0].item()
+        distances = []
+        for eighth in range(8):
+            middle = (3.5 + eighth / 8) * stride
+            box = torch.tensor([[middle - size / 2, 3.5 * stride - 1, middle + size / 2, 3.5 * stride + 1]])
+            answers = label_cells(laid, box, LevelWindowConfig().reach)[1] == 1
+            distances += ((laid.middles[answers, 0] - middle) / stride).tolist()
+        reached.add((min(distances), max(distances)))
+    fits = reached == {tuple(stated("fpn-mask-center-rule"))}
+    return list(max(reached)), fits, "cells from an object's middle that answer for it, at every level"
 
 
 @torch.no_grad()
@@ -116,5 +134,6 @@ def shared_features():
 
 FACTS = {
     "fpn-roi-level": roi_levels, "fpn-strides": strides, "fpn-linear-extra": linear_layers,
-    "fpn-mask-center-rule": centre_rule, "fpn-sharing-reduces-test-time": shared_features,
+    "fpn-mask-regions": mask_regions, "fpn-mask-center-rule": centre_rule,
+    "fpn-sharing-reduces-test-time": shared_features,
 }

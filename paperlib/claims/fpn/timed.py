@@ -8,6 +8,12 @@ from functools import partial
 from paperlib.bench.timing import Race, fewer, over
 from paperlib.claims.fast_rcnn.timed import SCALES, SHORT
 from paperlib.claims.timed_nets import C4Detector, FPNDetector, photo, regions
+from paperlib.config import override
+from paperlib.systems.deepmask import DeepMask
+from paperlib.systems.fpn_masks import FPNMasks
+from paperlib.systems.presets import deepmask, fpn_masks
+
+ZOOM = (-2.5, -2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0)  # log2 of the image sizes of DeepMask's zoom variant
 
 
 def fpn_extra(device, shrink):
@@ -44,6 +50,17 @@ def image_pyramid(device, shrink):
                 "ResNet-50 with FPN at Fast R-CNN's scales of half that size, 1000 proposals in all.")
 
 
+def mask_proposals(device, shrink):
+    of_images = DeepMask(override(deepmask.resnet50(), {"window.scales": ZOOM})).to(device).eval()
+    of_maps = FPNMasks(fpn_masks.resnet50()).to(device).eval()
+    small, large = photo(480 / shrink, device), photo(800 / shrink, device)
+    parts = {"image pyramid": lambda: of_images.detect(small),
+             "feature pyramid": lambda: of_maps.detect(large)}
+    return Race(parts, over("image pyramid", "feature pyramid"),
+                "DeepMask-ours on eight sizes of 480 px; both MLPs, 28 px masks on 800 px; 1000 masks each.")
+
+
 TIMED = {"fpn-extra-cost-marginal": fpn_extra, "fpn-faster-than-c4": fpn_against_c4, "fpn-r101-cost": fpn_depth,
-         "fpn-image-pyramid-cost": image_pyramid}
-REDUCED = dict.fromkeys(TIMED, ("sides", "regions")) | {"fpn-extra-cost-marginal": ("sides",)}
+         "fpn-image-pyramid-cost": image_pyramid, "fpn-mask-speed": mask_proposals}
+REDUCED = dict.fromkeys(TIMED, ("sides", "regions"))
+REDUCED |= dict.fromkeys(("fpn-extra-cost-marginal", "fpn-mask-speed"), ("sides",))

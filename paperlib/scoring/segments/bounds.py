@@ -9,7 +9,6 @@ from torch import Tensor
 
 from paperlib.parts.windows.overlap import mask_iou
 from paperlib.parts.windows.resampling import paste
-from paperlib.parts.windows.trunk_maps import normalised
 from paperlib.scoring.average_recall import areas_of, by_size
 from paperlib.scoring.coco_curves import IOUS
 from paperlib.scoring.detect import image_batches
@@ -30,7 +29,7 @@ def best_overlaps(system, dataset, device, short: int | None = None,
         target = dataset.target(images.places[0], masks=True)
         plain = ~target["crowd"]
         height, width = images.sizes[0].tolist()
-        dense = system.dense(normalised(system.trunk, images.images)[0, :, :height, :width])
+        dense = system.dense(system.prepared(images.images)[0, :, :height, :width])
         windows = dense.windows.cpu() * images.scales()[0].float()
         best.append(_best(system, dense, windows, target["masks"][plain]).numpy())
         area.append(target["area"][plain].numpy())
