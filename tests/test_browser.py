@@ -64,11 +64,12 @@ def real_errors(page) -> list[str]:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    """The address of the site of two notebooks, with verdicts that were not judged now."""
+    """The address of the site of two notebooks, which have a place on GitHub, with verdicts not judged now."""
     out = tmp_path_factory.mktemp("site")
     claims = [SimpleNamespace(paper="fpn", verdict="holds", id="c", say="A pyramid helps", place="Sec. 3")]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(site_pages, "judged_claims", lambda: claims)
+        patch.setenv("PAPERLIB_REPOSITORY", "https://github.com/somebody/course")
         site_pages.site(["00_start_here", "02_scoring"], twins.NOTEBOOKS, out / "none", out)
     server = ThreadingHTTPServer(("localhost", 0), partial(Quiet, directory=str(out)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -103,6 +104,18 @@ def test_a_page_fits_a_phone(name, site, page):
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(f"{site}/{name}")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_the_lines_for_kaggle_are_folded_and_fit_a_phone(site, page):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{site}/02_scoring.html")
+    lines = page.locator(".elsewhere pre")
+    assert not lines.is_visible()
+    page.get_by_text("On Kaggle").click()
+    assert lines.is_visible() and "git clone" in lines.inner_text()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert [rule["id"] for rule in axe.run(page).response["violations"]] == []
 
 
 def test_the_glossary_shows_terms_with_a_word(site, page):
