@@ -48,6 +48,23 @@ def finder(monkeypatch):
     monkeypatch.setattr(weights, "read_header", lambda path: {"size": "null"})
 
 
+def test_a_detector_of_drawings_says_so_before_photographs(scenes, monkeypatch, capsys):
+    class DrawingFinder(RedFinder):
+        trained = Trained(classes=("block", "dot"), data="minicoco")
+
+    monkeypatch.setattr(detecting, "load_detector", lambda name: DrawingFinder())
+    monkeypatch.setattr(weights, "read_header", lambda path: {"size": "null"})
+    words = ["detect", "w", str(scenes / "images"), "--out", "seen"]
+    assert main(words) == 0
+    err = capsys.readouterr().err
+    assert "learnt from the drawings of minicoco: expect nonsense on photographs (--size 128 " in err
+    assert main([*words, "--size", "32"]) == 0
+    assert "on photographs;" in capsys.readouterr().err
+    monkeypatch.setattr("paperlib.paths.data_folder", lambda: scenes)
+    assert main(words) == 0
+    assert "drawings" not in capsys.readouterr().err
+
+
 def test_boxes_lie_on_the_picture_as_it_is_stored(scenes):
     detected = detecting.detect_files(RedFinder(), picture_files([scenes / "images"]), CPU)
     best = detected.results[::2]

@@ -23,6 +23,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(
     not os.environ.get("PAPERLIB_GRADERS"),
     reason="PAPERLIB_GRADERS=1 installs nbgrader and Otter from the package index and grades with them")]
 NAME, STUDENTS = "02_scoring", ("right", "wrong")
+CONFIG = """
+c = get_config()
+c.CourseDirectory.course_id = "course"
+c.ExecutePreprocessor.timeout = 600
+c.ExecutePreprocessor.iopub_timeout = 120  # 4 s, its default, are too few to import torch on a slow machine
+"""
 READ = """
 import json, sys
 from nbgrader.api import Gradebook
@@ -87,7 +93,7 @@ def points(source) -> int:
 
 
 def test_nbgrader_gives_all_points_to_the_right_answer_and_none_to_the_wrong_one(graders, source, tmp_path):
-    (tmp_path / "nbgrader_config.py").write_text("c = get_config()\nc.CourseDirectory.course_id = 'course'\n")
+    (tmp_path / "nbgrader_config.py").write_text(CONFIG)
     (tmp_path / f"source/{NAME}").mkdir(parents=True)
     nbformat.write(assignments.grader(NAME, source), tmp_path / f"source/{NAME}/{NAME}.ipynb")
     graders(tmp_path, "nbgrader", "generate_assignment", NAME)

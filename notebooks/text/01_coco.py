@@ -572,8 +572,8 @@ draw.show(fig, f"A scene with {len(alone[0])} objects of one category ({crowd['n
 # %% [markdown]
 # ### From end to end
 #
-# All stages in a row, on pictures whose truth we know: eight workers name, eight spot, those who passed the training task
-# draw, judges vote, and what they discard is drawn again, three times at most.
+# All stages in a row, on pictures whose truth we know. Eight workers name and eight spot. Those who passed the training task
+# draw, and judges vote. What they discard is drawn again, three times at most.
 
 # %%
 chosen = coco.subset(40 if smoke else 400)
@@ -787,9 +787,9 @@ draw.show(fig, f"Bars by class from {max(v[0] for v in fill.values()):.2f} down 
 print(f"Below one half with their 95% interval: {', '.join(below)} ({len(below)} of {len(limbs)} classes with limbs)")
 
 # %% [markdown]
-# Could one *guess* the mask from a good box? The authors tried: average the masks of a class (one average for each of a few
-# aspect ratios), stretch the average over the detected box, cut at one half (Fig. 2.7), and compare with the truth where the
-# box is correct, that is at a box IoU of 0.5 or more (Fig. 2.9).
+# Could one *guess* the mask from a good box? The authors tried. Average the masks of a class, one average for each of a few
+# aspect ratios; stretch the average over the detected box; cut at one half (Fig. 2.7). Then compare with the truth where the
+# box is correct, at a box IoU of 0.5 or more (Fig. 2.9).
 
 # %%
 model = average_shapes.average_shapes(cut, len(learn.classes))

@@ -231,9 +231,9 @@ table(pd.DataFrame(ranking, list("ABCDE")), "Down the ranking, at IoU .5", digit
 # %% [markdown]
 # ## 5. One number from the curve: VOC's two averages
 #
-# *Average precision* is the height of this curve, averaged over recall. First the dips are filled: the
+# *Average precision* is the height of this curve, averaged over recall. First the dips are filled. The
 # **interpolated precision** at recall level $r$ is the best precision at that recall or any greater one,
-# $p(r) = \max_{r' \ge r} p_{r'}$, and 0 where the detector never gets that far. VOC 2007 takes the mean of $p$ at the
+# $p(r) = \max_{r' \ge r} p_{r'}$. It is 0 where the detector never gets that far. VOC 2007 takes the mean of $p$ at the
 # eleven levels $0, .1, \dots, 1$. From VOC 2010 on it is the area under $p$, with every step counted.
 
 # %%
@@ -599,8 +599,8 @@ show(fig, "One high-scoring false positive of each kind, dashed, with the label 
           "with is solid yellow. " + "; ".join(ax.get_title() for ax in axes) + ". The background error has no object.")
 
 # %% [markdown]
-# `clear` has picked clear cases. Not every Sim or Oth error is a wrong name on a good box: about half of the Oth errors have an
-# IoU of less than .3 with the object that they are charged to.
+# `clear` has picked clear cases. Not every Sim or Oth error is a wrong name on a good box. About half of the Oth errors overlap
+# the object that they are charged to by an IoU of less than .3.
 #
 # Counting the kinds is half of the story. A hundred errors at the bottom of the ranking cost nothing, as we saw, and ten
 # at the top cost much. So we *mend* one kind at a time and score again. A Loc, Sim or Oth error gets the box and label
@@ -847,7 +847,7 @@ check("tightness", my_ratios, spec, [([0.02, 0.1, 0.3],)])
 # ```
 #
 # Loc takes over. A box has to move by a fifth of its side in both directions to fall below IoU .5, and by a
-# thirteenth to fall below .75, so the ratio tells you how tight the boxes are. It is the first thing to look at when a new
+# thirteenth to fall below .75. So the ratio tells you how tight the boxes are. It is the first thing to look at when a new
 # box head is compared with an old one.
 # </details>
 

@@ -674,9 +674,11 @@ draw.table(pd.DataFrame.from_dict(nearest, "index", columns=columns_), "Selectiv
 
 # %% [markdown]
 # It was the grid. How many boxes it takes to lie close to *any* box depends on the steps in place, size and shape, not on the
-# number of pixels. The claim is therefore judged by the rich grid, a decision made *after* the first row was seen. So are those on dense
-# boxes alone, by a part of it, as a network would have to look at all 34,000 (below), and on dense boxes that are added to selective
-# search's, by a row that is not run yet. The rows of the table above use the coarse grid, and carry its handicap.
+# number of pixels. The claim is therefore judged by the rich grid, a decision made *after* the first row was seen.
+#
+# Two more claims are judged by the rich grid. For dense boxes alone it is a part of it (below), as a network would have to look at all
+# 34,000. For dense boxes that are added to selective search's it is a row of its own in the table above. The other rows of that table
+# use the coarse grid, and carry its handicap.
 #
 # ### Do SVMs gain on a grid?
 #
@@ -790,9 +792,9 @@ draw.table(verdicts.frame(mine, "exact"), "Claims that follow from arithmetic or
 # - **The schedule.** SGD as in the paper, for a minute instead of hours, at ten times the rate. We first took AdamW, which
 #   gives a weight with small gradients steps as long as any other's: model L then ended below itself with all convolutions
 #   fixed. What a network brings along from pre-training survives small steps only.
-# - **The choice of that schedule.** We changed to SGD *because* of that comparison, which is Table 5's own, and after one seed
-#   of Table 6 under AdamW, where the box loss did not help classification either; the rate was tried on the test images of
-#   these tables. So "fine-tuning the convolutions helps" holds with SGD, and did not with AdamW: read it as that.
+# - **The choice of that schedule.** We changed to SGD *because* of that comparison, which is Table 5's own. One seed of Table 6
+#   under AdamW had been seen, too: there the box loss did not help classification either. The rate was tried on the test images
+#   of these tables. So "fine-tuning the convolutions helps" holds with SGD, and did not with AdamW: read it as that.
 # - **The proposals.** OpenCV's selective search with finer segments, a thousand an image. Its rank is drawn at random (weighted
 #   by size) as in the original, but from a fixed seed. The grid has two thousand boxes, not forty-five thousand.
 # - **Several scales.** The images of a batch share one scale; the paper draws one for each image.
@@ -834,8 +836,8 @@ check("target", my_target, lambda a, b: roi_training.encode(a, b), [(src[i], dst
 # ```
 # </details>
 #
-# **3. Implement.** The weights that two thin layers have in place of one of `u` outputs and `v` inputs (biases aside), and from
-# which $t$ on it no longer pays: return both, the second as a float.
+# **3. Implement.** How many weights do two thin layers have in place of one of `u` outputs and `v` inputs, biases aside? From which
+# $t$ on does it no longer pay? Return both, the second as a float.
 
 # %% tags=["exercise"]
 def my_saving(u, v, t):

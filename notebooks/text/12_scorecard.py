@@ -258,9 +258,10 @@ draw.show(fig, "Share of experiments with the verdict 'holds' against the number
 # An *unresolved* claim is therefore not a refuted one: five seeds see an effect of the size of the noise only in part of all
 # cases. The interval says what was ruled out.
 #
-# Claims of **no difference** are judged the other way round: the whole interval must lie inside a margin, a share of our own
-# score: the one that the paper prints for that comparison, and 1.5% where it prints less. Too few runs can never make such a claim
-# hold. A sentence of **several parts** holds only if each does; k parts may contradict it only at 1 - 0.05/k, as each is a chance.
+# Claims of **no difference** are judged the other way round: the whole interval must lie inside a margin. The margin is a share of
+# our own score, the one that the paper prints for that comparison, or 1.5% where it prints less. Too few runs can never make such
+# a claim hold. A sentence of **several parts** holds only if each does; k parts may contradict it only at 1 - 0.05/k, as each is a
+# chance.
 # The rules, and how to attack what follows from them, are in `data/claims/RULES.md` and `PROTOCOL.md`.
 #
 # So ask of each unresolved claim: did it have a fair trial? How far our pairs lie apart tells how many of them would show a true
@@ -348,10 +349,11 @@ draw.table(pd.DataFrame(columns).astype(dict.fromkeys(["printed delta", "our del
 # ## Times: the paper's ratio and ours
 #
 # Claims on speed need no training: a forward pass takes as long with random weights. Both ways of doing a thing run in one
-# process, in turns, several times. What is compared is a quotient, so that the machine cancels out, as far as it does: a
-# CPU core and the graphics card of ten years ago do not slow down by the same factor everywhere. So we ask for less:
-# **the direction first**, and then the size: it may miss the printed quotient by a factor of two (the grey band), or by that
-# quotient's square root if this is less, so that 1.3 times cannot mean no difference. Percentages are made into quotients.
+# process, in turns, several times. What is compared is a quotient, so that the machine cancels out. It does so in part only: a
+# CPU core and the graphics card of ten years ago do not slow down by the same factor everywhere.
+#
+# So we ask for less: **the direction first**, and then the size. The size may miss the printed quotient by a factor of two (the grey
+# band), or by that quotient's square root if this is less. So 1.3 times cannot mean no difference. Percentages are made into quotients.
 
 # %%
 register = {claim["id"]: claim for claim in claims()}
@@ -379,8 +381,8 @@ draw.show(fig, "Measured over published size of each timed claim, on a logarithm
                + "; ".join(f"{i}: {timed.measured[i]:.3g}, {timed.verdict[i]}" for i in sized))
 
 # %% [markdown]
-# On one CPU core, time is nearly proportional to multiplications, and the two large layers behind VGG16 take a larger
-# share of it than on the papers' graphics cards: that share is itself a claim, `frcn-fc-45pct`. Whatever happens outside
+# On one CPU core, time is nearly proportional to multiplications. The two large layers behind VGG16 take a larger share of it
+# than on the papers' graphics cards; that share is itself a claim, `frcn-fc-45pct`. Whatever happens outside
 # those layers, convolutions shared or repeated at five scales, then counts for less: such points lie left of the band.
 # A point right of it can mean that the paper's two systems ran different networks where ours runs one both ways. The notes
 # in the table below say what was timed.
@@ -416,8 +418,8 @@ draw.table(spent, f"Runs and minutes on one core: {spent['core-minutes'].sum():.
 # - **Many claims.** Each verdict is at 95% by itself. Some of them are luck; q says which do not survive the number of tests.
 # - **Rules after numbers.** Most runs are older than the rules by which they are judged; each note says so.
 # - **Shared rows.** Claims about one table lean on the same baseline runs. If those were lucky, all of them are wrong together.
-# - **Readings.** Where a paper says "slightly" or "no difference", a margin had to be chosen: 1.5%, the middle of the shares that
-#   the papers print with such words, chosen after the first runs had been seen.
+# - **Readings.** Where a paper says "slightly" or "no difference", a margin had to be chosen. It is 1.5%, the middle of the shares
+#   that the papers print with such words, and was chosen after the first runs had been seen.
 # - **Student's interval** assumes that differences are roughly normal. A diverged run, recorded as zero, is not; the note of
 #   a claim says when that happened.
 # - **A factor of two** is a convention, not a law.

@@ -393,8 +393,8 @@ draw.table(pd.DataFrame.from_dict(crowded, "index", columns=["anchors", "positiv
            .rename_axis("size per stride"), f"An image's anchors by their size for the stride, over {len(sample):,} images of {sample.name}; reach: objects overlapped by half")
 
 # %% [markdown]
-# The mini recipe takes the sparsest, 1.125 strides; the aim was 20,000 class scores for each positive. It was not the first choice: with the larger
-# anchors of the preset, on the first world, gamma 2 had gained nothing over cross entropy, and anchors, batch and world were changed after that had
+# The mini recipe takes the sparsest, 1.125 strides; the aim was 20,000 class scores for each positive. It was not the first choice. With the larger
+# anchors of the preset, on the first world, gamma 2 had gained nothing over cross entropy. Anchors, batch and world were changed after that had
 # been seen (notebook 10 shows those runs). So the gain of the focal loss is shown at *this* density, and this dial asks what is left of it at the
 # others. The last line's count is less than two of its standard errors away from that, and all training images, counted once, lie just above it.
 # Photographs are less balanced still: the paper's anchors have more than twice as many for each positive on the few COCO images that we counted.
@@ -465,8 +465,8 @@ draw.table(pd.DataFrame.from_dict(reached, "index").rename_axis("size_range"), "
 # for the small things, too, but after so short a training it rarely finds these.
 #
 # Now give the argument a fairer trial: one map of stride 16, chosen for what it reaches. It reaches at least as many of the narrow range's things as the pyramid, and fewer
-# of the others. What we expect was written down after the runs above and before any of these: between 40 and 60 px the pyramid
-# gains less than half of what it gains over the coarse map, and its gain grows with the range.
+# of the others. What we expect was written down after the runs above and before any of these. Between 40 and 60 px the pyramid
+# should gain less than half of what it gains over the coarse map, and its gain should grow with the range.
 
 # %%
 predict("For which range of sizes does the pyramid gain most over one map of stride 16?", "map", guess=None)
@@ -522,8 +522,8 @@ show_curve("dense", "Look at the left panel, too: it is drawn beside the same ma
 
 # %% [markdown]
 # **What it says.** We had been too timid: with anchors twice as dense the pyramid scores about twice what it did, and leads at every range.
-# Three comparisons of "a pyramid" with "one map" have given three answers, and each time it was the layout of the anchors that we had
-# changed: how densely they lie and, in the last, which sizes they have on which map; these dials do not separate the two. The mini recipe
+# Three comparisons of "a pyramid" with "one map" have given three answers. Each time we had changed the layout of the anchors: how
+# densely they lie and, in the last, which sizes they have on which map. These dials do not separate the two. The mini recipe
 # keeps them sparse for the sake of the imbalance that the focal loss is about (see above), and on this short schedule pays for it with nearly
 # half of its AP. Whether that map would gain as much from places 8 px apart, we have not tried.
 #
@@ -575,9 +575,10 @@ show_curve("context", "The argument: knowing the scene helps only where scenes g
 
 # %% [markdown]
 # **What it says.** In AP the way down lags a little where anything may stand anywhere; with more context the lag is smaller by its mean,
-# and no longer told apart from none. That is the order that we had expected, but the intervals are too wide to show it. Now the
-# observation of the last section, put to the test, at two values that had no part in it (the third, the default, is the world of the
-# last section with one print, and its runs are the same):
+# and no longer told apart from none. That is the order that we had expected, but the intervals are too wide to show it.
+#
+# Now the observation of the last section is put to the test, at two values that had no part in it. (The third, the default, is the
+# world of the last section with one print, and its runs are the same.)
 
 # %%
 in_recall("context", SIZES)

@@ -32,6 +32,8 @@ def detect(args) -> int:
     if size is None and not is_published(args.weights) and "size" not in read_header(args.weights):
         print(f"note: {args.weights} does not say at what size it was trained: pictures are taken as stored; "
               "see --size", file=sys.stderr)
+    if note := _of_drawings(args.weights, system, files, size):
+        print(f"note: {note}", file=sys.stderr)
     detected = detect_files(system, files, pick_device(args.device), size)
     for line in detected.unreadable:
         print(f"note: left out: {line}", file=sys.stderr)
@@ -39,6 +41,21 @@ def detect(args) -> int:
     print(summary(detected, args.threshold))
     print(f"look at {out / 'contact_sheet.jpg'}; all of it, at every score, is in {out / 'results.json'}")
     return int(bool(detected.unreadable))
+
+
+def _of_drawings(weights: str, system, files: list[Path], size) -> str:
+    """What to expect where a detector of the course's drawings is shown other pictures; "" elsewhere."""
+    from paperlib.data.named_sets import is_drawn
+    from paperlib.paths import data_folder
+
+    facts, home = getattr(system, "trained", None), data_folder().resolve()
+    if facts is None or not facts.data or not is_drawn(facts.data):
+        return ""
+    if all(home in file.resolve().parents for file in files):
+        return ""
+    advice = "" if size or facts.size else " (--size 128 shows them as large as the drawings were)"
+    return (f"{weights} learnt from the drawings of {facts.data}: expect nonsense on photographs{advice}; "
+            "`paperlib train --data` teaches a detector on pictures of yours")
 
 
 def _check_share(name: str, value: float) -> None:

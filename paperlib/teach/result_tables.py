@@ -15,7 +15,7 @@ VERDICTS = {"follows": ("✓", "blue"), "follows under a reading": ("✓", "blue
             "contradicted": ("✗", "vermillion"), "unresolved": ("?", "black"), "stale": ("!", "orange")}
 DELTA = re.compile(r"\bdelta\b")
 NUMBER = re.compile(r"[-+−]?[\d., ×^%]*")
-# letters of a text that may be broken into lines, and of one that may not be narrow, so that a table fits a page
+# letters from which a text may be broken into lines, and from which its column may not be narrow
 BROKEN, LONG = 16, 22
 EMPTY_HEADER = re.compile(r'<th class="blank([^>]*)>(?:&nbsp;|\s)*</th>')
 

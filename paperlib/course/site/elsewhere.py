@@ -34,7 +34,7 @@ def colab(name: str, place: str | None) -> str | None:
 
 
 def kaggle(name: str, place: str | None) -> tuple[str, str] | None:
-    """(the address that opens a notebook on Kaggle, the lines that its first cell needs there); None: no place.
+    """(address that opens a notebook on Kaggle, the lines that its first cell needs there), or None.
 
     Kaggle knows no repository behind a notebook, and its sessions begin without a network.
     """

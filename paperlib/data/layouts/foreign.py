@@ -39,8 +39,9 @@ def advice(folder: Path, is_set) -> str:
     for ending, words, whose, how in LOOKS:
         files = _alike(folder, ending, words)
         if files:
-            what, verb = f"{whose}{_columns(files[0])}", "s" if len(files) == 1 else ""
-            return f"; {_names(files, folder)} look{verb} like {what}, which is not read here: {how}"
+            verb = "looks" if len(files) == 1 else "look"
+            return (f"; {_names(files, folder)} {verb} like {whose}{_columns(files[0])}, "
+                    f"which is not read here: {how}")
     for sub in subfolders(folder):
         if is_set(sub):
             return f"; {sub} is one"
