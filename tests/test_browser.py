@@ -21,13 +21,14 @@ from types import SimpleNamespace
 import nbformat
 import numpy as np
 import pytest
+import torch
 from nbformat.v4 import new_code_cell, new_notebook
 from PIL import Image
 
 from paperlib.course import export_files, page_text, twins
 from paperlib.course.site import lecture, site_pages
 from paperlib.teach import course_files
-from paperlib.teach.boxes import scoring
+from paperlib.teach.boxes import regions, scoring
 from paperlib.teach.labeller.labelling import Labelling
 from paperlib.teach.labeller.widget import Labeller
 
@@ -276,6 +277,33 @@ def test_a_box_is_resized_by_its_corner_and_moved_by_keys(board, page):
     assert page.evaluate("window.model.get('boxes')[0].join()") == "20,20,40,40", "the object is fixed"
 
 
+def test_what_follows_a_box_moves_with_it_and_stays_out_of_reach(page):
+    image = torch.rand(3, 64, 80, generator=torch.Generator().manual_seed(0))
+    shown = regions.RoIScene(image, torch.tensor([8.0, 8, 33, 25])).board()
+    on_a_page(page, shown, ["boxes", "moves"])
+    read = page.locator("[data-box='1']")
+    assert page.locator("rect.follow").count() == 1 + 9 and page.locator("rect.follow[tabindex]").count() == 0
+    assert page.locator("rect.follow[aria-hidden=true]").count() == 9    # the cells are many; their words say enough
+    before = read.get_attribute("x")
+    page.locator("[data-box='0']").focus()
+    page.keyboard.press("Alt+ArrowRight")
+    page.wait_for_function("(x) => document.querySelector('[data-box=\"1\"]').getAttribute('x') !== x", arg=before)
+    assert shown.boxes == [[18.0, 8.0, 25.0, 17.0]] and "what is read" in read.get_attribute("aria-label")
+
+
+def test_a_picture_beside_a_board_has_words_and_follows(page):
+    image = torch.rand(3, 64, 80, generator=torch.Generator().manual_seed(0))
+    shown = regions.CropScene(image, torch.tensor([8.0, 8, 33, 25]), torch.zeros(3)).board()
+    on_a_page(page, shown, ["boxes", "moves"])
+    view = page.locator(".beside img")
+    assert view.get_attribute("alt") == shown.caption and view.bounding_box()["width"] > 200
+    before = view.get_attribute("src")
+    page.locator("[data-box='0']").focus()
+    page.keyboard.press("Shift+ArrowRight")
+    page.wait_for_function("(src) => document.querySelector('.beside img').src !== src", arg=before)
+    assert view.get_attribute("src") == shown.beside
+
+
 def test_a_finger_moves_a_box_on_a_phone(chromium):
     context = chromium.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     page = context.new_page()
@@ -290,6 +318,15 @@ def test_a_finger_moves_a_box_on_a_phone(chromium):
     client.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
     page.wait_for_function("() => document.querySelector('.said').textContent.startsWith('Hits: C, D, E')")
     context.close()
+
+
+@pytest.mark.parametrize("scene", [
+    regions.RoIScene(torch.full((3, 64, 80), 0.7), torch.tensor([8.0, 8, 33, 25])),
+    regions.CropScene(torch.full((3, 64, 80), 0.7), torch.tensor([8.0, 8, 33, 25]), torch.zeros(3))])
+def test_boards_of_regions_have_no_barrier_that_axe_knows_of(page, scene):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    on_a_page(page, scene.board(), ["boxes", "moves"])
+    assert [rule["id"] for rule in axe.run(page).response["violations"]] == []
 
 
 def test_boards_and_labeller_have_no_barrier_that_axe_knows_of(page, tmp_path):

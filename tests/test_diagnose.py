@@ -289,7 +289,7 @@ TRIAL = Trial(steps=9, images=4, first=2.0, last=0.1, ap50=1.0, frozen=[], pretr
 @pytest.mark.parametrize(("changes", "expected"), [
     ({}, [("ok", "")]),
     ({"ap50": 0.8}, [("look", "try more steps")]),
-    ({"ap50": 0.8, "last": 1.1}, [("bad", "wrong labels or boxes, lr, or parts that do not learn")]),
+    ({"ap50": 0.8, "last": 1.1, "steps": 40}, [("bad", "wrong labels or boxes, lr, or parts that do not learn")]),
     ({"ap50": 0.8, "missed": ["a"]}, [("look", "see the missed objects; then try more steps"), ("look", "")]),
     ({"missed": ["a"]}, [("ok", "")]),
     ({"frozen": ["p"], "pretrained": True}, [("ok", ""), ("ok", "")]),
@@ -297,6 +297,12 @@ TRIAL = Trial(steps=9, images=4, first=2.0, last=0.1, ap50=1.0, frozen=[], pretr
 def test_a_trial_is_graded_by_ap_then_by_loss(changes, expected):
     findings = examine_model(replace(TRIAL, **changes))
     assert [(f.level, f.advice) for f in findings] == expected
+
+
+def test_few_steps_accuse_no_labels():
+    (few,) = examine_model(replace(TRIAL, steps=10, ap50=0.0, last=1.9))
+    assert few.level == "look" and "after 10 steps" in few.text and "2 -> 1.9" in few.text
+    assert few.advice.startswith("10 steps are too few to tell a slow start from wrong labels: give it --steps 120")
 
 
 def test_of_many_faults_five_are_listed(tmp_path):

@@ -1,6 +1,7 @@
 """Files that nobody would write on purpose: no traceback, nothing lost without a word, no hang, and equal scores.
 
-PAPERLIB_FUZZ=1000 tries that many inputs in each test, new ones every time; without it a few, always the same.
+PAPERLIB_FUZZ=5000 tries that many inputs, or a few more, over all tests together, new ones every time;
+without it a few, always the same.
 """
 import contextlib
 import functools
@@ -27,8 +28,9 @@ from paperlib.commands.arguments import parser
 from paperlib.data import named_sets
 from paperlib.scoring.result_files import score_files
 
-TRIES = int(os.environ.get("PAPERLIB_FUZZ", "0"))
-SETTINGS = {"max_examples": TRIES or 40, "deadline": None, "derandomize": not TRIES, "database": None,
+TRIES = int(os.environ.get("PAPERLIB_FUZZ", "0"))                       # of all tests together
+TESTS = 6                                                                # that share them
+SETTINGS = {"max_examples": -(-TRIES // TESTS) or 40, "deadline": None, "derandomize": not TRIES, "database": None,
             "suppress_health_check": list(HealthCheck)}
 SECONDS = 10                                                             # of one core, for one input
 DEEP = "nested so deep"                                                  # stands for a list in a list in a list ...
@@ -336,6 +338,11 @@ def has_more(truth):
 def area_is_of_a_mask(truth):
     """Whether an area is left open beside a mask, which then gives it: pycocotools asks for the number."""
     return any(ann.get("area") is None and ann.get("segmentation") for ann in truth["annotations"])
+
+
+def test_all_tests_together_try_what_is_asked_for():
+    tests = [test for name, test in globals().items() if name.startswith("test_") and hasattr(test, "hypothesis")]
+    assert len(tests) == TESTS and sum(SETTINGS["max_examples"] for _ in tests) >= (TRIES or 6 * 40)
 
 
 def test_the_fuzz_finds_what_it_looks_for():

@@ -8,6 +8,7 @@ import sys
 import tomllib
 from collections import Counter
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 import yaml
@@ -101,6 +102,20 @@ def test_readme_list_of_notebooks_is_current():
     for made in (readme_sections.README_LIST, readme_sections.README_CLAIMS):
         assert made.search(text), f"README.md lost the markers {made.pattern}"
     assert readme_sections.filled_readme(text) == text, "run: paperlib notebooks readme"
+
+
+def test_the_badges_say_what_the_files_behind_them_say():
+    said = {}
+    for file in (ROOT / "data/badges").glob("*.svg"):
+        said[file.stem] = ElementTree.parse(file).getroot().get("aria-label").partition(": ")[2]
+    workflow = (ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8")
+    systems = {"Linux": "ubuntu-", "macOS": "macos-", "Windows": "windows-"}
+    assert said["ci"] == ", ".join(name for name, runner in systems.items() if runner in workflow)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert said["python"] == project["requires-python"].replace(">=", "≥ ") and said["licence"] == project["license"]
+    assert (ROOT / said["cite"]).is_file()
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"\(data/badges/(\w+)\.svg\)", readme)) == set(said)
 
 
 def test_links_in_the_documents_lead_somewhere():

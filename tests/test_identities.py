@@ -11,7 +11,7 @@ from paperlib.data import given_proposals, selective_search
 from paperlib.paths import DATA
 from paperlib.systems.registry import PRESETS, SYSTEMS
 from paperlib.tables import compare, identities, old_identities, records, row_jobs, runner
-from paperlib.training import alternating
+from paperlib.training import alternating, recipes
 from paperlib.training.recipes import Recipe, budget
 from paperlib.training.svms import SVMConfig
 
@@ -147,7 +147,7 @@ def test_the_committed_names_are_of_stored_records():
     names = identities.renamed.__wrapped__()
     stored = [json.loads(line)["hash"] for file in (DATA / "results" / "mini").glob("*.jsonl")
               for line in file.read_text().splitlines()]
-    assert len(names) == len(set(names.values())) == 243 and names.keys() <= set(stored)
+    assert len(names) == len(set(names.values())) == 236 and names.keys() <= set(stored)
 
 
 def defaults(cfg, into: dict) -> dict:
@@ -171,3 +171,20 @@ def test_no_default_is_changed_unnoticed():
     pinned = json.loads(DEFAULTS.read_text())
     assert today == pinned, (f"a new field: add it to {DEFAULTS.name}; a changed default: raise the revision of every "
                              "system that it reaches, then change it there")
+
+
+def test_a_table_that_another_budget_stands_in_for_is_run_recorded_and_read_under_it(results, monkeypatch):
+    monkeypatch.setitem(recipes._budgets(), "mini", replace(PLAN, tables={"fpn/1": "scale"}))
+    plan = budget("mini")
+    (job,) = row_jobs.jobs_of("fpn/1", plan, ["FPN"], 1)
+    assert job.budget == "scale" and job.recipe == budget("scale").recipe("rpn")
+    assert row_jobs.jobs_of("fpn/2", plan, ["FPN"], 1)[0].budget == "mini"
+
+    records.append({"table": "fpn/1", "row": "FPN", "seed": 0, "budget": job.budget, "status": "ok",
+                    "hash": identities.identity(job), "metrics": {"AR100": 0.4}, "seconds": 1.0, "provenance": {}})
+    assert [file.name for file in (results / "scale").glob("*.jsonl")] == ["fpn_1.jsonl"]
+    for name in (plan, budget("scale")):
+        assert compare.measured("fpn/1", name)["FPN"]["metrics"]["AR100"] == {0: 0.4}
+        assert runner.missing("fpn/1", name, ["FPN"], 1) == []
+    assert records.path_of("fpn/1", "gpu").parent.name == "gpu"
+    assert recipes.stand_in("fpn/1", "huge") == "huge"                     # a folder of records sent in, say

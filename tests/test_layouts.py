@@ -1,6 +1,8 @@
 """The folders and formats that people and their tools make: each is found, read and never taken for another."""
 import json
+import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -288,18 +290,43 @@ def test_no_yaml_leads_out_of_its_folder(tmp_path):
 
 FOREIGN = {
     "annotations.xml": ("<annotations><version>1.1</version></annotations>", "CVAT's own XML, which is not read"),
-    "a.json": ('{"version": "5.0", "shapes": []}', "LabelMe's JSON"), "labels.csv": ("a,b", "a table"),
+    "a.json": ('{"version": "5.0", "shapes": []}', "LabelMe's JSON"),
+    "labels.csv": ("a,b\n1,2", r"a table \(a,b\), which is not read here: export .*'From a table' in data/README.md"),
+    "L.CSV": ("", "a table, which is not read here"), "labels.mat": ("MATLAB 5.0", "MATLAB's data"),
+    "train/_annotations.csv": ("filename,x", r"a table \(filename,x\)"),
     "project.json": ('{"_via_settings": {}}', "a project of VIA"),
     "tasks.json": ('[{"id": 1, "annotations": [{"result": [{"from_name": "label"}]}]}]', "Label Studio's own JSON")}
 
 
 @pytest.mark.parametrize("name", FOREIGN)
 def test_a_format_that_is_not_read_is_named_with_the_way_out(tmp_path, name):
-    picture(tmp_path / "a.png")
+    picture((tmp_path / name).with_name("a.png"))
     content, words = FOREIGN[name]
     text(tmp_path / name, content)
     with pytest.raises(KeyError, match=f"is no detection set: .*; {name} looks like {words}"):
         named_sets.load(tmp_path)
+
+
+def test_of_many_files_of_a_format_some_are_named(tmp_path):
+    for name in "abcde":
+        picture(tmp_path / f"images/{name}.png")
+        text(tmp_path / f"labels/{name}.csv", "cat,1,2,3,4")
+    with pytest.raises(KeyError, match=r"labels/a.csv, labels/b.csv, labels/c.csv and 2 more look like a table"):
+        named_sets.load(tmp_path)
+
+
+def test_the_lines_that_make_a_set_of_a_table(tmp_path, monkeypatch):
+    readme = (Path(__file__).parents[1] / "data/README.md").read_text(encoding="utf-8")
+    (lines,) = re.findall(r"### From a table\n.*?```python\n(.*?)```", readme, re.DOTALL)
+    for name in ("b.png", "a.png"):
+        picture(tmp_path / "images" / name)
+    text(tmp_path / "labels.csv", "filename,xmin,ymin,xmax,ymax,class\nb.png,2,1,6,7,dog\na.png,0,0,3,3,cat\n")
+    monkeypatch.chdir(tmp_path)
+    exec(lines, {})
+    (tmp_path / "labels.csv").rename(tmp_path.parent / "labels.csv")
+    data = named_sets.load(tmp_path)
+    assert check(tmp_path) == [] and data.classes == ["cat", "dog"]
+    assert data.target(1)["boxes"].tolist() == [[2, 1, 6, 7]] and data.target(1)["labels"].tolist() == [2]
 
 
 def test_what_unpacking_leaves(tmp_path):

@@ -1,4 +1,5 @@
 """The notebooks: each stored one is sound; and the tools that make, run, lint and publish them."""
+import html
 import json
 import re
 import sys
@@ -211,6 +212,15 @@ def test_site_has_a_front_page_alt_text_and_no_widget(folder, bar):
     assert 'alt="A &quot;line&quot;"' in page or "alt='A \"line\"'" in page
     for text in (front, page):
         assert '<html lang="en"' in text and text.count('<main id="content">') == 1
+
+
+def test_a_page_says_where_else_its_notebook_opens(folder, bar, monkeypatch):
+    monkeypatch.setenv("PAPERLIB_REPOSITORY", "https://github.com/somebody/course")
+    site_pages.site(["01_tiny"], folder, folder / "none", folder / "site")
+    page = (folder / "site" / "01_tiny.html").read_text(encoding="utf-8")
+    assert "colab.research.google.com/github/somebody/course/blob/main/notebooks/01_tiny.ipynb" in page
+    assert "kaggle.com/kernels/welcome?src=https://github.com/somebody/course/blob/main/notebooks/01_tiny.ipynb" in page
+    assert 'sys.path.insert(0, "..")</pre>' in html.unescape(page)
 
 
 def test_site_needs_no_network_and_no_script_but_for_search(folder, bar):

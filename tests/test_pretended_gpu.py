@@ -27,9 +27,11 @@ from paperlib.training.trainer import train
 
 TRUE = [contextlib.nullcontext] if torch.cuda.is_available() else []
 RECIPE = Recipe(steps=1, warmup=0, bf16=False)
-# To be quick. VGG16's layers after the pooling have 100 million weights, and its anchors are larger than these images.
+# To be quick. VGG16's layers after the pooling have 100 million weights, its anchors are larger than these images, and
+# R-CNN would enlarge each of their regions to 224 px.
 RESNET = {"trunk.name": "resnet18", "pyramid.dim": 32}
-VGG16 = {"fast_rcnn": {"head.widths": (32, 32)}, "rcnn": {"widths": (32, 32), "proposals.keep": 20},
+VGG16 = {"fast_rcnn": {"head.widths": (32, 32)}, "rcnn": {"widths": (32, 32), "proposals.keep": 20,
+                                                        "crop.size": 64, "crop.context": 4.0, "side": 2},
          "rpn": {"rpn.border": None},
          "faster_rcnn": {"head.widths": (32, 32), "rpn.border": None}}
 SWITCHES = {

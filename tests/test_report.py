@@ -236,6 +236,9 @@ def test_the_page_stands_alone_and_its_links_lead_somewhere(scenes, capsys):
     assert len(parsed.pictures) == 4 and all(each.startswith("data:image/jpeg;base64,") for each in parsed.pictures)
     assert "&lt;b&gt;&amp;&#34;block&#34;" in html and "<b>&\"block" not in html
     assert "Compared with other.json" in html and not re.search(r">\s*nan\b", html)
+    for name in ("precision", "share that is right"):                    # above its plot, where no curve passes
+        (low,) = re.findall(rf'<text class=name x="4" y="([\d.]+)">{name}<', html)
+        assert 11 <= float(low) <= Plot(560, 320).y(1) - 10
 
 
 def test_pictures_that_are_not_there_leave_boxes(scenes, capsys):

@@ -14,6 +14,7 @@ from paperlib.parts.windows.refinement import RefineConfig, Refinement
 from paperlib.parts.windows.trunk_maps import normalised
 from paperlib.systems.presets.sharpmask import scale
 from paperlib.systems.sharpmask import SharpMask
+from paperlib.training.loop import fit
 from paperlib.training.recipes import Recipe
 from paperlib.training.segmentation import mask_stages
 from paperlib.training.weights import save_weights
@@ -196,7 +197,7 @@ def test_stages_and_their_order(batches, training, stages):
     assert any(not v.equal(before[k]) for k, v in net.refinement.state_dict().items()) == (training != "forward")
     alone = deepmask(seed=3)
     torch.manual_seed(3)
-    list(mask_stages.fit(alone, batches, RECIPE, CPU, 3))
+    list(fit(alone, batches, RECIPE, CPU, 3))
     same = all(v.equal(net.state_dict()[k]) for k, v in alone.state_dict().items())
     assert same == (training in ("two", "forward"))  # the first stage is a DeepMask's own training, bit for bit
 
@@ -225,10 +226,33 @@ def test_a_run_goes_on_from_every_stage_and_shares_its_deepmask(batches, tmp_pat
         net = model()
         records = list(mask_stages.fit_sharpmask(net, batches, RECIPE, CPU, 3, folder / "a.checkpoint"))
         assert len(records) == 6 and all(v.equal(want.state_dict()[k]) for k, v in net.state_dict().items())
-    assert len(list((tmp_path / "5" / "stages").glob("*.pt"))) == 1
+    assert len(list((tmp_path / "5" / "stages").glob("*.pt"))) == 2
     wider = model(**{"refine.k": 16})
     list(mask_stages.fit_sharpmask(wider, batches, RECIPE, CPU, 3, tmp_path / "5" / "b.checkpoint"))
-    assert len(list((tmp_path / "5" / "stages").glob("*.pt"))) == 1  # the other row's DeepMask serves it
+    assert len(list((tmp_path / "5" / "stages").glob("*.pt"))) == 3  # the other row's DeepMask serves it
+
+
+@pytest.mark.parametrize("changes, new", [({"zoom": [1.0]}, 0), ({"refined": False}, 0), ({"refine.top": 9}, 0),
+                                          ({"training": "tuned"}, 1), ({"window.scales": [-1.0, 0.0]}, 2)])
+def test_rows_that_are_trained_alike_are_trained_once(batches, tmp_path, changes, new):
+    first, row = model(), model(**changes)
+    list(mask_stages.fit_sharpmask(first, batches, RECIPE, CPU, 3, tmp_path / "a.checkpoint"))
+    kept = set((tmp_path / "stages").glob("*.pt"))
+    records = list(mask_stages.fit_sharpmask(row, batches, RECIPE, CPU, 3, tmp_path / "b.checkpoint"))
+    assert len(kept) == 2 and len(set((tmp_path / "stages").glob("*.pt")) - kept) == new
+    assert len(records) == mask_stages.length(row.cfg, 4)
+    same = all(v.equal(row.state_dict()[k]) for k, v in first.state_dict().items())
+    assert same == (new == 0)
+
+
+def test_zoom_adds_scales_to_the_test_alone():
+    near, far = model(), model(**{"zoom": [1.0]})
+    image = normalised(near.trunk, scenes()[0])[0]
+    dense, zoomed = near.eval().dense(image), far.eval().dense(image)
+    count = len(dense.scores)
+    assert zoomed.windows[:count].equal(dense.windows) and zoomed.scores[:count].equal(dense.scores)
+    added = zoomed.windows[count:, 2] - zoomed.windows[count:, 0]
+    assert len(added) > count / 4 and (added == near.cfg.window.size / 2).all()
 
 
 def test_images_without_objects_and_clear_errors():

@@ -7,7 +7,7 @@ import tomllib
 import pytest
 import yaml
 
-from paperlib.course import page_text, twins
+from paperlib.course import page_text, skeleton, twins
 from paperlib.course.site import elsewhere, glossary, papers, search
 from paperlib.papers.printed import published
 
@@ -81,6 +81,15 @@ def test_colab_is_offered_where_the_repository_is_on_github(address, place, monk
     offered = elsewhere.colab("02_scoring", elsewhere.repository())
     expected = f"https://colab.research.google.com/github/{place}/blob/main/notebooks/02_scoring.ipynb"
     assert offered == (expected if place else None)
+    on_kaggle = elsewhere.kaggle("02_scoring", elsewhere.repository())
+    if place is None:
+        assert on_kaggle is None
+        return
+    address, lines = on_kaggle
+    assert address.endswith(f"welcome?src=https://github.com/{place}/blob/main/notebooks/02_scoring.ipynb")
+    assert f"git clone -q --depth 1 https://github.com/{place} course" in lines
+    needed = set(skeleton.COLAB.partition("pip install -q ")[2].splitlines()[0].split())
+    assert needed == {"pycocotools", "safetensors"} and needed < set(lines.split())
 
 
 def test_the_citation_and_the_dev_container_fit_the_package():

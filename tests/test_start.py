@@ -8,7 +8,7 @@ import torch
 from torchvision.models import resnet18
 
 from paperlib.__main__ import main
-from paperlib.commands import first_try
+from paperlib.commands import first_try, run_options
 from paperlib.config import override
 from paperlib.systems.class_columns import take_over
 from paperlib.systems.presets import faster_rcnn, retinanet
@@ -212,12 +212,25 @@ def test_a_run_ends_early_and_leaves_weights_and_curves(data, monkeypatch, capsy
     assert "trained in stages" in capsys.readouterr().err
 
 
-def test_a_resumed_run_says_so(data, capsys):
-    (out := data.parent / "out").mkdir()
-    torch.save({"history": [{}] * 4}, out / "retinanet.checkpoint")
+def test_a_resumed_run_says_so_and_one_of_another_recipe_does_not(data, monkeypatch, capsys):
+    def interrupt(system, record):
+        if record["step"] == 3:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(run_options, "watched", lambda *_: run_options.Watched(None, (interrupt,)))
+        assert train() == 130
+    assert "goes on" not in capsys.readouterr().out
+    kept = (data.parent / "out/retinanet.checkpoint").read_bytes()
+    assert train("--lr", "0.001") == 2                                   # refused, and nothing said before
+    out, err = capsys.readouterr()
+    assert "goes on" not in out and "checkpoint of another run: its recipe is lr = " in err
+    assert train() == 0
+    assert "goes on from out/retinanet.checkpoint: 4 of 6 steps are done" in capsys.readouterr().out
+    (data.parent / "out/retinanet.checkpoint").write_bytes(kept[:-100])
     assert train() == 2
-    out_, err = capsys.readouterr()
-    assert "goes on from out/retinanet.checkpoint: 4 of 6 steps are done" in out_ and "checkpoint" in err
+    out, err = capsys.readouterr()
+    assert "goes on" not in out and "not a readable checkpoint" in err
 
 
 def test_curves_show_what_there_is(tmp_path):

@@ -220,8 +220,11 @@ draw.show(frames(draw_kept, states), "Nine panels of the same scene: rows from l
 #
 # Each table of the papers stands in `data/published`, typed once. Where a system exists, its rows have been trained here,
 # several seeds each, and every run left one sealed line in `data/results`. A verdict compares **differences**, because our
-# images are not COCO's: *holds* means that the 95% interval of our paired difference lies on the paper's side of zero,
-# *contradicted* on the other side, *unresolved* that it covers zero.
+# images are not COCO's. *Holds* means that the 95% interval of our paired difference lies on the paper's side of zero,
+# *contradicted* that it lies on the other side, *unresolved* that it covers zero.
+#
+# A claim of *no difference* has a margin in place of zero: it holds if the whole interval lies within the margin. A sentence of
+# several parts holds only if each part does. The rules are in `data/claims/RULES.md`; notebook 12 tries them out.
 
 # %%
 shown = budget("mini") if plan.name == "smoke" else plan

@@ -509,8 +509,12 @@ explore(picture, "Precision-recall curves of one category", size=(5, 3.4), slow=
         score=(0.0, 0.9, 0.05, 0.0))
 
 # %%
-states = [{"category": common, "threshold": t, "score": s} for t, s in ((0.5, 0.5), (0.75, 0.0), (0.9, 0.0))]
-show(frames(picture, states, size=(3.1, 2.6)),
+def of_common(ax, threshold, score):
+    picture(ax, common, threshold, score)
+
+
+states = [{"threshold": t, "score": s} for t, s in ((0.5, 0.5), (0.75, 0.0), (0.9, 0.0))]
+show(frames(of_common, states, size=(3.1, 2.6)),
      f"Three states of the widget for {common}. At IoU .5, with detections below score .5 dropped, "
      "the curve stops early; at IoU .75 and .9 the whole curve sinks.")
 

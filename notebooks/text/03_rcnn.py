@@ -180,6 +180,23 @@ draw.show(fig, "Six crops of one region: warped, in a square, in a square alone,
                "frame and changes the shape; the square keeps the shape; the square alone hides what lies beside the region.")
 
 # %% [markdown]
+# Now choose the region yourself. **Drag the dashed box, or one of its corners** (with a keyboard: Tab, then the arrows). The blue box
+# around it is what the crop shows with its context. Below are three crops of it.
+
+# %%
+from paperlib.teach.boxes.board import drag
+from paperlib.teach.boxes.regions import CropScene
+
+scene = CropScene(picture, target["boxes"][boxes.area(target["boxes"]).argmax()], mean)
+drag(scene.board())
+
+# %%
+fig = frames(scene.picture, [{}, {"right": -16.0, "wider": -10.0}, {"right": -30.0, "wider": 40.0}], size=(3.0, 3.6))
+draw.show(fig, "Three scenes with a region dashed in red and its context in blue, each with three crops below: on the object, on a part of it, "
+               "and far too wide. The warp without context fills its crop with the region; with context some of what lies around is "
+               "seen; only the square keeps the shape.")
+
+# %% [markdown]
 # ## Which windows train
 #
 # A region is **positive** if it overlaps an object by an IoU of one half or more, else background, *also if it touches no object*. Each

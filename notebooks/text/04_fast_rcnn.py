@@ -228,6 +228,22 @@ draw.show(fig, "Six panels in which the red box moves right by 2 px at a time. T
                "a whole place of 8 px; RoIAlign's points move along with the box.")
 
 # %% [markdown]
+# Which places belong to which cell? **Drag the dashed box, or one of its corners** (with a keyboard: Tab, then the arrows). Blue is what
+# RoI pooling reads of it, and the thin boxes are its $3 \times 3$ cells. Where the places cannot be shared out evenly, neighbours overlap.
+
+# %%
+from paperlib.teach.boxes.board import drag
+from paperlib.teach.boxes.regions import RoIScene
+
+scene = RoIScene(image.float() / 255, wanted, stride, side)
+drag(scene.board())
+
+# %%
+fig = frames(scene.picture, [{}, {"right": 4.0}, {"wider": -12.0}], size=(3.0, 3.2))
+draw.show(fig, "Three panels of a scene under the lines of a map, with a box dashed in red, the whole places that are read in blue, and the nine "
+               "cells in thin black lines. The box as it is, 4 px further right, and 12 px narrower: the cells jump from line to line, and some overlap.")
+
+# %% [markdown]
 # The same as numbers: how much do the pooled values change when the box moves by a quarter of a pixel? We read the finest
 # map of a small network, before any training.
 
@@ -442,7 +458,7 @@ def svd_at(ax, rank):
         ax.plot(range(1, len(s) + 1), energy, "-", color=draw.PALETTE[color], label=f"{name}: {energy[rank - 1]:.0%}")
         u, v_ = getattr(system.head, name).weight.shape
         ax.plot(rank, min(rank * (u + v_) / (u * v_), 1.5), "s", color=draw.PALETTE[color], label="weights needed")
-    ax.axvline(rank, color="black", lw=0.8, ls=":")
+    ax.plot([rank, rank], [0, 1.1], ":", color="black", lw=0.8)
     ax.set(xlabel="singular values kept, t", ylabel="share of the squared weights", ylim=(0, 1.6))
     ax.legend(fontsize=8, loc="upper center", ncols=2, columnspacing=0.8, handlelength=1)
 
@@ -536,8 +552,8 @@ beside("6", "Table 6: one loss for both tasks against one after the other, model
 
 # %% [markdown]
 # Read it in quartets. Training both tasks at once (fourth row) beats adding a box layer afterwards (third) on S and M, as in the
-# paper, and on L it does not: a claim on all three networks, so it is unresolved. The paper's finest point is the second row against the first:
-# there learning boxes makes *classes* better, too. Here these differences lie around zero.
+# paper. On L it does not. The claim is about all three networks, so it is unresolved. The paper's finest point is the second row
+# against the first: there learning boxes makes *classes* better, too. Here these differences lie around zero.
 
 # %%
 beside("5", "Table 5: which layers of model L learn")

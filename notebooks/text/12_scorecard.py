@@ -37,6 +37,8 @@ if "google.colab" in sys.modules:  # fetch the course and what Colab lacks; leav
 # pairs. Is the difference real?
 
 # %%
+from textwrap import shorten
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -94,18 +96,18 @@ def bars_of(ax, tally):
 
 
 # %%
-fig, axes = plt.subplots(3, 1, figsize=(8.5, 7.5), height_ratios=[7, 6, 9])
-told = []
-for ax, (kind, title) in zip(axes, {"exact": "computed", "ratio": "timed", "trend": "trained"}.items()):
+fig, axes = plt.subplots(4, 1, figsize=(8.5, 9), height_ratios=[7, 6, 7, 2.5])
+told, groups = [], []
+for kind, title in {"exact": "computed", "ratio": "timed", "trend": "trained"}.items():
     some = [line for line in lines if line.kind == kind]
-    tally = pd.DataFrame(counts(some)).T.rename(NAMES)
-    if kind == "trend":
-        tally.loc["all"] = tally.sum()
-        tally.loc["all, corrected"] = pd.DataFrame(counts(some, after=True)).T.sum()
+    groups.append((f"{len(some)} {title} claims", pd.DataFrame(counts(some)).T.rename(NAMES)))
+both = {"all": groups[-1][1].sum(), "all, corrected": pd.DataFrame(counts(some, after=True)).T.sum()}
+groups.append(("all trained claims", pd.DataFrame(both).T))
+for ax, (title, tally) in zip(axes, groups):
     bars_of(ax, tally)
-    ax.set_title(f"{len(some)} {title} claims", loc="left")
-    told += [f"{title}, {paper}: " + ", ".join(f"{n} {v}" for v, n in row.items() if n) for paper, row in tally.iterrows()]
-draw.show(fig, f"Three groups of bars, computed, timed and trained claims by paper, divided by verdict. {'; '.join(told)}.")
+    ax.set_title(title, loc="left")
+    told += [f"{title}, {name}: " + ", ".join(f"{n} {v}" for v, n in row.items() if n) for name, row in tally.iterrows()]
+draw.show(fig, f"Four groups of bars, computed, timed and trained claims by paper and all trained ones, divided by verdict. {'; '.join(told)}.")
 
 # %%
 by_kind = pd.crosstab([frame.kind, frame.tier], frame.verdict).reindex(columns=VERDICTS, fill_value=0)
@@ -236,8 +238,9 @@ trained = frame[(frame.kind == "trend") & frame.n.gt(1)]
 print(f"{len(trained)} trends are judged so far: expect about {0.05 * len(trained):.1f} verdicts by luck alone among those "
       "where truly nothing differs.")
 lost = trained[(trained.after == "unresolved") & (trained.verdict != "unresolved")]
-print(f"Benjamini and Hochberg's q keeps the share of such verdicts among all that are given below 5%. It takes back {len(lost)}: "
-      + ", ".join(f"{i} ({r.verdict}, p {r.p:.3f}, q {r.q:.3f})" for i, r in lost.iterrows()) + ".")
+print(f"Benjamini and Hochberg's q keeps the share of such verdicts among all that are given below 5%. It takes back {len(lost)}:")
+for i, r in lost.iterrows():
+    print(f"  {i}: {r.verdict}, p {r.p:.3f}, q {r.q:.3f}")
 
 # %%
 fig, ax = plt.subplots(figsize=(7, 3.4))
@@ -284,12 +287,13 @@ draw.show(fig, f"{len(open_)} unresolved claims with the pairs of seeds they hav
 # Now the real thing. Each point is a claim about two rows that were both trained here. Across, the difference that the
 # paper prints; upwards, ours with its interval. On the diagonal we would measure the paper's own number; nobody expects
 # that of small networks on drawn images. What the claim says is the *side*: a point above zero on the right half, below
-# zero on the left, agrees.
+# zero on the left, agrees. Named are the eight contradicted ones with the largest difference here.
 
 # %%
 MARKS = {"holds": ("o", "green"), "holds, smaller": ("v", "green"), "holds, larger": ("^", "green"), "contradicted": ("X", "vermillion"), "unresolved": ("D", "black")}
 pairs = frame[frame.delta.notna() & frame.measured.notna() & frame.verdict.isin(MARKS)]
-named = pairs if len(pairs) <= 12 else pairs[pairs.verdict == "contradicted"]
+clearest = pairs[pairs.verdict == "contradicted"].sort_values("measured", key=lambda m: m.astype(float).abs(), ascending=False)
+named = pairs if len(pairs) <= 12 else clearest[:8]  # more names would hide the points
 
 
 def draw_pairs(ax):
@@ -313,7 +317,7 @@ def name_points(ax):
 
 
 # %%
-fig, ax = plt.subplots(figsize=(7, 5.4))
+fig, ax = plt.subplots(figsize=(8.5, 6.5))
 draw_pairs(ax)
 ticks = [-30, -10, -3, -1, 0, 1, 3, 10, 30]
 for axis in (ax.xaxis, ax.yaxis):
@@ -332,12 +336,13 @@ draw.show(fig, f"Scatter of printed against measured differences of {len(pairs)}
 # %%
 shown = frame[(frame.kind == "trend") & ~frame.verdict.isin(["not run", "external"])]
 first = shown.parts.map(lambda parts: parts[0] if parts else {})
-columns = {"paper": shown.paper.map(NAMES), "metric": shown.how, "printed delta": shown.delta, "our delta": shown.measured,
+columns = {"metric": shown.how.map(lambda how: shorten(how, 70, placeholder=" …")), "printed delta": shown.delta, "our delta": shown.measured,
            "interval": shown.interval.map(lambda b: b if isinstance(b, tuple) else (None, None)), "n": shown.n,
            "printed share, %": first.map(lambda part: part.get("printed")), "our share, %": first.map(lambda part: part.get("share")),
            "parts": shown.parts.map(len), "q": shown.q, "verdict": shown.verdict}
 draw.table(pd.DataFrame(columns).astype(dict.fromkeys(["printed delta", "our delta", "printed share, %", "our share, %", "q"], float)),
-           "Trends that were run: differences in points, of the part that decides; shares of the row named last, of the first part")
+           "Trends that were run: differences in points, of the part that decides; shares of the row named last, of the first part. "
+           "In full: paperlib scorecard")
 
 # %% [markdown]
 # ## Times: the paper's ratio and ours
@@ -382,12 +387,14 @@ draw.show(fig, "Measured over published size of each timed claim, on a logarithm
 #
 # ## What did not hold, and why
 #
-# All claims that are contradicted or unresolved, with what the register and the measurement say about them.
+# All claims that are contradicted or unresolved, each with the first sentence of its note. The whole notes are on the page that
+# `paperlib scorecard` writes.
 
 # %%
 failed = frame[frame.verdict.isin(["does not follow", "contradicted", "unresolved", "stale"])].sort_values(["verdict", "kind"])
-shown = failed[["verdict", "kind", "say", "published", "unit", "measured", "note"]].astype({"published": str, "measured": str})
-draw.table(shown, "Claims that did not hold here, or not clearly", digits=2)
+shown = failed[["verdict", "say", "published", "measured"]].astype({"published": str, "measured": str})
+note = failed.note.map(lambda text: shorten(text.partition(". ")[0], 120, placeholder=" …"))
+draw.table(shown.assign(note=note), "Claims that did not hold here, or not clearly", digits=2)
 
 # %% [markdown]
 # ## What it cost

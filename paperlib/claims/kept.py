@@ -16,6 +16,7 @@ from paperlib.claims.tally import Verdict, export, restored, with_q
 from paperlib.claims.trained import Trained
 from paperlib.papers.register import claims
 from paperlib.paths import DATA, REPOSITORY, results_folder, weights_folder
+from paperlib.tables.records import path_of
 
 DRAWN = ("smoke", "mini")  # budgets whose sets are drawn: photographs on disk are not looked at here
 OF_OTHER_KINDS = ("bench", "products.jsonl")  # timings and probes; how exact the products of early runs were
@@ -83,7 +84,7 @@ def _by_rows(kept: dict, files: dict[str, str], plan: str) -> list[Verdict] | No
     for line in kept["lines"]:
         moved = False
         for table in line.tables:
-            moved = moved or f"{plan}/{table.replace('/', '_')}.jsonl" in changed
+            moved = moved or _file_of(table, plan) in changed
         if moved:
             claim = register[line.id]
             if claim["judge"]["by"] != "rows":
@@ -91,6 +92,11 @@ def _by_rows(kept: dict, files: dict[str, str], plan: str) -> list[Verdict] | No
             line = line_of(claim, on_rows(claim, trained), plan)
         lines.append(line)
     return with_q(lines)
+
+
+def _file_of(table: str, plan: str) -> str:
+    """A table's file of records as `of_records` names it."""
+    return path_of(table, plan).relative_to(results_folder()).as_posix()
 
 
 def of_code() -> str:
@@ -104,6 +110,7 @@ def of_code() -> str:
     package = REPOSITORY / "paperlib"
     return _of_files(sha, [(package, "**/*.py"), (package, "**/*.toml"), (DATA, "*.toml"),
                            (DATA / "published", "*.toml"), (DATA / "claims", "*.*"),
+                           (DATA / "claims" / "expected", "*.toml"),
                            (DATA / "results", "identities.json"), (weights_folder(), "*.safetensors")])
 
 

@@ -6,7 +6,9 @@ from paperlib.claims.comparisons import Comparison
 from paperlib.claims.joining import TWO_LOOKS, joined
 from paperlib.claims.tally import Verdict
 from paperlib.claims.trained import Trained, mixed
+from paperlib.papers.expected import expected
 from paperlib.papers.judges import contrasts
+from paperlib.training.recipes import stand_in
 
 TIMINGS = "bench"  # the budget under which timings are recorded
 
@@ -17,11 +19,12 @@ def line_of(claim: dict, outcome: dict, plan: str) -> Verdict:
     remark = fields.pop("remark", "")
     for key in ("id", "paper", "place", "kind", "tier", "say", "published", "unit", "notebook", "line"):
         fields[key] = claim.get(key)
-    measured_at = {"rows": plan, "curve": plan, "measure": TIMINGS}
+    trained_at = stand_in(judge.get("table", ""), plan)
+    measured_at = {"rows": trained_at, "curve": trained_at, "measure": TIMINGS}
     how = _how(judge)
     common = {"compared": how, "how": how, "table": judge.get("table"),
               "budget": measured_at.get(judge["by"]),
-               "note": " ".join(filter(None, (claim.get("note"), remark)))}
+              "note": " ".join(filter(None, (claim.get("note"), remark, expected(claim["id"], trained_at))))}
     return Verdict(**common | fields)
 
 

@@ -17,6 +17,7 @@ from paperlib.claims.rcnn import computed as rcnn_computed
 from paperlib.claims.rcnn import curves as rcnn_curves
 from paperlib.claims.rcnn import timed as rcnn_timed
 from paperlib.claims.sharpmask import computed as sharpmask_computed
+from paperlib.claims.sharpmask import curves as sharpmask_curves
 from paperlib.claims.sharpmask import timed as sharpmask_timed
 
 # a call gives (computed value, whether it agrees with the paper's, formula)
@@ -25,7 +26,7 @@ COMPUTED = (rcnn_computed.FACTS | fast_rcnn_computed.FACTS | faster_rcnn_compute
             | computed_retinanet.FACTS)
 # a call with (claim, what was trained) gives (difference, verdict, remark), or None
 CURVES = (rcnn_curves.CURVES | fast_rcnn_curves.CURVES | faster_rcnn_curves.CURVES | coco_curves.CURVES
-          | focal_loss_curves.CURVES)
+          | sharpmask_curves.CURVES | focal_loss_curves.CURVES)
 # a call with (device, shrink) gives a Race
 TIMED = (rcnn_timed.TIMED | fast_rcnn_timed.TIMED | faster_rcnn_timed.TIMED | sharpmask_timed.TIMED
          | fpn_timed.TIMED

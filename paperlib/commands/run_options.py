@@ -1,6 +1,7 @@
 """What the options of `paperlib train` make of a run on one's own pictures; embedded sets have them off."""
 
 import math
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -109,12 +110,15 @@ def resumed(checkpoint: Path, steps: int) -> str:
 
 
 def say(*lines: str) -> None:
-    """Lines of the first process, before a run's result."""
+    """Lines of the first process, before a run's result; a bar that stands there moves down."""
+    from tqdm.auto import tqdm
+
     from paperlib.distributed import ranks
 
     for line in lines:
         if line and ranks()[0] == 0:
-            print(line, flush=True)
+            tqdm.write(line)
+            sys.stdout.flush()
 
 
 def cost(history: list[dict], device, started: float) -> str:

@@ -6,6 +6,7 @@ from paperlib.parts.matching import MatchConfig
 
 SMALL = 4                      # px at the training size: less than a cell of the finest feature map
 NAMED = 4                      # parameters that a finding names
+TOO_FEW = 40                   # steps under which a loss that has not fallen says nothing about labels
 
 
 def examine_anchors(cover: Coverage, rule: MatchConfig, classes: list[str]) -> list[Finding]:
@@ -77,19 +78,27 @@ def examine_model(trial: Trial) -> list[Finding]:
     findings = _idle_parameters(trial)
     if trial.error:
         return [*findings, Finding("model", "bad", trial.error, "lower lr; look for boxes of absurd size")]
-    level = graded(trial.ap50 >= ENOUGH, usable=trial.last <= 0.5 * trial.first)
-    advice = ""
-    if level == "bad":
-        advice = "wrong labels or boxes, lr, or parts that do not learn"
-    elif level == "look":
-        advice = "see the missed objects; then try more steps" if trial.missed else "try more steps"
+    has_fallen = trial.last <= 0.5 * trial.first
+    level = graded(trial.ap50 >= ENOUGH, usable=has_fallen or trial.steps < TOO_FEW)
     text = (f"after {trial.steps} steps on one batch of {trial.images} the loss went "
             f"{trial.first:.3g} -> {trial.last:.3g}, {trial.measure} of these images is {trial.ap50:.2f} "
             f"(expected {ENOUGH} or more)")
-    findings.append(Finding("model", level, text, advice))
+    findings.append(Finding("model", level, text, _what_to_try(trial, level, has_fallen)))
     if trial.missed and level != "ok":
         findings.append(Finding("model", "look", f"not learnt: {'; '.join(trial.missed)}"))
     return findings
+
+
+def _what_to_try(trial: Trial, level: str, has_fallen: bool) -> str:
+    """The advice behind a trial's grade: labels are suspected only where steps were enough to learn them."""
+    if level == "ok":
+        return ""
+    if level == "bad":
+        return "wrong labels or boxes, lr, or parts that do not learn"
+    if not has_fallen:
+        return (f"{trial.steps} steps are too few to tell a slow start from wrong labels: give it "
+                "--steps 120, or a smaller --size or --preset that allows as many")
+    return "see the missed objects; then try more steps" if trial.missed else "try more steps"
 
 
 def _idle_parameters(trial: Trial) -> list[Finding]:

@@ -13,7 +13,7 @@ class Plot:
     height: float
     left: float = 34
     right: float = 8
-    top: float = 8
+    top: float = 24            # above the plot stands what is drawn upwards
     bottom: float = 30
 
     def x(self, value: float) -> float:

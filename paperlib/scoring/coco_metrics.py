@@ -17,6 +17,7 @@ from paperlib.scoring.detect import detect_all
 from paperlib.scoring.image_draws import scores_on_draws
 from paperlib.scoring.segmentation import region_accuracy
 from paperlib.scoring.segments.bounds import upper_bound
+from paperlib.scoring.segments.outlines import outlines
 from paperlib.scoring.voc_ap import numbers as pascal_numbers
 from paperlib.scoring.voc_ap import voc_ap
 from paperlib.training.trained import category_ids, lacks_masks, trained
@@ -89,7 +90,8 @@ def evaluate(system, dataset, device, batch: int = 16, short: int | None = None,
     `draws` adds "draws": {metric: its value on each of so many draws of the images} (see `image_draws`).
     A system that names pixels (`scored_by = "regions"`) gets what `segmentation.region_accuracy` gives, one
     that proposes masks (`scored_by = "segments"`) the `average_recall` of its boxes, "box AR10", and of its
-    masks, "seg AR10", and so on, with `propose.bound` also "bound AR" (`segments.bounds`), without draws.
+    masks, "seg AR10", and so on, and how sharp these are (`segments.outlines`), with `propose.bound` also
+    "bound AR" (`segments.bounds`), without draws.
     `besides(dataset, results)` adds what it gives to the metrics.
     """
     if system.scored_by == "regions":
@@ -103,7 +105,8 @@ def evaluate(system, dataset, device, batch: int = 16, short: int | None = None,
     if results is None:
         results = detect_all(system, dataset, device, batch, short, long)
     if system.scored_by == "segments":
-        return segment_recall(dataset, results) | _bound(system, dataset, device, short, long)
+        recall = segment_recall(dataset, results) | outlines(dataset, results)
+        return recall | _bound(system, dataset, device, short, long)
     columns, proposes = truth(dataset), system.scored_by == "recall"
     dt = detections(columns, results, classes=not proposes, strangers=not proposes)
     ranges = areas_of(dataset)

@@ -9,11 +9,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from paperlib.parts.trunks import FC_SIDE, TrunkConfig, trunk
-from paperlib.systems.contract import Trainable
+from paperlib.systems.contract import Trainable, TrainableConfig
 
 
 @dataclass(frozen=True)
-class ClassifierConfig:
+class ClassifierConfig(TrainableConfig):
     num_classes: int = 1000  # labels are 0..K-1 here: there is no background (ImageNet: 1000)
     trunk: TrunkConfig = field(default_factory=TrunkConfig)
 

@@ -35,7 +35,15 @@ class TrainedAnchors:
     scale: float = 1.0  # of the trunk whose maps carry them
 
 
-class SystemConfig(Protocol):
+class TrainableConfig(Protocol):
+    """The configuration of whatever the training loop trains: a frozen dataclass."""
+
+    def for_training(self):
+        """The same configuration without what only tests depend on: rows alike in this are trained once."""
+        return self
+
+
+class SystemConfig(TrainableConfig, Protocol):
     """The configuration of a detection system: a frozen dataclass, and what follows from its fields."""
 
     num_classes: int  # K, without background

@@ -12,7 +12,7 @@ Table 3.1, row W160-P4-D39-F128, and of the published code:
     ResNet-50 to C4, 1024 channels   slim to level 4, 64        F 128, D 512           32, 128
     objects of 5 px, 100 px^2        1.25 px, 6.25 px^2         score's layer 1024     256
 """
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 import torch.nn.functional as F
@@ -42,12 +42,20 @@ class DeepMaskConfig(SystemConfig):
     head: MaskHeadConfig = field(default_factory=MaskHeadConfig)
     score_weight: float = 1 / 32  # of the score's loss beside the mask's (the DeepMask paper, and code)
     propose: ProposeConfig = field(default_factory=ProposeConfig)
+    zoom: tuple[float, ...] = ()  # log2 of scales of the test beyond window.scales ("Zoom", Sec. 3.5.3)
+
+    def for_training(self):
+        return replace(self, propose=ProposeConfig(), zoom=())
+
+    def tested_scales(self) -> tuple[float, ...]:
+        """log2 of all scales of the test."""
+        return (*self.window.scales, *self.zoom)
 
 
     def right_sized(self, boxes: Tensor, size: tuple[int, int]) -> Tensor:
         """Which objects (G, 4) of an image of (h, w) px some tested window holds centred and right-sized."""
         covered = torch.zeros(len(boxes), dtype=torch.bool)
-        for octaves in self.window.scales:
+        for octaves in self.tested_scales():
             windows = grid(size, octaves, self.window).windows
             gt, label = label_windows(windows, boxes, self.window, self.centred)
             covered[gt[label == 1]] = True
@@ -55,7 +63,7 @@ class DeepMaskConfig(SystemConfig):
 
     def scales_said(self) -> tuple[str, str]:
         """What objects are sorted by, and the setting that changes it."""
-        scales = ", ".join(f"2^{octaves:g}" for octaves in self.window.scales)
+        scales = ", ".join(f"2^{octaves:g}" for octaves in self.tested_scales())
         return f"in some window at the scales {scales}", "window.scales"
 
 
@@ -139,7 +147,7 @@ class DeepMask(nn.Module, MaskProposals):
     def dense(self, image: Tensor) -> Dense:
         """Everything about one normalised image (3, H, W): all windows at all scales."""
         windows, scores, vectors, scale, cell, maps = [], [], [], [], [], []
-        for place, octaves in enumerate(self.cfg.window.scales):
+        for place, octaves in enumerate(self.cfg.tested_scales()):
             of_scale = grid(tuple(image.shape[-2:]), octaves, self.cfg.window)
             features, described, logits = self.on_windows(padded(image, of_scale))
             windows.append(of_scale.windows.to(image.device))

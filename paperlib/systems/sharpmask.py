@@ -40,6 +40,12 @@ class SharpMaskConfig(DeepMaskConfig):
     deepmask: str | None = None  # file of a trained DeepMask in place of the first stage; None: train it
     refined: bool = True  # masks at test time: refined, or the coarse ones of the same network (Sec. 3.3.3)
 
+    def for_training(self):
+        """Each stage of rows that differ in the order of stages, in `refine.top` or in `refined` is alike."""
+        refine = replace(self.refine, top=RefineConfig().top)
+        return replace(super().for_training(), training="two", deepmask=None, refine_steps=0.5, refined=True,
+                       refine=refine)
+
 
 class SharpMask(DeepMask):
     """DeepMask with refinement modules on its maps, trained after it while it stays as it is.

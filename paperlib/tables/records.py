@@ -20,6 +20,7 @@ from paperlib.papers.files import typed
 from paperlib.paths import REPOSITORY, results_folder
 from paperlib.tables.rules import rules_digest
 from paperlib.tables.source import source_digest
+from paperlib.training.recipes import stand_in
 
 if TYPE_CHECKING:
     import torch
@@ -43,8 +44,8 @@ class Record(Struct, frozen=True):
 
 
 def path_of(table: str, budget: str) -> Path:
-    """The file of one table's records: <results>/<budget>/<paper>_<table>.jsonl."""
-    return results_folder() / budget / f"{table.replace('/', '_')}.jsonl"
+    """The file of one table's records: <results>/<budget>/<paper>_<table>.jsonl, or its stand-in's."""
+    return results_folder() / stand_in(table, budget) / f"{table.replace('/', '_')}.jsonl"
 
 
 def append(record: dict) -> None:

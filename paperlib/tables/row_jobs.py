@@ -9,7 +9,7 @@ from paperlib.papers.printed import by_variant, published
 from paperlib.papers.register import claims
 from paperlib.systems.registry import PRESETS
 from paperlib.tables import dials
-from paperlib.training.recipes import Budget, Recipe
+from paperlib.training.recipes import Budget, Recipe, budget
 from paperlib.world import drawn_sets
 
 
@@ -44,8 +44,11 @@ def runnable(table: str) -> dict:
 def jobs_of(table: str, plan: Budget, rows: list[str] | None = None, seeds: int | None = None) -> list[Job]:
     """Every run of a table, seed by seed so that an interrupted table is complete for the first seeds.
 
+    A table that another budget stands in for is run with that one's recipes.
     Errors: KeyError for a row that the table does not have.
     """
+    if table in plan.tables:
+        plan = budget(plan.tables[table])
     ready = _ready(table, runnable(table), plan)
     unknown = sorted(set(rows or ()) - ready.keys())
     if unknown:

@@ -194,7 +194,7 @@ def copy_twins(lacking: Iterable[tuple[Job, str]], tables: Iterable[str], budget
         if twin and not job.shares:
             source = twin.get("measured_as") or [twin["table"], twin["row"]]
             copy = {**twin, "table": job.table, "row": job.row, "hash": key, "set": job.changes,
-                    "measured_as": source}
+                    "budget": job.budget, "measured_as": source}
             del copy["sha256"]
             records.append(copy)
             new.append(copy)

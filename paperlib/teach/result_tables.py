@@ -15,7 +15,8 @@ VERDICTS = {"follows": ("✓", "blue"), "follows under a reading": ("✓", "blue
             "contradicted": ("✗", "vermillion"), "unresolved": ("?", "black"), "stale": ("!", "orange")}
 DELTA = re.compile(r"\bdelta\b")
 NUMBER = re.compile(r"[-+−]?[\d., ×^%]*")
-LONG = 22  # letters of a text that is broken into lines, in a column wide enough to be read
+# letters of a text that may be broken into lines, and of one that may not be narrow, so that a table fits a page
+BROKEN, LONG = 16, 22
 EMPTY_HEADER = re.compile(r'<th class="blank([^>]*)>(?:&nbsp;|\s)*</th>')
 
 
@@ -79,10 +80,18 @@ def _styles(frame: pd.DataFrame) -> list[dict[str, str]]:
         styles["th.col_heading.level0"] = "text-align: center; border-bottom: 1px solid #bbb"
     for i in range(frame.shape[1]):
         if longest := _longest_words(frame.iloc[:, i]):
-            breaks = "normal; min-width: 9em" if longest > LONG else "nowrap"
-            styles[f"td.col{i}"] = f"text-align: left; white-space: {breaks}"
+            styles[f"td.col{i}"] = f"text-align: left; white-space: {_breaks(longest)}"
             styles[f"th.level{levels - 1}.col{i}"] = "text-align: left"
     return [{"selector": selector, "props": props} for selector, props in styles.items()]
+
+
+def _breaks(longest: int) -> str:
+    """How the texts of a column are broken into lines, by the letters of the longest."""
+    if longest > LONG:
+        return "normal; min-width: 9em; overflow-wrap: anywhere"
+    if longest > BROKEN:
+        return "normal; min-width: 6em"
+    return "nowrap"
 
 
 def _needed(frame: pd.DataFrame) -> pd.DataFrame:

@@ -138,8 +138,9 @@ def stage_identity(system, batches, recipe: Recipe, seed: int, after: str) -> st
     weights = hashlib.sha256()
     for value in system.state_dict().values():
         weights.update(value.numpy().tobytes())
-    facts = {"system": type(system).__name__, "revision": system.revision, "config": to_dict(system.cfg),
-             "recipe": asdict(recipe), "seed": seed, "weights": weights.hexdigest(), "after": after,
+    facts = {"system": type(system).__name__, "revision": system.revision,
+             "config": to_dict(system.cfg.for_training()), "recipe": asdict(recipe), "seed": seed,
+             "weights": weights.hexdigest(), "after": after,
              "data": [batches.dataset.version, len(batches.dataset)]}
     return digest(json.loads(json.dumps(facts)))
 

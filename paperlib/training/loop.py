@@ -78,8 +78,8 @@ def fit(
     system.to(device).train()
     learnt = with_mean_gradients(system, losses)
     optimiser = _optimiser([p for p in system.parameters() if p.requires_grad], recipe)
-    identity = {"system": type(system).__name__, "config": to_dict(system.cfg), "recipe": asdict(recipe),
-                "seed": seed}
+    identity = {"system": type(system).__name__, "config": to_dict(system.cfg.for_training()),
+                "recipe": asdict(recipe), "seed": seed}
     file = Checkpoint(checkpoint, json.loads(json.dumps(identity)), system, optimiser, every, recipe.steps)
     yield from file.resume(device)
     start = len(file.history)

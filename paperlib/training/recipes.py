@@ -57,6 +57,8 @@ class Budget:
     name: str
     seeds: int  # seeds a row
     recipes: dict[str, Recipe]
+    # tables that another budget stands in for, {table: its name}
+    tables: dict[str, str] = field(default_factory=dict)
 
     def recipe(self, system: str) -> Recipe:
         """Errors: KeyError naming the systems that this budget knows."""
@@ -72,11 +74,11 @@ def _budgets() -> dict[str, Budget]:
     raw = tomllib.loads(Path(__file__).with_name("budgets.toml").read_text())
     budgets = {}
     for name, body in raw.items():
-        seeds, recipes = body.pop("seeds"), {}
+        seeds, tables, recipes = body.pop("seeds"), body.pop("tables", {}), {}
         for system, fields in body.items():
             fields = body[fields] if isinstance(fields, str) else fields
             recipes[system] = _recipe(fields, f"{name}.{system}")
-        budgets[name] = Budget(name, seeds, recipes)
+        budgets[name] = Budget(name, seeds, recipes, tables)
     return budgets
 
 
@@ -94,6 +96,15 @@ def budget(name: str | None = None) -> Budget:
     if name not in (known := _budgets()):
         raise KeyError(f"unknown budget {name!r}; expected one of {', '.join(known)}")
     return known[name]
+
+
+def stand_in(table: str, name: str) -> str:
+    """The budget under which a table is run and recorded where this one is asked for; mostly itself.
+
+    MiniCOCO's tables move one by one from `mini` to the scale models of `scale`, as they are recorded.
+    """
+    known = _budgets()
+    return known[name].tables.get(table, name) if name in known else name
 
 
 def preset(system: str, name: str) -> Callable:

@@ -2,6 +2,8 @@
 
 The stated values are read from `data/`, never typed here.
 """
+from dataclasses import replace
+
 import torch
 import torch.nn.functional as F
 import torchvision
@@ -12,6 +14,7 @@ from paperlib.claims import paper_nets
 from paperlib.claims.compare import agrees, printed, stated
 from paperlib.parts.windows.heads import MaskHead, MaskHeadConfig
 from paperlib.parts.windows.refinement import RefineConfig, Refinement
+from paperlib.systems.sharpmask import SharpMask, SharpMaskConfig
 
 TRUNKS = ("DeepMask", "W160-P4-D39-F128", "W112-P4-D39", "W112-P3-D21")  # one of each window and pooling
 CHANNELS = (1024, 512, 256, 64)  # of the trunk before each pooling, from the top: conv4 to conv1
@@ -74,6 +77,22 @@ def _work(inputs: int, outputs: int, size: tuple[int, int]) -> int:
     """Multiply-adds of a 3x3 convolution on a map."""
     with torch.device("meta"), FlopCounterMode(display=False) as counter:
         nn.Conv2d(inputs, outputs, 3, padding=1)(torch.empty(1, inputs, *size))
+    return counter.get_total_flops() // 2
+
+
+def refining_work(cfg: SharpMaskConfig, side: int) -> int:
+    """Multiply-adds of refining 500 windows, with what they share of one image of `side` px."""
+    with torch.device("meta"):
+        net = SharpMask(replace(cfg, trunk=replace(cfg.trunk, weights=None)))
+        part, cells, maps = net.refinement, side // cfg.window.stride, []
+        for i, channels in enumerate(net.channels[:part.modules_count]):
+            maps.append(torch.empty(1, channels, cells * 2**i, cells * 2**i))
+        with FlopCounterMode(display=False) as counter:
+            parts = []
+            for i, x in enumerate(part.skip_maps(maps)):
+                window = part.cells * 2**i
+                parts.append(torch.empty(WINDOWS, x.shape[1], window, window))
+            part(torch.empty(WINDOWS, part.encode.in_features), parts)
     return counter.get_total_flops() // 2
 
 

@@ -1,4 +1,4 @@
-"""Where else a notebook can be opened: on Colab, once the repository has an address."""
+"""Where else a notebook can be opened: on Colab and Kaggle, once the repository has an address."""
 import os
 import re
 import subprocess
@@ -31,3 +31,16 @@ def colab(name: str, place: str | None) -> str | None:
     if place is None:
         return None
     return f"https://colab.research.google.com/github/{place}/blob/main/notebooks/{name}.ipynb"
+
+
+def kaggle(name: str, place: str | None) -> tuple[str, str] | None:
+    """(the address that opens a notebook on Kaggle, the lines that its first cell needs there); None: no place.
+
+    Kaggle knows no repository behind a notebook, and its sessions begin without a network.
+    """
+    if place is None:
+        return None
+    home = f"https://github.com/{place}"
+    lines = (f"!git clone -q --depth 1 {home} course\n%pip install -q pycocotools safetensors\n"
+             "%cd -q course/notebooks\nimport sys; sys.path.insert(0, \"..\")")
+    return f"https://www.kaggle.com/kernels/welcome?src={home}/blob/main/notebooks/{name}.ipynb", lines

@@ -40,7 +40,8 @@ def site(names: list[str], folder: Path, executed: Path, out: Path) -> Path:
         if not path.exists():
             path = folder / f"{name}.ipynb"
         facts = {"name": titles[name], "sections": sections(name, folder),
-                 "neighbours": _neighbours(names, titles, i), "colab": elsewhere.colab(name, place)}
+                 "neighbours": _neighbours(names, titles, i), "colab": elsewhere.colab(name, place),
+                 "kaggle": elsewhere.kaggle(name, place)}
         notebook = with_alt(twins.clean(twins.read(path)))
         page, _ = exporter.from_notebook_node(notebook, {"metadata": facts})
         (out / f"{name}.html").write_text(main_path.folded(glossary.linked(page)), encoding="utf-8")

@@ -6,14 +6,14 @@ from paperlib.data.detection_set import DetectionSet
 from paperlib.data.formats.picture_files import gather_pictures
 from paperlib.data.formats.read_yolo import gather_yolo
 from paperlib.data.layouts.coco_places import json_splits, other_json, top_of
-from paperlib.data.layouts.folders import holds_pictures
+from paperlib.data.layouts.folders import NOTE_FOLDERS, called, holds_pictures
+from paperlib.data.layouts.foreign import holds_other_labels
 from paperlib.data.layouts.voc_places import VocPlaces, standard, voc_splits
 from paperlib.data.layouts.yolo_places import YoloPlaces, yolo_splits
 from paperlib.data.read_coco import gather_coco
 from paperlib.data.read_voc import gather_voc
 from paperlib.data.record_checks.faults import Fault
 
-OTHER_LABELS = (".json", ".xml", ".csv", ".yaml", ".yml", ".jsonl", ".tfrecord", ".record")
 NAMES = {"coco": "COCO", "voc": "PASCAL VOC", "yolo": "YOLO", "pictures": "pictures without labels"}
 
 
@@ -91,6 +91,7 @@ def _of_pictures(folder: Path) -> dict[str | None, Part]:
     """A folder of pictures, or with a folder of them called images."""
     for place in (folder, folder / "images"):
         if place.is_dir() and holds_pictures(place):
-            labels = [file for file in (*folder.iterdir(), *place.iterdir()) if file.suffix in OTHER_LABELS]
-            return {} if labels else {None: Part("pictures", place)}
+            if any(holds_other_labels(near) for near in (folder, place, *called(folder, NOTE_FOLDERS))):
+                return {}
+            return {None: Part("pictures", place)}
     return {}

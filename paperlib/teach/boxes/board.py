@@ -16,11 +16,18 @@ from paperlib.teach.draw import PALETTE, as_rgb
 
 @dataclass(frozen=True)
 class Answer:
-    """What is said of some boxes: a sentence, and the words and colour at each box."""
+    """What is said of some boxes: a sentence, and the words and colour at each box.
+
+    `follow` (M, 4) xyxy px are boxes that go with those, drawn and not moved: their words and colours come
+    last. `beside` is a picture (as `draw.as_rgb` takes it) to look at under the board, `caption` its words.
+    """
 
     said: str
     texts: Sequence[str]
     colours: Sequence[str]
+    follow: np.ndarray | None = None
+    beside: object = None
+    caption: str = ""
 
 
 Teller = Callable[[np.ndarray], Answer]  # boxes (N, 4) xyxy px -> what is said of them
@@ -40,6 +47,9 @@ class Board(anywidget.AnyWidget):
     texts = traitlets.List().tag(sync=True)
     colours = traitlets.List().tag(sync=True)
     said = traitlets.Unicode().tag(sync=True)
+    follow = traitlets.List().tag(sync=True)       # [x, y, width, height] px of boxes that go with those
+    beside = traitlets.Unicode().tag(sync=True)    # data URL of a picture under the board; "" is none
+    caption = traitlets.Unicode().tag(sync=True)   # what it shows
     label = traitlets.Unicode().tag(sync=True)     # what the picture shows, for a screen reader
     moves = traitlets.Int().tag(sync=True)         # counts messages of the front
     answered = traitlets.Int().tag(sync=True)      # counts answers to them
@@ -86,6 +96,10 @@ class Board(anywidget.AnyWidget):
         answer = self.tell(self.corners())
         with self.hold_sync():
             self.said, self.texts, self.colours = answer.said, list(answer.texts), list(answer.colours)
+            if answer.follow is not None:
+                self.follow = sides(np.asarray(answer.follow, float).reshape(-1, 4))
+            if answer.beside is not None:
+                self.beside, self.caption = _address(as_rgb(answer.beside)), answer.caption
 
 
 def sides(boxes: np.ndarray) -> list[list[float]]:

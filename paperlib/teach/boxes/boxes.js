@@ -20,7 +20,8 @@ function mark(element, attributes) {
 }
 
 /* `options`: size() -> [w, h]; picture() -> address or ""; boxes() -> list; change(boxes, done) after each move, `done`
-   false while a pointer still drags; look(box, i) -> {colour, dashed, text, name, at: "above", "below" or "inside"}; movable(i); choose(i) when the chosen
+   false while a pointer still drags; look(box, i) -> {colour, dashed, text, name, at: "above", "below" or "inside", kind: a class
+   for its looks, quiet: not read aloud}; movable(i); choose(i) when the chosen
    box is another; made(corners) -> a new box, or nothing where none can be drawn; live: also tell moves on the way. */
 function boxesOn(options) {
   const svg = shape("svg", { role: "group" });
@@ -52,11 +53,12 @@ function boxesOn(options) {
 
   function place([x, y, w, h], i) {
     const [rect, text] = drawn[i], [width, height] = options.size();
-    const { colour, dashed, text: words, name, at: side } = options.look(options.boxes()[i], i);
+    const { colour, dashed, text: words, name, at: side, kind, quiet } = options.look(options.boxes()[i], i);
     const moves = movable(i);
     const place = `${Math.round(w)} by ${Math.round(h)} at ${Math.round(x)}, ${Math.round(y)}`;
-    mark(rect, { x, y, width: w, height: h, stroke: colour, class: `box${i === chosen ? " chosen" : ""}${moves ? "" : " fixed"}`,
+    mark(rect, { x, y, width: w, height: h, stroke: colour, class: `box${i === chosen ? " chosen" : ""}${moves ? "" : " fixed"} ${kind ?? ""}`,
       "aria-label": `${name}, ${place}`, role: moves ? "button" : "img", "stroke-dasharray": dashed ? "6 4" : "none" });
+    if (quiet) mark(rect, { "aria-hidden": "true" });
     if (moves) mark(rect, { tabindex: "0", "aria-roledescription": "box to move", "aria-pressed": String(i === chosen) });
     const size = Math.max(height / 32, 13 * pixel());
     let base = y - size * 0.25;

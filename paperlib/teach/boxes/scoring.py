@@ -65,4 +65,4 @@ def matching_picture(ax, box: str = "A", right: float = 0.0, down: float = 0.0) 
     hits = ranked_hits(moved, SCORES, 0.5)
     toy_scene(ax, moved, SCORES, hits)
     said = matching_answer(np.concatenate([OBJECTS, moved])).said
-    ax.text(0.5, 0.0, said.partition(".")[0], transform=ax.transAxes, fontsize=9, ha="center")
+    ax.text(0.5, -0.02, said.partition(".")[0], transform=ax.transAxes, fontsize=9, ha="center", va="top")

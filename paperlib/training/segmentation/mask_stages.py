@@ -9,7 +9,6 @@ from paperlib.device import seed_all
 from paperlib.systems.deepmask import DeepMask, DeepMaskConfig
 from paperlib.systems.sharpmask import SharpMask, SharpMaskConfig
 from paperlib.training.alternating import kept_stage, numbered, stage_identity
-from paperlib.training.loop import fit
 from paperlib.training.recipes import Recipe
 from paperlib.training.weights import load_weights
 
@@ -24,43 +23,43 @@ def fit_sharpmask(system: SharpMask, batches, recipe: Recipe, device: torch.devi
     Source: Sec. 3.3.3. "two": DeepMask for recipe.steps, or from the file cfg.deepmask; then the refinement
             for cfg.refine_steps of that. "tuned": then everything for as long again. "one": everything for as
             long as both. "forward": DeepMask alone.
-    With `checkpoint` every stage resumes. The DeepMask is kept in the folder "stages" beside it, and runs
-    whose DeepMask would be the same take it from there; its seconds count for each.
+    With `checkpoint` every stage resumes. What a stage made is kept in the folder "stages" beside it, and a
+    run whose stage would be the same takes it from there; its seconds count for each.
     Errors: ValueError if the file's DeepMask is not that of the configuration.
     """
-    cfg, step = system.cfg, 0
+    cfg, step, folder = system.cfg, 0, checkpoint and Path(checkpoint).parent / "stages"
     later, total = _later(cfg, recipe.steps), length(cfg, recipe.steps)
     stages = [("all", total)]
     if cfg.training != "one":
-        state = yield from _forward(cfg, batches, recipe, device, seed, checkpoint)
+        state = yield from _forward(cfg, batches, recipe, device, seed, folder)
         _fill(system, state)
         names = AFTER[cfg.training]
         step, stages = total - later * len(names), [(name, later) for name in names]
     for number, (stage, steps) in enumerate(stages, 2):
         system.enter(stage)
-        file = checkpoint and Path(checkpoint).with_suffix(f".{number}.pt")
-        run = fit(system, batches, replace(recipe, steps=steps), device, seed, file)
+        short = replace(recipe, steps=steps)
+        key = stage_identity(system, batches, short, seed, stage)
+        run = kept_stage(system, batches, short, device, seed, folder, key)
         step = yield from numbered(run, number, step)
 
 
-def _forward(cfg: SharpMaskConfig, batches, recipe: Recipe, device, seed: int, checkpoint):
+def _forward(cfg: SharpMaskConfig, batches, recipe: Recipe, device, seed: int, folder: Path | None):
     """The first stage; returns the trained DeepMask's state."""
     if cfg.deepmask is not None:
         return load_weights(Path(cfg.deepmask), "deepmask").state_dict()
     seed_all(seed)
     first = DeepMask(deepmask_config(cfg))
     key = stage_identity(first, batches, recipe, seed, "")
-    folder = checkpoint and Path(checkpoint).parent / "stages"
     yield from numbered(kept_stage(first, batches, recipe, device, seed, folder, key), 1, 0)
     return first.state_dict()
 
 
 def deepmask_config(cfg: SharpMaskConfig) -> DeepMaskConfig:
-    """The DeepMask that a SharpMask is built on; what it proposes does not matter to its training."""
+    """The DeepMask that a SharpMask is built on."""
     shared = {}
     for each in fields(DeepMaskConfig):
         shared[each.name] = getattr(cfg, each.name)
-    return DeepMaskConfig(**shared | {"propose": DeepMaskConfig().propose})
+    return DeepMaskConfig(**shared)
 
 
 def _fill(system: SharpMask, state: dict) -> None:
