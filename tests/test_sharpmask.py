@@ -245,6 +245,15 @@ def test_rows_that_are_trained_alike_are_trained_once(batches, tmp_path, changes
     assert same == (new == 0)
 
 
+def test_the_refinement_has_a_rate_of_its_own(batches):
+    plain, quick = model(), model(**{"refine_rate": 4.0})
+    rates = {}
+    for name, net in (("plain", plain), ("quick", quick)):
+        rates[name] = [record["lr"] for record in mask_stages.fit_sharpmask(net, batches, RECIPE, CPU, 3)]
+    assert rates["quick"][:4] == rates["plain"][:4]
+    assert rates["quick"][4:] == pytest.approx([4 * rate for rate in rates["plain"][4:]])
+
+
 def test_zoom_adds_scales_to_the_test_alone():
     near, far = model(), model(**{"zoom": [1.0]})
     image = normalised(near.trunk, scenes()[0])[0]

@@ -591,8 +591,9 @@ in_recall("context", SIZES)
 # %% [markdown] tags=["further"]
 # ### The schedule and the top-down path
 #
-# On the drawn set a proposal network without the top-down path finds *more* than one with it (notebook 08), against the
-# paper. Is the way down useless here, or only slow to learn? It sends every map through layers that start at random, while
+# With quick networks on a coarse grid, a proposal network without the top-down path finds *more* than one with it, against
+# the paper and against our own scale model (notebook 08). Is the way down useless there, or only slow to learn? It sends
+# every map through layers that start at random, while
 # the maps without it come straight from a pre-trained trunk. If that is all, a longer schedule turns the order round. This
 # dial stretches the table's schedule; the score is the average recall of 1000 proposals.
 
@@ -614,7 +615,7 @@ if last["n"]:
 # %% [markdown] tags=["further"]
 # ### Dense anchors and the pyramid
 #
-# Another claim that our table contradicts: all sizes of anchors on $P_2$ alone find more than one size on each level. Look at
+# Another claim that fails on the coarse grid: all sizes of anchors on $P_2$ alone find more than one size on each level. Look at
 # the anchors before you blame the pyramid. The paper's are 8 strides large, so neighbours overlap nearly entirely; ours are 2
 # strides large, since our images are small. Enlarge images and anchors, and the grid becomes finer for the objects:
 
@@ -648,8 +649,9 @@ show_curve("density", "Negative: the pyramid leads. Compare with the first value
            lambda frame: round(-float(frame["delta"].iloc[-1]), 1))
 
 # %% [markdown]
-# This is the dial that turns a verdict over: what the tables contradict holds once anchors lie half as densely on the objects as the
-# paper's do. Notebook 08 reads it with care (a limit before NMS has a share in it).
+# This is the dial that turns a verdict over: what the coarse grid contradicts holds once anchors lie half as densely on the objects as the
+# paper's do. It was the reason to build the scale model of notebook 08, whose grid is finer still. (A limit before NMS has a share in
+# the dial's first value.)
 #
 # The same enlarged images have a second effect. A cell of the trunk sees as many pixels as before, and so half as much of an object. The
 # top-down path is there to bring in what a cell cannot see; on the small images a cell of the raw maps sees plenty.

@@ -37,14 +37,15 @@ class SharpMaskConfig(DeepMaskConfig):
     # | "forward": DeepMask alone, for rows that are tested with refined = false
     training: str = "two"
     refine_steps: float = 0.5  # length of the refinement's stage, and of tuning, in lengths of DeepMask's
+    refine_rate: float = 1.0  # the later stages' learning rate, in rates of DeepMask's
     deepmask: str | None = None  # file of a trained DeepMask in place of the first stage; None: train it
     refined: bool = True  # masks at test time: refined, or the coarse ones of the same network (Sec. 3.3.3)
 
     def for_training(self):
         """Each stage of rows that differ in the order of stages, in `refine.top` or in `refined` is alike."""
         refine = replace(self.refine, top=RefineConfig().top)
-        return replace(super().for_training(), training="two", deepmask=None, refine_steps=0.5, refined=True,
-                       refine=refine)
+        return replace(super().for_training(), training="two", deepmask=None, refine_steps=0.5, refine_rate=1.0,
+                       refined=True, refine=refine)
 
 
 class SharpMask(DeepMask):

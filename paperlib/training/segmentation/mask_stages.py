@@ -29,15 +29,16 @@ def fit_sharpmask(system: SharpMask, batches, recipe: Recipe, device: torch.devi
     """
     cfg, step, folder = system.cfg, 0, checkpoint and Path(checkpoint).parent / "stages"
     later, total = _later(cfg, recipe.steps), length(cfg, recipe.steps)
-    stages = [("all", total)]
+    stages, rate = [("all", total)], 1.0
     if cfg.training != "one":
         state = yield from _forward(cfg, batches, recipe, device, seed, folder)
         _fill(system, state)
         names = AFTER[cfg.training]
         step, stages = total - later * len(names), [(name, later) for name in names]
+        rate = cfg.refine_rate
     for number, (stage, steps) in enumerate(stages, 2):
         system.enter(stage)
-        short = replace(recipe, steps=steps)
+        short = replace(recipe, steps=steps, lr=rate * recipe.lr)
         key = stage_identity(system, batches, short, seed, stage)
         run = kept_stage(system, batches, short, device, seed, folder, key)
         step = yield from numbered(run, number, step)
