@@ -161,7 +161,7 @@ def bare(folder, keep=0):
 
 
 @pytest.mark.parametrize("keep, says", [(0, "4 of 4 objects have no segmentation"), (3, "1 of 4 objects")])
-@pytest.mark.parametrize("system", ["deepmask", "sharpmask"])
+@pytest.mark.parametrize("system", ["deepmask", "sharpmask", "fpn_masks"])
 def test_a_set_without_masks_is_refused_before_any_work(scenes, system, keep, says, capsys, monkeypatch):
     bare(scenes, keep)
     monkeypatch.setattr("paperlib.training.trainer.seed_all", None)
@@ -171,7 +171,7 @@ def test_a_set_without_masks_is_refused_before_any_work(scenes, system, keep, sa
     assert lacks_masks(model(), load(scenes, None)) and not lacks_masks(type("Boxes", (), {"needs_masks": False}), None)
 
 
-@pytest.mark.parametrize("system", ["deepmask", "sharpmask"])
+@pytest.mark.parametrize("system", ["deepmask", "sharpmask", "fpn_masks"])
 def test_train_eval_and_score_agree_on_the_same_segments(scenes, system, capsys):
     assert main(["train", system, "--budget", "smoke", "--steps", "4", "--batch", "2", "--data", str(scenes),
                  "--out", "out", "--json"]) == 0

@@ -79,7 +79,7 @@ story = [
     ("Fast R-CNN", "2015", "selective search", "one forward pass an image, RoI pooling", "04"),
     ("Faster R-CNN", "2015", "a network: anchors at every position", "as Fast R-CNN, on shared features", "05"),
     ("DeepMask, SharpMask", "2015-16", "a mask and a score for every window", "refinement from coarse to fine", "06, 07"),
-    ("FPN", "2017", "anchors on every level of a pyramid", "top-down path: meaning at every scale", "08, 09 (to come)"),
+    ("FPN", "2017", "anchors on every level of a pyramid", "top-down path: meaning at every scale", "08, 09"),
     ("RetinaNet", "2017", "no proposals: dense anchors", "focal loss against the imbalance", "10, 11")]
 papers = pd.DataFrame(story, columns=["paper", "year", "where?", "what?", "notebook"]).set_index("paper")
 draw.table(papers, "Seven papers, two questions")
@@ -242,7 +242,7 @@ draw.table(pd.DataFrame.from_dict(counts, "index", columns=["registered", "can b
 #
 # | you want to | go to |
 # |---|---|
-# | read in order | notebooks 01 to 08, 10, 11 (09 is still to come) |
+# | read in order | notebooks 01 to 11 |
 # | understand one idea | the table of papers above names its notebook |
 # | re-run a table | `paperlib table focal_loss/1b --jobs 2` |
 # | change one switch | `paperlib train retinanet --set loss.gamma=0` |

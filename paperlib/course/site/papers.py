@@ -11,7 +11,7 @@ from paperlib.papers.printed import published
 
 NOTEBOOKS = {"rcnn": ("03_rcnn",), "fast_rcnn": ("04_fast_rcnn",), "faster_rcnn": ("05_faster_rcnn",),
              "coco": ("01_coco", "02_scoring"), "sharpmask": ("06_deepmask", "07_sharpmask"),
-             "fpn": ("08_fpn",),
+             "fpn": ("08_fpn", "09_fpn_masks"),
              "focal_loss": ("10_focal_loss", "11_retinanet")}
 
 
