@@ -835,7 +835,7 @@ print(f"Perfect boxes: average shape {tight.mask_iou.mean():.2f}, the whole box 
 # %% [markdown]
 # Even a perfect box does not buy a good mask: pose and occlusion are what an average averages away. Look at the last line:
 # calling the *whole box* the object does about as well. Someone has to draw the outline, or a network has to learn to
-# (notebooks 06 and 07; 09 is still to come).
+# (notebooks 06, 07 and 09).
 #
 # ## Every claim, and what became of it
 #

@@ -868,7 +868,7 @@ quiz("02_scoring")
 # - Look at the kinds of error and at what mending them would gain before you change a model, and suspect the evaluation
 #   before the model when a number surprises you.
 #
-# **Next:** 04, Fast R-CNN. (03, R-CNN, whose error analysis uses section 8, is still to come.)
+# **Next:** 04, Fast R-CNN. The error analysis of section 8 comes back in 03, R-CNN.
 #
 # **References.** T.-Y. Lin, thesis (2017): Sec. 3.5, average recall, AUC and object sizes, Table 3.3;
 # Sec. 4.5.1 and 4.5.2, AR and AP by size. R. Girshick et al., *Rich feature hierarchies*, arXiv 1311.2524v5: Sec. 3.4 and Fig. 5. D. Hoiem et

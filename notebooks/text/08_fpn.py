@@ -1085,7 +1085,7 @@ draw.table(pd.DataFrame.from_dict({name: means(*row, ("AP", "APs", "APm", "APl")
 
 # %% [markdown]
 # Table 4 compares one model with the winners of COCO's competitions on its test server, which nobody can run here; Table 6 is about masks
-# (notebook 09, still to come). As the paper prints them:
+# ([notebook 09](09_fpn_masks.ipynb)). As the paper prints them:
 
 # %%
 def as_printed(name, caption):
@@ -1306,7 +1306,8 @@ quiz("08_fpn")
 # A trunk's fine maps are sharp and ignorant, its coarse maps wise and blurred. The pyramid sends what the coarse ones know down to the fine
 # ones, through 1 × 1 lateral connections and additions, for a small share of the trunk's work. Then one small head serves all sizes, each on its own level.
 #
-# **Next:** a one-stage detector on top of the pyramid, in notebooks 10 and 11. (09, masks from the same pyramid, is still to come.)
+# **Next:** a one-stage detector on top of the pyramid, in notebooks 10 and 11. [Notebook 09](09_fpn_masks.ipynb) makes
+# masks with the same pyramid.
 #
 # **References.** arXiv 1612.03144v2: Fig. 1 and Sec. 1 (four pyramids), Sec. 3 and Fig. 3 (construction), Sec. 4.1 (RPN, anchors, shared
 # heads), Sec. 4.2 and Eq. 1 (RoI levels), Sec. 5.1 and Table 1, Sec. 5.2 and Tables 2 to 5, Sec. 6 and Table 6. Lin's thesis: chapter 4. Receptive
