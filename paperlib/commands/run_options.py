@@ -35,6 +35,17 @@ class Watched:
         return self.best.restore(system, steps) if self.best else ""
 
 
+@dataclass
+class SaidOnce:
+    """Says a line at the first record of a run: a checkpoint of another run has been refused by then."""
+
+    line: str
+
+    def __call__(self, system, record: dict) -> None:
+        say(self.line)
+        self.line = ""
+
+
 def check_numbers(args) -> None:
     """Errors: ValueError for options that no run can have; --steps 0 of the doctor means: no trial."""
     steps = int(args.run.__name__ != "doctor")
@@ -80,7 +91,9 @@ def watched(args, recipe, test, device, out: Path) -> Watched:
     from paperlib.watching.best import Best
     from paperlib.watching.board import Board
 
-    others = (Board(out / "tensorboard"),) if args.tensorboard else ()
+    others = (SaidOnce(resumed(out / f"{args.system}.checkpoint", recipe.steps)),)
+    if args.tensorboard:
+        others += (Board(out / "tensorboard"),)
     at_once = args.system != "rcnn"
     if at_once:
         cfg = PRESETS[args.system][recipe.preset]()

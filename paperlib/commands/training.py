@@ -75,7 +75,6 @@ def train(args) -> None:
     recipe, shorter = first_try.shortened(args, start.recipe, test, device)
     watched = run_options.watched(args, recipe, test, device, out)
     checkpoint = out / f"{args.system}.checkpoint"
-    goes_on = run_options.resumed(checkpoint, recipe.steps)
 
     def begin(dataset):
         _compare_sets(args.system, dataset, test)
@@ -83,8 +82,6 @@ def train(args) -> None:
         return start.fill
 
     def watch(system, record: dict) -> None:
-        if not steps_done:
-            run_options.say(goes_on)  # only now: a checkpoint of another run was refused before
         steps_done.append(record)
         watched(system, record)
 

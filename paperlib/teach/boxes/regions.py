@@ -129,8 +129,9 @@ class RoIScene:
         for (x1, y1, x2, y2), colour, width in zip(answer.follow, answer.colours[1:], widths):
             ax.add_patch(Rectangle((x1 - 0.5, y1 - 0.5), x2 - x1, y2 - y1, fill=False, ec=colour, lw=width))
         overlap = answer.said.partition("\n")[0].partition(": ")[2]
-        ax.text(0.5, 0.02, overlap, transform=ax.transAxes, ha="center", va="bottom", fontsize=8, color="white",
-                bbox={"facecolor": "black", "alpha": 0.7, "pad": 1, "linewidth": 0})
+        shade = {"facecolor": "black", "alpha": 0.7, "pad": 1, "linewidth": 0}
+        ax.text(0.5, 0.02, overlap, transform=ax.transAxes, ha="center", va="bottom", fontsize=8,
+                color="white", bbox=shade)
 
 
 def places(box: np.ndarray, stride: int) -> tuple[int, int, int, int]:
