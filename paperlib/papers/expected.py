@@ -5,7 +5,7 @@ from functools import cache
 from paperlib.paths import DATA
 
 FOLDER = DATA / "claims" / "expected"
-BY_BUDGET = ("scale",)  # files of models that replace another: they speak of runs under the budget of that name
+BY_BUDGET = ("scale",)  # files of models that replace another, for runs under the budget of that name
 
 
 @cache
@@ -15,7 +15,7 @@ def expectations(model: str) -> dict[str, dict[str, str]]:
 
 
 def expected(claim: str, budget: str) -> str:
-    """What was expected of a claim whose runs are recorded under a budget, as sentences; empty without any."""
+    """What was expected of a claim whose runs are recorded under a budget, as sentences, if anything."""
     for file in sorted(FOLDER.glob("*.toml")):
         speaks = file.stem not in BY_BUDGET or file.stem == budget
         entry = expectations(file.stem).get(claim)

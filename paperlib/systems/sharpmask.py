@@ -42,7 +42,7 @@ class SharpMaskConfig(DeepMaskConfig):
     refined: bool = True  # masks at test time: refined, or the coarse ones of the same network (Sec. 3.3.3)
 
     def for_training(self):
-        """Each stage of rows that differ in the order of stages, in `refine.top` or in `refined` is alike."""
+        """Rows that differ in the order of stages, in `refine.top` or in `refined` have equal stages."""
         refine = replace(self.refine, top=RefineConfig().top)
         return replace(super().for_training(), training="two", deepmask=None, refine_steps=0.5, refine_rate=1.0,
                        refined=True, refine=refine)
