@@ -44,8 +44,8 @@ class SharpMaskConfig(DeepMaskConfig):
     def for_training(self):
         """Rows that differ in the order of stages, in `refine.top` or in `refined` have equal stages."""
         refine = replace(self.refine, top=RefineConfig().top)
-        return replace(super().for_training(), training="two", deepmask=None, refine_steps=0.5, refine_rate=1.0,
-                       refined=True, refine=refine)
+        return replace(super().for_training(), training="two", deepmask=None, refine_steps=0.5,
+                       refine_rate=1.0, refined=True, refine=refine)
 
 
 class SharpMask(DeepMask):
