@@ -865,7 +865,7 @@ draw.show(fig, "Gains over C4 in the paper and here. " + ". ".join(told))
 # Two measurements above name suspects. A head on the raw maps of `tiny` sees four or five sides of its anchor, on ResNet-50 two. And those
 # anchors, so small for their stride, lie thinly: with all sizes on $P_2$ there are nearly four times as many. Make the images twice as
 # large, and the anchors with them, and both change at once: the same trunk sees half as much of an object, and anchors lie twice as
-# densely on it. Here, still with `tiny`, on the same scenes:
+# densely on it. Here, still with `tiny`, in half as many steps as Tables 2 and 3 have, on the same scenes:
 
 # %%
 from paperlib.tables.dials import dials
