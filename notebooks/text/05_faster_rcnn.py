@@ -686,7 +686,7 @@ draw.table(pd.DataFrame.from_dict({f"{name}, {n} boxes": [100 * values.get(f"AR{
            f"Average recall in %; selective search over {len(val)} validation images of MiniCOCO, the RPNs as recorded")
 
 # %% [markdown]
-# The quick RPN is the kind that stands in Table 11. Among a hundred boxes it finds many more of the small objects. But the detector of the
+# The quick RPN is of the kind that stands in Table 11, with half the steps. Among a hundred boxes it finds many more of the small objects. But the detector of the
 # first row is given a *thousand* of selective search, and there the search leads in all but the small ones. It follows the outlines of
 # regions of one colour, which drawn things have, while the network must bend anchors into shape. So on drawn scenes the opponent is strong.
 #

@@ -180,31 +180,6 @@ gt, label = label_cells(laid, target["boxes"], cfg.windows.reach)
 assert torch.where(label == 1, gt, -1).tolist() == label_slow(laid, target["boxes"].tolist(), cfg.windows.reach)
 draw.source(label_cells)
 
-# %% [markdown]
-# Try it. **Drag the box, or one of its corners** (with a keyboard: Tab, then the arrows). Make it longer, and see it change its head, then its level. Then move it by one pixel at a
-# time, and see the cell change.
-
-# %%
-def tell(boxes):
-    one = torch.as_tensor(np.array(boxes[-1:]), dtype=torch.float32)
-    place = int(places_of(one, laid.sizes))
-    level, kernel = LEVELS[place // len(cfg.windows.kernels)], cfg.windows.kernels[place % len(cfg.windows.kernels)]
-    longer = float((one[0, 2:] - one[0, :2]).max())
-    answers = (label_cells(laid, one, cfg.windows.reach)[1] == 1).nonzero().squeeze(1)
-    cells = ", ".join(f"({row}, {column})" for row, column in laid.cell[answers].tolist())
-    size = float(laid.sizes[place])
-    return Answer(f"Longer side {longer:.0f} px: P{level}, the {kernel} x {kernel} head, which is for {size:.0f} px ({math.log2(longer / size):+.2f} octaves).\n"
-                  f"Its cells of {laid.stride[answers[0]]:.0f} px that answer, row and column: {cells}.",
-                  (f"P{level}, {kernel} x {kernel}",), [draw.PALETTE[LOOK[kernel][0]]])
-
-
-chief = int((target["boxes"][:, 2:] - target["boxes"][:, :2]).amax(1).argmax())
-drag(Board(target["boxes"][[chief]].numpy(), [True], tell, "A scene with a box around its largest object, to be moved and resized", image))
-
-# %% [markdown]
-# The same without a running kernel. The object is the white square. Dotted: the cells of its level. Filled: the cells that answer for it. The frame is the window of the one
-# nearest to its middle: blue and solid for the $5 \times 5$ head, red and dashed for the $7 \times 7$ head. Each panel is enlarged to its object.
-
 # %%
 def caption(ax, text):
     """White words on black, at the picture's lower edge."""
@@ -234,8 +209,30 @@ def draw_place(ax, side=16, right=3):
     ax.set(xlim=(w / 2 - view, w / 2 + view), ylim=(h / 2 + view, h / 2 - view))
 
 
+# %% [markdown]
+# Try it. **Drag the box, or one of its corners** (with a keyboard: Tab, then the arrows). Make it longer, and see it change its head, then its level. Then move it by one pixel at a
+# time, and see the cell change.
+
 # %%
-explore(draw_place, "Which level and which head a square object belongs to", size=(4.6, 4.8), side=(5, 120, 1, 16), right=(-20, 20, 1, 3))
+def tell(boxes):
+    one = torch.as_tensor(np.array(boxes[-1:]), dtype=torch.float32)
+    place = int(places_of(one, laid.sizes))
+    level, kernel = LEVELS[place // len(cfg.windows.kernels)], cfg.windows.kernels[place % len(cfg.windows.kernels)]
+    longer = float((one[0, 2:] - one[0, :2]).max())
+    answers = (label_cells(laid, one, cfg.windows.reach)[1] == 1).nonzero().squeeze(1)
+    cells = ", ".join(f"({row}, {column})" for row, column in laid.cell[answers].tolist())
+    size = float(laid.sizes[place])
+    return Answer(f"Longer side {longer:.0f} px: P{level}, the {kernel} x {kernel} head, which is for {size:.0f} px ({math.log2(longer / size):+.2f} octaves).\n"
+                  f"Its cells of {laid.stride[answers[0]]:.0f} px that answer, row and column: {cells}.",
+                  (f"P{level}, {kernel} x {kernel}",), [draw.PALETTE[LOOK[kernel][0]]])
+
+
+chief = int((target["boxes"][:, 2:] - target["boxes"][:, :2]).amax(1).argmax())
+drag(Board(target["boxes"][[chief]].numpy(), [True], tell, "A scene with a box around its largest object, to be moved and resized", image))
+
+# %% [markdown]
+# The same without a running kernel. The object is the white square. Dotted: the cells of its level. Filled: the cells that answer for it. The frame is the window of the one
+# nearest to its middle: blue and solid for the $5 \times 5$ head, red and dashed for the $7 \times 7$ head. Each panel is enlarged to its object.
 
 # %%
 draw.show(frames(draw_place, [{"side": side} for side in (8, 12, 16, 23, 32, 45, 64, 90)], columns=4, size=(2.4, 2.6)),
