@@ -5,7 +5,7 @@
 # (arXiv 1612.03144v2), Sections 1 and 3 to 5; chapter 4 of Lin's thesis is the same work.
 # **Before this:** anchors, proposals and RoI pooling (notebooks 04 and 05); average recall (notebook 02).
 #
-# <!-- minutes -->reading: main path about 15 min, all 25 min; CPU: 1.5 min on 2 CPU cores; older CPU: 4.5 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
+# <!-- minutes -->reading: main path about 15 min, all 30 min; CPU: 1.5 min on 2 CPU cores; older CPU: 4.5 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
 # Everything here runs on a CPU; with a GPU the live training is only faster.
 
 # %% tags=["parameters"]

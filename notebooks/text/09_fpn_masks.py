@@ -5,7 +5,7 @@
 # (arXiv 1612.03144v2), Section 6 and Appendix A.
 # **Before this:** DeepMask (notebook 06), the pyramid (notebook 08); notebook 07 helps.
 #
-# <!-- minutes -->reading: about 10 min; CPU: not measured yet; older CPU: not measured yet; GPU: not measured yet<!-- /minutes -->
+# <!-- minutes -->reading: about 15 min; CPU: 2 min on 2 CPU cores; older CPU: not measured yet; GPU: not measured yet<!-- /minutes -->
 # Everything here runs on a CPU; with a GPU the live training is only faster.
 
 # %% tags=["parameters"]
