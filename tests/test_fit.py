@@ -1,11 +1,11 @@
 """Training: schedule, exact resume, non-finite losses, stored weights."""
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
 
-from paperlib.systems.contract import Trainable
+from paperlib.systems.contract import Trainable, TrainableConfig
 from paperlib.systems.registry import SYSTEMS
 from paperlib.training.loop import _blame, fit, learning_rate
 from paperlib.training.recipes import budget, system_config
@@ -129,10 +129,15 @@ def test_adamw_trains_too_and_an_unknown_optimiser_is_refused():
 
 # what the recipe says reaches the training
 
+@dataclass(frozen=True)
+class Three(TrainableConfig):
+    weights: int = 3
+
+
 class Weights(torch.nn.Module, Trainable):
     """Three weights of 1, and a loss that is handed in."""
 
-    cfg = RECIPE
+    cfg = Three()
 
     def __init__(self, loss):
         super().__init__()

@@ -7,8 +7,7 @@ import pytest
 import recompute
 
 from paperlib.claims.verdicts import judged
-from paperlib.paths import results_folder
-from paperlib.tables import identities, row_jobs
+from paperlib.tables import identities, records, row_jobs
 from paperlib.training.recipes import budget
 
 
@@ -21,7 +20,7 @@ def keys(table: str) -> dict[str, str]:
 @cache
 def lines(table: str) -> list[dict]:
     """The newest record of each row and seed that is not stale, as the file has it."""
-    path = results_folder() / "mini" / f"{table.replace('/', '_')}.jsonl"
+    path = records.path_of(table, "mini")
     if not path.exists():
         return []
     newest = {}

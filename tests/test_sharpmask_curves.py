@@ -1,6 +1,7 @@
 """Judges of SharpMask's curves: what each compares, from invented runs of which the answer is known."""
 import pytest
 
+from paperlib.claims.joining import joined
 from paperlib.claims.sharpmask import curves
 from paperlib.claims.sharpmask.computed import refining_work
 from paperlib.papers.register import claims
@@ -50,6 +51,9 @@ def test_every_doubling_counts():
     assert judged("sharp-capacity-monotone", widths([1, 2, 3, 4, 5, 6], [1, 2, 3, 4, 5, 6])) == [True] * 10
     flat = judged("sharp-capacity-monotone", widths([1, 2, 3, 4, 5, 6], [1, 2, 3, 3, 5, 4]))
     assert flat == [True] * 7 + [False, True, False]
+    falling = Invented(widths([6, 5, 4, 3, 2, 1], [6, 5, 4, 3, 2, 1]))
+    parts = curves.CURVES["sharp-capacity-monotone"](BY_ID["sharp-capacity-monotone"], falling).comparisons
+    assert joined(parts).verdict == "contradicted" and all(part.p_against() < 0.05 for part in parts)
 
 
 @pytest.mark.parametrize("one, two, fails", [(2, 3, [True, True]), (2, 6, [True, False]), (9, 9, [False, False])])
