@@ -110,6 +110,8 @@ def test_the_crops_beside_a_region_are_the_networks(image):
     assert board.follow[0][2:] == pytest.approx([40 * grow, 20 * grow], abs=1e-4)
     box = np.array([[0.0, 10, 40, 30]])
     assert "0% of it" not in scene.answer(box).said                      # its context lies beyond the picture
+    for right in range(20):                       # a share that rounding makes negative is none, not "-0%"
+        assert "-" not in scene.answer(np.array([[20.3 + right / 9, 21.1, 33.7 + right / 7, 31.9]])).said
     narrow, warped, square = scene.cut(box)
     torch.testing.assert_close(narrow, crops(image, torch.tensor(box).float(), CropConfig(96, 0.0), scene.fill)[0])
     assert torch.allclose(warped[:, 48, :3], torch.full((3, 3), 0.5), atol=1e-5) and not torch.allclose(warped, square)

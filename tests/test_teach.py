@@ -273,6 +273,15 @@ def test_explore_lets_an_error_in_the_drawing_stop_the_cell(shown):
         widgets.explore(lambda ax, k: 1 / k, "Nothing", k=(0, 3))
 
 
+def test_explore_says_what_goes_wrong_when_a_control_moves(shown):
+    widgets.explore(lambda ax, k: ax.plot([1 / (3 - k)]), "A quotient", k=(0, 3, 1, 2))
+    slider, view = shown[-1].children
+    slider.value = 3
+    assert view.value == "<b>No picture: ZeroDivisionError: division by zero</b>" and not plt.get_fignums()
+    slider.value = 1
+    assert 'alt="A quotient (k 1)"' in view.value
+
+
 @pytest.mark.parametrize("control, kind", [((0, 5), "IntSlider"), ((0.0, 1), "FloatSlider"), (["a", "b"], "Dropdown"),
                                            ({"x": 1}, "Dropdown"), (ipywidgets.IntText(3), "IntText")])
 def test_each_kind_of_control(control, kind, shown):

@@ -605,9 +605,9 @@ fig, panels = plt.subplots(1, 2, figsize=(8.5, 3.1))
 told = []
 for ax, study, seen in ((panels[0], "scales", (1, 1)), (panels[1], "images", (2, 16))):
     curve = compare.dial_curve(f"dials/{study}", shown_at)
-    for side, factor, color in zip(curve.columns[:2], seen, ("vermillion", "blue")):
-        at = curve[side].dropna().astype(float)
-        ax.plot([factor * float(v) * shown_at.recipe("fast_rcnn").steps for v in at.index], at, "o-", color=draw.PALETTE[color], label=side)
+    for column, factor, color in zip(curve.columns[:2], seen, ("vermillion", "blue")):
+        at = curve[column].dropna().astype(float)
+        ax.plot([factor * float(v) * shown_at.recipe("fast_rcnn").steps for v in at.index], at, "o-", color=draw.PALETTE[color], label=column)
     told.append("; ".join(f"{value}: {d:+.1f}" for value, d in curve["delta"].dropna().items()))
     ax.legend()
 panels[0].set(xlabel="steps of training", ylabel="mAP")

@@ -337,20 +337,20 @@ def reached(i):
 
 several = [i for i, s in enumerate(sides) if 3 <= len(s) <= 6][:40] or [example]
 flattering = max(several, key=reached)
-(image, target), dense, size = val[flattering], dense_of(flattering), size_of(flattering)
+(shown, objects), dense, size = val[flattering], dense_of(flattering), size_of(flattering)
 
 # %%
 def draw_proposals(ax, number, suppress, scores=True, regress=True):
     torch.manual_seed(SEED)
     how = ProposalConfig(nms=suppress if suppress < 1 else None, keep=number, scored=scores, regressed=regress)
     found = propose(*dense, size, how)[0]["boxes"]
-    overlap = boxes.iou(target["boxes"], found).amax(1)
-    draw.boxes_on(ax, image, found, colors=draw.PALETTE["sky"], text=False)
+    overlap = boxes.iou(objects["boxes"], found).amax(1)
+    draw.boxes_on(ax, shown, found, colors=draw.PALETTE["sky"], text=False)
     colors = [draw.PALETTE["green" if value >= 0.5 else "vermillion"] for value in overlap]
-    draw.boxes_on(ax, None, target["boxes"], colors=colors, text=False)
+    draw.boxes_on(ax, None, objects["boxes"], colors=colors, text=False)
     ax.text(2, 126, f"found {int((overlap >= 0.5).sum())} of {len(overlap)}; mean overlap {overlap.mean():.2f}", fontsize=7,
             color="white", bbox={"facecolor": "black", "alpha": 0.7, "pad": 1, "linewidth": 0})
-    ax.set(xlim=(-0.5, image.shape[-1] - 0.5), ylim=(image.shape[-2] - 0.5, -0.5))
+    ax.set(xlim=(-0.5, shown.shape[-1] - 0.5), ylim=(shown.shape[-2] - 0.5, -0.5))
 
 
 explore(draw_proposals, "Proposals of the trained network in light blue over one scene, objects in green or red",
@@ -558,9 +558,9 @@ said, total = [], 0
 for first in range(0, len(voc), 20):
     some = range(first, min(first + 20, len(voc)))
     for i, found in zip(some, net.detect(torch.stack([voc.image(i) for i in some]).to(device))):
-        found, target = {k: v.cpu() for k, v in found.items()}, everything[i]
-        total += len(target["boxes"])
-        said += zip(found["scores"].tolist(), right(found, target)[0].tolist())
+        found, truth = {k: v.cpu() for k, v in found.items()}, everything[i]
+        total += len(truth["boxes"])
+        said += zip(found["scores"].tolist(), right(found, truth)[0].tolist())
 score, good = (torch.tensor(part) for part in zip(*said))
 thresholds = torch.arange(0.05, 1, 0.05)
 kept = [(score > t) for t in thresholds]
@@ -762,14 +762,14 @@ lists = {"the best 30 after NMS": ProposalConfig(600, keep=30), "600, no NMS": P
 best = {name: [] for name in lists}
 how_many = {name: [] for name in lists}
 torch.manual_seed(SEED)
-for i, target in enumerate(everything):
+for i, truth in enumerate(everything):
     picture = voc.image(i)[None].to(device)
     with torch.no_grad():
         outputs = net.rpn(net.pyramid(net.trunk(picture)), tuple(picture.shape[-2:]))
     for name, rule in lists.items():
         found = propose(*outputs, torch.tensor([picture.shape[-2:]]), rule)[0]["boxes"].cpu()
         how_many[name].append(len(found))
-        best[name].append(boxes.iou(target["boxes"][~target["difficult"]], found).amax(1))
+        best[name].append(boxes.iou(truth["boxes"][~truth["difficult"]], found).amax(1))
 best = {name: torch.cat(parts) for name, parts in best.items()}
 covered = pd.DataFrame({name: [sum(how_many[name]) / len(voc), *(100 * float((b >= t).float().mean()) for t in (0.5, 0.7))]
                         for name, b in best.items()}, index=["boxes an image", "found at .5, %", "found at .7, %"]).T
@@ -802,8 +802,8 @@ for where, rule, k in (("ours, 128 px", ours_too, 1), ("the paper's, 600 px", pa
     pixels = (round(128 * k),) * 2
     grid = anchors_for(rule, {level: (-(-pixels[0] // 2**level),) * 2 for level in rule.levels})
     within, each = inside(grid, pixels), {True: [], False: []}
-    for target in everything:
-        enlarged = {**target, "boxes": k * target["boxes"]}
+    for truth in everything:
+        enlarged = {**truth, "boxes": k * truth["boxes"]}
         matched, label = assign(grid, enlarged, MatchConfig(0.7, 0.3, best=True))
         wanted = boxes.encode(grid[label == 1], enlarged["boxes"][matched[label == 1]]).abs().amax(1)
         for side in each:

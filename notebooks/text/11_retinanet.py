@@ -715,8 +715,8 @@ duel = {"RetinaNet": ("focal_loss/2", "RetinaNet, first 500 images"), "Faster R-
 fighters = {}
 for name, (table, row) in duel.items():
     job = row_jobs.jobs_of(table, budget("mini"), [row], seeds=1)[0]
-    cfg = system_config(job.system, job.recipe, len(val.classes), {**job.changes, "trunk.weights": None})
-    fighters[name] = SYSTEMS[job.system](cfg).to(device).eval()
+    fighter = system_config(job.system, job.recipe, len(val.classes), {**job.changes, "trunk.weights": None})
+    fighters[name] = SYSTEMS[job.system](fighter).to(device).eval()
 fighters["RetinaNet, trained weights"] = model.eval()
 needed = {name: [] for name in fighters}
 for _ in range(2 if smoke else 15):

@@ -1,6 +1,7 @@
 """What a stored notebook must be: like its twin, executed, quiet, portable, readable without sight."""
 import ast
 import re
+import symtable
 from pathlib import Path
 
 from nbformat import NotebookNode
@@ -21,7 +22,7 @@ def lint(name: str, folder: Path = twins.NOTEBOOKS) -> list[str]:
         return [f"{path.name}: missing; make it from its twin with `paperlib notebooks sync {name}`"]
     notebook = twins.read(path)
     faults = [*_file(path, notebook), *_twin(notebook, twins.read_twin(name, folder)), *_frame(notebook),
-              *_static(notebook), *_banner(notebook, twins.minutes(name, folder))]
+              *_live(notebook), *_banner(notebook, twins.minutes(name, folder))]
     count = 0
     for i, cell in enumerate(notebook.cells):
         if cell.cell_type != "code":
@@ -87,10 +88,10 @@ def _assigned(code: str) -> set[str]:
     return names
 
 
-def _static(notebook: NotebookNode) -> list[str]:
-    """Live widgets without a figure in the same code cell or the next one."""
+def _live(notebook: NotebookNode) -> list[str]:
+    """Live widgets without a figure in the same code cell or the next one, or that later cells break."""
     sources = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
-    faults = []
+    faults = changed_later(sources)
     for i, source in enumerate(sources):
         if re.search(r"\b(explore|drag)\(", source) and "show(" not in "\n".join(sources[i:i + 2]):
             faults.append(f"code cell {i + 1}: a live widget without a static figure beside it; "
@@ -146,3 +147,65 @@ def _text(output: NotebookNode) -> str:
         if kind.startswith("text/"):
             texts.append(content)
     return "\n".join(texts)
+
+
+def changed_later(sources: list[str]) -> list[str]:
+    """One sentence for each name, read by a function given to `explore`, that a later cell gives a new value.
+
+    `sources`: the code cells in order. The function is called again whenever a control moves, when all cells
+    have run; an error of it is shown nowhere. A function without a name is not looked into.
+    """
+    tables, functions, faults = [_table(source) for source in sources], {}, []
+    for i, source in enumerate(sources):
+        if tables[i] is None:
+            continue
+        functions |= {table.get_name(): table for table in tables[i].get_children()}
+        for function in _explored(source):
+            reads = _reads(function, functions)
+            for j in range(i + 1, len(sources)):
+                for name in sorted(reads & _given(tables[j])):
+                    faults.append(f"code cell {i + 1}: `{function}` is drawn live and reads `{name}`, which "
+                                  f"code cell {j + 1} changes; give one of the two another name")
+    return faults
+
+
+def _table(source: str) -> symtable.SymbolTable | None:
+    """The names of a cell by scope; None where it is not Python."""
+    try:
+        return symtable.symtable(source, "cell", "exec")
+    except SyntaxError:
+        return None
+
+
+def _explored(source: str) -> list[str]:
+    """Names of the functions that a cell gives to `explore`."""
+    names = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "explore":
+            names += [first.id for first in node.args[:1] if isinstance(first, ast.Name)]
+    return names
+
+
+def _reads(function: str, functions: dict[str, symtable.SymbolTable]) -> set[str]:
+    """The notebook's names that a function needs, its own and those of the functions that it calls."""
+    found, left = set(), [function]
+    while left:
+        name = left.pop()
+        if name not in found:
+            found.add(name)
+            left += _globals(functions[name]) if name in functions else []
+    return found
+
+
+def _globals(table: symtable.SymbolTable) -> list[str]:
+    names = [symbol.get_name() for symbol in table.get_symbols() if symbol.is_global()]
+    for inner in table.get_children():
+        names += _globals(inner)
+    return names
+
+
+def _given(table: symtable.SymbolTable | None) -> set[str]:
+    """Names that a cell gives a value, loops' variables and functions included; imports do not count."""
+    if table is None:
+        return set()
+    return {symbol.get_name() for symbol in table.get_symbols() if symbol.is_assigned()}

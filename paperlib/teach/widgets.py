@@ -3,6 +3,7 @@
 Both take one function `draw_fn(ax, **state)` that draws a state on axes, so the live and the printed picture
 cannot differ.
 """
+import html
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -31,15 +32,22 @@ def explore(
     made = {name: _control(name, choices, slow, width) for name, choices in controls.items()}
     view = widgets.HTML()
 
-    def redraw(_=None) -> None:
+    def redraw() -> None:
         state = {name: control.value for name, control in made.items()}
         fig, ax = plt.subplots(figsize=size, layout="constrained")
         draw_fn(ax, **state)
         view.value = render(fig, f"{alt} ({_say(state)})").html()
 
+    def follow(_) -> None:
+        try:
+            redraw()
+        except Exception as error:  # Jupyter shows an error of a control's answer nowhere
+            plt.close()
+            view.value = f"<b>No picture: {type(error).__name__}: {html.escape(str(error))}</b>"
+
     redraw()  # in the cell itself, so that an error in draw_fn stops the cell
     for control in made.values():
-        control.observe(redraw, names="value")
+        control.observe(follow, names="value")
     name_sliders()
     display(widgets.VBox([*made.values(), view]))
 

@@ -15,6 +15,7 @@ from paperlib.studies.annotation.outlines import filled_rings, mask_iou
 from paperlib.teach.annotation import pictures as sheets
 from paperlib.teach.annotation import scores
 from paperlib.teach.annotation.click_grid import SIZE, clickable, mark
+from paperlib.teach.widgets import name_sliders
 
 HOW_TO_OUTLINE = "Move the cross, add corners in order around it."
 
@@ -28,6 +29,7 @@ class Task:
     state: dict
 
     def _repr_mimebundle_(self, **kwargs):
+        name_sliders()
         return self.view._repr_mimebundle_(**kwargs)
 
 
@@ -126,7 +128,7 @@ def draw_outline(dataset: DetectionSet, i: int, k: int, bar: float = 0.8) -> Tas
     def redraw(_=None) -> None:
         points = state["points"]
         outline = sheets.outline_picture(rgb, square, points, SIZE, (across.value, down.value))
-        image.value = sheets.as_html(outline, f"close-up with {len(points)} corners", SIZE)
+        image.value = sheets.as_html(outline, _outline_alt(len(points), across.value, down.value), SIZE)
         state["iou"] = 0.0
         if len(points) > 2:
             state["iou"] = mask_iou(mask, filled_rings([np.array(points)], *mask.shape))
@@ -153,6 +155,10 @@ def draw_outline(dataset: DetectionSet, i: int, k: int, bar: float = 0.8) -> Tas
     controls = widgets.VBox([across, down, widgets.HBox([add, undo]), typed, score])
     parts = {"x": across, "y": down, "add": add, "undo": undo, "typed": typed, "score": score}
     return Task(widgets.VBox([title, widgets.HBox([image, controls])]), parts, state)
+
+
+def _outline_alt(corners: int, x: float, y: float) -> str:
+    return f"close-up with {corners} corners and the cross at {x:g}, {y:g} px"
 
 
 def _outline_score(iou: float, corners: int, bar: float) -> str:

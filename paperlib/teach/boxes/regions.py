@@ -61,7 +61,8 @@ class CropScene:
         """The share of a box that lies outside the picture."""
         height, width = self.image.shape[-2:]
         inside = np.clip(box, 0, (width, height, width, height))
-        return 1 - float(np.prod(_sides(inside)) / np.prod(_sides(box)))
+        share = np.prod(_sides(inside)) / np.prod(_sides(box))
+        return max(0.0, 1 - float(share))
 
     def board(self) -> Board:
         """The picture with a region to drag, and its crops below."""
