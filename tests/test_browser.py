@@ -317,25 +317,49 @@ def test_a_picture_beside_a_board_has_words_and_follows(page):
     assert view.get_attribute("src") == shown.beside
 
 
-def test_a_finger_moves_a_box_on_a_phone(chromium):
+@pytest.fixture
+def phone(chromium):
+    """A page of a phone's size that is touched."""
     context = chromium.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
-    page = context.new_page()
-    shown = scoring.matching_board()
-    on_a_page(page, shown, ["boxes", "moves"])
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    a, client = page.locator("[data-box='3']"), context.new_cdp_session(page)
-    x, y = a.bounding_box()["x"] + 4, middle(a)[1]  # D lies over its middle
-    client.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
-    for step in (40, 80, 160):
-        client.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [{"x": x + step, "y": y}]})
-    client.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-    page.wait_for_function("() => document.querySelector('.said').textContent.startsWith('Hits: C, D, E')")
+    yield context.new_page()
     context.close()
 
 
-@pytest.mark.parametrize("scene", [
-    regions.RoIScene(torch.full((3, 64, 80), 0.7), torch.tensor([8.0, 8, 33, 25])),
-    regions.CropScene(torch.full((3, 64, 80), 0.7), torch.tensor([8.0, 8, 33, 25]), torch.zeros(3))])
+def finger(page, x: float, y: float, along: tuple[int, ...]) -> None:
+    """Touch a place, move right by so many px in turn, and let go."""
+    client = page.context.new_cdp_session(page)
+    client.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
+    for step in along:
+        client.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [{"x": x + step, "y": y}]})
+    client.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+
+def test_a_finger_moves_a_box_on_a_phone(phone):
+    shown = scoring.matching_board()
+    on_a_page(phone, shown, ["boxes", "moves"])
+    assert phone.evaluate("document.documentElement.scrollWidth") <= 390
+    a = phone.locator("[data-box='3']")
+    finger(phone, a.bounding_box()["x"] + 4, middle(a)[1], (40, 80, 160))  # D lies over its middle
+    phone.wait_for_function("() => document.querySelector('.said').textContent.startsWith('Hits: C, D, E')")
+
+
+REGIONS = (regions.RoIScene(torch.full((3, 64, 80), 0.7), torch.tensor([8.0, 8, 33, 25])),
+           regions.CropScene(torch.full((3, 64, 80), 0.7), torch.tensor([8.0, 8, 33, 25]), torch.zeros(3)))
+
+
+@pytest.mark.parametrize("scene", REGIONS)
+def test_a_finger_moves_a_region_on_a_phone(phone, scene):
+    shown = scene.board()
+    on_a_page(phone, shown, ["boxes", "moves"])
+    assert phone.evaluate("document.documentElement.scrollWidth") <= 390
+    box = phone.locator("[data-box='0']")
+    scale = box.bounding_box()["width"] / 25
+    finger(phone, *middle(box), (10 * scale, 20 * scale))
+    phone.wait_for_function("() => Math.abs(window.model.get('boxes')[0][0] - 28) < 0.5")
+    assert np.allclose(shown.boxes, [[28, 8, 25, 17]], atol=0.5)
+
+
+@pytest.mark.parametrize("scene", REGIONS)
 def test_boards_of_regions_have_no_barrier_that_axe_knows_of(page, scene):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     on_a_page(page, scene.board(), ["boxes", "moves"])
