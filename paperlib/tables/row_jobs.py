@@ -9,7 +9,7 @@ from paperlib.papers.printed import by_variant, published
 from paperlib.papers.register import claims
 from paperlib.systems.registry import PRESETS
 from paperlib.tables import dials
-from paperlib.training.recipes import Budget, Recipe, budget
+from paperlib.training.recipes import Budget, Recipe, budget, stand_in
 from paperlib.world import drawn_sets
 
 
@@ -47,8 +47,8 @@ def jobs_of(table: str, plan: Budget, rows: list[str] | None = None, seeds: int 
     A table that another budget stands in for is run with that one's recipes.
     Errors: KeyError for a row that the table does not have.
     """
-    if table in plan.tables:
-        plan = budget(plan.tables[table])
+    if (name := stand_in(table, plan.name)) != plan.name:
+        plan = budget(name)
     ready = _ready(table, runnable(table), plan)
     unknown = sorted(set(rows or ()) - ready.keys())
     if unknown:
