@@ -4,6 +4,7 @@ PAPERLIB_FUZZ=5000 tries that many inputs, or a few more, over all tests togethe
 without it a few, always the same.
 """
 import contextlib
+import copy
 import functools
 import json
 import os
@@ -74,7 +75,7 @@ def spoilt(draw, record):
         elif how == "repeat" and isinstance(parent, list):
             parent.append(json.loads(json.dumps(parent[key])))
         else:
-            parent[key] = draw(odd)
+            parent[key] = copy.deepcopy(draw(odd))  # a later change inside it must not reach the next input
     return record
 
 

@@ -759,8 +759,8 @@ print(f"The largest target among the sampled regions of {len(train_set)} images 
 # A region that overlaps its object by half can be off by half its own width and by a factor of two in size, no more: in
 # normalised units, 5 and 3.5. Matching bounds the targets, so nothing explodes. What the rows do show is milder: where both learn, the
 # highest such rate costs L2 more; at the highest of all *both* networks end near zero, whichever box loss they have. Such a run has failed
-# as surely as one that diverged, and is counted so. Where between these rates do runs begin to fail? The rates in between decide the
-# claim, and are not all run yet.
+# as surely as one that diverged, and is counted so. Where between these rates do runs begin to fail? The rates in between, added after the
+# others had been seen, decide the claim.
 
 # %% [markdown]
 # ## Every claim, and what became of it

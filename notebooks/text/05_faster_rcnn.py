@@ -640,8 +640,8 @@ beside("faster_rcnn/10", "Table 10: proposals and then detection, against one st
 
 # %% [markdown]
 # The windows decide this comparison. These one-stage rows have the coarse grid of notebook 04, which costs any detector many points;
-# the paper's windows are the anchors of the RPN. So the claim that two stages beat one is judged by two further rows on our RPN's own
-# anchors, and is not run until they are. A lead over a broken opponent does not count.
+# the paper's windows are the anchors of the RPN. So the claim that two stages beat one is judged by the rows *on anchors*, whose windows
+# are those of our RPN. A lead over a broken opponent does not count.
 #
 # The paper repeats the comparison with VGG16; ours is model L, which has as many layers. These rows have a recipe of their own,
 # SGD at a rate that was chosen on the `val` half of the training images: AdamW at the rate of the tables above spoils so deep a trunk.
@@ -787,8 +787,7 @@ print(f"100 at random find {chance:.1f} points fewer than the best 100; 500 at r
 # So NMS is as harmless here as in the paper; what costs is the short list, thirty boxes where the paper has three hundred. And the
 # ranking hardly matters once a list is long enough to have several boxes on every object: a thousand are, in the paper's images, a
 # hundred are not in ours. The verdict on the ranking stays contradicted, since the rows are what they are; the reason is our counts,
-# not the network. The claim on NMS now has a second part, lists of equal length; until that part has been run, the claim counts as not
-# run.
+# not the network. The claim on NMS has a second part for that reason, with lists of equal length: the row *SS / RPN+ZF 6000* of Table 2.
 
 # %% [markdown]
 # **Anchors across the border.** The paper leaves them out, and warns that with them training does not converge: their

@@ -616,7 +616,7 @@ beside("sharpmask/3", "Table 3.3: segment AUC of many methods", "seg AUC")
 beside("sharpmask/3", "Table 3.3: segment AUC of the small objects", "seg AUCs")
 
 # %% [markdown]
-# Deltas are to *DeepMask-ours*. It shares its scores with *SharpMask*, so that delta is the refinement. And see what more scales do (*Zoom*): small objects gain most.
+# Deltas are to *DeepMask-ours*. It shares its scores with *SharpMask*, so that delta is the refinement. The rows *Zoom* test the same networks at more scales, which should help small objects most.
 
 # %%
 from paperlib.claims import verdicts
