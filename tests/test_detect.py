@@ -90,6 +90,31 @@ def test_the_command_draws_and_writes_what_can_be_scored(scenes, finder, capsys)
     assert json.loads(capsys.readouterr().out)["AP50"] == 1
 
 
+def test_what_was_found_is_scored_against_other_ids_by_names(scenes, finder, capsys):
+    assert main(["detect", "w", str(scenes / "images"), "--out", "seen"]) == 0
+    truth = {"images": [{"id": 70 - i, "file_name": f"train/{i}.png", "width": 64, "height": 48} for i in range(1, 5)],
+             "categories": [{"id": 1, "name": "dot"}, {"id": 2, "name": "block"}], "annotations": []}
+    for i in range(1, 5):
+        truth["annotations"].append({"id": i, "image_id": 70 - i, "category_id": 2, "bbox": [5 * i, 10, 24, 30],
+                                     "area": 720, "iscrowd": 0})
+    files = "gt.json", "seen/results.json"
+    (scenes.parent / "gt.json").write_text(json.dumps(truth))
+    capsys.readouterr()
+    assert main(["score", *files, "--json", "--report", "r.html", "--draws", "0", "--compare", files[1]]) == 0
+    assert json.loads(capsys.readouterr().out)["AP50"] == 1
+    for wrong, found in ((truth["images"][1:], "does not list"), (truth["images"] * 2, "lists twice")):
+        images = [{**image, "id": i} for i, image in enumerate(wrong)]
+        (scenes.parent / "gt.json").write_text(json.dumps({**truth, "images": images, "annotations": []}))
+        assert main(["score", *files]) == 2
+        assert f"seen/results.json: picture '1.png', which the ground truth {found}" in capsys.readouterr().err
+    (scenes.parent / "gt.json").write_text(json.dumps(truth))
+    (scenes.parent / "seen" / "images.json").write_text(json.dumps(truth))  # any other list is none of detect's
+    assert main(["score", *files]) == 2 and "image_id 1 is not in the ground truth" in capsys.readouterr().err
+    (scenes.parent / "seen" / "results.json").write_text('[{"image_id": 9, "category_id": 1}]')
+    (scenes.parent / "seen" / "images.json").write_text(json.dumps({**truth, "info": {"description": "pictures"}}))
+    assert main(["score", *files]) == 2 and "that images.json beside it lists" in capsys.readouterr().err
+
+
 def test_what_is_drawn_follows_the_threshold(scenes, finder):
     plain = np.asarray(Image.open(scenes / "images" / "1.png"), int)
     changed = []

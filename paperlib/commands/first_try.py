@@ -11,7 +11,6 @@ import numpy as np
 from paperlib.commands.run_options import is_of_ones_own
 
 SEEN = 4800                    # pictures, over all steps
-MANY = 20                      # classes, from which on half as many are seen: a step costs more with each
 BATCH = 8                      # pictures a step, at most
 SIDE = 256                     # px of the shorter side, at most
 OTHER_BATCHES = ("rcnn", "classifier")  # systems whose batches are not of pictures
@@ -20,7 +19,7 @@ OTHER_BATCHES = ("rcnn", "classifier")  # systems whose batches are not of pictu
 def shortened(args, recipe, dataset, device):
     """(recipe, one line on it, or "") of a first run: --budget, --steps, --batch and --size are left alone.
 
-    `dataset` tells how large the pictures are, and how many classes there are to tell apart.
+    `dataset` tells how large the pictures are.
     """
     chosen = args.budget or os.environ.get("PAPERLIB_BUDGET")
     if chosen or device.type != "cpu" or not is_of_ones_own(recipe.data):
@@ -30,8 +29,7 @@ def shortened(args, recipe, dataset, device):
         changes["size"] = (SIDE,)
     if args.system not in OTHER_BATCHES and not args.steps:
         batch = min(recipe.batch, args.batch or BATCH)
-        seen = SEEN // (2 if len(dataset.classes) > MANY else 1)
-        changes |= {"batch": batch, "steps": min(recipe.steps, seen // batch)}
+        changes |= {"batch": batch, "steps": min(recipe.steps, SEEN // batch)}
     short = replace(recipe, **changes)
     return short, _difference(recipe, short)
 

@@ -66,7 +66,7 @@ def _check_share(name: str, value: float) -> None:
 
 def score(args) -> None:
     """The twelve COCO numbers of a results file; with --report a page that says where they come from."""
-    from paperlib.scoring.result_files import read_json, score_files
+    from paperlib.scoring.result_files import read_json, read_results, score_files
 
     check_page(args)
     if args.report and args.type != "bbox":
@@ -77,7 +77,7 @@ def score(args) -> None:
         if not args.images:
             folder = picture_folder(Path(args.truth), truth)
         title = f"{Path(args.truth).resolve().parent.name}: {Path(args.truth).name}"
-        write_report(args, truth, read_json(args.results), title, Path(args.results).name,
+        write_report(args, truth, read_results(args.results, truth), title, Path(args.results).name,
                      args.images or folder)
     if args.json:
         print_scores(scores, True, "")
@@ -117,13 +117,13 @@ def write_report(args, truth, results: list[dict], title: str, source: str, fold
     """Write the page that --report asks for, and say where it is."""
     from paperlib.report.facts import report_facts
     from paperlib.report.page import write
-    from paperlib.scoring.result_files import read_json
+    from paperlib.scoring.result_files import read_results
 
     compared, root = None, Path(folder) if folder else None
     if root is not None and not root.is_dir():
         raise ValueError(f"--images {root}: no such folder")
     if args.compare:
-        compared = Path(args.compare).name, read_json(args.compare)
+        compared = Path(args.compare).name, read_results(args.compare, truth)
     facts = report_facts(truth, results, title, source, root, compared, args.draws)
     print(f"report: {write(facts, args.report)}", file=sys.stderr)
 

@@ -9,6 +9,7 @@ from PIL import Image, ImageOps
 from paperlib.data.detection_set import DetectionSet
 from paperlib.data.layouts.folders import SUFFIXES, is_picture
 from paperlib.data.record_checks.values import AREA_BOUNDS, MAX_AREA
+from paperlib.scoring.result_files import SET_NAME
 
 PATTERN = set("*?[")
 
@@ -71,7 +72,7 @@ def picture_set(files: Sequence[Path], classes: Sequence[str]) -> tuple[Detectio
     ranges = {"all": (0.0, MAX_AREA), "small": (0.0, small), "medium": (small, large),
               "large": (large, MAX_AREA)}
     annotations: dict[int, list[dict]] = {image["id"]: [] for image in images}
-    return DetectionSet("pictures", Path(), categories, images, annotations, version, ranges), unreadable
+    return DetectionSet(SET_NAME, Path(), categories, images, annotations, version, ranges), unreadable
 
 
 def upright_size(file: Path) -> tuple[int, int]:
