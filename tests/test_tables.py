@@ -143,6 +143,11 @@ def test_the_frame_holds_the_papers_numbers_beside_ours(plan, monkeypatch):
     assert frame.loc["gamma 2", ("cost", "minutes")] == pytest.approx(2)
     assert frame.loc["gamma 2", ("", "verdict")] == "unresolved"              # two pairs: t(1) is wide, 3.5 +- 6.4
     assert frame.loc["gamma 5", ("", "verdict")] == "not run"
+    bare = {key: value for key, value in row_jobs.runnable(TABLE).items() if key != "baseline"}
+    with monkeypatch.context() as patch:
+        patch.setattr(row_jobs, "runnable", lambda table: bare)
+        alone = compare.frame(TABLE, two)["", "verdict"]
+    assert alone["gamma 2"] == alone["gamma 0"] == "no baseline" and alone["gamma 5"] == "not run"
     only = {TABLE: published()[TABLE]}
     monkeypatch.setattr(costs, "published", lambda: only)
     bill, rows = costs.outlook(two)[TABLE], len(frame)

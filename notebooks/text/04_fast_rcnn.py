@@ -647,9 +647,8 @@ if sweep:
 
 # %% [markdown]
 # A peak that is picked from such a curve is too high by luck, and looks like a peak even where the curve is flat. So the claims compare
-# counts that were fixed: up to our usual number it should rise, from twice to five times that it should fall, and that last row is not
-# run yet. In the paper's range we have seen no rise; it lies below. That recall misleads holds: from the usual number to twice it recall
-# grows, and mAP does not.
+# counts that were fixed: up to our usual number it should rise, from twice to five times that it should fall. In the paper's range we
+# have seen no rise; it lies below. That recall misleads holds: from the usual number to twice it recall grows, and mAP does not.
 #
 # ### How fine must a grid be?
 #
@@ -743,7 +742,8 @@ for label, row in compare.measured("fast_rcnn/text", shown_at).items():
         loss, rate = label.split(", rate ")
         each = list(row["metrics"].get("mAP", {}).values())
         rates.setdefault(rate, {}).update({f"{loss}, mAP": 100 * sum(each) / max(1, len(each)), f"{loss}, diverged": row["diverged"]})
-draw.table(pd.DataFrame(rates).T.rename_axis("rate"), "Smooth L1 against L2 by learning rate, mean over seeds")
+by_rate = pd.DataFrame(rates).T.sort_index(key=lambda rate: rate.astype(float)).rename_axis("rate")
+draw.table(by_rate, "Smooth L1 against L2 by learning rate, mean over seeds")
 
 # %%
 largest = 0.0

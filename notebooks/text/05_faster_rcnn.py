@@ -337,7 +337,7 @@ def reached(i):
 
 several = [i for i, s in enumerate(sides) if 3 <= len(s) <= 6][:40] or [example]
 flattering = max(several, key=reached)
-(shown, objects), dense, size = val[flattering], dense_of(flattering), size_of(flattering)
+(view, objects), dense, size = val[flattering], dense_of(flattering), size_of(flattering)
 
 # %%
 def draw_proposals(ax, number, suppress, scores=True, regress=True):
@@ -345,12 +345,12 @@ def draw_proposals(ax, number, suppress, scores=True, regress=True):
     how = ProposalConfig(nms=suppress if suppress < 1 else None, keep=number, scored=scores, regressed=regress)
     found = propose(*dense, size, how)[0]["boxes"]
     overlap = boxes.iou(objects["boxes"], found).amax(1)
-    draw.boxes_on(ax, shown, found, colors=draw.PALETTE["sky"], text=False)
+    draw.boxes_on(ax, view, found, colors=draw.PALETTE["sky"], text=False)
     colors = [draw.PALETTE["green" if value >= 0.5 else "vermillion"] for value in overlap]
     draw.boxes_on(ax, None, objects["boxes"], colors=colors, text=False)
     ax.text(2, 126, f"found {int((overlap >= 0.5).sum())} of {len(overlap)}; mean overlap {overlap.mean():.2f}", fontsize=7,
             color="white", bbox={"facecolor": "black", "alpha": 0.7, "pad": 1, "linewidth": 0})
-    ax.set(xlim=(-0.5, shown.shape[-1] - 0.5), ylim=(shown.shape[-2] - 0.5, -0.5))
+    ax.set(xlim=(-0.5, view.shape[-1] - 0.5), ylim=(view.shape[-2] - 0.5, -0.5))
 
 
 explore(draw_proposals, "Proposals of the trained network in light blue over one scene, objects in green or red",

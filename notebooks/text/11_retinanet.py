@@ -5,7 +5,7 @@
 # Sections 4, 5.2 and 5.3; Sections 5.4 and 5.5 of Lin's thesis.
 # **Before this:** notebook 10 (the loss). The pyramid has a notebook of its own, 08; here is what you need of it.
 #
-# <!-- minutes -->reading: about 25 min; CPU: 2 min on 2 CPU cores; older CPU: 2 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
+# <!-- minutes -->reading: about 25 min; CPU: 1 min on 2 CPU cores; older CPU: 2 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
 # Everything here runs on a CPU.
 
 # %% tags=["parameters"]

@@ -96,6 +96,8 @@ def _line(label: str, base: str, printed: dict, scores: dict, entry: dict) -> li
             delta = paper - printed[base]
         difference = paired(values, scores.get(base, {}))
         says = verdict(difference, delta)
+        if base is None and values:
+            says = "no baseline"  # the rows of this table are set against each other by claims alone
     return [paper, delta, mean, spread, difference and difference.mean, _bounds(difference), says,
             len(values), minutes, entry.get("diverged", 0), entry.get("stale", 0)]
 
