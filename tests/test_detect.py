@@ -17,6 +17,7 @@ from paperlib.report import detecting, torchvision_detectors
 from paperlib.report.drawing import DrawnBox, contact_sheet, draw_boxes
 from paperlib.report.palette import PALETTE, class_colour, ink_on
 from paperlib.report.picture_set import picture_files, picture_set
+from paperlib.scoring.result_files import score_files
 from paperlib.teach import widgets as live
 from paperlib.teach.detections import detection_picture, report_page, try_detector
 from paperlib.training import weights
@@ -102,6 +103,11 @@ def test_what_was_found_is_scored_against_other_ids_by_names(scenes, finder, cap
     capsys.readouterr()
     assert main(["score", *files, "--json", "--report", "r.html", "--draws", "0", "--compare", files[1]]) == 0
     assert json.loads(capsys.readouterr().out)["AP50"] == 1
+    named = [{"id": name, "name": name} for name in ("7", "block")]       # text ids; and no class "dot"
+    blocks = [{**each, "category_id": "block"} for each in truth["annotations"]]
+    (scenes.parent / "gt.json").write_text(json.dumps({**truth, "categories": named, "annotations": blocks}))
+    with pytest.warns(UserWarning, match=r"4 of 8 results .*category_id 1\)"):
+        assert score_files("gt.json", "seen/results.json")["AP50"] == 1
     for wrong, found in ((truth["images"][1:], "does not list"), (truth["images"] * 2, "lists twice")):
         images = [{**image, "id": i} for i, image in enumerate(wrong)]
         (scenes.parent / "gt.json").write_text(json.dumps({**truth, "images": images, "annotations": []}))

@@ -153,7 +153,7 @@ def changed_later(sources: list[str]) -> list[str]:
     """One sentence for each name, read by a function given to `explore`, that a later cell gives a new value.
 
     `sources`: the code cells in order. The function is called again whenever a control moves, when all cells
-    have run; an error of it is shown nowhere. A function without a name is not looked into.
+    have run: it may fail then, or draw another thing. A function without a name is not looked into.
     """
     tables, functions, faults = [_table(source) for source in sources], {}, []
     for i, source in enumerate(sources):

@@ -49,7 +49,7 @@ def as_ids_of(gt: dict, results: list[dict], listed: dict) -> list[dict]:
 
     `listed`: the "images.json" that `paperlib detect` writes beside its results, which counts pictures and
     classes from 1. A picture is known by its file name without folders. A class that the ground truth lacks
-    gets an id that it does not have.
+    gets a number that it does not have.
     Errors: ValueError naming a picture that the ground truth lacks or has twice, if anything was found on it.
     """
     names = {image["id"]: _name(image) for image in listed["images"]}
@@ -59,7 +59,8 @@ def as_ids_of(gt: dict, results: list[dict], listed: dict) -> list[dict]:
             twice.add(_name(image))
         images[_name(image)] = image["id"]
     known = {category["name"]: category["id"] for category in gt["categories"]}
-    unknown = 1 + max(known.values(), default=0)
+    numbers = [i for i in known.values() if not isinstance(i, str)]
+    unknown = 1 + max(numbers, default=0)  # a number, as ids of results are that do not count
     classes = {each["id"]: known.get(each["name"], unknown) for each in listed["categories"]}
     renamed = []
     for result in results:
