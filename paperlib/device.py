@@ -4,11 +4,16 @@ import os
 import platform
 import random
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
+
+COMPILED = ("trunk", "pyramid")  # what follows them sees another number of boxes at every step
 
 
 def pick_device(name: str | None = None) -> torch.device:
@@ -42,12 +47,28 @@ def _best_kind() -> str:
 def has_bf16(kind: str) -> bool:
     """Whether bfloat16 products are fast here on a "cuda" or "cpu" device.
 
-    They are on GPUs of 2020 and later, and on CPUs with AVX-512 BF16 or AMX.
+    They are on GPUs of 2020 and later, and on CPUs with AVX-512 BF16 or AMX, unless ATEN_CPU_CAPABILITY
+    holds these back.
     """
     if kind == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     known = getattr(torch.cpu, "get_capabilities", dict)()
-    return kind == "cpu" and bool(known.get("avx512_bf16") or known.get("amx_bf16"))
+    has_units = bool(known.get("avx512_bf16") or known.get("amx_bf16"))
+    return kind == "cpu" and has_units and "ATEN_CPU_CAPABILITY" not in os.environ
+
+
+def vector_units() -> str:
+    """The CPU's widest vector units that torch uses, as in "AVX512 with bfloat16" or "AVX2".
+
+    "…, simulated" where ATEN_CPU_CAPABILITY and ONEDNN_MAX_CPU_ISA hold wider ones back.
+    """
+    name = torch.backends.cpu.get_cpu_capability()
+    if has_bf16("cpu"):
+        name += " with bfloat16"
+    held_back = {"ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA"} & os.environ.keys()
+    if held_back:
+        name += ", simulated"
+    return name
 
 
 def half(device: torch.device, wanted: bool = True) -> torch.autocast:
@@ -82,3 +103,23 @@ def seed_all(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed % 2**32)
     torch.manual_seed(seed)
+
+
+@contextmanager
+def compiled(system: nn.Module, device: torch.device, wanted: bool = True) -> Iterator[None]:
+    """While it lasts, the system's trunk and pyramid run compiled.
+
+    For long runs on a GPU, where small layers wait for their launches: there they are recorded as CUDA
+    graphs and replayed. On a CPU it hardly pays: on one core with bfloat16 units a step of the tables'
+    RetinaNet takes 1% less time, after a minute of compiling. Afterwards the parts run as before: tests meet
+    images of many shapes, each of which would be compiled anew.
+    """
+    modes = {"cuda": "reduce-overhead"}
+    parts = [getattr(system, name) for name in COMPILED if wanted and hasattr(system, name)]
+    for part in parts:
+        part.compile(mode=modes.get(device.type, "default"), dynamic=False)
+    try:
+        yield
+    finally:
+        for part in parts:
+            part._compiled_call_impl = None  # torch names no other way back

@@ -308,6 +308,15 @@ def test_ctrl_c_keeps_what_is_finished(plan, scenes):
     assert 1 <= len(kept) <= len(after) < len(row_jobs.jobs_of(TABLE, plan, seeds=2))
 
 
+def test_seeds_at_once_give_the_numbers_of_one_after_another(plan, tmp_path, monkeypatch):
+    alone = runner.run(TABLE, plan, ROWS[:1], seeds=2)
+    monkeypatch.setenv("PAPERLIB_RESULTS", str(tmp_path / "at once"))
+    together = runner.run(TABLE, plan, ROWS[:1], seeds=2, jobs=2)
+    measured = {record["seed"]: record["metrics"] for record in together}
+    assert len(measured) == 2
+    assert measured == {record["seed"]: record["metrics"] for record in alone}
+
+
 @pytest.mark.slow
 def test_a_table_runs_on_a_dask_cluster(plan):
     distributed = pytest.importorskip("distributed")

@@ -16,7 +16,7 @@ from torchvision.models.detection.retinanet import RetinaNetHead
 from torchvision.ops import FeaturePyramidNetwork, FrozenBatchNorm2d
 from torchvision.ops.feature_pyramid_network import ExtraFPNBlock, LastLevelP6P7
 
-from paperlib.bench.timing import Race, over
+from paperlib.bench.timing import PRODUCT, Race, counted, over, product
 from paperlib.config import override
 from paperlib.systems.faster_rcnn import FasterRCNN
 from paperlib.systems.presets import faster_rcnn as faster
@@ -182,17 +182,24 @@ def beside(build, training: bool, device, shrink) -> Race:
         if (share := agree(own, other, max(images.shape))) < (0.9 if drawn else 0.99):
             raise ValueError(f"{build.__name__}: only {share:.0%} of our detections are torchvision's, so their times "
                              "mean nothing")
-    note = f"{len(images)} images of {images.shape[3]} x {images.shape[2]} px, float32, one thread."
+    note = f"{len(images)} images of {images.shape[3]} x {images.shape[2]} px, float32"
     if not training:
         parts = {"theirs": lambda: theirs(list(images)), "paperlib": lambda: mine.detect(images)}
-        return Race(parts, over("theirs", "paperlib"), note)
+        return _race(parts, note)
     losses = {"theirs": partial(theirs.train(), list(images), targets),
               "paperlib": partial(mine.train().losses, images, targets)}
     sums = {name: float(sum(loss().values())) for name, loss in losses.items()}
     if abs(sums["theirs"] / sums["paperlib"] - 1) > (0.2 if drawn else 1e-3):
         raise ValueError(f"{build.__name__}: the losses should be equal, but are {sums}")
     parts = {"theirs": step(theirs, losses["theirs"]), "paperlib": step(mine, losses["paperlib"])}
-    return Race(parts, over("theirs", "paperlib"), note + " Forward, backward and SGD.")
+    return _race(parts, note + "; forward, backward and SGD")
+
+
+def _race(parts: dict, note: str) -> Race:
+    """Theirs and ours beside a matrix product, which shows how near both come to the processor's peak."""
+    ops = {name: counted(part) for name, part in parts.items()}
+    product_part, ops[PRODUCT] = product()
+    return Race({**parts, PRODUCT: product_part}, over("theirs", "paperlib"), note, giga_ops=ops)
 
 
 def step(net: nn.Module, losses):

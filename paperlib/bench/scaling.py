@@ -4,12 +4,14 @@ from functools import partial
 from paperlib.bench.against_pycocotools import IMAGES, scorer
 from paperlib.bench.against_torchvision import PEERS, batch, step
 from paperlib.bench.drawing import world, world_on_all_cores
-from paperlib.bench.timing import Race, over
+from paperlib.bench.timing import PRODUCT, Race, counted, over, product
 from paperlib.config import override
+from paperlib.device import half, has_bf16
 from paperlib.systems.faster_rcnn import FasterRCNN
 from paperlib.systems.presets.faster_rcnn import tiny as faster_tiny
 from paperlib.systems.presets.retinanet import tiny
 from paperlib.systems.retinanet import RetinaNet
+from paperlib.training.recipes import budget, system_config
 
 
 def train_step(device, cfg, side: int, number: int = 4):
@@ -41,8 +43,25 @@ def growth(what: str, device, shrink) -> Race:
     return Race(parts, over(last, first), f"From {first} to {last} {note}.", memory=True)
 
 
+def training(device, shrink) -> Race:
+    """Training steps of the tables' RetinaNet, with the products that its training uses on this processor."""
+    recipe = budget("scale").recipe("retinanet")
+    cfg, side = system_config("retinanet", recipe, 36), 256 // shrink
+    net, (images, targets) = RetinaNet(cfg).to(device), batch(device, side, side, recipe.batch)
+
+    def losses():
+        with half(device):
+            return net.losses(images, net.observe(images, targets))
+
+    run, (product_part, product_ops) = step(net, losses), product()
+    kind = "bfloat16" if has_bf16(device.type) else "float32"
+    return Race({"images": run, PRODUCT: product_part}, lambda s: recipe.batch / s["images"],
+                f"Images of {side} px a core-second in training steps of {recipe.batch}, {kind} products.",
+                giga_ops={"images": counted(run), PRODUCT: product_ops})
+
+
 GROWTH = {"scorer": partial(scorer, 200), "scorer full": partial(scorer, IMAGES), "world": world,
-          "world all cores": world_on_all_cores,
+          "world all cores": world_on_all_cores, "training": training,
           "growth images": partial(growth, "images"), "growth anchors": partial(growth, "anchors"),
           "growth classes": partial(growth, "classes"), "growth proposals": partial(growth, "proposals")}
 BESIDE_PEERS = PEERS | GROWTH  # what `paperlib bench` times

@@ -7,15 +7,16 @@ import inspect
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from paperlib.clock import busy, peak_memory
 from paperlib.config import digest
-from paperlib.device import pick_device, seed_all
+from paperlib.device import pick_device, seed_all, vector_units
 from paperlib.intervals import Difference, median_interval
 from paperlib.progress import progress
 from paperlib.systems.registry import SYSTEMS
@@ -25,6 +26,7 @@ TABLE, PEERS = "ratios", "peers"  # tables of records: the papers' claims; ours 
 BUDGET = "bench"  # where both are kept
 Races = Mapping[str, Callable[[torch.device, int], "Race"]]
 REVISION = 1  # raise it when the timing below or a network of `claims.timed_nets` changes what is measured
+PRODUCT = "a matrix product"  # a part that runs at the processor's peak
 SHRINK = 2  # on a CPU the sides of images are halved, and regions quartered, so that a repeat takes seconds
 
 
@@ -37,6 +39,8 @@ class Race:
     note: str  # what was reduced and what stands for what
     clock: Callable[[], float] | None = None  # seconds; None: `busy`, which other programs cannot lengthen
     memory: bool = False  # also measure each part's peak memory
+    # operations (1e9) of some parts; with PRODUCT among them they give shares of the processor's peak
+    giga_ops: Mapping[str, float] = field(default_factory=dict)
 
 
 def identity(row: str, races: Races) -> str | None:
@@ -99,9 +103,9 @@ def measure(row: str, races: Races, table: str, repeats: int = 9, device: str | 
     return {
         "table": table, "row": row, "seed": 0, "budget": BUDGET, "hash": identity(row, races), "status": "ok",
         "metrics": {"value": round(median_interval(values).mean, 6)}, "values": np.round(values, 6).tolist(),
-        "parts": medians, "note": race.note, "shrink": shrink, **memory,
+        "parts": medians, "note": race.note, "shrink": shrink, **memory, "giga_ops": dict(race.giga_ops),
         "load": round(load, 1), "seconds": round(time.process_time() - start, 1),
-        "provenance": records.provenance(target),
+        "provenance": records.provenance(target) | {"vector_units": vector_units()},
     }
 
 
@@ -145,6 +149,38 @@ def measured(table: str = TABLE) -> dict[str, dict[str, dict]]:
         kind = record["provenance"]["device"].split()[0]
         newest.setdefault(record["row"], {})[kind] = record
     return newest
+
+
+def by_units(table: str) -> dict[str, dict[str, dict]]:
+    """{row: {a CPU's vector units: its newest record}}; records that do not name the units are left out."""
+    newest: dict[str, dict[str, dict]] = {}
+    for record in records.read(table, BUDGET):
+        units = record["provenance"].get("vector_units")
+        if units and record["provenance"]["device"].startswith("cpu"):
+            newest.setdefault(record["row"], {})[units] = record
+    return newest
+
+
+def share_of_peak(record: dict, part: str) -> float | None:
+    """How near a part came to the speed of a matrix product, in multiplications and additions."""
+    ops, seconds = record.get("giga_ops", {}), record["parts"]
+    if part not in ops or PRODUCT not in ops:
+        return None
+    return ops[part] / seconds[part] * seconds[PRODUCT] / ops[PRODUCT]
+
+
+def product() -> tuple[Callable[[], object], float]:
+    """A matrix product in float32 that keeps one core at its peak, and its operations (1e9)."""
+    side = 1024
+    a, b = torch.rand(side, side), torch.rand(side, side)
+    return (lambda: a @ b), 2 * side**3 / 1e9
+
+
+def counted(part: Callable) -> float:
+    """The multiplications and additions (1e9) of a function's products and convolutions, both ways."""
+    with FlopCounterMode(display=False) as counter:
+        part()
+    return counter.get_total_flops() / 1e9
 
 
 def interval(record: dict) -> Difference:

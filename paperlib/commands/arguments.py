@@ -111,12 +111,11 @@ def training_commands(command: Callable) -> None:
         arg("--half", action="store_true", help="store 16-bit weights"),
         arg("--start", help="coco, imagenet, mininet, random, or a file; default: the best on disk"),
         arg("--accumulate", type=int, metavar="N", help="a batch in N parts, for a small memory"),
+        arg("--compiled", action="store_true", help="compile trunk and pyramid: for long runs on a GPU"),
         arg("--checks", type=int, metavar="N", help="score N times on the way and keep the best weights"),
         arg("--patience", type=int, metavar="N", help="end after N checks without a better score"),
         arg("--tensorboard", action="store_true", help="also write the numbers for TensorBoard"),
-        SEED,
-        AS_JSON,
-        *RECIPE,
+        SEED, AS_JSON, *RECIPE,
     )
     command(
         learn.eval_,

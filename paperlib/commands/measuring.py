@@ -137,7 +137,11 @@ def bench(args) -> None:
     if args.what == "peers":
         from paperlib.course import bench_section
 
-        bench_section.bench(ids, args.repeats, args.device, args.full, args.shrink, args.picture)
+        bench_section.bench(ids, args.repeats, args.device, args.full, args.shrink)
+        if args.picture:
+            from paperlib.course import pictures
+
+            pictures.speed(Path(args.picture))
     elif args.what in ("world", "world3"):
         from paperlib.studies import next_world, world
 

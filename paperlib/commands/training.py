@@ -36,6 +36,7 @@ def _recipe(args, test: str | None = None, test_images: int | None = None):
         "steps": args.steps,
         "batch": args.batch,
         "accumulate": getattr(args, "accumulate", None),
+        "compiled": getattr(args, "compiled", False) or None,
         "lr": args.lr,
         "preset": args.preset,
         "size": _size(args),

@@ -1,17 +1,11 @@
-"""`paperlib bench`, and the README's section on speed: its table and its picture, from the records."""
+"""`paperlib bench`, and the README's section on speed, from the records."""
 import re
-from base64 import b64decode
-from pathlib import Path
 from statistics import median
-
-import numpy as np
 
 from paperlib.bench import timing
 from paperlib.bench.scaling import BESIDE_PEERS
 from paperlib.device import keep_memory
 from paperlib.tables import costs, dials, records
-from paperlib.teach.draw import color, style
-from paperlib.teach.png import render
 
 SECTION = re.compile(r"(<!-- bench -->\n).*?(<!-- /bench -->)", re.DOTALL)
 NAMES = {"retinanet_resnet50": "RetinaNet, ResNet-50",
@@ -21,11 +15,11 @@ NAMES = {"retinanet_resnet50": "RetinaNet, ResNet-50",
 HEAVY = ("scorer full",)  # timed when it is asked for
 BEFORE = "fd6801f4de"  # the last commit before training was made faster; its time was measured once and kept
 WORK = {"step": "training step", "inference": "inference"}
-GROWS = {"images": "o", "anchors": "s", "classes": "D", "proposals": "^"}  # with their marks in the picture
 HEAD = """\
-| on one thread | torchvision, pycocotools | paperlib | times as fast | of |
-|---|---|---|---|---|
+| on one thread | vector units | torchvision, pycocotools | paperlib | times as fast | of the float peak |
+|---|---|---|---|---|---|
 """
+ROW = "| {what} | {units} | {theirs:.3g} s | {ours:.3g} s | {times} | {share} |\n"
 ALL_RUNS = "All tables at the {plan} budget: {runs} runs."
 ALL_RUNS_AND_COST = (
     "All tables at the {plan} budget: {runs} runs, "
@@ -55,9 +49,8 @@ def bench(
     device: str | None,
     full: bool,
     shrink: int | None,
-    drawing: str | None,
 ) -> None:
-    """Time the rows, print all as the README shows it; `drawing`: the picture's file."""
+    """Time the rows, print all as the README shows it."""
     keep_memory()
     if ids is None:
         ids = [row for row in BESIDE_PEERS if full or row not in HEAVY]
@@ -66,14 +59,15 @@ def bench(
         memory = ", ".join(f"{name}: {mb:g} MiB" for name, mb in peaks.items() if mb)
         print(f"{record['row']}: {record['metrics']['value']:.3g}. {record['note']} {memory}".strip())
     print(section())
-    if drawing:
-        picture(Path(drawing))
 
 
-def measured() -> dict[str, dict]:
-    """{row: its newest record}, on this project's reference device, a CPU core."""
-    newest = timing.measured(timing.PEERS)
-    return {row: by_device["cpu"] for row, by_device in newest.items() if "cpu" in by_device}
+def measured() -> dict[str, dict[str, dict]]:
+    """{row: {a CPU's vector units: its newest record}}, the widest units first."""
+    ordered = {}
+    for row, by_kind in timing.by_units(timing.PEERS).items():
+        kinds = sorted(by_kind, key=lambda units: (not units.startswith("AVX512"), units))
+        ordered[row] = {units: by_kind[units] for units in kinds}
+    return ordered
 
 
 def label(row: str) -> str:
@@ -84,27 +78,47 @@ def label(row: str) -> str:
     return NAMES[row]
 
 
-def _beside() -> dict[str, dict]:
-    """The records of `measured` in which a peer was timed too."""
-    return {row: record for row, record in measured().items() if "theirs" in record.get("parts", ())}
+def beside_peers() -> dict[str, dict[str, dict]]:
+    """The rows of `measured` in which a peer was timed too."""
+    beside = {}
+    for row, by_kind in measured().items():
+        if all("theirs" in record["parts"] for record in by_kind.values()):
+            beside[row] = by_kind
+    return beside
 
 
 def section() -> str:
-    """The numbers as Markdown: the peers' seconds beside ours, drawing, and the cost of the tables."""
+    """The numbers as Markdown: the peers' seconds beside ours, two rates, and the cost of the tables."""
     lines = [HEAD]
-    for row, record in _beside().items():
-        quotient, seconds = timing.interval(record), record["parts"]
-        times = f"{quotient.mean:.2f}"
-        if quotient.low > 0:  # few repeats bound nothing
-            times += f" [{quotient.low:.2f}, {quotient.high:.2f}]"
-        lines.append(f"| {label(row)} | {seconds['theirs']:.3g} s | {seconds['paperlib']:.3g} s | {times} "
-                     f"| {record['note']} |\n")
+    for row, by_kind in beside_peers().items():
+        for units, record in by_kind.items():
+            lines.append(_line(row, units, record))
     all_rows = measured()
-    if "world" in all_rows:
-        rate = all_rows["world"]["metrics"]["value"]
-        lines.append(f"\nMiniCOCO is drawn at {rate:.0f} images a core-second.\n")
-    lines.append(_bill(all_rows.get("before")))
+    lines += _rates(all_rows.get("training", {}), "RetinaNet of the tables trains on {} images a core-second")
+    lines += _rates(all_rows.get("world", {}), "MiniCOCO is drawn at {} images a core-second")
+    lines.append(_bill(timing.measured(timing.PEERS).get("before", {}).get("cpu")))
     return "".join(lines)
+
+
+def _line(row: str, units: str, record: dict) -> str:
+    """A row of the table: one race on one kind of processor."""
+    quotient, seconds = timing.interval(record), record["parts"]
+    times = f"{quotient.mean:.2f}"
+    if quotient.low > 0:  # few repeats bound nothing
+        times += f" [{quotient.low:.2f}, {quotient.high:.2f}]"
+    share = timing.share_of_peak(record, "paperlib")
+    return ROW.format(what=f"{label(row)}: {record['note']}", units=units, theirs=seconds["theirs"],
+                      ours=seconds["paperlib"], times=times, share="" if share is None else f"{share:.0%}")
+
+
+def _rates(by_kind: dict[str, dict], sentence: str) -> list[str]:
+    """A sentence with the images a second on each kind of processor; none if nothing was measured."""
+    rates = []
+    for units, record in by_kind.items():
+        rate, share = f"{record['metrics']['value']:.0f}", timing.share_of_peak(record, "images")
+        of_peak = "" if share is None else f", {share:.0%} of the float peak"
+        rates.append(f"{rate} ({units}{of_peak})")
+    return [f"\n{sentence.format(' and '.join(rates))}.\n"] if rates else []
 
 
 def _bill(before: dict | None, plan: str = "mini") -> str:
@@ -153,51 +167,3 @@ def _older(plan: str) -> list[float]:
 def filled(text: str) -> str:
     """A text with the section between its markers made anew."""
     return SECTION.sub(lambda mark: mark[1] + section() + mark[2], text)
-
-
-def picture(path: Path) -> None:
-    """Draw how many times as fast as the peers we are, and how a step's time and memory grow."""
-    import matplotlib.pyplot as plt  # imported here: only this command draws
-
-    style()
-    fig, axes = plt.subplots(1, 3, figsize=(11, 3.0), width_ratios=(1.3, 1, 1), layout="constrained")
-    _draw_quotients(axes[0])
-    _draw_growth(axes[1:])
-    path.write_bytes(b64decode(render(fig, "Speed beside the peers, and growth of time and memory").base64))
-
-
-def _draw_quotients(ax) -> None:
-    """How many times as fast as the peers we are, a row each, with its interval."""
-    rows = _beside()
-    names = [label(row) for row in rows]
-    for i, record in zip(range(len(rows))[::-1], rows.values()):  # the first row on top
-        quotient = timing.interval(record)
-        if quotient.low > 0:  # few repeats bound nothing
-            ax.plot([quotient.low, quotient.high], [i, i], color=color(0), linestyle="-")
-        ax.plot(quotient.mean, i, "o", color=color(0))
-    ax.set(xscale="log", yticks=range(len(rows)), yticklabels=names[::-1], title="times as fast as the peers")
-    ax.axvline(1, color="black", linewidth=1)
-    ax.set_xticks([1, 2, 5, 10, 20], ["1", "2", "5", "10", "20"])
-    ax.minorticks_off()
-
-
-def _draw_growth(axes) -> None:
-    """How seconds (left) and memory (right) grow with images, anchors, classes and proposals."""
-    rows = measured()
-    for name, marker in GROWS.items():
-        record = rows.get(f"growth {name}")
-        if record is None:
-            continue
-        for ax, values in zip(axes, (record["parts"], record["megabytes"])):
-            first = next(iter(values))
-            if values[first]:
-                numbers = np.array([int(number) for number in values])
-                ax.plot(numbers / int(first), np.array(list(values.values())) / values[first],
-                        marker=marker, label=name)
-    for ax, title in zip(axes, ("times the seconds", "times the memory")):
-        ax.set(xscale="log", yscale="log", xlabel="times as many", title=title)
-        ax.set_xticks([1, 2, 4, 8, 16, 64], ["1", "2", "4", "8", "16", "64"])
-        ax.set_yticks([1, 2, 4, 8], ["1", "2", "4", "8"])
-        ax.minorticks_off()
-    if axes[0].lines:
-        axes[0].legend(fontsize=8)

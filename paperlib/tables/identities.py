@@ -28,7 +28,7 @@ from paperlib.world import drawn_sets
 from paperlib.world.set_names import SetName
 
 # Fields of a recipe: the configuration holds the first two, the others decide nothing.
-ELSEWHERE = ("set", "preset", "checks", "check_images")
+ELSEWHERE = ("set", "preset", "checks", "check_images", "compiled")
 STAGED = ("alternating", "separate")  # FasterRCNNConfig.training in stages
 
 

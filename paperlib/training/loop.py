@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from paperlib.clock import busy
 from paperlib.config import to_dict
 from paperlib.data.batches import loader
-from paperlib.device import half, keep_memory
+from paperlib.device import compiled, half, keep_memory
 from paperlib.distributed import mean_over_ranks, with_mean_gradients
 from paperlib.training.checkpoints import Checkpoint
 from paperlib.training.recipes import Recipe
@@ -92,7 +92,8 @@ def fit(
                 for group in optimiser.param_groups:
                     group["lr"] = learning_rate(step, recipe)
                 images, targets = images.to(device), to_device(targets, device)
-                record = _iterate(system, learnt, losses, optimiser, images, targets, recipe, step)
+                with compiled(system, device, recipe.compiled):
+                    record = _iterate(system, learnt, losses, optimiser, images, targets, recipe, step)
                 file.history.append({**record, "seconds": busy(device) - clock})
             file.write_if_due()
             yield file.history[-1]

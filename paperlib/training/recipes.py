@@ -36,6 +36,7 @@ class Recipe:
     clip: float | None = 10.0  # largest gradient norm; None: no clipping
     flip: bool = True  # horizontal flips
     bf16: bool = True  # train with bfloat16 products where the device is fast at them (device.half)
+    compiled: bool = False  # trunk and pyramid are compiled to train (device.compiled)
     jitter: tuple[float, ...] | None = None  # (low, high) of a random factor on a training image's size
     # even points of a run, the end among them, at which AP is measured; the scores do not depend on it
     checks: int = 0
