@@ -30,8 +30,10 @@ class ConvNorm(nn.Module):
 class Pointwise(nn.Conv2d):
     """A 1x1 convolution; the same as nn.Conv2d(c_in, c_out, 1), and faster on one CPU thread.
 
-    There torch sends undilated 1x1 convolutions to a general matrix product and only the others to oneDNN,
-    which is twice as fast. Dilation has no meaning for one tap, so on a CPU this layer claims to be dilated.
+    There torch sends undilated 1x1 convolutions to a general matrix product and only the others to oneDNN.
+    Dilation has no meaning for one tap, so on a CPU this layer claims to be dilated. On a chip of 250 GFLOP/s
+    that was 2.5 times as fast. On an AMD EPYC of 100 GFLOP/s, with AVX-512 or without, it changes nothing in
+    training and saves 1 to 2% of a ResNet-50's inference.
     """
 
     def __init__(self, c_in: int, c_out: int):
