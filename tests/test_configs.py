@@ -1,6 +1,8 @@
 """Overrides, digests and budgets."""
 
+import tomllib
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -83,6 +85,26 @@ def test_every_budget_recipe_resolves_to_a_configuration():
             if system in SYSTEMS:
                 assert system_config(system, recipe, 7).num_classes == 7
     assert budget("mini").seeds >= 5
+
+
+def test_a_name_stands_for_a_recipe_of_this_budget_or_another():
+    raw = {"mini": {"rpn": {"steps": 7}, "deepmask": "scale.deepmask"}, "scale": {"deepmask": {"steps": 9}}}
+    assert recipes._fields_of("rpn", "mini", raw, "mini.x") == {"steps": 7}
+    assert recipes._fields_of("scale.deepmask", "mini", raw, "mini.x") == {"steps": 9}
+    for wrong in ("deepmask", "scale.rpn", "big.rpn", ""):  # the first is a name itself
+        with pytest.raises(ValueError, match=rf"budgets.toml, \[mini.x\]: no recipe '{wrong}'; expected 'rpn'"):
+            recipes._fields_of(wrong, "mini", raw, "mini.x")
+
+
+def test_no_recipe_of_the_budgets_is_written_twice():
+    """What is the same in two budgets is said in one, and named in the other."""
+    fields = []
+    for name, body in tomllib.loads(Path(recipes.__file__).with_name("budgets.toml").read_text()).items():
+        fields += [(name, recipe) for recipe in body.values() if isinstance(recipe, dict) and "steps" in recipe]
+    for k, (name, recipe) in enumerate(fields):
+        assert recipe not in [other for budget_name, other in fields[:k] if budget_name != name]
+    for system in ("deepmask", "sharpmask", "fpn_masks"):
+        assert budget("mini").recipe(system) == budget("scale").recipe(system)
 
 
 def test_budget_errors_and_default(monkeypatch):

@@ -14,16 +14,20 @@ from pycocotools import mask as rle
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from paperlib.paths import weights_folder
 from paperlib.scoring.checked_arrays import detections, truth
 from paperlib.scoring.coco_curves import curves, hotcoco
 from paperlib.scoring.coco_metrics import COCO_AREAS, average_recall, coco_metrics, covered, voc_ap
-from paperlib.scoring.detect import detect_all, image_batches, resize
+from paperlib.scoring.detect import by_canvas, detect_all, image_batches, resize, resized
+from paperlib.scoring.proposal_recall import proposals_of
 from paperlib.scoring.result_files import score_files
 from paperlib.scoring.simulated_detector import made_detections, made_truth
 from paperlib.systems.contract import DetectionSystem
 from paperlib.systems.presets import fast_rcnn
 from paperlib.systems.presets.retinanet import tiny
 from paperlib.training.trained import Trained
+from paperlib.training.weights import load_weights
+from paperlib.world.world import World, draw_scene
 
 ENGINES = ["pycocotools", pytest.param("hotcoco", marks=pytest.mark.skipif(not hotcoco, reason="no hotcoco here"))]
 KEYS = ["AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl"]
@@ -497,3 +501,56 @@ def test_every_image_gets_the_proposals_that_the_set_holds_for_it():
         seen.clear()
         detect_all(net, data, torch.device("cpu"), batch, short=120)      # three times, and twice, as large
         assert [b.tolist() for b in seen] == [[[0, 0, 30, 60]], [[0, 0, 33, 60]], [[0, 0, 24, 40]]]
+
+
+def test_a_batch_holds_images_of_one_canvas_and_stands_where_it_became_full():
+    small, wide, high = (40, 60), (20, 90), (70, 33)
+    assert by_canvas([small] * 5, 2) == [[0, 1], [2, 3], [4]]
+    assert by_canvas([small, wide, small, high, wide, small], 2) == [[0, 2], [1, 4], [3], [5]]
+    assert by_canvas([(33, 64), (64, 33), (65, 64), (64, 64)], 8) == [[0, 1, 3], [2]]
+    assert by_canvas([small, wide], 1) == [[0], [1]] and by_canvas([], 4) == []
+
+
+@pytest.mark.parametrize("short", [None, 80])
+def test_images_of_a_batch_are_padded_as_each_would_be_alone(short):
+    data, seen = Stub([(40, 60), (60, 40), (40, 50), (70, 33), (60, 40), (41, 60), (33, 61)]), []
+    for batch in image_batches(data, torch.device("cpu"), 3, short):
+        assert [record["id"] for record in batch.records] == [10 + i for i in batch.places]
+        assert [int(image[0, 0, 0]) for image in batch.images] == batch.places
+        for i, size in zip(batch.places, batch.sizes.tolist()):
+            assert tuple(size) == resized(*data.shapes[i], short, None)
+            assert batch.images.shape[-2:] == tuple(-(-side // 32) * 32 for side in size)
+        seen += batch.places
+    assert sorted(seen) == list(range(7)) and seen != sorted(seen)
+
+
+class Scenes(Stub):
+    """Drawn scenes, cut to the shapes, with the classes of a detector."""
+
+    def __init__(self, shapes, classes):
+        super().__init__(shapes)
+        self.categories = [{"id": k, "name": name} for k, name in enumerate(classes, 1)]
+        self.classes = list(classes)
+        self.scenes = [torch.from_numpy(draw_scene(World(), n)[0]).permute(2, 0, 1) for n in range(len(shapes))]
+
+    def image(self, n):
+        height, width = self.shapes[n]
+        return self.scenes[n][:, :height, :width].contiguous()
+
+
+@pytest.mark.parametrize("name", ["retinanet", "faster_rcnn_pyramid"])
+def test_what_is_found_on_a_picture_does_not_depend_on_its_neighbours(name):
+    """Pictures of three shapes, in batches and one by one."""
+    net, cpu = load_weights(weights_folder() / f"{name}.safetensors"), torch.device("cpu")
+    data = Scenes([(128, 128), (90, 128), (128, 60), (128, 128)] * 2, net.trained.classes)
+    alone = detect_all(net, data, cpu, 1)
+    assert [r["image_id"] for r in alone] == sorted(r["image_id"] for r in alone) and len(alone) > 100
+    for batch in (4, 8):
+        together = detect_all(net, data, cpu, batch)
+        for key in ("image_id", "category_id"):
+            assert [r[key] for r in together] == [r[key] for r in alone]
+        for key in ("bbox", "score"):
+            assert np.allclose([r[key] for r in together], [r[key] for r in alone], rtol=0, atol=1e-4)
+    if name == "faster_rcnn_pyramid":
+        for one, many in zip(proposals_of(net, data, cpu, batch=1), proposals_of(net, data, cpu, batch=8), strict=True):
+            torch.testing.assert_close(one, many, rtol=0, atol=1e-3)

@@ -10,8 +10,10 @@ from torchvision.models import resnet18
 from paperlib.__main__ import main
 from paperlib.commands import first_try, run_options
 from paperlib.config import override
+from paperlib.data.named_sets import load
 from paperlib.systems.class_columns import take_over
 from paperlib.systems.presets import faster_rcnn, retinanet
+from paperlib.systems.rcnn_config import RCNNConfig
 from paperlib.systems.registry import SYSTEMS
 from paperlib.training import start as starts
 from paperlib.training.loop import fit
@@ -203,6 +205,14 @@ def test_a_run_ends_early_and_leaves_weights_and_curves(data, monkeypatch, capsy
     assert main(["train", "rcnn", "--budget", "smoke", "--data", "set", "--split", "train",
                  "--test", "val", "--checks", "2"]) == 2
     assert "trained in stages" in capsys.readouterr().err
+
+
+def test_a_systems_configuration_says_whether_it_is_scored_on_the_way(data, monkeypatch, tmp_path):
+    args = SimpleNamespace(system="rcnn", tensorboard=False, checks=None, patience=None)
+    recipe, some = replace(budget("smoke").recipe("rcnn"), data=str(data), steps=500), load(data, "val")
+    assert run_options.watched(args, recipe, some, CPU, tmp_path).best is None
+    monkeypatch.setattr(RCNNConfig, "in_stages", False)
+    assert run_options.watched(args, recipe, some, CPU, tmp_path).best is not None
 
 
 def test_a_resumed_run_says_so_and_one_of_another_recipe_does_not(data, monkeypatch, capsys):

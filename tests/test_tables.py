@@ -160,6 +160,21 @@ def test_the_frame_holds_the_papers_numbers_beside_ours(plan, monkeypatch):
     assert bill["minutes"] == 8 and (bill["older"], bill["older_minutes"], bill["all"]) == (1, 5, 2 * rows)
 
 
+def test_rows_that_cannot_be_run_here_are_never_called_not_recorded_yet(tmp_path, monkeypatch):
+    table, plan = "fpn/6", budget("mini")
+    monkeypatch.setenv("PAPERLIB_RESULTS", str(tmp_path))
+    jobs = row_jobs.jobs_of(table, plan, seeds=1)
+    assert len(compare.frame(table, plan)) == len(jobs) + 1                    # InstanceFCN is not ours
+    for k, job in enumerate(jobs):
+        assert compare.what_is_recorded(table, plan) == f"fpn/6: {7 - k} of 7 rows are not recorded yet."
+        records.append({"table": table, "row": job.row, "seed": 0, "budget": job.budget, "status": "ok",
+                        "hash": runner.identity(job), "metrics": {"AR": 0.2}, "seconds": 60.0, "provenance": {}})
+    assert compare.what_is_recorded(table, plan) == "fpn/6: all rows that can be run are recorded."
+    records.append({"table": table, "row": job.row, "seed": 0, "budget": job.budget, "status": "ok",
+                    "hash": "other", "metrics": {"AR": 0.2}, "seconds": 60.0, "provenance": {}})
+    assert "1 of 7 rows are not" in compare.what_is_recorded(table, plan)      # the newest is stale
+
+
 def test_errors(plan):
     with pytest.raises(KeyError, match="unknown table 'nope/1'"):
         runner.run("nope/1", plan)

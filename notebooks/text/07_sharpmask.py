@@ -604,10 +604,8 @@ def beside(name, caption, metric):
         return draw.table(pd.DataFrame({row["label"]: row["values"] for row in body["rows"]}).T, caption)
     if RERUN:
         runner.run(name, plan, device=DEVICE)
-    frame = compare.frame(name, shown, metric)
-    missing = int((frame["cost", "seeds"] == 0).sum())
-    print(f"{name}: {missing} of {len(frame)} rows are not recorded yet." if missing else f"{name}: all rows are recorded.")
-    return draw.table(frame, caption)
+    print(compare.what_is_recorded(name, shown))
+    return draw.table(compare.frame(name, shown, metric), caption)
 
 
 beside("sharpmask/3", "Table 3.3: segment AUC of many methods", "seg AUC")

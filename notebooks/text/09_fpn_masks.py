@@ -605,7 +605,6 @@ draw.table(steps, "What the two stored networks cost", digits=1)
 # Rows with five seeds each judge what one run cannot. All of the pyramid's rows share one recipe; the two of the image pyramid have theirs.
 
 # %%
-from paperlib.papers.printed import published
 from paperlib.tables import compare, runner
 
 shown = budget("mini") if smoke else plan
@@ -615,11 +614,8 @@ def beside(name, caption, metric):
     """The table as printed, beside our runs."""
     if RERUN:
         runner.run(name, plan, device=DEVICE)
-    frame = compare.frame(name, shown, metric)
-    runnable = [row["label"] for row in published()[name]["rows"] if row["ours"]]
-    missing = int((frame.loc[runnable, ("cost", "seeds")] == 0).sum())
-    print(f"{name}: {missing} of {len(runnable)} rows are not recorded yet." if missing else f"{name}: all rows that can be run are recorded.")
-    return draw.table(frame, caption)
+    print(compare.what_is_recorded(name, shown))
+    return draw.table(compare.frame(name, shown, metric), caption)
 
 
 beside("fpn/6", "Table 6: AR of 1000 segments", "AR")

@@ -187,7 +187,7 @@ def measuring_commands(command: Callable) -> None:
     """Of speed and of machines."""
     command(
         run.bench,
-        arg("what", nargs="?", choices=["peers", "claims", "world", "world3"], default="peers"),
+        arg("what", nargs="?", choices=["peers", "claims", "world"], default="peers"),
         arg("--ids", help="claims, probes or rows, comma-separated; default: all that there are"),
         arg("--repeats", type=int, default=9),
         arg("--full", action="store_true", help="peers: also score 5,000 images"),

@@ -142,11 +142,10 @@ def bench(args) -> None:
             from paperlib.course import pictures
 
             pictures.speed(Path(args.picture))
-    elif args.what in ("world", "world3"):
-        from paperlib.studies import next_world, world
+    elif args.what == "world":
+        from paperlib.studies import world
 
-        probes = {"world": world, "world3": next_world}[args.what]
-        for record in probes.bench(ids):
+        for record in world.bench(ids):
             shares = ", ".join(f"{name} {100 * share:.1f}%" for name, share in record["metrics"].items())
             print(f"{record['row']}: {shares}")
     else:

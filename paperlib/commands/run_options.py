@@ -94,10 +94,8 @@ def watched(args, recipe, test, device, out: Path) -> Watched:
     others = (SaidOnce(resumed(out / f"{args.system}.checkpoint", recipe.steps)),)
     if args.tensorboard:
         others += (Board(out / "tensorboard"),)
-    at_once = args.system != "rcnn"
-    if at_once:
-        cfg = PRESETS[args.system][recipe.preset]()
-        at_once = not cfg.in_stages and cfg.after is None
+    cfg = PRESETS[args.system][recipe.preset]()
+    at_once = not cfg.in_stages and cfg.after is None
     checks = args.checks
     if checks is None:
         checks = 0

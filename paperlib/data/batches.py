@@ -34,13 +34,18 @@ def fit_size(height: int, width: int, size: Size, zoom: float = 1.0) -> tuple[in
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
+def padded_side(side: int, multiple: int = 32) -> int:
+    """The least multiple of so many px that holds a side."""
+    return -(-side // multiple) * multiple
+
+
 def pad_images(images: list[Tensor], multiple: int = 32, at_least: tuple[int, int] = (0, 0)) -> Tensor:
     """One uint8 batch (N, 3, H, W) of images (3, h, w), each at the top left on the mean colour.
 
     H and W are the largest h and w (and those of `at_least`), rounded up to a `multiple`.
     """
     sides = np.array([at_least, *(image.shape[1:] for image in images)]).max(0)
-    h, w = (-(-sides // multiple) * multiple).tolist()
+    h, w = (padded_side(side, multiple) for side in sides.tolist())
     batch = torch.tensor(PAD, dtype=torch.uint8)[:, None, None].expand(len(images), 3, h, w).contiguous()
     for slot, image in zip(batch, images):
         slot[:, :image.shape[1], :image.shape[2]] = image

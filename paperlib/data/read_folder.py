@@ -28,7 +28,7 @@ def load_classification(name: str | Path, split: str, size: int = 64, limit: int
     `limit` keeps the first n images after an even shuffle over the classes.
     Errors: FileNotFoundError for a missing folder; ValueError naming an image that cannot be read.
     """
-    folder = named_sets.ensure(name) / split if name in ("mininet", "mininet3") else Path(name) / split
+    folder = named_sets.ensure(name) / split if name == "mininet" else Path(name) / split
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: no such folder; expected one folder a class in it")
     listed = ImageFolder(folder)

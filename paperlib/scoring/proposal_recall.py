@@ -38,11 +38,12 @@ def proposals_of(system, dataset, device, short=None, long=None, batch: int = 16
     if system.cfg.needs_proposals():
         return with_proposals(dataset, system.cfg.proposals).proposals
     system.to(device).eval()
-    made = []
+    made = {}
     for images in image_batches(dataset, device, batch, short, long):
         proposals = system.proposals(images.images, images.sizes, training=True)
-        made += [boxes.cpu() * scale.float() for boxes, scale in zip(proposals, images.scales())]
-    return made
+        for i, of_image, scale in zip(images.places, proposals, images.scales()):
+            made[i] = of_image.cpu() * scale.float()
+    return [made[i] for i in range(len(dataset))]
 
 
 def raw_outputs(system: ProposalMaker, images: Tensor) -> tuple[list, list, list]:

@@ -84,6 +84,17 @@ def frame(table: str, plan: str | Budget | None = None, metric: str | None = Non
     return shown
 
 
+def what_is_recorded(table: str, plan: str | Budget | None = None) -> str:
+    """A sentence on how many rows of a table are not recorded yet, of those that can be run here."""
+    plan = as_budget(plan)
+    runnable = {job.row for job in row_jobs.jobs_of(table, plan, seeds=1)}
+    recorded = {row for row, entry in measured(table, plan).items() if entry["metrics"]}
+    missing = len(runnable - recorded)
+    if missing:
+        return f"{table}: {missing} of {len(runnable)} rows are not recorded yet."
+    return f"{table}: all rows that can be run are recorded."
+
+
 def _line(label: str, base: str, printed: dict, scores: dict, entry: dict) -> list:
     """One row of `frame`."""
     values, minutes = scores.get(label, {}), None

@@ -77,10 +77,21 @@ def _budgets() -> dict[str, Budget]:
     for name, body in raw.items():
         seeds, tables, recipes = body.pop("seeds"), body.pop("tables", {}), {}
         for system, fields in body.items():
-            fields = body[fields] if isinstance(fields, str) else fields
-            recipes[system] = _recipe(fields, f"{name}.{system}")
+            where = f"{name}.{system}"
+            if isinstance(fields, str):
+                fields = _fields_of(fields, name, raw, where)
+            recipes[system] = _recipe(fields, where)
         budgets[name] = Budget(name, seeds, recipes, tables)
     return budgets
+
+
+def _fields_of(recipe: str, name: str, raw: dict, where: str) -> dict:
+    """The fields of another recipe, by its name: "rpn" of this budget, "scale.rpn" of that one."""
+    budget_name, _, system = recipe.rpartition(".")
+    fields = raw.get(budget_name or name, {}).get(system)
+    if not isinstance(fields, dict):
+        raise ValueError(f"budgets.toml, [{where}]: no recipe {recipe!r}; expected 'rpn', 'scale.rpn', ...")
+    return fields
 
 
 def _recipe(fields: dict, where: str) -> Recipe:

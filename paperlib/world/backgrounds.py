@@ -190,16 +190,16 @@ def sprite(drawing, size: int, rng, keep=1.0) -> tuple[np.ndarray, np.ndarray]:
     return colours, mask
 
 
-def prints(image, rng, drawing, box, size: int, step: float, fog: float, air, whole=0.875) -> list[Box]:
+def prints(image, rng, drawing, box, size: int, step: float, fog: float, air) -> list[Box]:
     """Fill `box` (xyxy px) with a grid of one drawing, `step` px apart, faded by `fog` to the colour `air`.
 
-    One in three lies on a cloth: the ground, lighter or darker. All but a share `whole` show parts only.
+    One in three lies on a cloth: the ground, lighter or darker. One in eight shows parts of the drawing only.
     Returns the marks: xywh px, each around the pixels that it covers."""
     x0, y0, x1, y1 = box
     if rng.random() < 1 / 3:
         shift = rng.normal(0, 20, 3)
         image[y0:y1, x0:x1] = np.clip(image[y0:y1, x0:x1] + shift, 0, 255).astype(np.uint8)
-    colours, mask = sprite(drawing, size, rng, keep=1.0 if rng.random() < whole else 0.4)
+    colours, mask = sprite(drawing, size, rng, keep=1.0 if rng.random() < 0.875 else 0.4)
     colours = (colours * (1 - fog) + np.asarray(air) * fog).astype(np.uint8)
     side, marks, inked = len(mask), [], mask[..., None]
     x, y, w, h = boundingRect(mask.view(np.uint8))

@@ -30,5 +30,4 @@ def build(name: str, folder: str | Path, jobs: int | None = None,
     (folder / "version").write_text(version(name) + "\n")
 
 
-WRITERS = {"mininet": write_mininet, "mininet3": write_mininet, "minivoc": write_minivoc,
-           "minicoco": write_minicoco, "minicoco3": write_minicoco}
+WRITERS = {"mininet": write_mininet, "minivoc": write_minivoc, "minicoco": write_minicoco}

@@ -1,9 +1,6 @@
 """The drawn sets by name: their world, how many images each split has, seeds and ids.
 
 Any dial of the world can be turned in a set's name: "minicoco?stuff=0".
-"minicoco3" and "mininet3" are the next versions of MiniCOCO and MiniNet, in version 3 of the drawings: harder
-where photographs are. They lie beside today's sets, on which all tables are recorded, and replace them when
-the tables are recorded anew.
 """
 import ast
 import dataclasses
@@ -24,23 +21,11 @@ WORLDS = {
     "mininet": World(size=64, portrait=(0.5, 0.98), stuff=0.5, clutter=1.0, blur=(0.0, 0.8), noise=5.0,
                      tint=0.04),
 }
-# What version 3 of the drawings adds, as photographs have it: what looks like a thing and is none
-LOOKALIKES = {"version": 3, "stuff": 0.15, "apart": (25, 30), "broken": 0.0, "frames": 1.2, "lumps": 0.3,
-              "backed": 0.85, "worn": 0.15, "likeness": 1.0, "rough": 8.0, "plane": (0.2, 0.5), "veil": 0.3,
-              "haze": 0.5, "focus": 1.8, "blur": (0.6, 1.2)}
-COMPANY = {"portrait": (0.45, 0.95), "company": 0.3, "subject": 0.0, "crowding": 0.0, "kinds": 3.0,
-           "per_kind": 1.5, "frames": 0.3, "veil": 0.2, "blur": (0.0, 0.8), "noise": 7.0}
-WORLDS["minicoco3"] = replace(WORLDS["minicoco"], **LOOKALIKES)
-WORLDS["mininet3"] = replace(WORLDS["mininet"], **LOOKALIKES | COMPANY)
-EARLIER = {"minicoco3": "minicoco", "mininet3": "mininet"}  # whose seeds a set has
-SINCE_3 = ("version", "apart", "broken", "frames", "lumps", "backed", "worn", "likeness", "rough", "plane",
-           "veil", "company")
 COUNTS = {
     "minicoco": {"train": 8000, "val": 1000, "test": 1000},
     "minivoc": {"trainval": 3000, "test": 1000},
     "mininet": {"train": 14400, "val": 1800},       # 400 and 50 a class
 }
-COUNTS |= {name: COUNTS[earlier] for name, earlier in EARLIER.items()}
 TURNED = (1500, 400)  # of "minicoco?stuff=0": enough to compare two systems, cheaply
 
 
@@ -73,11 +58,7 @@ def counts_of(name: str) -> dict[str, int]:
 
 def version(name: str) -> str:
     """What the pictures of a set depend on, as 12 hex digits: the version of the drawings and every dial."""
-    dials = dataclasses.asdict(world_of(name))
-    for dial in SINCE_3:                            # a set that does not turn them keeps its version
-        if dials[dial] == getattr(World, dial):
-            del dials[dial]
-    text = json.dumps([name, VERSION, dials, counts_of(name)])
+    text = json.dumps([name, VERSION, dataclasses.asdict(world_of(name)), counts_of(name)])
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
@@ -89,11 +70,9 @@ def folder_of(name: str) -> str:
 def seed_of(name: str, split: str, number: int) -> int:
     """The seed of a picture; no two pictures of all sets and splits share one (up to a million a split).
 
-    A set with a turned dial has the seeds of the set that it comes from; so has the next version of a
-    set, whose drawings make another picture of a seed.
+    A set with a turned dial has the seeds of the set that it comes from.
     """
     base = SetName.parse(name).base
-    base = EARLIER.get(base, base)
     sets, splits = list(COUNTS), list(COUNTS[base])
     return ((sets.index(base) + 1) * 10 + splits.index(split)) * 1_000_000 + number
 

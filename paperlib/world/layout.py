@@ -27,7 +27,6 @@ class Placed:
     wide: float
     high: float
     box: tuple[float, float, float, float] = ()     # xyxy px, by the category's usual shape
-    plain: list[Part] | None = None                 # the parts before some of them took another look
 
     def __post_init__(self):
         self.box = self.x - self.wide / 2, self.y - self.high, self.x + self.wide / 2, self.y

@@ -5,7 +5,7 @@ from pathlib import Path
 from paperlib.paths import data_folder
 
 # drawn by `world.build`; mininet holds crops, without boxes
-DRAWN = ("minicoco", "minicoco3", "mininet", "mininet3", "minivoc")
+DRAWN = ("minicoco", "mininet", "minivoc")
 
 
 @dataclass(frozen=True)

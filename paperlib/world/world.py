@@ -3,7 +3,7 @@
 `draw_scene(World(), seed)` always gives the same picture. Each property that makes COCO hard is a dial of
 `World`.
 """
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -13,10 +13,8 @@ from paperlib.world.catalogue import CATEGORIES
 from paperlib.world.exact import exp
 from paperlib.world.instances import instances_of, twin, with_crowds
 from paperlib.world.layout import Entry, Placed, arrange, choose_scene, plan, portrait
-from paperlib.world.painting.backdrop import backdrop_of, hang_frames
-from paperlib.world.painting.distance import plane_of
-from paperlib.world.painting.lumps import back
-from paperlib.world.painting.things import paint, surfaces_of
+from paperlib.world.painting.backdrop import backdrop_of
+from paperlib.world.painting.things import paint
 from paperlib.world.scenes import Scene
 
 VERSION = 2  # raise it whenever the same seed gives another picture or other annotations
@@ -59,19 +57,6 @@ class World:
     noise: float = 8.0  # grey levels, largest standard deviation of the sensor noise
     min_pixels: int = 16                            # fewer visible pixels: not annotated
     min_visible: float = 0.25                       # less of what lies in the image visible: not annotated
-    # From version 3 of the drawings on. As they stand here, these dials change nothing of version 2.
-    version: int = VERSION                          # with another, a seed is another picture
-    apart: tuple[float, float] = (17, 22)           # px, between the middles of a print's rows and columns
-    broken: float = 0.125                           # prints that show parts of a drawing only
-    frames: float = 0.0                             # mean number of posters and screens an image
-    lumps: float = 0.0                              # mean number of large regions of no category an image
-    backed: float = 0.0                             # small things with such a region right behind them
-    worn: float = 0.0                               # large things with a print on them
-    likeness: float = 0.0                           # large things whose parts look like small things
-    rough: float = 0.0                              # grey levels, spread of the grain on large things
-    plane: tuple[float, float] = (0.0, 0.0)         # where the camera is sharp, 0 near to 1 far
-    veil: float = 0.0                               # how much of a picture's contrast mist takes, at most
-    company: float = 0.0                            # portraits that stand among other things
 
 
 @dataclass
@@ -81,8 +66,6 @@ class Drawing:
     instances: list[dict]
     scene: Scene
     marks: np.ndarray                               # (M, 4) xywh px: printed marks in full view (no objects)
-    placed: list[Placed] = field(default_factory=list)  # all that was drawn, far first, and clutter with it
-    owner: np.ndarray | None = None                 # (size, size): the place in `placed`, from 1; 0
 
 
 def draw_scene(world: World, seed: int, category: int | None = None) -> tuple[np.ndarray, list[dict]]:
@@ -98,65 +81,36 @@ def draw_scene(world: World, seed: int, category: int | None = None) -> tuple[np
 
 def compose(world: World, seed: int, category: int | None = None) -> Drawing:
     """`draw_scene` with the scene's name and wording, which captions need."""
-    rng = np.random.default_rng((world.version, seed))
+    rng = np.random.default_rng((VERSION, seed))
     iconic = category is not None or rng.random() < world.iconic
     names = frozenset(c.name for c in CATEGORIES[:world.categories])
     home = None if category is None else category - 1
     scene = choose_scene(rng, names, home)
-    plane = plane_of(world, rng)
-    backdrop, marks, air = backdrop_of(world, scene, rng, plane)
-    if world.frames:
-        marks = hang_frames(world, scene, rng, backdrop, marks, plane)
+    backdrop, marks, air = backdrop_of(world, scene, rng)
     entries, hero = plan(world, scene, rng), []
     if iconic and (entries or home is not None):
         hero, entries = _portrayed(world, entries, home, rng)
-    placed = _in_order(arrange(world, scene, rng, entries), hero)
-    if world.backed:
-        back(world, backdrop, rng, scene, placed, plane)
-    surfaces = surfaces_of(world, scene, placed, rng)
+    placed = arrange(world, scene, rng, entries) + hero
     while True:
         image = backdrop.copy()
-        owner, full, worn = paint(world, image, placed, surfaces, air, plane)
+        owner, full = paint(world, image, placed, air)
         records = instances_of(world, placed, owner, full)
         hidden = twin(records)
-        covered = _covered(placed, records, hero)
-        if hidden is None and covered is None:
+        if hidden is None:
             break
-        if hidden is not None:
-            del placed[hidden], surfaces[hidden]
-        else:
-            placed.append(placed.pop(covered))
-            surfaces.append(surfaces.pop(covered))
+        del placed[hidden]
     in_view = [m for m in marks if not owner[m[1]:m[1] + m[3], m[0]:m[0] + m[2]].any()]
-    in_view += [m for k, m in worn if (owner[m[1]:m[1] + m[3], m[0]:m[0] + m[2]] == k).all()]
-    picture = _photograph(world, image, rng, air)
+    picture = _photograph(world, image, rng)
     instances = with_crowds(world, [record for record in records if record], rng)
-    return Drawing(picture, instances, scene, np.array(in_view, int).reshape(-1, 4), placed, owner)
+    return Drawing(picture, instances, scene, np.array(in_view, int).reshape(-1, 4))
 
 
 def _portrayed(world: World, entries: list[Entry], home: int | None, rng) -> tuple[list[Placed], list[Entry]]:
     """The portrait of an iconic picture, and what else is in it."""
-    if home is None:
-        hero = portrait(world, entries[0].category, rng)
-        return [hero], [] if rng.random() < 0.6 else entries[1:2]
-    hero = portrait(world, home, rng)
-    if not world.company or rng.random() > world.company:
-        return [hero], []
-    hero.depth = hero.y - rng.uniform(0, 0.3) * world.size
-    return [hero], [entry for entry in entries if entry.category != home]
-
-
-def _in_order(placed: list[Placed], hero: list[Placed]) -> list[Placed]:
-    """Far ones first, and a portrait's subject among them."""
-    return sorted(placed + hero, key=lambda item: item.depth)
-
-
-def _covered(placed: list[Placed], records: list[dict | None], hero: list[Placed]) -> int | None:
-    """The place of a portrait's subject if others hide it and it is not in front yet, else None."""
-    for k, (item, record) in enumerate(zip(placed, records)):
-        if item in hero and record is None and k < len(placed) - 1:
-            return k
-    return None
+    if home is not None:
+        return [portrait(world, home, rng)], []
+    hero = portrait(world, entries[0].category, rng)
+    return [hero], [] if rng.random() < 0.6 else entries[1:2]
 
 
 @cache
@@ -165,11 +119,8 @@ def _sensor(size: int) -> np.ndarray:
     return np.random.default_rng(VERSION).standard_normal((2 * size, 2 * size, 3)).astype(np.float32)
 
 
-def _photograph(world: World, image: np.ndarray, rng, air) -> np.ndarray:
-    """Mist; exposure, tint and side light; lens blur; sensor noise."""
-    if world.veil:
-        share = world.veil * rng.random()
-        image = (image * np.float32(1 - share) + (air * share).astype(np.float32)).astype(np.uint8)
+def _photograph(world: World, image: np.ndarray, rng) -> np.ndarray:
+    """Exposure, tint and side light; lens blur; sensor noise."""
     exposure = np.clip(rng.normal(0, world.light) + rng.normal(0, world.tint, 3), -0.4, 0.2)
     gain = np.array([exp(stop) for stop in exposure.tolist()])
     side = np.linspace(-1, 1, world.size) * rng.normal(0, world.light)

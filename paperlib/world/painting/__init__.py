@@ -1,1 +1,1 @@
-"""From a plan to pixels: what lies behind, the things, their surfaces, and what only looks like one."""
+"""From a plan to pixels: what lies behind, the things, and the air and lens before them."""
