@@ -616,10 +616,8 @@ shown = budget("mini") if smoke else plan
 def beside(name, caption):
     if RERUN:
         runner.run(name, plan, device=DEVICE)
-    frame = compare.frame(name, shown)
-    missing = int((frame["cost", "seeds"] == 0).sum())
-    print(f"{missing} of {len(frame)} rows are not recorded yet." if missing else "All rows are recorded.")
-    return draw.table(frame, caption)
+    print(compare.what_is_recorded(name, shown))
+    return draw.table(compare.frame(name, shown), caption)
 
 
 beside("faster_rcnn/2", "Table 2: mAP by the proposals of training / of testing and their number")
