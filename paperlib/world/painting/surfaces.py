@@ -14,6 +14,7 @@ from cv2 import (
     GaussianBlur,
     boundingRect,
     copyMakeBorder,
+    copyTo,
     distanceTransform,
     resize,
 )
@@ -76,8 +77,10 @@ def _draw(image: np.ndarray, parts, matrix, size: float, seen_through: Callable,
     before = image.copy()
     mask = render(image, parts, matrix)
     x, y, w, h = box = tuple(boundingRect(mask.view(np.uint8)))
-    spot = image[y:y + h, x:x + w]
-    np.copyto(spot, (spot * (1 - fog) + air * fog).astype(np.uint8), where=mask[y:y + h, x:x + w, None])
+    if w:
+        spot = image[y:y + h, x:x + w]
+        faded = (spot * (1 - fog) + air * fog).astype(np.uint8)
+        copyTo(faded, mask[y:y + h, x:x + w].view(np.uint8), spot)
     if sigma > 0.2 and w:
         defocus(image, before, mask, box, sigma)
     return box
@@ -95,7 +98,7 @@ def roughen(spot: np.ndarray, mask: np.ndarray, bumps, amount: float) -> None:
         field += resize(layer, reach[::-1], interpolation=INTER_CUBIC)
     field = field[:high, :wide]
     rough = np.clip(spot * (1 + field[..., None] * np.float32(amount / 128)), 0, 255).astype(np.uint8)
-    np.copyto(spot, rough, where=mask[..., None])
+    copyTo(rough, mask.view(np.uint8), spot)
 
 
 def wear(image: np.ndarray, window, mask: np.ndarray, prints: list, seen_through: Callable,

@@ -2,7 +2,7 @@
 from functools import partial
 
 import numpy as np
-from cv2 import boundingRect
+from cv2 import boundingRect, copyTo
 
 from paperlib.world.backgrounds import soften
 from paperlib.world.catalogue import render
@@ -66,7 +66,7 @@ def paint(world, image: np.ndarray, placed: list[Placed], surfaces: list, air, p
             roughen(image[window], mask, dress.bumps, world.rough)
         if fog and w:
             spot = image[window]
-            np.copyto(spot, (spot * (1 - fog) + air * fog).astype(np.uint8), where=mask[..., None])
+            copyTo((spot * (1 - fog) + air * fog).astype(np.uint8), mask.view(np.uint8), spot)
         if sigma > 0.2 and w:
             if world.version > 2:
                 defocus(image, before, whole, box, sigma)
