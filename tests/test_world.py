@@ -154,3 +154,8 @@ def test_scenes_name_real_categories_zones_and_every_category_has_a_home():
         assert set(scene.things) <= names, scene.name
         assert {zone for _, zone, _ in scene.things.values()} <= set(scene.zones), scene.name
     assert set().union(*(s.things for s in scenes.SCENES)) == names
+
+
+def test_processes_that_draw_do_without_torch():
+    """Its import takes as long as drawing 400 scenes, and every process of `build` would pay it."""
+    subprocess.check_call([sys.executable, "-c", "import sys, paperlib.world.build; assert 'torch' not in sys.modules"])

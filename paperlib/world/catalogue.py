@@ -107,18 +107,19 @@ def render(image: np.ndarray, parts: list[Part], matrix: np.ndarray, shade: floa
     (a, b, c), (d, e, f) = np.asarray(matrix).tolist()
     scale = abs(a * e - b * d) ** 0.5
     lattice = np.array(((16 * a, 16 * d), (16 * b, 16 * e)), np.float32)    # in 1/16 px
-    points = np.concatenate([part.points for part in parts]) @ lattice + (16 * c - 8, 16 * f - 8)
-    points = np.rint(points).astype(np.int32)
+    _, outlines, _, widths = zip(*parts)
+    points = np.concatenate(outlines) @ lattice + np.array((16 * c - 8, 16 * f - 8))
+    points = np.rint(points, out=points).astype(np.int32)
     left, top, wide, high = cv2.boundingRect(points)
     right, bottom = left + wide - 1, top + high - 1
-    pad = 3 + int(scale * max(part.width for part in parts) / 2)
+    pad = 3 + int(scale * max(widths) / 2)
     x0, y0 = max(0, left // 16 - pad), max(0, top // 16 - pad)
     x1, y1 = min(image.shape[1], right // 16 + pad), min(image.shape[0], bottom // 16 + pad)
     if x0 >= x1 or y0 >= y1:
         return mask
     canvas = cv2.cvtColor(image[y0:y1, x0:x1], cv2.COLOR_RGB2RGBA)
     canvas[..., 3] = 0                                      # the fourth channel gathers the coverage
-    points -= (16 * x0, 16 * y0)
+    points -= np.array((16 * x0, 16 * y0), np.int32)
     start = 0
     for kind, outline, (red, green, blue), width in parts:
         stop = start + len(outline)
@@ -127,8 +128,8 @@ def render(image: np.ndarray, parts: list[Part], matrix: np.ndarray, shade: floa
             cv2.fillPoly(canvas, shape, colour, cv2.LINE_AA, 4)
         else:
             cv2.polylines(canvas, shape, False, colour, max(1, round(width * scale)), cv2.LINE_AA, 4)
-    image[y0:y1, x0:x1] = cv2.cvtColor(canvas, cv2.COLOR_RGBA2RGB)
-    mask[y0:y1, x0:x1] = canvas[..., 3] >= 128
+    cv2.cvtColor(canvas, cv2.COLOR_RGBA2RGB, image[y0:y1, x0:x1])
+    np.greater_equal(canvas[..., 3], 128, out=mask[y0:y1, x0:x1])
     return mask
 
 

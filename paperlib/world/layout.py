@@ -119,14 +119,16 @@ def _put(k: int | None, parts, side, aspect, x, y, depth) -> Placed:
     return Placed(k, parts, x, y, side, depth, side * min(1, aspect), side * min(1, 1 / aspect))
 
 
-def _covered(item: Placed, others: list[Placed]) -> float:
-    """The largest part of `item`, or of another, that the two boxes share."""
-    (x0, y0, x1, y1), area, worst = item.box, item.wide * item.high, 0.0
+def _covered(x: float, y: float, w: float, h: float, others: list[Placed], most: float) -> float:
+    """The largest part that a thing, or another, shares with the other; any part if one exceeds `most`."""
+    (x0, y0, x1, y1), area, worst = (x - w / 2, y - h, x + w / 2, y), w * h, 0.0
     for other in others:                             # plain numbers: arrays cost more for a dozen boxes
         u0, v0, u1, v1 = other.box
         if u0 < x1 and x0 < u1 and v0 < y1 and y0 < v1:
             wide, high = min(x1, u1) - max(x0, u0), min(y1, v1) - max(y0, v0)
             worst = max(worst, wide * high / min(area, other.wide * other.high))
+            if worst > most:
+                break
     return worst
 
 
@@ -140,28 +142,26 @@ def _inside(world, x: float, wide: float, rng) -> float:
 
 def _member(world, k, zone, lead, zoom, done, number, rng) -> Placed:
     """One thing of a group around `lead` (x, px per metre): the first of five tries that hides little."""
-    category = CATEGORIES[k]
-    parts = category.draw(rng)
+    aspect, span, parts = CATEGORIES[k].aspect, CATEGORIES[k].span, CATEGORIES[k].draw(rng)
     tolerance = 1.0 if rng.random() < world.occlusion else 0.15
-    spread_of_size = 0.16 if number < 6 else 0.3
-    best = None
+    least, most = (size * world.size / 128 / span for size in world.size_range)
+    best, hidden, spread_of_size = None, np.inf, 0.16 if number < 6 else 0.3
     for _ in range(5):
-        least, most = (size * world.size / 128 / category.span for size in world.size_range)
         scale = min(max(lead[1] * exp(rng.normal(0, spread_of_size)), least), most)
-        high = category.span * scale * min(1, 1 / category.aspect)
+        high = span * scale * min(1, 1 / aspect)
         y = _foot(world, zone, scale, high, zoom, rng)
         if high > 1.1 * y:
-            scale, high = scale * 1.1 * y / high, 1.1 * y
-        wide = category.span * scale * min(1, category.aspect)
+            scale = scale * 1.1 * y / high
+        side = span * scale
+        wide, high = side * min(1, aspect), side * min(1, 1 / aspect)
         spread = wide * number ** 0.7 + 0.12 * world.size * (number > 1)
         x = _inside(world, lead[0] + rng.normal(0, spread), wide, rng)
-        item = _put(k, parts, category.span * scale, category.aspect, x, y, y - 4 * world.size * zone.floats)
-        covered = _covered(item, done)
-        if best is None or covered < best[0]:
-            best = covered, item
+        covered = _covered(x, y, wide, high, done, max(tolerance, hidden))
+        if covered < hidden:
+            best, hidden = (side, aspect, x, y, y - 4 * world.size * zone.floats), covered
         if covered <= tolerance:
             break
-    return best[1]
+    return _put(k, parts, *best)
 
 
 def arrange(world, scene: Scene, rng, entries) -> list[Placed]:

@@ -8,6 +8,7 @@ from math import cos, hypot, pi, sin
 from typing import NamedTuple
 
 import numpy as np
+from cv2 import REDUCE_MAX, REDUCE_MIN, reduce
 
 Colour = tuple[int, int, int]
 
@@ -37,6 +38,7 @@ def _circle(n: int) -> np.ndarray:
 
 
 CIRCLE, SMALL_CIRCLE = _circle(18), _circle(8)
+FOOT = np.array((0.5, 1.0), np.float32)             # where a drawing stands
 
 
 @cache
@@ -106,7 +108,10 @@ class Pen:
 
     def jitter(self, colour: Colour) -> Colour:
         """A neighbour of `colour`."""
-        r, g, b = (c + (28 * self.chance_of() - 14) for c in colour)
+        r, g, b = colour
+        r += 28 * self.chance_of() - 14
+        g += 28 * self.chance_of() - 14
+        b += 28 * self.chance_of() - 14
         return int(min(255, max(0, r))), int(min(255, max(0, g))), int(min(255, max(0, b)))
 
     # shapes
@@ -186,13 +191,15 @@ class Pen:
         """The parts, in the unit square on y = 1: a little stretched and leaning, half of them mirrored."""
         self._settle()
         points = np.concatenate([shape[1] for shape in self.shapes])
-        points[:, 0] += points[:, 1] * self.between(-self.lean, self.lean)
-        points[:, 0] *= self.between(1 - self.stretch, 1 + self.stretch) * self.choose(0.5, 1, -1)
-        (left, top), (right, bottom) = np.minimum.reduce(points).tolist(), np.maximum.reduce(points).tolist()
+        across = points[:, 0]
+        across += points[:, 1] * self.between(-self.lean, self.lean)
+        across *= self.between(1 - self.stretch, 1 + self.stretch) * self.choose(0.5, 1, -1)
+        (left, top), = reduce(points, 0, REDUCE_MIN).tolist()   # an eighth of NumPy's time
+        (right, bottom), = reduce(points, 0, REDUCE_MAX).tolist()
         scale = min(1.0, 1 / (right - left), 1 / (bottom - top))
         points -= ((left + right) / 2, bottom)
         points *= scale
-        points += (0.5, 1.0)
+        points += FOOT
         parts, start = [], 0
         for kind, shape, colour, width in self.shapes:
             stop = start + len(shape)

@@ -1,6 +1,6 @@
 """From drawings to pixels: things painted far first, through air and lens."""
 import numpy as np
-from cv2 import boundingRect
+from cv2 import boundingRect, copyTo
 
 from paperlib.world.backgrounds import soften
 from paperlib.world.catalogue import render
@@ -21,7 +21,7 @@ def paint(world, image: np.ndarray, placed: list[Placed], air) -> tuple[np.ndarr
         mask = mask[window]
         if fog and w:
             spot = image[window]
-            np.copyto(spot, (spot * (1 - fog) + air * fog).astype(np.uint8), where=mask[..., None])
+            copyTo((spot * (1 - fog) + air * fog).astype(np.uint8), mask.view(np.uint8), spot)
         if sigma > 0.2 and w:
             soften(image, before, box, sigma)
         owner[window][mask] = k
