@@ -108,5 +108,5 @@ def test_readme_is_in_step_with_the_records(monkeypatch):
     text = (paths.REPOSITORY / "README.md").read_text(encoding="utf-8")
     assert bench_section.SECTION.search(text), "README.md lost its <!-- bench --> markers"
     assert bench_section.filled(text) == text, "run: paperlib notebooks readme"
-    assert {row for row in bench_section.measured() if "theirs" in bench_section.measured()[row].get("parts", ())}
+    assert bench_section.beside_peers()
     assert (paths.REPOSITORY / "data" / "bench.png").stat().st_size < 100_000
