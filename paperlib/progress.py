@@ -9,6 +9,14 @@ def progress(iterable=None, **kwargs) -> tqdm:
     """A tqdm bar for terminals and notebooks; silent if PAPERLIB_PROGRESS=0, and in ranks after the first."""
     kwargs.setdefault("leave", False)
     kwargs.setdefault("file", sys.stdout)
-    # torchrun tells each rank its number; to ask torch would cost every process that draws its import
-    silent = os.environ.get("PAPERLIB_PROGRESS") == "0" or int(os.environ.get("RANK", "0")) > 0
+    silent = os.environ.get("PAPERLIB_PROGRESS") == "0" or _later_rank()
     return tqdm(iterable, disable=silent, **kwargs)
+
+
+def _later_rank() -> bool:
+    """Whether this process is not the first of several that train together; without torch none has joined."""
+    if "torch" not in sys.modules:  # processes that draw need not wait for its import
+        return False
+    from paperlib.distributed import ranks
+
+    return ranks()[0] > 0
