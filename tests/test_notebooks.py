@@ -1,5 +1,7 @@
 """The notebooks: each stored one is sound; and the tools that make, run, lint and publish them."""
+import base64
 import html
+import io
 import json
 import re
 import sys
@@ -7,6 +9,7 @@ from types import SimpleNamespace
 
 import nbformat
 import pytest
+from PIL import Image, ImageDraw
 
 from paperlib.__main__ import main
 from paperlib.course import page_text, readme_sections, run, twins
@@ -58,6 +61,16 @@ def put(kind, **content):
     return lambda nb: code(nb)[1].outputs.append(nbformat.v4.new_output(kind, **content))
 
 
+def picture(line):
+    """A small white picture with a dark line over it, from `line[:2]` to `line[2:]`, as a notebook stores it."""
+    white, file = Image.new("L", (9, 9), 255), io.BytesIO()
+    ImageDraw.Draw(white).line(line, 0)
+    white.save(file, "png")
+    return {"image/png": base64.b64encode(file.getvalue()).decode()}
+
+
+WHOLE, OVER = picture((4, 1, 4, 7)), picture((4, 4, 4, 8))
+
 BAD = {
     "stderr": (put("stream", name="stderr", text="Warning: x"), "writes to stderr: 'Warning: x'"),
     "error": (put("error", ename="ValueError", evalue="no", traceback=[]), "stopped with ValueError: no"),
@@ -65,9 +78,9 @@ BAD = {
     "mac path": (put("display_data", data={"text/html": "<b>/Users/me/x</b>"}), "'/Users/me/x'"),
     "windows path": (put("stream", name="stdout", text=r"in C:\Users\me"), r"'C:\\Users\\me'"),
     "address": (put("display_data", data={"text/plain": "<Axes at 0x7f00aa11bb22>"}), "'at 0x7f00aa11bb22'"),
-    "no alt": (put("display_data", data={"image/png": "iVBO"}), "picture without alt text"),
-    "blank alt": (put("display_data", data={"image/png": "iVBO"}, metadata={"image/png": {"alt": " "}}),
-                  "picture without alt text"),
+    "no alt": (put("display_data", data=WHOLE), "picture without alt text"),
+    "blank alt": (put("display_data", data=WHOLE, metadata={"image/png": {"alt": " "}}), "picture without alt text"),
+    "cut off": (put("display_data", data=OVER, metadata={"image/png": {"alt": "A"}}), "cut off at the bottom"),
     "widget view": (put("display_data", data={twins.WIDGET_VIEW: {"model_id": "a"}}), "stores a widget's view"),
     "widget state": (lambda nb: nb.metadata.update(widgets={}), "metadata ['kernelspec', 'language_info', 'widgets']"),
     "kernel name": (lambda nb: nb.metadata.kernelspec.update(display_name="mine"), "differ from the fixed ones"),

@@ -299,3 +299,14 @@ def test_frames_draw_the_same_states_side_by_side():
     assert [ax.get_title() for ax in fig.axes] == ["slope 1", "slope 2, dashed True"]
     with pytest.raises(ValueError, match="no states"):
         widgets.frames(line, [])
+
+
+def test_titles_of_pictures_stay_inside_the_figure_and_long_ones_take_two_lines():
+    def square(ax, left=0, right=0):
+        draw.boxes_on(ax, torch.zeros(3, 8, 8, dtype=torch.uint8), [])
+
+    fig = widgets.frames(square, [{"left": n} for n in range(4)], columns=4, size=(2.6, 2.8))
+    fig.canvas.draw()
+    assert fig.axes[0].title.get_window_extent().y1 < fig.bbox.y1 - 2
+    fig = widgets.frames(square, [{"left": 100000, "right": 100000}], size=(1.6, 1.9))
+    assert fig.axes[0].get_title() == "left 100000\nright 100000"

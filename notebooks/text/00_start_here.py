@@ -177,19 +177,20 @@ scores, names = logits[0].float().sigmoid().max(1)
 reveal("boxes", len(anchors), f"{logits[0].numel():,} probabilities, for {len(target['boxes'])} annotated objects.")
 
 # %%
-stages = {"1. likely anchors": (anchors, scores > 0.3),
-          "2. moved by their deltas": (boxes.decode(anchors, deltas[0].float()), scores > 0.3)}
+SURE = 0.45  # the score that a box needs to be shown
+likely = scores > SURE
+stages = {"1. likely anchors": (anchors, likely), "2. moved by their deltas": (boxes.decode(anchors, deltas[0].float()), likely)}
 final = detector.detect(image[None].to(device))[0]
 fig, axes = plt.subplots(1, 4, figsize=(11, 3.1))
 for ax, (title, (where, keep)) in zip(axes, stages.items()):
     draw.boxes_on(ax, image, where[keep].detach().cpu(), names[keep].cpu() + 1, text=False)
     ax.set_title(title)
-keep = final["scores"] > 0.3
+keep = final["scores"] > SURE
 draw.boxes_on(axes[2], image, final["boxes"][keep].cpu(), final["labels"][keep].cpu(), final["scores"][keep].cpu(), val.classes)
 axes[2].set_title("3. one box an object")
 draw.boxes_on(axes[3], image, target["boxes"], target["labels"], classes=val.classes)
 axes[3].set_title("ground truth")
-draw.show(fig, f"Four pictures of one scene: {int((scores > 0.3).sum())} likely anchors in heaps around the objects; the same after "
+draw.show(fig, f"Four pictures of one scene: {int(likely.sum())} likely anchors in heaps around the objects; the same after "
                f"moving, tighter; {int(keep.sum())} boxes left after suppression; {len(target['boxes'])} ground truth boxes.")
 
 # %% [markdown]
@@ -200,7 +201,7 @@ draw.show(fig, f"Four pictures of one scene: {int((scores > 0.3).sum())} likely 
 candidates = boxes.decode(anchors, deltas[0].float()).detach().cpu(), scores.detach().cpu(), names.cpu() + 1
 
 
-def draw_kept(ax, score=0.3, overlap=0.5):
+def draw_kept(ax, score=SURE, overlap=0.5):
     where, value, label = (part[candidates[1] > score] for part in candidates)
     keep = boxes.nms(where, value, label, overlap)
     draw.boxes_on(ax, image, where[keep], label[keep], classes=val.classes, text=len(keep) < 12)
@@ -208,7 +209,7 @@ def draw_kept(ax, score=0.3, overlap=0.5):
 
 
 explore(draw_kept, "Detections that survive the two thresholds", size=(4.5, 4.5),
-        score=(0.05, 0.9, 0.05, 0.3), overlap=(0.1, 0.9, 0.1, 0.5))
+        score=(0.05, 0.9, 0.05, SURE), overlap=(0.1, 0.9, 0.1, 0.5))
 
 # %%
 states = [{"score": s, "overlap": o} for o in (0.2, 0.5, 0.9) for s in (0.15, 0.3, 0.5)]

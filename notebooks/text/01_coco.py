@@ -410,7 +410,7 @@ cells = tasks.scores.cell_truth(coco, crowded, label, 16)
 seen = rng.random(len(cells)) < 0.7
 crosses = [int(rng.choice(np.flatnonzero(row))) for row, ok in zip(cells, seen) if ok]
 plain, solved = (sheets.spotting_picture(coco, crowded, label, 3, reveal) for reveal in (False, True))
-fig, axes = plt.subplots(1, 3, figsize=(8.4, 3.0))
+fig, axes = plt.subplots(1, 3, figsize=(8.4, 3.0), layout="compressed")
 views = {"the task": plain, "one worker's crosses": sheets.crosses_on(plain, 16, crosses),
          "the truth": sheets.crosses_on(solved, 16, crosses)}
 for ax, (title, view) in zip(axes, views.items()):
@@ -501,8 +501,9 @@ tasks.verify_segments(coco, SEED)
 # %%
 tile = 40
 sheet = sheets.verification_sheet(coco, SEED, tile=tile)
-fig = plt.figure(figsize=(8 * tile / draw.DPI, 8 * tile / draw.DPI), layout="none")          # pixel for pixel
-ax = fig.add_axes((0, 0, 1, 1))
+side = 8 * tile + 8  # px; pixel for pixel, with a margin of 4
+fig = plt.figure(figsize=(side / draw.DPI, side / draw.DPI), layout="none")
+ax = fig.add_axes((4 / side, 4 / side, 1 - 8 / side, 1 - 8 / side))
 ax.imshow(sheet.picture)
 ax.axis("off")
 for n in sheet.bad:

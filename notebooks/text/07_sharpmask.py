@@ -438,8 +438,8 @@ for i in scenes:
 STEPS = ["window", "coarse mask", "M1", "M2", "M3", "sharp mask"]
 
 # %%
-def draw_step(ax, which=0, step="M1"):
-    i, n = objects[which]
+def draw_step(ax, item=0, step="M1"):
+    i, n = objects[item]
     sharp, coarse = in_windows(regrouped, i), in_windows(regrouped, i, refined=False)
     ax.set(xticks=[], yticks=[])
     ax.grid(False)
@@ -457,10 +457,10 @@ def draw_step(ax, which=0, step="M1"):
         ax.set_xlabel("{} channels, {} px".format(*encoding.shape[:2]), fontsize=8)
 
 
-explore(draw_step, "One step of the refinement of one object", size=(3.6, 3.8), which=(0, len(objects) - 1), step=STEPS)
+explore(draw_step, "One step of the refinement of one object", size=(3.6, 3.8), item=(0, len(objects) - 1), step=STEPS)
 
 # %%
-draw.show(frames(draw_step, [{"which": which, "step": step} for which in (0, 2, 4) for step in STEPS], columns=6, size=(1.6, 1.9)),
+draw.show(frames(draw_step, [{"item": item, "step": step} for item in (0, 2, 4) for step in STEPS], columns=6, size=(1.6, 2.0)),
           "Three objects from the window through the coarse mask and the encodings M1 to M3 to the sharp mask. Each step is twice as fine, and the object's shape "
           "comes out of it bit by bit.")
 

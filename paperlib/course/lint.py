@@ -2,11 +2,13 @@
 import ast
 import re
 import symtable
+from base64 import b64decode
 from pathlib import Path
 
 from nbformat import NotebookNode
 
 from paperlib.course import twins
+from paperlib.teach.png import cut_off
 
 PARAMETERS = ("BUDGET", "SEED", "DEVICE", "DATA", "RERUN")
 LONGEST_CELL = 25  # lines of code
@@ -137,6 +139,8 @@ def _outputs(cell: NotebookNode) -> list[str]:
             alt = output.metadata.get(kind, {}).get("alt", "")
             if kind.startswith("image/") and not alt.strip():
                 faults.append("a picture without alt text; use paperlib.teach.draw.show(fig, alt=...)")
+        if "image/png" in data and (edges := cut_off(b64decode(data["image/png"]))):
+            faults.append(f"a picture that is cut off at the {' and the '.join(edges)}")
     return faults
 
 

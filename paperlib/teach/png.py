@@ -12,6 +12,7 @@ from paperlib.report.palette import PALETTE
 
 DPI = 110
 HEAVY = 10_000  # bytes of PNG above which a picture is reduced to 64..256 colours
+INK = 200  # a grey level below it is no background
 UNSEEN = 2.5  # grey levels, root mean square: a palette that changes a picture by less is large enough
 
 
@@ -48,6 +49,13 @@ def render(fig: Figure, alt: str) -> Picture:
     fig.savefig(buffer, format="png", dpi=DPI, pil_kwargs={"optimize": True})
     plt.close(fig)
     return Picture(reduced(buffer.getvalue()), alt)
+
+
+def cut_off(png: bytes) -> list[str]:
+    """The edges that words or lines of a picture run into: "top", "bottom", "left", "right"."""
+    grey = np.asarray(Image.open(io.BytesIO(png)).convert("L"))
+    edges = {"top": grey[0], "bottom": grey[-1], "left": grey[:, 0], "right": grey[:, -1]}
+    return [name for name, pixels in edges.items() if (pixels < INK).any()]
 
 
 def reduced(png: bytes) -> bytes:

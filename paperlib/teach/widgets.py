@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from paperlib.teach.png import render
 
+LETTERS = 14  # of a panel's title go on an inch
 SLIDER_NAMES = Path(__file__).with_name("slider_names.js")
 
 
@@ -72,11 +73,13 @@ def frames(
         raise ValueError("frames() got no states; expected at least one dict of arguments of draw_fn")
     columns = min(columns, len(states))
     rows = -(-len(states) // columns)
+    # "compressed", as "constrained" lets the titles of pictures, whose shape is fixed, run over the edge
     fig, axes = plt.subplots(rows, columns, figsize=(size[0] * columns, size[1] * rows), squeeze=False,
-                             sharex=bool(share), sharey=share, layout="constrained")
+                             sharex=bool(share), sharey=share, layout="compressed")
     for ax, state in zip(axes.flat, states):
         draw_fn(ax, **state)
-        ax.set_title(_say(state), fontsize=9)
+        words = _say(state)
+        ax.set_title(words if len(words) < LETTERS * size[0] else words.replace(", ", "\n"), fontsize=9)
     for ax in axes.flat[len(states):]:
         ax.set_visible(False)
     return fig
