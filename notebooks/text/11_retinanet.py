@@ -461,7 +461,7 @@ for name, changes in {"1 anchor": {"anchors.scales": [1.0], "anchors.ratios": [1
     curves[name] = list(progress(steps, total=live.steps, desc=name))
 
 # %%
-fig, axes = plt.subplots(1, 3, figsize=(9, 3.3), width_ratios=[1.3, 1, 1])
+fig, axes = plt.subplots(1, 3, figsize=(9, 3.1), width_ratios=[1.3, 1, 1], layout="compressed")
 for name, history in curves.items():
     n = min(20, len(history))
     line = F.avg_pool1d(torch.tensor([[[h["box"] for h in history]]]), n, 1)[0, 0]

@@ -76,10 +76,12 @@ def frames(
     # "compressed", as "constrained" lets the titles of pictures, whose shape is fixed, run over the edge
     fig, axes = plt.subplots(rows, columns, figsize=(size[0] * columns, size[1] * rows), squeeze=False,
                              sharex=bool(share), sharey=share, layout="compressed")
-    for ax, state in zip(axes.flat, states):
+    titles = [_say(state) for state in states]
+    if max(map(len, titles)) > LETTERS * size[0]:
+        titles = [title.replace(", ", "\n") for title in titles]
+    for ax, state, title in zip(axes.flat, states, titles):
         draw_fn(ax, **state)
-        words = _say(state)
-        ax.set_title(words if len(words) < LETTERS * size[0] else words.replace(", ", "\n"), fontsize=9)
+        ax.set_title(title, fontsize=9)
     for ax in axes.flat[len(states):]:
         ax.set_visible(False)
     return fig
