@@ -253,6 +253,9 @@ def test_a_sheet_holds_every_picture():
     sheet = contact_sheet([Image.new("RGB", (640, 320), colour) for colour in colours], ["a", "b" * 99, "c"])
     present = {colour for _, colour in sheet.getcolors(1 << 20)}
     assert {(255, 0, 0), (0, 255, 0), (0, 0, 255)} <= present
+    assert sheet.width == 2 * 320 + 3 * 8
+    small = contact_sheet([Image.new("RGB", (128, 96), colour) for colour in colours], ["a", "b" * 99, "c"])
+    assert small.width == 2 * 128 + 3 * 8, "columns are as wide as the widest picture"
     with pytest.raises(ValueError, match="at least one"):
         contact_sheet([], [])
 

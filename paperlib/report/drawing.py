@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from paperlib.report.palette import class_colour, ink_on
 
-THUMBNAIL = 320                # px, the width of a picture on a sheet
+THUMBNAIL, NARROWEST = 320, 128  # px, the largest and the smallest width of a sheet's columns
 MOST = 60                      # pictures of a sheet
 GAP, CAPTION = 8, 20           # px between pictures, and below each for its name
 
@@ -71,35 +71,36 @@ def contact_sheet(pictures: Sequence[Image.Image], captions: Sequence[str]) -> I
         raise ValueError("a contact sheet got no pictures; expected at least one")
     thumbnails = [thumbnail(picture) for picture in pictures[:MOST]]
     columns = min(5, math.ceil(math.sqrt(len(thumbnails))))
+    width = max(NARROWEST, *(each.width for each in thumbnails))
     rows, heights = [], []
     for first in range(0, len(thumbnails), columns):
         row = thumbnails[first:first + columns]
         rows.append(row)
         heights.append(max(each.height for each in row) + CAPTION + GAP)
-    sheet = Image.new("RGB", (columns * (THUMBNAIL + GAP) + GAP, sum(heights) + GAP), "#15181c")
+    sheet = Image.new("RGB", (columns * (width + GAP) + GAP, sum(heights) + GAP), "#15181c")
     pen, y = ImageDraw.Draw(sheet), GAP
     for number, (row, height) in enumerate(zip(rows, heights)):
         for column, each in enumerate(row):
-            x = GAP + column * (THUMBNAIL + GAP)
-            sheet.paste(each, (x + (THUMBNAIL - each.width) // 2, y))
-            words = _cut(captions[number * columns + column])
+            x = GAP + column * (width + GAP)
+            sheet.paste(each, (x + (width - each.width) // 2, y))
+            words = _cut(captions[number * columns + column], width)
             pen.text((x, y + each.height + 3), words, fill="#ececec", font=_font(12))
         y += height
     return sheet
 
 
 def thumbnail(picture: Image.Image) -> Image.Image:
-    """A picture at the width of a sheet's column, no higher than half as much again."""
+    """A picture no wider than a sheet's widest column, no higher than half as much again."""
     small = picture.copy()
     small.thumbnail((THUMBNAIL, THUMBNAIL * 3 // 2), Image.Resampling.LANCZOS)
     return small
 
 
-def _cut(words: str) -> str:
-    """A caption that is no wider than a thumbnail; its end is kept, where the count stands."""
+def _cut(words: str, width: int) -> str:
+    """A caption that is no wider than its column; its end is kept, where the count stands."""
     font = _font(12)
-    if font.getlength(words) <= THUMBNAIL:
+    if font.getlength(words) <= width:
         return words
-    while words and font.getlength("..." + words) > THUMBNAIL:
+    while words and font.getlength("..." + words) > width:
         words = words[1:]
     return "..." + words
