@@ -1,7 +1,10 @@
 """Scores on draws of the images: equal to those of a set in which the drawn images are written out."""
+from functools import partial
+
 import numpy as np
 import pytest
 
+from paperlib.scoring.average_recall import recall_on_draws
 from paperlib.scoring.checked_arrays import detections, truth
 from paperlib.scoring.coco_metrics import COCO_AREAS, average_recall, coco_metrics, numbers, recall_numbers
 from paperlib.scoring.image_draws import drawn, image_draws, scores_on_draws
@@ -79,6 +82,28 @@ def test_every_run_sees_the_same_draws_and_they_spread():
     spread = np.array(values["AP"], float)
     assert len(spread) == 20 and np.std(spread) > 0.005
     assert abs(spread.mean() - numbers(columns, dt, COCO_AREAS)["AP"]) < 3 * np.std(spread)
+
+
+@pytest.mark.parametrize("spoil", [None, "iscrowd", "difficult", "nothing found"])
+def test_recall_that_is_matched_once_is_the_recall_of_each_draw(spoil):
+    gt, results = made()
+    for record in gt["annotations"][::5]:
+        record |= {spoil: 1}
+    columns = truth(gt)
+    dt = detections(columns, [] if spoil == "nothing found" else results, classes=False)
+    counts = (2, 10, 100)
+    slowly = scores_on_draws(partial(recall_numbers, area_ranges=COCO_AREAS, k=counts), columns, dt, 20)
+    quickly = recall_on_draws(columns, dt, COCO_AREAS, counts, 20)
+    assert set(quickly) == {"AR100", "AUC"} == set(slowly)
+    for name, values in slowly.items():
+        assert quickly[name] == pytest.approx(values, abs=1.01e-4)  # both are rounded to four digits
+
+
+def test_no_object_at_all_has_no_recall_on_any_draw():
+    gt, results = made()
+    empty = truth(gt | {"annotations": []})
+    dt = detections(empty, results, classes=False)
+    assert recall_on_draws(empty, dt, COCO_AREAS, (10, 100), 2)["AR100"] == [None, None]
 
 
 def test_nothing_found_and_nothing_to_find():

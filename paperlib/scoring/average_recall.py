@@ -1,10 +1,13 @@
 """Class-agnostic recall of proposals: over IoU, over their number, by the size of objects."""
+from dataclasses import replace
+
 import numpy as np
 
 from paperlib.data.detection_set import DetectionSet
 from paperlib.data.record_checks.values import AREA_BOUNDS, area_bounds
 from paperlib.scoring.checked_arrays import Detections, Truth, detections, truth
 from paperlib.scoring.coco_curves import curves
+from paperlib.scoring.image_draws import DRAWS, image_draws, keep_draw
 
 SHORT = {"small": "s", "medium": "m", "large": "l"}
 AUC_COUNTS = 31                                  # knots of the recall curve over log proposals
@@ -52,11 +55,58 @@ def recall_numbers(columns: Truth, dt: Detections, area_ranges: dict, k=(10, 100
                    engine: str | None = None) -> dict:
     """`average_recall` of columns that were checked before."""
     sizes, ranges = by_size(area_ranges)
-    asked = sorted(k)
-    counts = np.unique(np.geomspace(1, asked[-1], AUC_COUNTS).round().astype(int))
-    limits = sorted({*asked, *counts.tolist()})
+    limits = _limits(k)
     _, recall = curves(columns, dt, limits, ranges, recalls=[0.0], classes=False, engine=engine)
-    recall = np.where(recall[:, 0] > -1, recall[:, 0], np.nan).mean(0)       # (A, M)
+    return _named(np.where(recall[:, 0] > -1, recall[:, 0], np.nan).mean(0), sizes, k)
+
+
+def recall_on_draws(columns: Truth, dt: Detections, area_ranges: dict, k=(10, 100, 1000),
+                    draws: int = DRAWS) -> dict[str, list[float | None]]:
+    """{metric: its value on each draw of the images} of `recall_numbers`, as `scores_on_draws` gives them.
+
+    What is found in an image does not hang on the other images, so each is matched once, not once a draw.
+    """
+    sizes, ranges = by_size(area_ranges)
+    found, there = _by_image(columns, dt, ranges, _limits(k))
+    values: dict[str, list] = {}
+    for ranks in image_draws(len(there), draws):
+        times = np.bincount(ranks - 1, minlength=len(there))
+        with np.errstate(invalid="ignore"):                      # 0 / 0 where nothing is to be found
+            recall = np.tensordot(times, found, (0, 1)) / (times @ there)[:, None]
+        keep_draw(values, _named(recall.mean(0), sizes, k))
+    return values
+
+
+def _by_image(
+    columns: Truth, dt: Detections, ranges: list, limits: list[int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Objects that each image's best proposals find (T, I, A, M), and how many it has (I, A).
+
+    Each image is made a category of its own, so that the engine counts image by image.
+    """
+    ranks = range(1, len(columns.sizes) + 1)
+    apart = replace(columns, category=columns.image, categories=dict(zip(ranks, ranks)))
+    _, recall = curves(apart, replace(dt, category=dt.image), limits, ranges, recalls=[0.0])
+    area, counts = columns.area, []
+    for low, high in ranges:
+        inside = ~columns.crowd & ~columns.difficult & (area >= low) & (area <= high)
+        counts.append(np.bincount(columns.image[inside] - 1, minlength=len(ranks)))
+    there = np.stack(counts, 1)
+    return np.maximum(recall, 0) * there[None, :, :, None], there
+
+
+def _limits(k) -> list[int]:
+    """The counts of proposals at which recall is asked for, and those between which AUC is straight."""
+    return sorted({*k, *_knots(k).tolist()})
+
+
+def _knots(k) -> np.ndarray:
+    return np.unique(np.geomspace(1, max(k), AUC_COUNTS).round().astype(int))
+
+
+def _named(recall: np.ndarray, sizes: list[str], k) -> dict[str, float]:
+    """The numbers of a recall (A, M) at `_limits(k)`, mean over IoU."""
+    asked, counts, limits = sorted(k), _knots(k), _limits(k)
     at_asked = recall[:, np.searchsorted(limits, asked)]
     areas_under = _area_under(recall[:, np.searchsorted(limits, counts)], counts)
     metrics = {}

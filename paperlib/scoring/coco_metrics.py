@@ -10,7 +10,13 @@ import torch
 
 from paperlib.data.given_proposals import with_proposals
 from paperlib.parts.boxes import iou
-from paperlib.scoring.average_recall import areas_of, average_recall, by_size, recall_numbers
+from paperlib.scoring.average_recall import (
+    areas_of,
+    average_recall,
+    by_size,
+    recall_numbers,
+    recall_on_draws,
+)
 from paperlib.scoring.checked_arrays import Detections, Truth, detections, truth
 from paperlib.scoring.coco_curves import curves
 from paperlib.scoring.detect import detect_all
@@ -91,7 +97,7 @@ def evaluate(system, dataset, device, batch: int = 16, short: int | None = None,
     A system that names pixels (`scored_by = "regions"`) gets what `segmentation.region_accuracy` gives, one
     that proposes masks (`scored_by = "segments"`) the `average_recall` of its boxes, "box AR10", and of its
     masks, "seg AR10", and so on, and how sharp these are (`segments.outlines`), with `propose.bound` also
-    "bound AR" (`segments.bounds`), without draws.
+    "bound AR" (`segments.bounds`); only the recall has draws.
     `besides(dataset, results)` adds what it gives to the metrics.
     """
     if system.scored_by == "regions":
@@ -105,7 +111,7 @@ def evaluate(system, dataset, device, batch: int = 16, short: int | None = None,
     if results is None:
         results = detect_all(system, dataset, device, batch, short, long)
     if system.scored_by == "segments":
-        recall = segment_recall(dataset, results) | outlines(dataset, results)
+        recall = segment_recall(dataset, results, draws) | outlines(dataset, results)
         return recall | _bound(system, dataset, device, short, long)
     columns, proposes = truth(dataset), system.scored_by == "recall"
     dt = detections(columns, results, classes=not proposes, strangers=not proposes)
@@ -118,19 +124,31 @@ def evaluate(system, dataset, device, batch: int = 16, short: int | None = None,
         metrics = score(columns, dt, per_category=True)
     if reads_proposals:
         metrics["given_AR"] = covered(dataset)
-    if draws:
+    if draws and proposes:
+        metrics["draws"] = recall_on_draws(columns, dt, ranges, PROPOSALS, draws)
+    elif draws:
         metrics["draws"] = scores_on_draws(score, columns, dt, draws)
     if besides is not None:
         metrics |= besides(dataset, results)
     return metrics
 
 
-def segment_recall(dataset, results: list[dict]) -> dict[str, float]:
-    """`average_recall` of the boxes and of the masks of proposals: {"box AR10", ..., "seg AUCl"}."""
-    metrics = {}
+def segment_recall(dataset, results: list[dict], draws: int = 0) -> dict:
+    """`average_recall` of the boxes and of the masks of proposals: {"box AR10", ..., "seg AUCl"}.
+
+    `draws` adds "draws": {metric: its value on each of so many draws of the images}.
+    """
+    metrics, on_draws, ranges = {}, {}, areas_of(dataset)
     for kind, name in (("bbox", "box"), ("segm", "seg")):
-        for key, value in average_recall(dataset, results, kind=kind).items():
+        columns = truth(dataset, kind)
+        dt = detections(columns, results, kind, classes=False)
+        for key, value in recall_numbers(columns, dt, ranges).items():
             metrics[f"{name} {key}"] = value
+        if draws:
+            for key, values in recall_on_draws(columns, dt, ranges, draws=draws).items():
+                on_draws[f"{name} {key}"] = values
+    if draws:
+        metrics["draws"] = on_draws
     return metrics
 
 

@@ -11,7 +11,8 @@ import numpy as np
 from paperlib.scoring.checked_arrays import Detections, Truth
 
 DRAWS = 100
-KEPT = ("AP", "AP50", "AP75", "APs", "APm", "APl", "mAP", "AR100", "AR1000", "AR1000s", "AR1000m", "AR1000l")
+KEPT = ("AP", "AP50", "AP75", "APs", "APm", "APl", "mAP", "AR100", "AR1000", "AR1000s", "AR1000m", "AR1000l",
+        "AUC")
 
 
 def image_draws(num_images: int, draws: int = DRAWS) -> Iterator[np.ndarray]:
@@ -55,11 +56,15 @@ def scores_on_draws(score: Callable[[Truth, Detections], dict], gt: Truth, dt: D
     """{metric: its value in each draw} of the metrics KEPT, to four digits; nan becomes None."""
     values: dict[str, list] = {}
     for ranks in image_draws(len(gt.sizes), draws):
-        metrics = score(*drawn(gt, dt, ranks))
-        for name in KEPT:
-            if name in metrics:
-                values.setdefault(name, []).append(_short(metrics[name]))
+        keep_draw(values, score(*drawn(gt, dt, ranks)))
     return values
+
+
+def keep_draw(values: dict[str, list], metrics: dict[str, float]) -> None:
+    """Put the metrics KEPT of one more draw at the end of `values`, to four digits; nan becomes None."""
+    for name in KEPT:
+        if name in metrics:
+            values.setdefault(name, []).append(_short(metrics[name]))
 
 
 def _short(value: float) -> float | None:
