@@ -892,6 +892,7 @@ def recall_of_100(lists):
     return [100 * recall[f"AR100{size}"] for size in ("", "s", "m", "l")]
 
 
+# %%
 objects = [val.target(i)["boxes"] for i in range(len(val))]
 long = made(detector.cpu(), val, {"pre_nms": 2000}, 1000)
 ordered = [in_ideal_order(*pair) for pair in zip(long, objects)]
