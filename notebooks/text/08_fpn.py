@@ -5,7 +5,7 @@
 # (arXiv 1612.03144v2), Sections 1 and 3 to 5; chapter 4 of Lin's thesis is the same work.
 # **Before this:** anchors, proposals and RoI pooling (notebooks 04 and 05); average recall (notebook 02).
 #
-# <!-- minutes -->reading: main path about 15 min, all 30 min; CPU: 1.5 min on 2 CPU cores; older CPU: 4.5 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
+# <!-- minutes -->reading: main path about 15 min, all 30 min; CPU: 2 min on 2 CPU cores; older CPU: 4.5 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
 # Everything here runs on a CPU; with a GPU the live training is only faster.
 
 # %% tags=["parameters"]
@@ -863,7 +863,6 @@ draw.show(fig, "Gains over C4 in the paper and here. " + ". ".join(told))
 # *Exact boxes*: a proposal that overlaps an object by half becomes that object's true box. The proposals are those of the stored detector:
 
 # %%
-from paperlib.parts import boxes
 from paperlib.scoring.average_recall import average_recall
 from paperlib.studies.proposals import made
 
@@ -885,9 +884,8 @@ def recall_of_100(lists):
     """Average recall of the first 100 proposals in %: of all, small, medium and large objects."""
     records = []
     for i, proposals in enumerate(lists):
-        sizes = (proposals[:, 2:] - proposals[:, :2]).tolist()
-        for rank, ((x, y, *_), (w, h)) in enumerate(zip(proposals.tolist(), sizes)):
-            records.append({"image_id": val.images[i]["id"], "bbox": [x, y, w, h], "score": -rank})
+        xywh = torch.cat([proposals[:, :2], proposals[:, 2:] - proposals[:, :2]], 1).tolist()
+        records += [{"image_id": val.images[i]["id"], "bbox": box, "score": -rank} for rank, box in enumerate(xywh)]
     recall = average_recall(val, records, k=(100,))
     return [100 * recall[f"AR100{size}"] for size in ("", "s", "m", "l")]
 
