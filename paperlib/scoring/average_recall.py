@@ -7,10 +7,11 @@ from paperlib.data.detection_set import DetectionSet
 from paperlib.data.record_checks.values import AREA_BOUNDS, area_bounds
 from paperlib.scoring.checked_arrays import Detections, Truth, detections, truth
 from paperlib.scoring.coco_curves import curves
-from paperlib.scoring.image_draws import DRAWS, image_draws, keep_draw
+from paperlib.scoring.image_draws import DRAWS, drawn, image_draws, keep_draw
 
 SHORT = {"small": "s", "medium": "m", "large": "l"}
 AUC_COUNTS = 31                                  # knots of the recall curve over log proposals
+AT_ONCE = 100                                    # images that are matched one by one in one call
 
 
 def areas_of(gt) -> dict[str, tuple[float, float]]:
@@ -82,17 +83,26 @@ def _by_image(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Objects that each image's best proposals find (T, I, A, M), and how many it has (I, A).
 
-    Each image is made a category of its own, so that the engine counts image by image.
+    Each image is made a category of its own, so that the engine counts image by image. It looks at every
+    category in every image: hence some images at a time.
     """
-    ranks = range(1, len(columns.sizes) + 1)
-    apart = replace(columns, category=columns.image, categories=dict(zip(ranks, ranks)))
-    _, recall = curves(apart, replace(dt, category=dt.image), limits, ranges, recalls=[0.0])
-    area, counts = columns.area, []
+    recalls, counts, num_images = [], [], len(columns.sizes)
+    for first in range(0, num_images, AT_ONCE):
+        few, found = drawn(columns, dt, np.arange(first, min(first + AT_ONCE, num_images)) + 1)
+        few = replace(few, category=few.image, categories=few.images)
+        recalls.append(curves(few, replace(found, category=found.image), limits, ranges, recalls=[0.0])[1])
+        counts.append(_objects(few, ranges))
+    there = np.concatenate(counts)
+    return np.maximum(np.concatenate(recalls, 1), 0) * there[None, :, :, None], there
+
+
+def _objects(columns: Truth, ranges: list) -> np.ndarray:
+    """How many objects count in each image and area range: (I, A)."""
+    counts = []
     for low, high in ranges:
-        inside = ~columns.crowd & ~columns.difficult & (area >= low) & (area <= high)
-        counts.append(np.bincount(columns.image[inside] - 1, minlength=len(ranks)))
-    there = np.stack(counts, 1)
-    return np.maximum(recall, 0) * there[None, :, :, None], there
+        inside = ~columns.crowd & ~columns.difficult & (columns.area >= low) & (columns.area <= high)
+        counts.append(np.bincount(columns.image[inside] - 1, minlength=len(columns.sizes)))
+    return np.stack(counts, 1)
 
 
 def _limits(k) -> list[int]:
