@@ -329,10 +329,11 @@ chosen = [i for i in range(len(val)) if 3 <= len(val.annotations[val.images[i]["
 pictures = torch.stack([val.image(i) for i in chosen])
 rows = {"ground truth": [val.target(i) for i in chosen],
         "live run": system.eval().detect(pictures.to(device)), steps: trained.detect(pictures.to(device))}
+sure = {"live run": 0.25, steps: 0.45}
 fig, axes = plt.subplots(3, len(chosen), figsize=(9, 7))
 for line, (name, found) in zip(axes, rows.items()):
     for ax, picture, each in zip(line, pictures, found):
-        keep = each["scores"].cpu() > (0.25 if name == "live run" else 0.45) if "scores" in each else slice(None)
+        keep = each["scores"].cpu() > sure[name] if name in sure else slice(None)
         draw.boxes_on(ax, picture, each["boxes"].cpu()[keep], each["labels"].cpu()[keep], classes=val.classes)
     line[0].set_title(name, loc="left", fontweight="bold")
 draw.show(fig, "Four validation scenes in three rows: ground truth boxes; the few boxes of the short live run with a score "
