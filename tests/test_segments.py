@@ -2,6 +2,7 @@
 import contextlib
 import io
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,11 @@ from test_deepmask import scenes as discs
 from test_sharpmask import model as sharpmask
 
 from paperlib.__main__ import main
+from paperlib.config import override
 from paperlib.data.batches import Batches
 from paperlib.data.named_sets import load
 from paperlib.doctor.examine import doctor
-from paperlib.doctor.windows import window_coverage
+from paperlib.doctor.windows import fitting_scales, window_coverage
 from paperlib.parts.windows.overlap import mask_iou, rles
 from paperlib.parts.windows.records import segment_records
 from paperlib.parts.windows.resampling import paste
@@ -222,3 +224,15 @@ def test_the_doctor_says_whether_objects_have_masks_and_windows(scenes):
     assert window_coverage(load(scenes, None), far) == (0.0, 4)
     findings = doctor(load(bare(scenes), None), cfg, None, "deepmask", report=None)
     assert [f.level for f in findings if f.topic == "masks"] == ["bad"]
+
+
+def test_the_doctor_names_window_scales_that_fit_the_training_size(scenes):
+    """Twice the size, one octave less; what the advice names reaches the objects; without objects there is none."""
+    dataset, far = load(scenes, None), model(**{"window.scales": [2.0]}).cfg
+    side = dataset.images[0]["height"]
+    at = {factor: fitting_scales(dataset, far, (factor * side,)) for factor in (1, 2)}
+    assert at[2] == tuple(octaves - 1 for octaves in at[1]) and len(at[1]) >= 1
+    finding = next(f for f in doctor(dataset, far, None, "deepmask", report=None) if f.topic == "windows")
+    setting = re.search(r"--set '(window.scales=.*)' reaches 100%", finding.advice)[1]
+    assert window_coverage(dataset, override(far, [setting])) == (1.0, 4)
+    assert fitting_scales(dataset.subset([]), far) == ()
