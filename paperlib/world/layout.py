@@ -5,7 +5,8 @@ import numpy as np
 
 from paperlib.world.catalogue import CATEGORIES
 from paperlib.world.exact import exp
-from paperlib.world.pen import Part, Pen
+from paperlib.world.outlines import Notes
+from paperlib.world.pen import Pen
 from paperlib.world.scenes import SCENES, Scene, Zone
 
 INDEX = {category.name: k for k, category in enumerate(CATEGORIES)}
@@ -19,7 +20,7 @@ class Placed:
             viewer.
     """
     category: int | None                            # index into CATEGORIES; None: clutter
-    parts: list[Part]
+    notes: Notes
     x: float
     y: float
     side: float
@@ -34,11 +35,6 @@ class Placed:
     def move(self, x: float, y: float) -> None:
         self.x, self.y = x, y
         self.__post_init__()
-
-    @property
-    def matrix(self) -> np.ndarray:
-        left, top = self.x - self.side / 2, self.y - self.side
-        return np.array([[self.side, 0, left], [0, self.side, top]], np.float32)
 
 
 def choose_scene(rng, names: frozenset[str], category: int | None) -> Scene:
@@ -115,8 +111,8 @@ def _foot(world, zone: Zone, scale: float, high: float, zoom: float, rng) -> flo
     return (zone.top + (zone.bottom - zone.top) * min(max(near, 0), 1)) * world.size
 
 
-def _put(k: int | None, parts, side, aspect, x, y, depth) -> Placed:
-    return Placed(k, parts, x, y, side, depth, side * min(1, aspect), side * min(1, 1 / aspect))
+def _put(k: int | None, notes, side, aspect, x, y, depth) -> Placed:
+    return Placed(k, notes, x, y, side, depth, side * min(1, aspect), side * min(1, 1 / aspect))
 
 
 def _covered(x: float, y: float, w: float, h: float, others: list[Placed], most: float) -> float:
@@ -142,7 +138,7 @@ def _inside(world, x: float, wide: float, rng) -> float:
 
 def _member(world, k, zone, lead, zoom, done, number, rng) -> Placed:
     """One thing of a group around `lead` (x, px per metre): the first of five tries that hides little."""
-    aspect, span, parts = CATEGORIES[k].aspect, CATEGORIES[k].span, CATEGORIES[k].draw(rng)
+    aspect, span, notes = CATEGORIES[k].aspect, CATEGORIES[k].span, CATEGORIES[k].note(rng)
     tolerance = 1.0 if rng.random() < world.occlusion else 0.15
     least, most = (size * world.size / 128 / span for size in world.size_range)
     best, hidden, spread_of_size = None, np.inf, 0.16 if number < 6 else 0.3
@@ -161,7 +157,7 @@ def _member(world, k, zone, lead, zoom, done, number, rng) -> Placed:
             best, hidden = (side, aspect, x, y, y - 4 * world.size * zone.floats), covered
         if covered <= tolerance:
             break
-    return _put(k, parts, *best)
+    return _put(k, notes, *best)
 
 
 def arrange(world, scene: Scene, rng, entries) -> list[Placed]:
@@ -213,7 +209,7 @@ def portrait(world, k: int, rng) -> Placed:
     """One thing, large and in the middle: the iconic view."""
     category = CATEGORIES[k]
     side = world.size * rng.uniform(*world.portrait)
-    item = _put(k, category.draw(rng), side, category.aspect, 0, 0, 4.0 * world.size)
+    item = _put(k, category.note(rng), side, category.aspect, 0, 0, 4.0 * world.size)
     x, y = world.size * (0.5 + rng.normal(0, 0.05)), world.size * (0.5 + rng.normal(0, 0.05))
     item.move(x, y + item.high / 2)
     return item
