@@ -112,15 +112,17 @@ def render(image: np.ndarray, parts: list[Part], matrix: np.ndarray, shade: floa
     (a, b, c), (d, e, f) = np.asarray(matrix).tolist()
     scale = abs(a * e - b * d) ** 0.5
     lattice = np.array(((16 * a, 16 * d), (16 * b, 16 * e)), np.float32)    # in 1/16 px
-    _, outlines, colours, widths = zip(*parts)
+    _, outlines, _, widths = zip(*parts)
     points = np.concatenate(outlines) @ lattice + np.array((16 * c - 8, 16 * f - 8))
     points = np.rint(points, out=points).astype(np.int32)
-    thickest = int(scale * max(widths) / 2)
-    (x0, y0, x1, y1), = windows_of(image, points, np.array([0]), np.array([len(points)]), [thickest])
+    reach = np.array([int(scale * max(widths) / 2)])
+    (x0, y0, x1, y1), = windows_of(image, points, [0], [len(points)], reach)
     if x0 < x1 and y0 < y1:
-        colours = [(red * shade, green * shade, blue * shade) for red, green, blue in colours]
-        shapes = zip(map(len, outlines), colours, widths)
-        mask[y0:y1, x0:x1] = fill_in(image[y0:y1, x0:x1], points, shapes, scale)
+        shapes = []
+        for part in parts:
+            colour = tuple([channel * shade for channel in part.colour])
+            shapes.append((part.kind, len(part.points), colour, part.width))
+        mask[y0:y1, x0:x1] = fill_in(image[y0:y1, x0:x1], points, shapes, 1.0, scale)
     return mask
 
 

@@ -5,6 +5,7 @@ of a dozen shapes. So a pen notes numbers only, and all drawings of a scene beco
 """
 from collections import defaultdict
 from functools import cache
+from itertools import chain
 from math import pi
 from typing import NamedTuple
 
@@ -18,12 +19,11 @@ class Notes(NamedTuple):
     """One drawing as its pen noted it, back to front.
 
     Units:  `numbers` holds, for each sort of shape, the numbers of all its shapes in a row; a turn is how
-            many shapes it turns, its 2 x 2 matrix, and the factor of their widths; `lean` and `wide` slant
-            and widen the whole.
+            many points it turns, and its 2 x 2 matrix; `lean` and `wide` slant and widen the whole.
     """
     shapes: list[Shape]
     numbers: dict[object, list[float]]
-    turns: list[tuple[int, np.ndarray, float]]
+    turns: list[tuple[int, np.ndarray]]
     lean: float
     wide: float
 
@@ -41,18 +41,16 @@ class Part(NamedTuple):
 
 
 class Outlines(NamedTuple):
-    """The shapes of several drawings, one drawing after the other, each back to front.
+    """The points of several drawings, one drawing after the other, in the order of their shapes.
 
-    Shapes: points (P, 2) float32.
-    Units:  points and widths in each drawing's unit frame; `starts` are the first points of the D drawings,
-            `lengths` their numbers of points.
+    Shapes: points (P, 2) float32 in the unit frames; of each of D drawings the first point, the number of
+            points, the factor of its widths, and its largest width before.
     """
     points: np.ndarray
-    sizes: list[list[int]]                          # of each drawing, the points of its shapes
-    colours: list[list[Colour]]
-    widths: list[list[float]]
     starts: np.ndarray
     lengths: np.ndarray
+    scales: list[float]
+    widest: np.ndarray
 
 
 def circle(n: int) -> np.ndarray:
@@ -96,38 +94,32 @@ def _points_of(sort, flat: list[float]) -> np.ndarray:
     return points.reshape(-1, 2)
 
 
-def _in_order(drawings: list[Notes]) -> np.ndarray:
+def _in_order(drawings: list[Notes], sorts: tuple, sizes: np.ndarray) -> np.ndarray:
     """All points (P, 2) float32 as they were noted, before turns."""
     numbers = defaultdict(list)
     for drawing in drawings:
         for sort, flat in drawing.numbers.items():
             numbers[sort] += flat
-    made, place, start = [], {}, 0
-    for sort, flat in numbers.items():
-        made.append(_points_of(sort, flat))
-        place[sort], start = start, start + len(made[-1])
-    starts, sizes = [], []
-    for drawing in drawings:
-        for sort, size, _, _ in drawing.shapes:
-            starts.append(place[sort])
-            sizes.append(size)
-            place[sort] += size
-    ends = np.cumsum(sizes)
-    rows = np.arange(ends[-1]) + np.repeat(starts - ends + sizes, sizes)
-    return np.concatenate(made).take(rows, 0)
+    made = np.concatenate([_points_of(sort, flat) for sort, flat in numbers.items()])   # sort by sort
+    places = {sort: k for k, sort in enumerate(numbers)}
+    by_sort = np.argsort([places[sort] for sort in sorts], kind="stable")
+    shifts = np.empty_like(sizes)
+    shifts[by_sort] = sizes[by_sort].cumsum() - sizes[by_sort]
+    shifts -= sizes.cumsum() - sizes
+    return made.take(np.arange(len(made)) + shifts.repeat(sizes), 0)
 
 
 def outlines_of(drawings: list[Notes]) -> Outlines:
     """The drawings in the unit square on y = 1, slanted and widened; none larger than it was drawn."""
-    _, sizes, colours, widths = zip(*[map(list, zip(*drawing.shapes)) for drawing in drawings])
-    points = _in_order(drawings)
-    lengths = np.array([sum(of_shapes) for of_shapes in sizes])
+    sorts, sizes, _, widths = zip(*chain.from_iterable([drawing.shapes for drawing in drawings]))
+    counts = np.array([len(drawing.shapes) for drawing in drawings])
+    firsts, sizes = counts.cumsum() - counts, np.array(sizes)
+    lengths, widest = np.add.reduceat(sizes, firsts), np.maximum.reduceat(widths, firsts)
     starts = lengths.cumsum() - lengths
-    for k, drawing in enumerate(drawings):
-        for shapes, turn, scale in drawing.turns:
-            turned = points[starts[k]:starts[k] + sum(sizes[k][:shapes])]
-            turned[:] = turned @ turn
-            widths[k][:shapes] = [width * scale for width in widths[k][:shapes]]
+    points = _in_order(drawings, sorts, sizes)
+    for drawing, start in zip(drawings, starts.tolist()):
+        for size, turn in drawing.turns:
+            points[start:start + size] = points[start:start + size] @ turn
     across = points[:, 0]
     across += points[:, 1] * np.array([drawing.lean for drawing in drawings], np.float32).repeat(lengths)
     across *= np.array([drawing.wide for drawing in drawings], np.float32).repeat(lengths)
@@ -139,15 +131,14 @@ def outlines_of(drawings: list[Notes]) -> Outlines:
     points -= middle.repeat(lengths, 0)
     points *= scale.astype(np.float32).repeat(lengths)[:, None]
     points += FOOT
-    widths = [[width * factor for width in of_shapes] for of_shapes, factor in zip(widths, scale.tolist())]
-    return Outlines(points, sizes, colours, widths, starts, lengths)
+    return Outlines(points, starts, lengths, scale.tolist(), widest)
 
 
 def parts_of(drawing: Notes) -> list[Part]:
     """One drawing as a list of parts, back to front."""
-    points, (sizes,), (colours,), (widths,), _, _ = outlines_of([drawing])
+    points, _, _, (scale,), _ = outlines_of([drawing])
     parts, start = [], 0
-    for size, colour, width in zip(sizes, colours, widths):
-        parts.append(Part("line" if width else "fill", points[start:start + size], colour, width))
-        start += size
+    for _, size, colour, width in drawing.shapes:
+        outline, start = points[start:start + size], start + size
+        parts.append(Part("line" if width else "fill", outline, colour, width * scale))
     return parts

@@ -45,7 +45,7 @@ class Pen:
         self.chance_of = _uniform(rng).__next__
         self.shapes: list[Shape] = []
         self.numbers: dict[object, list[float]] = defaultdict(list)
-        self.turns: list[tuple[int, np.ndarray, float]] = []
+        self.turns: list[tuple[int, np.ndarray]] = []
         self.stretch, self.lean = 0.2, 0.12
         colours = list(MAIN)
         self.main = self.jitter(colours.pop(self.below(len(colours))))
@@ -135,7 +135,9 @@ class Pen:
     def rotate(self, angle: float, scale: float = 1.0) -> None:
         """Turn all that is drawn so far, clockwise on the screen, and scale it."""
         c, s = cos(angle) * scale, sin(angle) * scale
-        self.turns.append((len(self.shapes), np.array(((c, s), (-s, c)), np.float32), scale))
+        self.shapes = [(sort, size, colour, width * scale) for sort, size, colour, width in self.shapes]
+        points = sum([size for _, size, _, _ in self.shapes])
+        self.turns.append((points, np.array(((c, s), (-s, c)), np.float32)))
 
     def done(self) -> Notes:
         """What was noted, to be a little stretched and leaning, and half of the drawings mirrored."""

@@ -1,38 +1,39 @@
 """Shapes onto pixels: where drawings lie in the image, and how their shapes fill it there."""
-from collections.abc import Iterable
-
 import cv2
 import numpy as np
 
+from paperlib.world.outlines import Shape
 
-def windows_of(image: np.ndarray, points: np.ndarray, starts, lengths, pads) -> list[list[int]]:
+
+def windows_of(image: np.ndarray, points: np.ndarray, starts, lengths, reach: np.ndarray) -> list[list[int]]:
     """The window of the image that each drawing may touch; `points` are moved, in place, into their windows.
 
     Shapes: points (P, 2) int32, of which each of the D drawings has `lengths`, from `starts`.
-    Units:  points in 1/16 px; pads, the reach of the thickest lines, in px; [x0, y0, x1, y1] px, x0 >= x1 or
-            y0 >= y1 if a drawing lies outside.
+    Units:  points in 1/16 px; reach is half of the thickest lines' width in px; [x0, y0, x1, y1] px, with
+            x0 >= x1 or y0 >= y1 if a drawing lies outside.
     """
-    reach = np.array(pads)[:, None] + 3
+    reach = reach[:, None] + 3
     low = np.maximum(0, np.minimum.reduceat(points, starts) // 16 - reach)
     high = np.minimum(image.shape[1::-1], np.maximum.reduceat(points, starts) // 16 + reach)
     points -= (16 * low).astype(np.int32).repeat(lengths, 0)
     return np.concatenate([low, high], 1).tolist()
 
 
-def fill_in(window: np.ndarray, points: np.ndarray, shapes: Iterable[tuple], scale: float) -> np.ndarray:
+def fill_in(window: np.ndarray, points: np.ndarray, shapes: list[Shape], shrunk: float,
+            side: float) -> np.ndarray:
     """Draw one drawing onto a window of the image, in place, and return where it covers it.
 
     Shapes: window (h, w, 3) uint8 RGB, points (P, 2) int32 -> (h, w) bool.
-    Units:  points in 1/16 px; a shape is its number of points, colour and width, which `scale` carries to px.
+    Units:  points in 1/16 px; a width times `shrunk` is in unit-frame units, times `side` in px.
     """
     canvas = cv2.cvtColor(window, cv2.COLOR_RGB2RGBA)
     canvas[..., 3] = 0                                      # the fourth channel gathers the coverage
     start = 0
-    for size, colour, width in shapes:
+    for _, size, colour, width in shapes:
         outline = [points[start:start + size]]
         start += size
         if width:
-            thick = max(1, round(width * scale))
+            thick = max(1, round(width * shrunk * side))
             cv2.polylines(canvas, outline, False, (*colour, 255), thick, cv2.LINE_AA, 4)
         else:
             cv2.fillPoly(canvas, outline, (*colour, 255), cv2.LINE_AA, 4)

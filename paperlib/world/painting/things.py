@@ -33,16 +33,16 @@ def paint(world, image: np.ndarray, placed: list[Placed], air) -> tuple[np.ndarr
 
 
 def _strokes(image: np.ndarray, placed: list[Placed]) -> list[tuple]:
-    """Of each drawing its window (px), and then what `fill_in` takes: points, shapes and scale."""
+    """Of each drawing its window (px), and then what `fill_in` takes: points, shapes and their scales."""
     if not placed:
         return []
-    unit, sizes, colours, widths, starts, lengths = outlines_of([item.notes for item in placed])
+    unit, starts, lengths, shrunk, widest = outlines_of([item.notes for item in placed])
     sides = np.array([item.side for item in placed], np.float32)
     corners = np.array([(item.x - item.side / 2, item.y - item.side) for item in placed], np.float32)
     points = unit * (16 * sides).repeat(lengths)[:, None]
     points = points + (16 * corners.astype(float) - 8).repeat(lengths, 0)
     points = np.rint(points, out=points).astype(np.int32)           # (P, 2), in 1/16 px
-    scales = sides.tolist()
-    pads = [int(scale * max(of_item) / 2) for scale, of_item in zip(scales, widths)]
-    windows = windows_of(image, points, starts, lengths, pads)
-    return list(zip(windows, np.split(points, starts[1:]), map(zip, sizes, colours, widths), scales))
+    reach = (widest * shrunk * sides / 2).astype(int)
+    windows = windows_of(image, points, starts, lengths, reach)
+    shapes = [item.notes.shapes for item in placed]
+    return list(zip(windows, np.split(points, starts[1:]), shapes, shrunk, sides.tolist()))
