@@ -21,7 +21,7 @@ def polygons(mask: np.ndarray) -> list[list[float]]:
     cut = mask[y:y + h, x:x + w].view(np.uint8)
     if cut.size:
         cv2.resize(cut, (2 * w, 2 * h), double[1:-1, 1:-1], interpolation=cv2.INTER_NEAREST)
-    rings, tree = cv2.findContours(double, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE, offset=(2 * x, 2 * y))
+    rings, tree = cv2.findContours(double, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE, offset=(2 * x, 2 * y))
     if not rings:
         return []
     rings = [cv2.approxPolyDP(ring, 0.5, True)[:, 0] for ring in rings]

@@ -22,7 +22,7 @@ from cv2 import (
     subtract,
 )
 
-from paperlib.world.catalogue import render
+from paperlib.world.painting.sprite import sprite
 
 WALLS = ((176, 130, 110), (190, 178, 160), (150, 152, 160), (206, 190, 150), (128, 104, 98))
 PANES = ((60, 72, 96), (206, 214, 190), (98, 120, 140))
@@ -179,18 +179,7 @@ def spines(image, rng, span: Span, left, right) -> None:
     line(image, (x0, y1), (x1, y1), vary(rng, (90, 66, 48), 8), 1)
 
 
-def sprite(drawing, size: int, rng, keep=1.0) -> tuple[np.ndarray, np.ndarray]:
-    """A drawing of `size` px, or a share `keep` of its parts: colours (s, s, 3) and mask (s, s)."""
-    parts = drawing(rng)
-    if keep < 1 and len(parts) > 3:
-        first = int(rng.integers(0, len(parts) - 2))
-        parts = parts[first:first + max(2, round(keep * len(parts)))]
-    colours = np.zeros((size + 2, size + 2, 3), np.uint8)
-    mask = render(colours, parts, np.array([[size, 0, 1], [0, size, 1]], np.float32))
-    return colours, mask
-
-
-def prints(image, rng, drawing, box, size: int, step: float, fog: float, air) -> list[Box]:
+def prints(image, rng, note, box, size: int, step: float, fog: float, air) -> list[Box]:
     """Fill `box` (xyxy px) with a grid of one drawing, `step` px apart, faded by `fog` to the colour `air`.
 
     One in three lies on a cloth: the ground, lighter or darker. One in eight shows parts of the drawing only.
@@ -199,7 +188,7 @@ def prints(image, rng, drawing, box, size: int, step: float, fog: float, air) ->
     if rng.random() < 1 / 3:
         shift = rng.normal(0, 20, 3)
         image[y0:y1, x0:x1] = np.clip(image[y0:y1, x0:x1] + shift, 0, 255).astype(np.uint8)
-    colours, mask = sprite(drawing, size, rng, keep=1.0 if rng.random() < 0.875 else 0.4)
+    colours, mask = sprite(note, size, rng, keep=1.0 if rng.random() < 0.875 else 0.4)
     colours = (colours * (1 - fog) + np.asarray(air) * fog).astype(np.uint8)
     side, marks, inked = len(mask), [], mask[..., None]
     x, y, w, h = boundingRect(mask.view(np.uint8))

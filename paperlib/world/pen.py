@@ -28,6 +28,11 @@ def tint(colour: Colour, factor: float) -> Colour:
     return int(r + (255 - r) * share), int(g + (255 - g) * share), int(b + (255 - b) * share)
 
 
+MAIN_DARKENED, MAIN_LIGHTENED = ([tint(colour, factor) for colour in MAIN] for factor in (0.45, 1.6))
+# levels that `jitter` may reach, each clipped to 0..255: a table takes half of the time of min and max
+CLIPPED = {level: min(max(level, 0), 255) for level in range(-14, 270)}
+
+
 def _uniform(rng: np.random.Generator):
     """Uniform numbers one by one, drawn 64 at a time."""
     while True:
@@ -51,8 +56,8 @@ class Pen:
         self.main = self.jitter(colours.pop(self.below(len(colours))))
         self.second = self.jitter(colours.pop(self.below(len(colours))))
         self.accent = self.jitter(colours.pop(self.below(len(colours))))
-        self.dark = self.jitter(self.pick(DARK) if self.chance(0.75) else tint(self.pick(MAIN), 0.45))
-        self.light = self.jitter(self.pick(LIGHT) if self.chance(0.75) else tint(self.pick(MAIN), 1.6))
+        self.dark = self.jitter(self.pick(DARK if self.chance(0.75) else MAIN_DARKENED))
+        self.light = self.jitter(self.pick(LIGHT if self.chance(0.75) else MAIN_LIGHTENED))
 
     # chance
     def between(self, low: float, high: float) -> float:
@@ -74,10 +79,10 @@ class Pen:
     def jitter(self, colour: Colour) -> Colour:
         """A neighbour of `colour`."""
         r, g, b = colour
-        r += 28 * self.chance_of() - 14
-        g += 28 * self.chance_of() - 14
-        b += 28 * self.chance_of() - 14
-        return int(min(255, max(0, r))), int(min(255, max(0, g))), int(min(255, max(0, b)))
+        chance_of = self.chance_of
+        r = CLIPPED[int(r + (28 * chance_of() - 14))]
+        g = CLIPPED[int(g + (28 * chance_of() - 14))]
+        return r, g, CLIPPED[int(b + (28 * chance_of() - 14))]
 
     # shapes
     def poly(self, colour, points) -> None:

@@ -30,8 +30,8 @@ def backdrop_of(world, scene: Scene, rng) -> tuple[np.ndarray, list, np.ndarray]
         size = round(exp(rng.uniform(np.log(6), np.log(12))) * unit)
         fog, sigma = air_and_lens(world, size)
         before = image.copy()
-        draw, width = CATEGORIES[INDEX[name]].draw, rng.uniform(17, 22) * unit
-        marks += backgrounds.prints(image, rng, draw, box, size, width, fog, air)
+        note, width = CATEGORIES[INDEX[name]].note, rng.uniform(17, 22) * unit
+        marks += backgrounds.prints(image, rng, note, box, size, width, fog, air)
         region = box[0], box[1], box[2] - box[0], box[3] - box[1]
         backgrounds.soften(image, before, region, sigma)
     return image, marks, air

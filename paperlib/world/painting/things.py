@@ -37,12 +37,14 @@ def _strokes(image: np.ndarray, placed: list[Placed]) -> list[tuple]:
     if not placed:
         return []
     unit, starts, lengths, shrunk, widest = outlines_of([item.notes for item in placed])
-    sides = np.array([item.side for item in placed], np.float32)
+    sides = np.array([(item.side, item.side) for item in placed], np.float32)
     corners = np.array([(item.x - item.side / 2, item.y - item.side) for item in placed], np.float32)
-    points = unit * (16 * sides).repeat(lengths)[:, None]
+    points = unit * (16 * sides).repeat(lengths, 0)
     points = points + (16 * corners.astype(float) - 8).repeat(lengths, 0)
     points = np.rint(points, out=points).astype(np.int32)           # (P, 2), in 1/16 px
-    reach = (widest * shrunk * sides / 2).astype(int)
+    reach = (widest * shrunk * sides[:, 0] / 2).astype(int)
     windows = windows_of(image, points, starts, lengths, reach)
+    ends = zip(starts.tolist(), (starts + lengths).tolist())
+    points = [points[start:end] for start, end in ends]
     shapes = [item.notes.shapes for item in placed]
-    return list(zip(windows, np.split(points, starts[1:]), shapes, shrunk, sides.tolist()))
+    return list(zip(windows, points, shapes, shrunk, sides[:, 0].tolist()))
