@@ -1,5 +1,7 @@
 """Placing: from a scene and the dials to a list of drawings with their positions, far ones first."""
+from bisect import bisect_right
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 
@@ -49,8 +51,8 @@ def choose_scene(rng, names: frozenset[str], category: int | None) -> Scene:
 
 def pick(rng, weights) -> int:
     """An index drawn in proportion to `weights`."""
-    total = np.cumsum(weights)
-    return int(np.searchsorted(total, rng.random() * total[-1], side="right"))
+    total = list(accumulate(weights))
+    return bisect_right(total, rng.random() * total[-1])
 
 
 @dataclass(frozen=True)
@@ -68,11 +70,11 @@ def plan(world, scene: Scene, rng) -> list[Entry]:
     if rng.random() < world.empty:
         return []
     names = [n for n in scene.things if INDEX[n] < world.categories]
-    weights = np.array([scene.things[n][0] for n in names])
+    weights = [scene.things[n][0] for n in names]
     kinds = 1 if rng.random() < world.single else 2 + rng.poisson(world.kinds - 2)
     out, flock, subject = {}, rng.random() < world.crowding, rng.random() < world.subject
     for _ in range(kinds):
-        if rng.random() < world.context and weights.any():
+        if rng.random() < world.context and any(weights):
             k = pick(rng, weights)
             name, (_, zone, sociable) = names[k], scene.things[names[k]]
             weights[k] = 0
