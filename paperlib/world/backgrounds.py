@@ -22,7 +22,7 @@ from cv2 import (
     subtract,
 )
 
-from paperlib.world.painting.sprite import sprite
+from paperlib.world.shapes.sprite import sprite
 
 WALLS = ((176, 130, 110), (190, 178, 160), (150, 152, 160), (206, 190, 150), (128, 104, 98))
 PANES = ((60, 72, 96), (206, 214, 190), (98, 120, 140))

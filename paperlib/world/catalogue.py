@@ -5,9 +5,9 @@ from functools import partial
 
 import numpy as np
 
-from paperlib.world.outlines import Notes, Part, parts_of
-from paperlib.world.painting.strokes import fill_in, windows_of
 from paperlib.world.pen import Pen
+from paperlib.world.shapes.outlines import Notes, Part, parts_of
+from paperlib.world.shapes.strokes import fill_in, windows_of
 from paperlib.world.sketches import air_and_water as craft
 from paperlib.world.sketches import animals, people, vehicles
 from paperlib.world.sketches import appliances as machines

@@ -7,9 +7,9 @@ import numpy as np
 
 from paperlib.world.catalogue import CATEGORIES
 from paperlib.world.exact import exp
-from paperlib.world.outlines import Notes
 from paperlib.world.pen import Pen
 from paperlib.world.scenes import SCENES, Scene, Zone
+from paperlib.world.shapes.outlines import Notes
 
 INDEX = {category.name: k for k, category in enumerate(CATEGORIES)}
 

@@ -9,7 +9,7 @@ from math import cos, hypot, sin
 
 import numpy as np
 
-from paperlib.world.outlines import Colour, Notes, Shape
+from paperlib.world.shapes.outlines import Colour, Notes, Shape
 
 MAIN = ((201, 82, 66), (228, 120, 92), (236, 178, 70), (246, 214, 120), (150, 158, 72), (86, 134, 84),
         (64, 148, 138), (110, 178, 206), (62, 112, 178), (58, 72, 122), (128, 92, 150), (214, 140, 168),
@@ -28,7 +28,8 @@ def tint(colour: Colour, factor: float) -> Colour:
     return int(r + (255 - r) * share), int(g + (255 - g) * share), int(b + (255 - b) * share)
 
 
-MAIN_DARKENED, MAIN_LIGHTENED = ([tint(colour, factor) for colour in MAIN] for factor in (0.45, 1.6))
+MAIN_DARKENED = [tint(colour, 0.45) for colour in MAIN]
+MAIN_LIGHTENED = [tint(colour, 1.6) for colour in MAIN]
 # levels that `jitter` may reach, each clipped to 0..255: a table takes half of the time of min and max
 CLIPPED = {level: min(max(level, 0), 255) for level in range(-14, 270)}
 

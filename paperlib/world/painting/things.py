@@ -4,9 +4,9 @@ from cv2 import boundingRect, copyTo
 
 from paperlib.world.backgrounds import soften
 from paperlib.world.layout import Placed
-from paperlib.world.outlines import outlines_of
 from paperlib.world.painting.distance import air_and_lens
-from paperlib.world.painting.strokes import fill_in, windows_of
+from paperlib.world.shapes.outlines import outlines_of
+from paperlib.world.shapes.strokes import fill_in, windows_of
 
 
 def paint(world, image: np.ndarray, placed: list[Placed], air) -> tuple[np.ndarray, list[int]]:

@@ -1,8 +1,8 @@
 """One drawing by itself, as it is printed many times."""
 import numpy as np
 
-from paperlib.world.outlines import outlines_of
-from paperlib.world.painting.strokes import fill_in
+from paperlib.world.shapes.outlines import outlines_of
+from paperlib.world.shapes.strokes import fill_in
 
 
 def sprite(note, size: int, rng, keep=1.0) -> tuple[np.ndarray, np.ndarray]:

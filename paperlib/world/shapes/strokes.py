@@ -2,7 +2,7 @@
 import cv2
 import numpy as np
 
-from paperlib.world.outlines import Shape
+from paperlib.world.shapes.outlines import Shape
 
 
 def windows_of(image: np.ndarray, points: np.ndarray, starts, lengths, reach: np.ndarray) -> list[list[int]]:

@@ -53,18 +53,18 @@ class Outlines(NamedTuple):
     widest: np.ndarray
 
 
-def circle(n: int) -> np.ndarray:
+def _circle(n: int) -> np.ndarray:
     turn = np.arange(n) * (2 * pi / n)
     return np.stack([np.cos(turn), np.sin(turn)], 1).astype(np.float32)
 
 
-CIRCLE, SMALL_CIRCLE = circle(18), circle(8)
+CIRCLE, SMALL_CIRCLE = _circle(18), _circle(8)
 RING = CIRCLE[np.arange(19) % 18]                   # closed
 FOOT = np.array(((0.5, 1.0),), np.float32)          # where a drawing stands
 
 
 @cache
-def spline(n: int, closed: bool) -> np.ndarray:
+def _spline(n: int, closed: bool) -> np.ndarray:
     """The matrix from n control points to a smooth curve through them (Catmull-Rom, 4 points a span)."""
     spans = n if closed else n - 1
     out = np.zeros((spans * 4 + (not closed), n), np.float32)
@@ -90,7 +90,7 @@ def _points_of(sort, flat: list[float]) -> np.ndarray:
         points = (CIRCLE if sort == "dot" else SMALL_CIRCLE) @ matrices
         points += numbers[:, None, 4:]
     else:                                           # a curve: how many control points, and whether closed
-        points = spline(*sort) @ np.array(flat, np.float32).reshape(-1, sort[0], 2)
+        points = _spline(*sort) @ np.array(flat, np.float32).reshape(-1, sort[0], 2)
     return points.reshape(-1, 2)
 
 
