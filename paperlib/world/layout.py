@@ -123,10 +123,15 @@ def _covered(x: float, y: float, w: float, h: float, others: list[Placed], most:
     for other in others:                             # plain numbers: arrays cost more for a dozen boxes
         u0, v0, u1, v1 = other.box
         if u0 < x1 and x0 < u1 and v0 < y1 and y0 < v1:
-            wide, high = min(x1, u1) - max(x0, u0), min(y1, v1) - max(y0, v0)
-            worst = max(worst, wide * high / min(area, other.wide * other.high))
-            if worst > most:
-                break
+            # comparisons take half of the time of min and max
+            wide = (x1 if x1 < u1 else u1) - (x0 if x0 > u0 else u0)
+            high = (y1 if y1 < v1 else v1) - (y0 if y0 > v0 else v0)
+            others_area = other.wide * other.high
+            share = wide * high / (area if area < others_area else others_area)
+            if share > worst:
+                worst = share
+                if worst > most:
+                    break
     return worst
 
 
