@@ -3,6 +3,8 @@
 Much of it repeats marks that look like things: windows, leaves, planks, and above all prints, which are rows
 of one and the same drawing of a category. A print is told from an object by its neighbours, not by itself.
 """
+from functools import cache
+
 import numpy as np
 from cv2 import (
     CV_8U,
@@ -35,7 +37,7 @@ def vary(rng, colour, spread=12.0) -> tuple[int, int, int]:
     """A colour near `colour`: one shift of brightness, one of each channel."""
     shift = rng.normal(0, spread)
     shifts = rng.normal(0, spread / 2, 3).tolist()
-    return tuple(int(min(max(c + (shift + s), 0), 255)) for c, s in zip(colour, shifts))
+    return tuple([int(min(max(c + (shift + s), 0), 255)) for c, s in zip(colour, shifts)])
 
 
 def _rows(image, span: Span) -> tuple[int, int]:
@@ -56,10 +58,15 @@ def grain(image, rng, span: Span, amount=8.0, cells=(24, 24)) -> None:
         image[y0:y1] = np.clip(image[y0:y1] + merge([bumps] * 3), 0, 255)
 
 
+@cache
+def _downwards(rows: int) -> np.ndarray:
+    return np.linspace(0, 1, rows, dtype=np.float32)[:, None]
+
+
 def blend(image, rng, span: Span, top, bottom) -> None:
     """A vertical change from colour `top` to colour `bottom`."""
     y0, y1 = _rows(image, span)
-    mix = np.linspace(0, 1, max(y1 - y0, 1), dtype=np.float32)[:, None]
+    mix = _downwards(max(y1 - y0, 1))
     a, b = (np.asarray(vary(rng, c), np.float32) for c in (top, bottom))
     if y1 > y0:
         column = (a + (b - a) * mix)[:, None].astype(np.uint8)

@@ -123,15 +123,13 @@ def _covered(x: float, y: float, w: float, h: float, others: list[Placed], most:
     for other in others:                             # plain numbers: arrays cost more for a dozen boxes
         u0, v0, u1, v1 = other.box
         if u0 < x1 and x0 < u1 and v0 < y1 and y0 < v1:
-            # comparisons take half of the time of min and max
-            wide = (x1 if x1 < u1 else u1) - (x0 if x0 > u0 else u0)
+            wide = (x1 if x1 < u1 else u1) - (x0 if x0 > u0 else u0)    # in half of the time of min and max
             high = (y1 if y1 < v1 else v1) - (y0 if y0 > v0 else v0)
             others_area = other.wide * other.high
             share = wide * high / (area if area < others_area else others_area)
-            if share > worst:
-                worst = share
-                if worst > most:
-                    break
+            worst = share if share > worst else worst
+            if worst > most:
+                break
     return worst
 
 
@@ -146,19 +144,19 @@ def _inside(world, x: float, wide: float, rng) -> float:
 def _member(world, k, zone, lead, zoom, done, number, rng) -> Placed:
     """One thing of a group around `lead` (x, px per metre): the first of five tries that hides little."""
     aspect, span, notes = CATEGORIES[k].aspect, CATEGORIES[k].span, CATEGORIES[k].note(rng)
-    tolerance = 1.0 if rng.random() < world.occlusion else 0.15
+    tolerance, best, hidden = 1.0 if rng.random() < world.occlusion else 0.15, None, np.inf
     least, most = (size * world.size / 128 / span for size in world.size_range)
-    best, hidden, spread_of_size = None, np.inf, 0.16 if number < 6 else 0.3
+    across, up, spread_of_size = min(1, aspect), min(1, 1 / aspect), 0.16 if number < 6 else 0.3
+    in_widths, in_px = number ** 0.7, 0.12 * world.size * (number > 1)
     for _ in range(5):
         scale = min(max(lead[1] * exp(rng.normal(0, spread_of_size)), least), most)
-        high = span * scale * min(1, 1 / aspect)
+        high = span * scale * up
         y = _foot(world, zone, scale, high, zoom, rng)
         if high > 1.1 * y:
             scale = scale * 1.1 * y / high
         side = span * scale
-        wide, high = side * min(1, aspect), side * min(1, 1 / aspect)
-        spread = wide * number ** 0.7 + 0.12 * world.size * (number > 1)
-        x = _inside(world, lead[0] + rng.normal(0, spread), wide, rng)
+        wide, high = side * across, side * up
+        x = _inside(world, lead[0] + rng.normal(0, wide * in_widths + in_px), wide, rng)
         covered = _covered(x, y, wide, high, done, max(tolerance, hidden))
         if covered < hidden:
             best, hidden = (side, aspect, x, y, y - 4 * world.size * zone.floats), covered

@@ -83,9 +83,8 @@ def compose(world: World, seed: int, category: int | None = None) -> Drawing:
     """`draw_scene` with the scene's name and wording, which captions need."""
     rng = np.random.default_rng((VERSION, seed))
     iconic = category is not None or rng.random() < world.iconic
-    names = frozenset(c.name for c in CATEGORIES[:world.categories])
     home = None if category is None else category - 1
-    scene = choose_scene(rng, names, home)
+    scene = choose_scene(rng, _first_names(world.categories), home)
     backdrop, marks, air = backdrop_of(world, scene, rng)
     entries, hero = plan(world, scene, rng), []
     if iconic and (entries or home is not None):
@@ -105,6 +104,11 @@ def compose(world: World, seed: int, category: int | None = None) -> Drawing:
     return Drawing(picture, instances, scene, np.array(in_view, int).reshape(-1, 4))
 
 
+@cache
+def _first_names(categories: int) -> frozenset[str]:
+    return frozenset(category.name for category in CATEGORIES[:categories])
+
+
 def _portrayed(world: World, entries: list[Entry], home: int | None, rng) -> tuple[list[Placed], list[Entry]]:
     """The portrait of an iconic picture, and what else is in it."""
     if home is not None:
@@ -119,11 +123,16 @@ def _sensor(size: int) -> np.ndarray:
     return np.random.default_rng(VERSION).standard_normal((2 * size, 2 * size, 3)).astype(np.float32)
 
 
+@cache
+def _left_to_right(size: int) -> np.ndarray:
+    return np.linspace(-1, 1, size)
+
+
 def _photograph(world: World, image: np.ndarray, rng) -> np.ndarray:
     """Exposure, tint and side light; lens blur; sensor noise."""
     exposure = np.clip(rng.normal(0, world.light) + rng.normal(0, world.tint, 3), -0.4, 0.2)
     gain = np.array([exp(stop) for stop in exposure.tolist()])
-    side = np.linspace(-1, 1, world.size) * rng.normal(0, world.light)
+    side = _left_to_right(world.size) * rng.normal(0, world.light)
     if (sigma := rng.uniform(*world.blur)) > 0.2:
         image = GaussianBlur(image, (0, 0), sigma)
     light = (gain * (1 + side[:, None])).astype(np.float32)                # (W, 3)

@@ -1,6 +1,6 @@
 """Shapes onto pixels: where drawings lie in the image, and how their shapes fill it there."""
-import cv2
 import numpy as np
+from cv2 import COLOR_RGB2RGBA, COLOR_RGBA2RGB, LINE_AA, cvtColor, fillPoly, polylines
 
 from paperlib.world.shapes.outlines import Shape
 
@@ -26,7 +26,7 @@ def fill_in(window: np.ndarray, points: np.ndarray, shapes: list[Shape], shrunk:
     Shapes: window (h, w, 3) uint8 RGB, points (P, 2) int32 -> (h, w) bool.
     Units:  points in 1/16 px; a width times `shrunk` is in unit-frame units, times `side` in px.
     """
-    canvas = cv2.cvtColor(window, cv2.COLOR_RGB2RGBA)
+    canvas = cvtColor(window, COLOR_RGB2RGBA)
     canvas[..., 3] = 0                                      # the fourth channel gathers the coverage
     start = 0
     for _, size, colour, width in shapes:
@@ -34,8 +34,8 @@ def fill_in(window: np.ndarray, points: np.ndarray, shapes: list[Shape], shrunk:
         start += size
         if width:
             thick = max(1, round(width * shrunk * side))
-            cv2.polylines(canvas, outline, False, (*colour, 255), thick, cv2.LINE_AA, 4)
+            polylines(canvas, outline, False, (*colour, 255), thick, LINE_AA, 4)
         else:
-            cv2.fillPoly(canvas, outline, (*colour, 255), cv2.LINE_AA, 4)
-    cv2.cvtColor(canvas, cv2.COLOR_RGBA2RGB, window)
+            fillPoly(canvas, outline, (*colour, 255), LINE_AA, 4)
+    cvtColor(canvas, COLOR_RGBA2RGB, window)
     return canvas[..., 3] >= 128
