@@ -116,7 +116,7 @@ def render(image: np.ndarray, parts: list[Part], matrix: np.ndarray, shade: floa
     points = np.concatenate(outlines) @ lattice + np.array((16 * c - 8, 16 * f - 8))
     points = np.rint(points, out=points).astype(np.int32)
     reach = np.array([int(scale * max(widths) / 2)])
-    (x0, y0, x1, y1), = windows_of(image, points, [0], [len(points)], reach)
+    (x0, y0, x1, y1), = windows_of(image.shape[1::-1], points, [0], [len(points)], reach)
     if x0 < x1 and y0 < y1:
         shapes = []
         for part in parts:

@@ -14,8 +14,10 @@ from paperlib.world.exact import exp
 from paperlib.world.instances import instances_of, twin, with_crowds
 from paperlib.world.layout import Entry, Placed, arrange, choose_scene, plan, portrait
 from paperlib.world.painting.backdrop import backdrop_of
+from paperlib.world.painting.prints import print_on
 from paperlib.world.painting.things import paint
 from paperlib.world.scenes import Scene
+from paperlib.world.shapes.strokes import strokes_of
 
 VERSION = 2  # raise it whenever the same seed gives another picture or other annotations
 
@@ -85,19 +87,22 @@ def compose(world: World, seed: int, category: int | None = None) -> Drawing:
     iconic = category is not None or rng.random() < world.iconic
     home = None if category is None else category - 1
     scene = choose_scene(rng, _first_names(world.categories), home)
-    backdrop, marks, air = backdrop_of(world, scene, rng)
+    backdrop, prints, air = backdrop_of(world, scene, rng)
     entries, hero = plan(world, scene, rng), []
     if iconic and (entries or home is not None):
         hero, entries = _portrayed(world, entries, home, rng)
     placed = arrange(world, scene, rng, entries) + hero
+    strokes, marks = strokes_of(world.size, prints + placed), []
+    for item in prints:
+        marks += print_on(world, backdrop, item, strokes.pop(0), air)
     while True:
         image = backdrop.copy()
-        owner, full = paint(world, image, placed, air)
+        owner, full = paint(world, image, placed, strokes, air)
         records = instances_of(world, placed, owner, full)
         hidden = twin(records)
         if hidden is None:
             break
-        del placed[hidden]
+        del placed[hidden], strokes[hidden]
     in_view = [m for m in marks if not owner[m[1]:m[1] + m[3], m[0]:m[0] + m[2]].any()]
     picture = _photograph(world, image, rng)
     instances = with_crowds(world, [record for record in records if record], rng)
