@@ -18,25 +18,27 @@ def polygons(mask: np.ndarray) -> list[list[float]]:
     x, y, w, h = cv2.boundingRect(mask.view(np.uint8))
     # two cells a pixel; corners of cells are quarter pixels
     double = np.zeros((2 * h + 2, 2 * w + 2), np.uint8)
-    double[1:-1, 1:-1] = mask[y:y + h, x:x + w].repeat(2, 0).repeat(2, 1)
-    rings, tree = cv2.findContours(double, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    cut = mask[y:y + h, x:x + w].view(np.uint8)
+    if cut.size:
+        cv2.resize(cut, (2 * w, 2 * h), double[1:-1, 1:-1], interpolation=cv2.INTER_NEAREST)
+    rings, tree = cv2.findContours(double, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE, offset=(2 * x, 2 * y))
     if not rings:
         return []
     rings = [cv2.approxPolyDP(ring, 0.5, True)[:, 0] for ring in rings]
-    out = []
-    for k, (_, _, child, parent) in enumerate(tree[0].tolist()):
+    out, tree = [], tree[0].tolist()                # of each ring: next, previous, first child, parent; or -1
+    for ring, (_, _, child, parent) in zip(rings, tree):
         if parent >= 0:
             continue
-        ring = rings[k]
         while child >= 0:
-            ring, child = _cut_to(ring, rings[child]), tree[0][child][0]
-        out.append(((ring - 0.5) / 2 + (x, y)).ravel().tolist())
+            ring, child = _cut_to(ring, rings[child]), tree[child][0]
+        out.append((ring * 0.5 - 0.25).ravel().tolist())
     return out
 
 
 def _cut_to(ring: np.ndarray, hole: np.ndarray) -> np.ndarray:
     """One closed line: along `ring`, across to `hole` where they are nearest, around it and back."""
-    gaps = ((ring[:, None] - hole[None]) ** 2).sum(-1)
+    across, down = ring[:, None, 0] - hole[:, 0], ring[:, None, 1] - hole[:, 1]
+    gaps = across * across + down * down
     a, b = np.unravel_index(gaps.argmin(), gaps.shape)
     return np.concatenate([ring[:a + 1], hole[b:], hole[:b + 1], ring[a:]])
 

@@ -1,8 +1,10 @@
-"""Stuff: what fills a scene without being an instance. Skies, walls, grounds, buildings, trees and prints.
+"""Stuff: what fills a scene without being an instance. Skies, walls, grounds, buildings and trees.
 
-Much of it repeats marks that look like things: windows, leaves, planks, and above all prints, which are rows
-of one and the same drawing of a category. A print is told from an object by its neighbours, not by itself.
+Much of it repeats marks that look like things: windows, leaves, planks, and above all prints (in
+`painting/prints.py`).
 """
+from functools import cache
+
 import numpy as np
 from cv2 import (
     CV_8U,
@@ -12,7 +14,6 @@ from cv2 import (
     LINE_AA,
     GaussianBlur,
     add,
-    boundingRect,
     ellipse,
     fillPoly,
     line,
@@ -21,8 +22,6 @@ from cv2 import (
     resize,
     subtract,
 )
-
-from paperlib.world.catalogue import render
 
 WALLS = ((176, 130, 110), (190, 178, 160), (150, 152, 160), (206, 190, 150), (128, 104, 98))
 PANES = ((60, 72, 96), (206, 214, 190), (98, 120, 140))
@@ -35,7 +34,7 @@ def vary(rng, colour, spread=12.0) -> tuple[int, int, int]:
     """A colour near `colour`: one shift of brightness, one of each channel."""
     shift = rng.normal(0, spread)
     shifts = rng.normal(0, spread / 2, 3).tolist()
-    return tuple(int(min(max(c + (shift + s), 0), 255)) for c, s in zip(colour, shifts))
+    return tuple([int(min(max(c + (shift + s), 0), 255)) for c, s in zip(colour, shifts)])
 
 
 def _rows(image, span: Span) -> tuple[int, int]:
@@ -56,10 +55,15 @@ def grain(image, rng, span: Span, amount=8.0, cells=(24, 24)) -> None:
         image[y0:y1] = np.clip(image[y0:y1] + merge([bumps] * 3), 0, 255)
 
 
+@cache
+def _downwards(rows: int) -> np.ndarray:
+    return np.linspace(0, 1, rows, dtype=np.float32)[:, None]
+
+
 def blend(image, rng, span: Span, top, bottom) -> None:
     """A vertical change from colour `top` to colour `bottom`."""
     y0, y1 = _rows(image, span)
-    mix = np.linspace(0, 1, max(y1 - y0, 1), dtype=np.float32)[:, None]
+    mix = _downwards(max(y1 - y0, 1))
     a, b = (np.asarray(vary(rng, c), np.float32) for c in (top, bottom))
     if y1 > y0:
         column = (a + (b - a) * mix)[:, None].astype(np.uint8)
@@ -177,38 +181,6 @@ def spines(image, rng, span: Span, left, right) -> None:
                   vary(rng, (140, 118, 104), 34), -1)
         x += wide
     line(image, (x0, y1), (x1, y1), vary(rng, (90, 66, 48), 8), 1)
-
-
-def sprite(drawing, size: int, rng, keep=1.0) -> tuple[np.ndarray, np.ndarray]:
-    """A drawing of `size` px, or a share `keep` of its parts: colours (s, s, 3) and mask (s, s)."""
-    parts = drawing(rng)
-    if keep < 1 and len(parts) > 3:
-        first = int(rng.integers(0, len(parts) - 2))
-        parts = parts[first:first + max(2, round(keep * len(parts)))]
-    colours = np.zeros((size + 2, size + 2, 3), np.uint8)
-    mask = render(colours, parts, np.array([[size, 0, 1], [0, size, 1]], np.float32))
-    return colours, mask
-
-
-def prints(image, rng, drawing, box, size: int, step: float, fog: float, air) -> list[Box]:
-    """Fill `box` (xyxy px) with a grid of one drawing, `step` px apart, faded by `fog` to the colour `air`.
-
-    One in three lies on a cloth: the ground, lighter or darker. One in eight shows parts of the drawing only.
-    Returns the marks: xywh px, each around the pixels that it covers."""
-    x0, y0, x1, y1 = box
-    if rng.random() < 1 / 3:
-        shift = rng.normal(0, 20, 3)
-        image[y0:y1, x0:x1] = np.clip(image[y0:y1, x0:x1] + shift, 0, 255).astype(np.uint8)
-    colours, mask = sprite(drawing, size, rng, keep=1.0 if rng.random() < 0.875 else 0.4)
-    colours = (colours * (1 - fog) + np.asarray(air) * fog).astype(np.uint8)
-    side, marks, inked = len(mask), [], mask[..., None]
-    x, y, w, h = boundingRect(mask.view(np.uint8))
-    slant = step / 2 if rng.random() < 0.4 else 0
-    for row, v in enumerate(np.arange(y0 + 1, y1 - side, step).astype(int).tolist()):
-        for u in np.arange(x0 + 1 + slant * (row % 2), x1 - side, step).astype(int).tolist():
-            np.copyto(image[v:v + side, u:u + side], colours, where=inked)
-            marks.append((u + x, v + y, w, h))
-    return marks
 
 
 def soften(image: np.ndarray, before: np.ndarray, box, sigma: float) -> None:

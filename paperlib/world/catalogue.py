@@ -3,10 +3,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-import cv2
 import numpy as np
 
-from paperlib.world.pen import Part, Pen
+from paperlib.world.pen import Pen
+from paperlib.world.shapes.outlines import Notes, Part, parts_of
+from paperlib.world.shapes.strokes import fill_in, windows_of
 from paperlib.world.sketches import air_and_water as craft
 from paperlib.world.sketches import animals, people, vehicles
 from paperlib.world.sketches import appliances as machines
@@ -36,8 +37,8 @@ class Category:
         """Metres along a side of the unit frame: a wide thing fills its width, a tall one its height."""
         return self.height * max(1.0, self.aspect)
 
-    def draw(self, rng: np.random.Generator, pose: str | None = None) -> list[Part]:
-        """A random specimen, back to front; `pose` is one of `poses`, or None for any of them.
+    def note(self, rng: np.random.Generator, pose: str | None = None) -> Notes:
+        """A random specimen; `pose` is one of `poses`, or None for any of them.
 
         Errors: ValueError if the category has no such pose.
         """
@@ -46,6 +47,10 @@ class Category:
             raise ValueError(f"{self.name} has no pose {pose!r}; it has {self.poses}")
         self.sketch(pen, pen.pick(self.poses) if pose is None else pose)
         return pen.done()
+
+    def draw(self, rng: np.random.Generator, pose: str | None = None) -> list[Part]:
+        """`note` as a list of parts, back to front."""
+        return parts_of(self.note(rng, pose))
 
 
 _CATTLE = ("standing", "walking", "grazing", "grazing", "lying", "front")
@@ -110,26 +115,14 @@ def render(image: np.ndarray, parts: list[Part], matrix: np.ndarray, shade: floa
     _, outlines, _, widths = zip(*parts)
     points = np.concatenate(outlines) @ lattice + np.array((16 * c - 8, 16 * f - 8))
     points = np.rint(points, out=points).astype(np.int32)
-    left, top, wide, high = cv2.boundingRect(points)
-    right, bottom = left + wide - 1, top + high - 1
-    pad = 3 + int(scale * max(widths) / 2)
-    x0, y0 = max(0, left // 16 - pad), max(0, top // 16 - pad)
-    x1, y1 = min(image.shape[1], right // 16 + pad), min(image.shape[0], bottom // 16 + pad)
-    if x0 >= x1 or y0 >= y1:
-        return mask
-    canvas = cv2.cvtColor(image[y0:y1, x0:x1], cv2.COLOR_RGB2RGBA)
-    canvas[..., 3] = 0                                      # the fourth channel gathers the coverage
-    points -= np.array((16 * x0, 16 * y0), np.int32)
-    start = 0
-    for kind, outline, (red, green, blue), width in parts:
-        stop = start + len(outline)
-        shape, colour, start = [points[start:stop]], (red * shade, green * shade, blue * shade, 255), stop
-        if kind == "fill":
-            cv2.fillPoly(canvas, shape, colour, cv2.LINE_AA, 4)
-        else:
-            cv2.polylines(canvas, shape, False, colour, max(1, round(width * scale)), cv2.LINE_AA, 4)
-    cv2.cvtColor(canvas, cv2.COLOR_RGBA2RGB, image[y0:y1, x0:x1])
-    np.greater_equal(canvas[..., 3], 128, out=mask[y0:y1, x0:x1])
+    reach = np.array([int(scale * max(widths) / 2)])
+    (x0, y0, x1, y1), = windows_of(image.shape[1::-1], points, [0], [len(points)], reach)
+    if x0 < x1 and y0 < y1:
+        shapes = []
+        for part in parts:
+            colour = tuple([channel * shade for channel in part.colour])
+            shapes.append((part.kind, len(part.points), colour, part.width))
+        mask[y0:y1, x0:x1] = fill_in(image[y0:y1, x0:x1], points, shapes, 1.0, scale)
     return mask
 
 

@@ -78,6 +78,7 @@ def seed_of(name: str, split: str, number: int) -> int:
 
 
 # MiniCOCO: annotations/*.json and a folder of pictures for each split
+@cache
 def first_id(name: str, split: str) -> int:
     """The id of a split's first image: ids go on from split to split."""
     splits = list(counts_of(name))

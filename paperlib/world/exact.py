@@ -26,13 +26,20 @@ def _constants() -> tuple[list[float], list[float], float, float, float]:
 TABLE, REST, LN2, LN2_REST, STEPS = _constants()
 
 
-def fused(a: float, b: float, c: float) -> float:
-    """a * b + c, rounded once. Source: the product's error by Dekker 1971; `fsum` rounds a sum once."""
-    product = a * b
-    a_high, b_high = SPLIT * a - (SPLIT * a - a), SPLIT * b - (SPLIT * b - b)
-    a_low, b_low = a - a_high, b - b_high
-    error = a_low * b_low - (((product - a_high * b_high) - a_low * b_high) - a_high * b_low)
-    return fsum((product, error, c))
+def halves(a: float) -> tuple[float, float]:
+    """`a` as a sum of two numbers of 26 bits. Source: Dekker 1971."""
+    high = SPLIT * a - (SPLIT * a - a)
+    return high, a - high
+
+
+def fused(a: tuple[float, float], b: tuple[float, float], c: float) -> float:
+    """a * b + c, rounded once, of halves: their products are exact, and `fsum` rounds a sum once."""
+    (a_high, a_low), (b_high, b_low) = a, b
+    return fsum((a_high * b_high, a_high * b_low, a_low * b_high, a_low * b_low, c))
+
+
+TABLE_HALVES, POWER_HALVES = [halves(power) for power in TABLE], [halves(power) for power in POWERS]
+STEP_HALVES, (LN2_HIGH, LN2_LOW), (LN2_REST_HIGH, LN2_REST_LOW) = halves(STEPS), halves(LN2), halves(LN2_REST)
 
 
 def exp(x: float) -> float:
@@ -42,10 +49,14 @@ def exp(x: float) -> float:
             times a polynomial of what is left.
     """
     n = floor(x * STEPS)
-    n -= fused(x, STEPS, -n) < 0                    # the product was rounded up to n
-    left = fused(-n / 16, LN2_REST, fused(-n / 16, LN2, x))
-    square, (a, b, c, d, e, f) = left * left, POWERS
-    series = fused(fused(f, left, e), square, fused(d, left, c))
-    series = fused(series, square, fused(b, left, a))
-    scale = TABLE[n % 16]
-    return ldexp(fused(scale, fused(series, left, REST[n % 16]), scale), n // 16)
+    if x * STEPS == n:                              # the product may have been rounded up to n
+        n -= fused(halves(x), STEP_HALVES, -n) < 0
+    steps = -n / 16                                 # of so few bits that its products with halves are exact
+    left = fsum((steps * LN2_HIGH, steps * LN2_LOW, x))
+    left = fsum((steps * LN2_REST_HIGH, steps * LN2_REST_LOW, left))
+    (a, _, c, _, e, _), (_, b, _, d, _, f) = POWERS, POWER_HALVES
+    square, left = halves(left * left), halves(left)
+    series = fused(halves(fused(f, left, e)), square, fused(d, left, c))
+    series = fused(halves(series), square, fused(b, left, a))
+    series = fused(halves(series), left, REST[n % 16])
+    return ldexp(fused(TABLE_HALVES[n % 16], halves(series), TABLE[n % 16]), n // 16)

@@ -37,8 +37,10 @@ def twin(records: list[dict | None]) -> int | None:
     if len(places) < 2:
         return None
     boxes = np.array([records[k]["bbox"] for k in places], float)
-    kinds = np.array([records[k]["category"] for k in places])
-    overlaps = np.triu(rle_tools.iou(boxes, boxes, [0] * len(boxes)), 1)
+    overlaps = rle_tools.iou(boxes, boxes, [0] * len(boxes))
+    if np.count_nonzero(overlaps > 0.75) == len(boxes):                     # each with itself only
+        return None
+    kinds, overlaps = np.array([records[k]["category"] for k in places]), np.triu(overlaps, 1)
     same = (overlaps > np.where(kinds[:, None] == kinds, 0.75, 0.9)).any(1)
     if not same.any():
         return None

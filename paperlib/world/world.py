@@ -14,8 +14,10 @@ from paperlib.world.exact import exp
 from paperlib.world.instances import instances_of, twin, with_crowds
 from paperlib.world.layout import Entry, Placed, arrange, choose_scene, plan, portrait
 from paperlib.world.painting.backdrop import backdrop_of
+from paperlib.world.painting.prints import print_on
 from paperlib.world.painting.things import paint
 from paperlib.world.scenes import Scene
+from paperlib.world.shapes.strokes import strokes_of
 
 VERSION = 2  # raise it whenever the same seed gives another picture or other annotations
 
@@ -83,26 +85,33 @@ def compose(world: World, seed: int, category: int | None = None) -> Drawing:
     """`draw_scene` with the scene's name and wording, which captions need."""
     rng = np.random.default_rng((VERSION, seed))
     iconic = category is not None or rng.random() < world.iconic
-    names = frozenset(c.name for c in CATEGORIES[:world.categories])
     home = None if category is None else category - 1
-    scene = choose_scene(rng, names, home)
-    backdrop, marks, air = backdrop_of(world, scene, rng)
+    scene = choose_scene(rng, _first_names(world.categories), home)
+    backdrop, prints, air = backdrop_of(world, scene, rng)
     entries, hero = plan(world, scene, rng), []
     if iconic and (entries or home is not None):
         hero, entries = _portrayed(world, entries, home, rng)
     placed = arrange(world, scene, rng, entries) + hero
+    strokes, marks = strokes_of(world.size, prints + placed), []
+    for item in prints:
+        marks += print_on(world, backdrop, item, strokes.pop(0), air)
     while True:
         image = backdrop.copy()
-        owner, full = paint(world, image, placed, air)
+        owner, full = paint(world, image, placed, strokes, air)
         records = instances_of(world, placed, owner, full)
         hidden = twin(records)
         if hidden is None:
             break
-        del placed[hidden]
+        del placed[hidden], strokes[hidden]
     in_view = [m for m in marks if not owner[m[1]:m[1] + m[3], m[0]:m[0] + m[2]].any()]
     picture = _photograph(world, image, rng)
     instances = with_crowds(world, [record for record in records if record], rng)
     return Drawing(picture, instances, scene, np.array(in_view, int).reshape(-1, 4))
+
+
+@cache
+def _first_names(categories: int) -> frozenset[str]:
+    return frozenset(category.name for category in CATEGORIES[:categories])
 
 
 def _portrayed(world: World, entries: list[Entry], home: int | None, rng) -> tuple[list[Placed], list[Entry]]:
@@ -119,11 +128,16 @@ def _sensor(size: int) -> np.ndarray:
     return np.random.default_rng(VERSION).standard_normal((2 * size, 2 * size, 3)).astype(np.float32)
 
 
+@cache
+def _left_to_right(size: int) -> np.ndarray:
+    return np.linspace(-1, 1, size)
+
+
 def _photograph(world: World, image: np.ndarray, rng) -> np.ndarray:
     """Exposure, tint and side light; lens blur; sensor noise."""
     exposure = np.clip(rng.normal(0, world.light) + rng.normal(0, world.tint, 3), -0.4, 0.2)
     gain = np.array([exp(stop) for stop in exposure.tolist()])
-    side = np.linspace(-1, 1, world.size) * rng.normal(0, world.light)
+    side = _left_to_right(world.size) * rng.normal(0, world.light)
     if (sigma := rng.uniform(*world.blur)) > 0.2:
         image = GaussianBlur(image, (0, 0), sigma)
     light = (gain * (1 + side[:, None])).astype(np.float32)                # (W, 3)

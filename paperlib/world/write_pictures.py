@@ -37,7 +37,7 @@ def _chunk(work: Callable, name: str, chunk, *more) -> list:
 
 def save(file: Path, image: np.ndarray, options=JPEG) -> None:
     """Write an RGB picture. Errors: OSError if the disk refuses it."""
-    ok, data = cv2.imencode(file.suffix, image[..., ::-1], options)
+    ok, data = cv2.imencode(file.suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)
     if not ok:
         raise OSError(f"{file}: OpenCV could not encode the image")
     file.write_bytes(data.tobytes())

@@ -1,0 +1,1 @@
+"""Shapes: from what a pen notes to points, and from points to pixels."""
