@@ -201,7 +201,7 @@ def test_identity_follows_the_drawings_and_the_first_weights_without_drawing(tmp
         return runner.identity(job)
 
     first = key()
-    (tmp_path / "tiny.safetensors").write_bytes(b"other weights")
+    (tmp_path / "slim.safetensors").write_bytes(b"other weights")
     second = key()
     monkeypatch.setattr(drawn_sets, "VERSION", drawn_sets.VERSION + 1)
     assert len({first, second, key()}) == 3
