@@ -518,9 +518,10 @@ draw.show(fig, "Left, the share of objects reached: " + ", ".join(f"{r} {reach[r
 # %% [markdown]
 # **What it says.** In the paper nothing is gained beyond six anchors, and one square anchor keeps nine tenths of the AP. Here six end a little
 # below nine, twelve a little above, each step less than half a point, and one square anchor keeps less than three quarters. So it levels off,
-# but later: the claim that more than six to nine bring nothing is contradicted, since from six to twelve more is gained than "nothing" may hold. Our column follows the share of objects that are reached, but for one row. Our anchors are small for their stride, so that background
-# outweighs objects as it does on COCO (notebook 10), and further sizes and shapes reach objects that the others do not. The paper's are several times as
-# large for their stride, and overlap far more.
+# but later: the claim that more than six to nine bring nothing is contradicted, since from six to twelve more is gained than "nothing" may hold.
+#
+# Our column follows the share of objects that are reached, but for one row. These are quick networks, whose anchors are small for their stride, so that
+# further sizes and shapes reach objects that the others do not. The paper's are several times as large for their stride, and overlap far more.
 #
 # That one row turns an order of the paper round. There three shapes of one size are worth more than three sizes of one shape. Here the three sizes bring
 # two thirds of what nine anchors bring, and the three shapes alone bring nothing. They reach few more objects, but that cannot be all: a
@@ -548,16 +549,16 @@ columns_ = ["AP", "delta AP", "delta APs", "delta APl", "interval of delta AP", 
 draw.table(pd.DataFrame.from_dict(lines, "index", columns=columns_), "Design decisions of Section 4, measured here; deltas to the default")
 
 # %% [markdown]
-# The paper's words on each, for comparison: leaving out the finest level costs nothing (its $P_2$; one octave lower here, so the
-# row *adds* our $P_1$); the coarsest level helps large objects; one last map alone is much worse; a box for each class brings
-# nothing; shared shallow heads are worse; clipping does not matter. A row without numbers has not been recorded yet.
+# The paper's words on each, for comparison: leaving out the finest level, $P_2$, costs nothing; the coarsest level helps large
+# objects; one last map alone is much worse; a box for each class brings nothing; shared shallow heads are worse; clipping does not matter. A
+# row without numbers has not been recorded yet, and what one seed says is a first look.
 #
-# **What it says.** Ours agree, but for the clip and for the box regressor. A finer level makes four times as many anchors and brings nothing; if anything
-# it takes a little, and from the large objects. Without the coarsest level it is the large objects that lose. One map alone loses a quarter of
-# the AP, and nine tenths of that of the small objects (but that is the *last* map, which has sixteen places on our small images; notebook 13
-# tries a finer one, which beats the pyramid until the pyramid's anchors are made denser). A box for each class is worse, by more than the margin
-# within which both would count as equally good: that claim is contradicted, in favour of what the paper does. Heads that share
-# their one layer are worse than two of one layer each. The paper's are deeper, too, and that was not run, so the claim on both waits. And a clip at 0.01 costs, where the thesis found that it does not matter; notebook 10 asks why.
+# **What it says.** One map alone loses a quarter of the AP. It finds next to no small objects, while the large ones lose nothing (it is the *last* map
+# of the trunk, which has 64 places on our small images; notebook 13 tries a finer one with quick networks, which beats their pyramid until the
+# pyramid's anchors are made denser). A finer level makes four times as many anchors and brings nothing; if anything it takes a little, and from the
+# large objects. The coarsest level brings nothing either: three seeds see no loss without it, not even of large objects, where the paper says it helps.
+# A box for each class is as good as one for all, give or take a few tenths. Heads that share their one layer are worse than two of one layer
+# each. The paper's are deeper, too, and that was not run, so the claim on both waits. A clip costs nothing; notebook 10 tells when it did.
 #
 # ## Speed against accuracy
 #
@@ -832,11 +833,9 @@ draw.table(verdicts.frame(mine, "exact"), "Claims that follow from arithmetic or
 # %% [markdown]
 # ## What differs from the paper, and what to doubt
 #
-# - **Size.** 128 px images. The network looked at above is `scale`, with levels half as wide as the paper's; the tables were recorded with
-#   `tiny`: a trunk of a quarter of a million weights, every level one octave lower. Both have one layer a head.
-# - **Anchors** are smaller for their stride than the paper's (`anchors.size_per_stride`): two of our objects in five are under
-#   12 px, and with large anchors an object would have dozens of matches and the imbalance of COCO would be gone.
-# - **The finest level.** The paper left out a $P_2$ that it could have had; we add a $P_1$ that our default leaves out.
+# - **Size.** 128 px images. The network looked at above is `scale`, with levels half as wide as the paper's, and so are those of the design
+#   decisions. Tables 1c, 1e and 2 were recorded with `tiny`: quick networks of a quarter of a million weights, three epochs, every level one octave
+#   lower, and anchors that are small for their stride (`anchors.size_per_stride`). Both have one layer a head.
 # - **Depth.** `tiny_deep` has twice the blocks of `tiny`; ResNet-101 has twice those of ResNet-50, nearly all in one stage.
 # - **Image size.** The paper resizes photographs of about 480 px to 400-800; we resize drawings of 128 px to 64-192. Above
 #   128 there is no new detail in the image, only finer cells over it. The same is true of the paper's photographs above 480.

@@ -395,15 +395,15 @@ draw.table(pd.DataFrame.from_dict(crowded, "index", columns=["anchors", "positiv
 # %% [markdown]
 # The mini recipe takes the sparsest, 1.125 strides; the aim was 20,000 class scores for each positive. It was not the first choice. With the larger
 # anchors of the preset, on the first world, gamma 2 had gained nothing over cross entropy. Anchors, batch and world were changed after that had
-# been seen (notebook 10 shows those runs). So the gain of the focal loss is shown at *this* density, and this dial asks what is left of it at the
-# others. The last line's count is less than two of its standard errors away from that, and all training images, counted once, lie just above it.
+# been seen (notebook 10 shows those runs). So quick networks show the gain of the focal loss at *this* density, and this dial asks what is left of it at
+# the others. (The scale models of notebook 10 have eleven positives an object, and the gain is there, too.) The last line's count is less than two of its standard errors away from that, and all training images, counted once, lie just above it.
 # Photographs are less balanced still: the paper's anchors have more than twice as many for each positive on the few COCO images that we counted.
 
 # %%
 predict("At which size for their stride do anchors make the gain of focal loss largest?", "anchors", guess=None)
 
 # %%
-show_curve("anchors", "The tables of notebooks 10 and 11 use the sparsest: this curve says what that choice does.")
+show_curve("anchors", "Quick networks use the sparsest: this curve says what that choice does.")
 
 # %% [markdown] tags=["further"]
 # ### Rounded products and focal loss
