@@ -558,7 +558,8 @@ draw.table(pd.DataFrame.from_dict(lines, "index", columns=columns_), "Design dec
 # pyramid's anchors are made denser). A finer level makes four times as many anchors and brings nothing; if anything it takes a little, and from the
 # large objects. The coarsest level brings nothing either: three seeds see no loss without it, not even of large objects, where the paper says it helps.
 # A box for each class is as good as one for all, give or take a few tenths. Heads that share their one layer are worse than two of one layer
-# each. The paper's are deeper, too, and that was not run, so the claim on both waits. A clip costs nothing; notebook 10 tells when it did.
+# each. The paper's are deeper, too, and that was not run, so the claim on both waits. A clip costs nothing with one seed and nearly a point with another;
+# notebook 10 tells more.
 #
 # ## Speed against accuracy
 #
