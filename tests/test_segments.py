@@ -19,13 +19,14 @@ from paperlib.config import override
 from paperlib.data.batches import Batches
 from paperlib.data.named_sets import load
 from paperlib.doctor.examine import doctor
-from paperlib.doctor.windows import fitting_scales, window_coverage
+from paperlib.doctor.windows import examine_windows, fitting_scales, window_coverage
 from paperlib.parts.windows.overlap import mask_iou, rles
 from paperlib.parts.windows.records import segment_records
 from paperlib.parts.windows.resampling import paste
 from paperlib.scoring.coco_metrics import average_recall, detect_all, evaluate, segment_recall
 from paperlib.scoring.segments.bounds import best_overlaps, bound, upper_bound
 from paperlib.scoring.segments.outlines import along, outlines
+from paperlib.systems.deepmask import DeepMask
 from paperlib.training.trained import lacks_masks
 from paperlib.watching.best import headline
 
@@ -236,3 +237,4 @@ def test_the_doctor_names_window_scales_that_fit_the_training_size(scenes):
     setting = re.search(r"--set '(window.scales=.*)' reaches 100%", finding.advice)[1]
     assert window_coverage(dataset, override(far, [setting])) == (1.0, 4)
     assert fitting_scales(dataset.subset([]), far) == ()
+    assert "[]" not in str(examine_windows(dataset.subset([]), far, None, DeepMask))

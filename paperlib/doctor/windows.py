@@ -65,8 +65,10 @@ def examine_windows(dataset: DetectionSet, cfg, size: Size, kind: type) -> tuple
 
 
 def _fitting(dataset: DetectionSet, cfg, size: Size) -> str:
-    """The setting of window.scales that fits the objects, and how many it reaches."""
+    """The setting of window.scales that fits the objects, and how many it reaches; bare without objects."""
     fitting = fitting_scales(dataset, cfg, size)
+    if not fitting:
+        return "window.scales"
     share, _ = window_coverage(dataset, override(cfg, {"window.scales": fitting}), size)
     listed = ",".join(f"{octaves:g}" for octaves in fitting)
     return f"'window.scales=[{listed}]' reaches {share:.0%}"
