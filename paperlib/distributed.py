@@ -42,6 +42,13 @@ def mean_over_ranks(*tensors: torch.Tensor) -> None:
         t.detach().copy_(mean.view_as(t))
 
 
+def share_buffers(system: nn.Module) -> None:
+    """Give all processes the first one's buffers: batch norm's statistics, which each keeps for itself."""
+    if ranks()[1] > 1:
+        for buffer in system.buffers():
+            torch.distributed.broadcast(buffer, 0)
+
+
 class _Losses(nn.Module):
     """Losses of a system as a module's `forward`: DistributedDataParallel watches no other call."""
 

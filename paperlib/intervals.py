@@ -151,5 +151,5 @@ def median_interval(values: list[float], level: float = 0.95) -> Difference:
     while special.bdtr(below, n, 0.5) <= (1 - level) / 2:
         below += 1
     if below == 0:
-        return Difference(middle, -math.inf, math.inf, n)
-    return Difference(middle, ordered[below - 1], ordered[n - below], n)
+        return Difference(middle, -math.inf, math.inf, n, level)
+    return Difference(middle, ordered[below - 1], ordered[n - below], n, level)

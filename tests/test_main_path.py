@@ -39,9 +39,10 @@ def test_cells_are_counted_and_folded():
 
 def test_a_page_folds_a_part_under_its_heading():
     page = ('<main><div class="jp-Cell"><h2 id="a">A</h2></div>'
-            '<div class="jp-Cell celltag_further"><h3 id="b">B¶</h3></div>'
+            '<div class="jp-Cell"><div class="celltag_further"><h3 id="b">B¶</h3></div></div>'
             '<div class="jp-Cell">in</div><div class="jp-Cell"><h3>C</h3></div></main>')
     assert main_path.folded(page) == (
         '<main><div class="jp-Cell"><h2 id="a">A</h2></div><details class="further"><summary>Further: B</summary>'
-        '<div class="jp-Cell celltag_further"><h3 id="b">B¶</h3></div><div class="jp-Cell">in</div></details>'
+        '<div class="jp-Cell"><div class="celltag_further"><h3 id="b">B¶</h3></div></div>'
+        '<div class="jp-Cell">in</div></details>'
         '<div class="jp-Cell"><h3>C</h3></div></main>')

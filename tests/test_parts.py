@@ -201,6 +201,8 @@ def test_pairs_that_would_show_the_printed_size_or_the_margin():
     one, both = (result(PAIR | {"margin": margin, "bound": 0.05, "why": "w"}, tables).parts[0].pairs
                  for margin in ("one-sided", "two-sided"))
     assert both > one > 4
+    two_looks = result(PAIR | {"looks": ["seeds extended after a look"]}, tables).parts[0].pairs
+    assert two_looks > n  # judged at 97.5%
 
 
 def test_rows_of_two_tables_must_fit(monkeypatch):

@@ -20,7 +20,7 @@ from paperlib.parts.trunks import TrunkConfig
 from paperlib.scoring.coco_metrics import evaluate
 from paperlib.systems.classifier import Classifier, ClassifierConfig
 from paperlib.systems.registry import PRESETS, SYSTEMS
-from paperlib.tables import dials, row_jobs
+from paperlib.tables import dials, row_jobs, run_measurements
 from paperlib.training.loop import fit
 from paperlib.training.recipes import Recipe, budget, system_config
 from paperlib.training.trainer import train
@@ -150,6 +150,24 @@ def test_a_whole_run_from_files_to_scores(piece, there, scenes, tmp_path):
         scores = evaluate(system, load(str(scenes)), CUDA, batch=3)
     assert history and all(p.is_cuda for p in system.parameters())
     assert any(key in scores for key in ("AP", "AR100"))
+
+
+@pytest.mark.parametrize("there", [pretended, *TRUE])
+def test_sharpmask_in_three_stages_and_its_raw_outputs(there, scenes, tmp_path):
+    few = {"window.scales": [-1.0, 0.0], "training": "tuned"}
+    recipe = replace(RECIPE, data=str(scenes), train=None, test=None, preset="scale", steps=2, batch=2)
+    with there():
+        system, history = train("sharpmask", recipe, 0, few, CUDA, tmp_path / "run.pt")
+        outputs = system.predict(batch()[0].to(CUDA))
+    assert {record["stage"] for record in history} == {1, 2, 3} and all(x.is_cuda for x in outputs)
+
+
+@pytest.mark.parametrize("there", [pretended, *TRUE])
+def test_how_a_loss_is_shared_out(there, scenes):
+    system = SYSTEMS["retinanet"](PRESETS["retinanet"]["tiny"](1))
+    with there():
+        shares = run_measurements.loss_shares(system, load(str(scenes)), CUDA)
+    assert 0 < shares["top20_pos_2"] <= 1
 
 
 def test_classifier():

@@ -11,6 +11,7 @@ import torch.multiprocessing as mp
 
 from paperlib import distributed
 from paperlib.__main__ import main
+from paperlib.parts.crops.windows import sample_windows
 from paperlib.tables import records, runner
 from paperlib.training.recipes import Budget, budget
 from paperlib.training.trainer import prepare, train
@@ -116,6 +117,25 @@ def test_what_comes_after_the_last_step_is_done_once(scenes, tmp_path, monkeypat
     (record,) = records.read("fast_rcnn/8", "smoke")
     again = runner.run("fast_rcnn/8", plan_of(str(scenes)), ["FRCN SVM"], device="cpu")
     assert record["row"] == "FRCN SVM" and again == []                   # recorded once, and for one process too
+
+
+def shares(rank, folder):
+    """Each process draws its windows and leaves the buffers of a layer that saw other numbers than the other's."""
+    device = torch.device("cpu")
+    distributed.join_ranks(device)
+    boxes = torch.tensor([[0.0, 0, 10, 10]]).repeat(400, 1) + torch.arange(400)[:, None]
+    target = {"boxes": boxes[:1], "labels": torch.tensor([1]), "proposals": boxes, "size": torch.tensor([500, 500])}
+    _, labels = sample_windows([target])
+    norm = torch.nn.BatchNorm1d(2)
+    norm(torch.randn(8, 2) + rank)
+    distributed.share_buffers(norm)
+    torch.save([len(labels), norm.running_mean], folder / f"{rank}.pt")
+
+
+def test_processes_share_out_windows_and_agree_on_buffers(tmp_path):
+    pair(shares, tmp_path)
+    (first, mean), (second, same) = (torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1))
+    assert first == second == 64 and mean.any() and mean.equal(same)
 
 
 def test_alone_there_is_one_rank_and_nothing_to_average():

@@ -27,6 +27,7 @@ def test_the_interval_of_a_median_covers_it():
         found = median_interval(list(rng.exponential(size=9)))
         inside += found.low <= math.log(2) <= found.high
     assert inside / 400 > 0.93
+    assert median_interval([1.0] * 9, 0.9).level == 0.9
     found = median_interval([9.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 800.0])
     assert (found.low, found.mean, found.high, found.n) == (2.0, 5.0, 9.0, 9)       # the outlier does not count
     assert median_interval([1.0, 2.0, 4.0, 8.0]).mean == 3.0

@@ -135,6 +135,17 @@ def test_the_top_windows_alone_are_refined_and_the_others_are_coarse():
         torch.testing.assert_close(net.masks(dense, chosen), net.head.masks(dense.vectors[chosen]))
 
 
+def test_raw_outputs_refine_the_best_windows_wherever_they_lie():
+    net, (images, _) = model(**{"refine.top": 6, "window.scales": [0.0]}).eval(), scenes(1)
+    with torch.no_grad():
+        scores, masks, _ = net.predict(images)
+        dense = net.dense(normalised(net.trunk, images)[0])
+        best = scores[0].argsort(descending=True, stable=True)
+        assert best[:6].min() > 6  # not the first of the grid
+        torch.testing.assert_close(masks[0][best[:6]], net.refine(dense, best[:6]))
+        torch.testing.assert_close(masks[0][best], net.masks(dense, best))
+
+
 def test_skips_are_computed_once_a_scale_and_masks_once_a_window(monkeypatch):
     net, (images, _) = model(**{"window.scales": [-0.5, 0.0]}).eval(), scenes(1)
     calls = {"skips": 0, "windows": 0}

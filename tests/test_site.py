@@ -4,11 +4,12 @@ import subprocess
 import sys
 import tomllib
 
+import nbformat
 import pytest
 import yaml
 
 from paperlib.course import page_text, skeleton, twins
-from paperlib.course.site import elsewhere, glossary, papers, search
+from paperlib.course.site import elsewhere, glossary, papers, search, site_pages
 from paperlib.papers.printed import published
 
 TERMS = glossary.terms()
@@ -26,6 +27,21 @@ def test_a_term_is_in_the_code_and_in_its_notebook(term):
     said = "\n".join(texts)
     assert any(word.lower() in said for word in term.words), "the notebook that derives it does not say it"
     assert len(term.says.split()) <= 45
+
+
+@pytest.mark.parametrize("change, own", [
+    (lambda notebook: None, True),
+    (lambda notebook: notebook.metadata.update(papermill={"parameters": {"BUDGET": "smoke"}}), False),
+    (lambda notebook: notebook.metadata.update(papermill={"exception": True}), False),
+    (lambda notebook: notebook.cells[2].update(source="before the last change"), False)])
+def test_a_notebook_of_ones_own_is_shown_if_it_is_todays_and_whole(change, own, tmp_path):
+    notebook = twins.read(twins.NOTEBOOKS / "02_scoring.ipynb")
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    code[-1].outputs = [nbformat.v4.new_output("stream", text="run at home")]
+    change(notebook)
+    twins.write(notebook, tmp_path / "02_scoring.ipynb")
+    shown = site_pages._to_render("02_scoring", twins.NOTEBOOKS, tmp_path)
+    assert ("run at home" in str(shown)) is own
 
 
 def test_terms_are_many_and_differ():

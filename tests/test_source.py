@@ -54,12 +54,12 @@ def test_records_of_other_source_are_told_of_but_not_stale(tmp_path, monkeypatch
 
     add("gamma 2", today)
     add("gamma 0", {k: v for k, v in today.items() if k != "source"})      # an early record says nothing
-    assert ("cost", "code changed since") not in compare.frame(TABLE, PLAN)
+    assert ("cost", "runs by older code") not in compare.frame(TABLE, PLAN)
     assert "code has changed" not in line().note
     add("gamma 2", today | {"source": "other"})
     frame = compare.frame(TABLE, PLAN)
-    assert frame.loc["gamma 2", ("cost", "code changed since")] == 3 and frame.loc["gamma 2", ("cost", "stale")] == 0
-    assert frame.loc["gamma 0", ("cost", "code changed since")] == 0
+    assert frame.loc["gamma 2", ("cost", "runs by older code")] == 3 and frame.loc["gamma 2", ("cost", "stale")] == 0
+    assert frame.loc["gamma 0", ("cost", "runs by older code")] == 0
     assert "The code has changed since 3 of these runs." in line().note and line().verdict == "holds, larger"
     add("gamma 2", today | {"source": "other", "python": "2.7.18"})        # digests of another Python: not compared
     assert "code has changed" not in line().note

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from paperlib.intervals import Difference, mean_interval, p_above, p_below, pairs_to_see
+from paperlib.intervals import Difference, at_level, mean_interval, p_above, p_below, pairs_to_see
 
 
 @dataclass(frozen=True)
@@ -56,19 +56,20 @@ class Comparison:
     def is_directional(self) -> bool:
         return self.margin is None and (self.low, self.high) in ((0.0, math.inf), (-math.inf, 0.0))
 
-    def pairs(self) -> int | None:
-        """How many pairs show the printed size, or the margin, with 80% power (rule 12).
+    def pairs(self, level: float = 0.95) -> int | None:
+        """How many pairs show the printed size, or the margin, with 80% power at this level (rule 12).
 
         Within a margin on both sides: a miss on either side counts, so each may take 10%.
         """
         if self.difference is None:
             return None
+        difference = at_level(self.difference, level)
         if self.margin is not None:
             both = math.isfinite(self.low) and math.isfinite(self.high)
-            return pairs_to_see(self.margin, self.difference, 0.9 if both else 0.8)
+            return pairs_to_see(self.margin, difference, 0.9 if both else 0.8)
         if self.size is None or self.size.printed is None or not self.is_directional():
             return None
-        return pairs_to_see(self.size.printed / 100 * self.size.of, self.difference)
+        return pairs_to_see(self.size.printed / 100 * self.size.of, difference)
 
 
 @dataclass(frozen=True)

@@ -117,7 +117,7 @@ def _part(comparison: Comparison, alpha: float) -> Part:
         share_bounds = bounds and _bounds(percent * difference.low, percent * difference.high)
     pairs = None
     if says == "unresolved":
-        pairs = comparison.pairs()
+        pairs = comparison.pairs(1 - alpha)
     margin = comparison.margin
     if margin is not None:
         margin = round(margin, DIGITS)

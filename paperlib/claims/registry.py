@@ -24,7 +24,7 @@ from paperlib.claims.sharpmask import timed as sharpmask_timed
 COMPUTED = (rcnn_computed.FACTS | fast_rcnn_computed.FACTS | faster_rcnn_computed.FACTS | coco_computed.FACTS
             | sharpmask_computed.FACTS | fpn_computed.FACTS | focal_loss_computed.FACTS
             | computed_retinanet.FACTS)
-# a call with (claim, what was trained) gives (difference, verdict, remark), or None
+# a call with (claim, what was trained) gives an Outcome, or None
 CURVES = (rcnn_curves.CURVES | fast_rcnn_curves.CURVES | faster_rcnn_curves.CURVES | coco_curves.CURVES
           | sharpmask_curves.CURVES | focal_loss_curves.CURVES)
 # a call with (device, shrink) gives a Race

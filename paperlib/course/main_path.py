@@ -45,7 +45,8 @@ def main_cells(notebook: NotebookNode) -> int:
 def folded(page: str) -> str:
     """A notebook's page with each part tagged `further` in a <details>, its heading as the summary."""
     soup = BeautifulSoup(page, "html.parser")
-    for cell in soup.select(f".celltag_{FURTHER}"):
+    for tagged in soup.select(f".celltag_{FURTHER}"):
+        cell = tagged.find_parent(class_="jp-Cell") or tagged  # a Markdown cell's tag is on an inner part
         heading = cell.find(re.compile(r"h[1-6]"))
         part, summary = soup.new_tag("details", attrs={"class": FURTHER}), soup.new_tag("summary")
         following = _until(cell, int(heading.name[1]))

@@ -42,7 +42,7 @@ def _read(source: Path) -> dict:
     """The named tensors of a file. Errors: ValueError for a file that holds something else."""
     try:
         stored = source.suffix == ".safetensors"
-        state = load_file(source) if stored else torch.load(source, weights_only=True)
+        state = load_file(source) if stored else torch.load(source, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever a foreign file makes the readers raise; no code of the file is run
         reason = str(error).splitlines()[0][:120]
         raise ValueError(f"{source}: not a readable file of weights ({reason})") from None

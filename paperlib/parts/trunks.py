@@ -22,7 +22,7 @@ class TrunkConfig:
     # slim, tiny[_deep] | small | medium | large | vgg16 | resnet18, 50, 101 | resnext101_32x8d
     name: str = "resnet50"
     weights: str | None = None  # None: random | "imagenet" | "mininet" | path of a .safetensors or .pth file
-    frozen_stages: int = 0  # leading ones that do not learn: 1 the stem, 2 also level 2 (Fast R-CNN Sec. 4.5)
+    frozen_stages: int = 0  # leading ones of `stages` that do not learn (Fast R-CNN Sec. 4.5)
     frozen_norm: bool = False  # batch norm as a fixed affine map of its statistics (RetinaNet starts so)
     norm_eps: float = 1e-5  # added to the variance (0 for torchvision's published RetinaNet weights)
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)  # RGB in [0, 1], subtracted from the images (ImageNet's)

@@ -134,7 +134,7 @@ def _records(image: dict, scale: Tensor, detected: dict[str, Tensor],
 
     Label k is category `categories[k-1]`; what the set has no category for is left out.
     """
-    boxes = detected["boxes"].double().cpu() * scale  # (D, 4) xyxy
+    boxes = detected["boxes"].cpu().double() * scale  # (D, 4) xyxy
     boxes[:, 2:] -= boxes[:, :2]
     records = []
     for label, box, score in zip(detected["labels"].tolist(), boxes.tolist(), detected["scores"].tolist()):

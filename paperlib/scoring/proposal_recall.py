@@ -10,7 +10,6 @@ from paperlib.parts.anchors import base_anchors
 from paperlib.scoring.checked_arrays import detections, truth
 from paperlib.scoring.coco_curves import curves
 from paperlib.scoring.detect import image_batches
-from paperlib.systems.contract import ProposalMaker
 
 IOUS = (0.5, 0.6, 0.7, 0.8, 0.9)
 # a tenth of Faster R-CNN's 300, 1000 and 2000, as the images have a tenth of the anchors
@@ -46,11 +45,6 @@ def proposals_of(system, dataset, device, short=None, long=None, batch: int = 16
     return [made[i] for i in range(len(dataset))]
 
 
-def raw_outputs(system: ProposalMaker, images: Tensor) -> tuple[list, list, list]:
-    """Per level logits, deltas and anchors of an RPN, on its own or in a detector."""
-    return system.predict_levels(images)
-
-
 @torch.no_grad()
 def learnt_sizes(system, dataset, device, batch: int = 16) -> Tensor:
     """Mean width and height (shapes, 2) px of what each anchor proposes, weighted by its objectness.
@@ -62,7 +56,7 @@ def learnt_sizes(system, dataset, device, batch: int = 16) -> Tensor:
     shapes = system.cfg.rpn.anchors.shapes_per_position
     total = weight = 0.0
     for images in image_batches(dataset, device, batch):
-        logits, deltas, anchors = raw_outputs(system, images.images)
+        logits, deltas, anchors = system.predict_levels(images.images)
         moved = boxes.decode(torch.cat(anchors), torch.cat(deltas, 1))
         moved = moved.unflatten(1, (-1, shapes))  # (N, P, S, 4)
         score = torch.cat(logits, 1).sigmoid().unflatten(1, (-1, shapes))[..., None]

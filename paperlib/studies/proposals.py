@@ -14,7 +14,6 @@ from paperlib.parts import boxes
 from paperlib.parts.proposals import ProposalSource, propose
 from paperlib.paths import weights_folder
 from paperlib.scoring.coco_metrics import evaluate
-from paperlib.scoring.proposal_recall import raw_outputs
 from paperlib.training.weights import load_weights
 from paperlib.world import drawn_sets
 
@@ -41,14 +40,15 @@ def made(system, dataset, how: dict, keep: int) -> list[Tensor]:
     images = pad_images([dataset.image(i) for i in range(len(dataset))])
     sizes = torch.tensor([[image["height"], image["width"]] for image in dataset.images])
     torch.manual_seed(0)
-    proposals = propose(*raw_outputs(system, images), sizes, replace(system.cfg.rpn.train, keep=keep, **how))
+    rule = replace(system.cfg.rpn.train, keep=keep, **how)
+    proposals = propose(*system.predict_levels(images), sizes, rule)
     return [one_image["boxes"] for one_image in proposals]
 
 
 def left_by_nms(*_, share: float = 1.0) -> dict[str, list[float]]:
     """Proposals an image that suppression at IoU 0.7 leaves of all anchors, and their share of the anchors."""
     system, parts = _looked_at(share)
-    anchors = sum(len(a) for a in raw_outputs(system, parts[0].image(0)[None])[2])
+    anchors = sum(len(a) for a in system.predict_levels(parts[0].image(0)[None])[2])
     counts = [float(np.mean([len(b) for b in made(system, part, {"pre_nms": anchors}, anchors)])) for part in parts]
     return {"number": counts, "share": [count / anchors for count in counts]}
 

@@ -153,5 +153,8 @@ def resized(images: Tensor, rois: Tensor, factor: float, multiple: int = 32) -> 
     height, width = images.shape[-2:]
     h = max(1, round(height * factor / multiple)) * multiple
     w = max(1, round(width * factor / multiple)) * multiple
-    factors = rois.new_tensor((1.0, w / width, h / height, w / width, h / height))
-    return F.interpolate(images, (h, w), mode="bilinear", antialias=True), rois * factors
+    rois = rois * rois.new_tensor((1.0, w / width, h / height, w / width, h / height))
+    if images.is_floating_point() or images.device.type == "cpu":
+        return F.interpolate(images, (h, w), mode="bilinear", antialias=True), rois
+    larger = F.interpolate(images.float(), (h, w), mode="bilinear", antialias=True)  # GPUs take no bytes
+    return larger.round().clamp(0, 255).to(images.dtype), rois

@@ -57,7 +57,10 @@ class MaskProposals(DetectionSystem):
         """
         refuse_proposals(proposals, "a mask system")
         every = [self.dense(image) for image in self.prepared(images)]
-        masks = [self.masks(dense, torch.arange(len(dense.scores))) for dense in every]
+        masks = []
+        for dense in every:
+            best_first = dense.scores.argsort(descending=True, stable=True)
+            masks.append(self.masks(dense, best_first)[best_first.argsort()])
         return torch.stack([dense.scores for dense in every]), torch.stack(masks), every[0].windows
 
     @torch.no_grad()

@@ -80,7 +80,7 @@ def frame(table: str, plan: str | Budget | None = None, metric: str | None = Non
     )
     shown = pd.DataFrame.from_dict(lines, "index", columns=columns).rename_axis(index=None)
     if any(changed):
-        shown["cost", "code changed since"] = changed
+        shown["cost", "runs by older code"] = changed
     return shown
 
 
@@ -109,6 +109,8 @@ def _line(label: str, base: str, printed: dict, scores: dict, entry: dict) -> li
         says = verdict(difference, delta)
         if base is None and values:
             says = "no baseline"  # the rows of this table are set against each other by claims alone
+        elif difference is None and values:
+            says = "no pair yet"  # the baseline lacks the seeds of this row
     return [paper, delta, mean, spread, difference and difference.mean, _bounds(difference), says,
             len(values), minutes, entry.get("diverged", 0), entry.get("stale", 0)]
 

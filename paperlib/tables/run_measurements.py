@@ -9,6 +9,7 @@ from paperlib.parts.losses import ClassLossConfig, value_and_slope
 from paperlib.scoring.coco_metrics import evaluate
 from paperlib.scoring.detect import image_batches
 from paperlib.scoring.proposal_recall import proposal_facts
+from paperlib.training.loop import to_device
 from paperlib.training.recipes import Recipe
 from paperlib.training.trainer import sides
 
@@ -59,7 +60,7 @@ def anchor_logits(system: nn.Module, dataset, device: torch.device, short: int |
         for i, size in zip(images.places, images.sizes.tolist()):
             targets.append(_resized(dataset.target(i), size))
         logits, _, anchors = system.predict(images.images)
-        labels, _ = system.assign(anchors, targets)
+        labels, _ = system.assign(anchors, to_device(targets, device))
         image, anchor = (labels > 0).nonzero(as_tuple=True)
         background = logits[labels == 0].float()
         yield logits[image, anchor, labels[image, anchor] - 1].float(), background
@@ -113,8 +114,8 @@ def _per_anchor(yes: Tensor, no: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         positive.append(torch.stack(value_and_slope(-yes, kind), 1))
         loss, slope = value_and_slope(no, kind)  # a background logit is its own wrongness
         negative.append(torch.stack([loss.sum(1), slope.sum(1)], 1))
-        easy.append(torch.stack([(loss * below).sum().double(), (slope * below).sum().double()]))
-    return torch.stack(positive).cpu(), torch.stack(negative).cpu(), torch.stack(easy).cpu()
+        easy.append(torch.stack([(loss * below).sum(), (slope * below).sum()]))
+    return torch.stack(positive).cpu(), torch.stack(negative).cpu(), torch.stack(easy).cpu().double()
 
 
 def cumulative(loss: Tensor, at: Tensor) -> Tensor:

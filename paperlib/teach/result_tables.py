@@ -16,7 +16,7 @@ VERDICTS = {"follows": ("✓", "blue"), "follows under a reading": ("✓", "blue
 DELTA = re.compile(r"\bdelta\b")
 NUMBER = re.compile(r"[-+−]?[\d., ×^%]*")
 # letters from which a text may be broken into lines, and from which its column may not be narrow
-BROKEN, LONG = 16, 22
+BROKEN, LONG = 16, 30
 EMPTY_HEADER = re.compile(r'<th class="blank([^>]*)>(?:&nbsp;|\s)*</th>')
 
 

@@ -72,7 +72,8 @@ def fit_stages(system: FasterRCNN, batches, recipe: Recipe, device: torch.device
     system.pyramid.load_state_dict(second.pyramid.state_dict())
     system.head.load_state_dict(second.head.state_dict())
     if system.separate:
-        system.rpn.load_state_dict(first.state_dict() if first else system.rpn.state_dict())
+        if first is not None:
+            system.rpn.load_state_dict(first.state_dict())
     else:
         yield from _heads(system, batches, recipe, device, seed, checkpoint, step)
 
@@ -137,7 +138,7 @@ def stage_identity(system, batches, recipe: Recipe, seed: int, after: str) -> st
     """Digest of all that decides what a step makes: `after` is the identity of the step before."""
     weights = hashlib.sha256()
     for value in system.state_dict().values():
-        weights.update(value.numpy().tobytes())
+        weights.update(value.detach().cpu().numpy().tobytes())
     facts = {"system": type(system).__name__, "revision": system.revision,
              "config": to_dict(system.cfg.for_training()), "recipe": asdict(recipe), "seed": seed,
              "weights": weights.hexdigest(), "after": after,

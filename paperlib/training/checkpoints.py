@@ -20,7 +20,7 @@ MINUTE = 60.0  # seconds after which what was done is written, however many step
 class Checkpoint:
     """The file that a run can go on from; without `path` nothing is written or read.
 
-    It is written every `every` steps, every minute, at step `last`, and when the block of `kept` is left
+    It is written every `every` steps, every minute, at step `last`, and by `fit` when it is left
     early. Under `torchrun` the first process writes for all.
     """
 

@@ -14,7 +14,7 @@ from paperlib.clock import busy
 from paperlib.config import to_dict
 from paperlib.data.batches import loader
 from paperlib.device import compiled, half, keep_memory
-from paperlib.distributed import mean_over_ranks, with_mean_gradients
+from paperlib.distributed import mean_over_ranks, share_buffers, with_mean_gradients
 from paperlib.training.checkpoints import Checkpoint
 from paperlib.training.recipes import Recipe
 
@@ -68,7 +68,8 @@ def fit(
     bit-identical weights; the records of the iterations that it holds are yielded again first, so that the
     caller sees one whole history. Under `torchrun` gradients and losses are means over all processes
     (synchronous SGD): give each its share of the images (`Batches`). Two processes then do what one does with
-    twice the images; the first one writes. `losses` are what is trained in place of `system.losses`:
+    twice the images, but for batch norm and for the windows of mask systems, which each draws and counts for
+    itself; the first one writes. `losses` are what is trained in place of `system.losses`:
     in a stage, a part of them.
     Errors:  FloatingPointError naming the images whose loss is not finite;
              ValueError for a checkpoint of another run.
@@ -95,6 +96,8 @@ def fit(
                 with compiled(system, device, recipe.compiled):
                     record = _iterate(system, learnt, losses, optimiser, images, targets, recipe, step)
                 file.history.append({**record, "seconds": busy(device) - clock})
+                if step == recipe.steps - 1:
+                    share_buffers(system)  # what comes after sees one network
             file.write_if_due()
             yield file.history[-1]
     finally:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from paperlib.clock import busy
 from paperlib.config import digest, to_dict
+from paperlib.data import selective_search
 from paperlib.data.batches import Batches
 from paperlib.device import seed_all
 from paperlib.distributed import ranks
@@ -180,8 +181,10 @@ def ridge_stage(system: RCNN, batches: Batches, device: torch.device, folder: Pa
 def _once(folder: Path | None, stage: str, choices: list, system: RCNN, batches: Batches,
           device: torch.device, work) -> dict:
     """What work() gives, and its core-seconds with those of the features that it read; kept in `folder`."""
-    facts = [stage, choices, network_key(system), batches.dataset.version, len(batches.dataset),
-             to_dict(system.cfg.proposals), system.cfg.num_classes, batches.size]
+    search = [selective_search.FAST, selective_search.QUALITY, selective_search.SMALL]
+    facts = [stage, choices, system.revision, network_key(system), batches.dataset.version,
+             len(batches.dataset), to_dict(system.cfg.proposals), search, system.cfg.num_classes,
+             batches.size]
     path = folder and folder / stage / f"{digest(facts)}.npz"
     if path and path.exists():
         with np.load(path) as file:

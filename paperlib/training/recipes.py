@@ -1,4 +1,4 @@
-"""Frozen configurations: overriding one field by name, hashing the result, and the budgets as data."""
+"""Recipes of training, the budgets that hold them as data, and the configuration that each asks for."""
 
 import os
 import tomllib

@@ -28,7 +28,8 @@ def train_svms(pages: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]], num_c
             overlaps (P, K), the highest IoU with an object of each class. A class without objects gets
             weights of 0, bias -1.
     Differs: squared hinge loss, whose optimum liblinear finds surely; memory keeps a class's hardest
-             negatives, above a margin of -1.2 and 100,000 at most.
+             negatives, above a margin of -1.2 and 100,000 at most; the features' scale is set on the first
+             image, where the published code takes 200. `hard_negatives` is the published schedule.
     """
     rng, scale, weights = np.random.default_rng(seed), None, None
     memory, rows = [], 0  # features of the regions that any class remembers: kept once, as they came

@@ -3,6 +3,8 @@ import re
 import shutil
 from pathlib import Path
 
+from nbformat import NotebookNode
+
 from paperlib.claims.page.scorecard import MEANINGS, SIGNS
 from paperlib.claims.tally import VERDICTS
 from paperlib.course import main_path, page_text, twins
@@ -25,7 +27,11 @@ TEXTS = {  # of data/, each a page: {file: (page, title)}
 
 
 def site(names: list[str], folder: Path, executed: Path, out: Path) -> Path:
-    """Render notebooks, executed ones where there are, and all texts to HTML; the path of the front page."""
+    """Render notebooks and all texts to HTML; the path of the front page.
+
+    A notebook that was executed here (folder `executed`) is shown in place of the stored one, unless it was
+    a smoke run, was stopped by an error, or has other cells than today's.
+    """
     out.mkdir(parents=True, exist_ok=True)
     for file in ("site.css", "search.js"):
         shutil.copyfile(page_text.PAGES / file, out / file)
@@ -36,13 +42,10 @@ def site(names: list[str], folder: Path, executed: Path, out: Path) -> Path:
     titles = {name: twins.title(name, folder) for name in names}
     exporter, place = page_text.PageExporter(), elsewhere.repository()
     for i, name in enumerate(names):
-        path = executed / f"{name}.ipynb"
-        if not path.exists():
-            path = folder / f"{name}.ipynb"
         facts = {"name": titles[name], "sections": sections(name, folder),
                  "neighbours": _neighbours(names, titles, i), "colab": elsewhere.colab(name, place),
                  "kaggle": elsewhere.kaggle(name, place)}
-        notebook = with_alt(twins.clean(twins.read(path)))
+        notebook = with_alt(_to_render(name, folder, executed))
         page, _ = exporter.from_notebook_node(notebook, {"metadata": facts})
         (out / f"{name}.html").write_text(main_path.folded(glossary.linked(page)), encoding="utf-8")
     for file, title in TEXTS.items():
@@ -58,6 +61,24 @@ def site(names: list[str], folder: Path, executed: Path, out: Path) -> Path:
     front.write_text(_front(titles, decked, folder, pictures, verdict_bar(lines)), encoding="utf-8")
     search.write(out)
     return front
+
+
+def _to_render(name: str, folder: Path, executed: Path) -> NotebookNode:
+    """The reader's own run of a notebook where it is worth showing, else the stored one."""
+    stored, own = folder / f"{name}.ipynb", executed / f"{name}.ipynb"
+    if own.exists():
+        notebook = twins.read(own)
+        run = notebook.metadata.get("papermill", {})
+        smoke = run.get("parameters", {}).get("BUDGET") == "smoke"
+        cleaned = twins.clean(notebook)
+        todays = _sources(cleaned) == _sources(twins.read_twin(name, folder))
+        if todays and not smoke and not run.get("exception"):
+            return cleaned
+    return twins.clean(twins.read(stored))
+
+
+def _sources(notebook: NotebookNode) -> list[tuple[str, str]]:
+    return [(cell.cell_type, cell.source) for cell in notebook.cells]
 
 
 def sections(name: str, folder: Path) -> list[tuple[str, str]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from paperlib.distributed import ranks
 from paperlib.parts.roi_training import RoISampleConfig, sample_rois
 from paperlib.parts.sampling import sample
 
@@ -27,12 +28,13 @@ def sample_windows(targets: list[dict],
 
     Source: R-CNN Sec. 2.3: 32 windows with an IoU of .5 or more over all classes, 96 of all others, those
             that touch no object among them; objects' own boxes are windows too. Fewer positives: more of the
-            others.
+            others. Processes of torchrun draw an equal share each.
     """
+    num = cfg.num // ranks()[1]
     every = RoISampleConfig(num=ALL, positive=1.0, hi=cfg.hi, background=(0.0, cfg.hi))
     rois, labels, _ = sample_rois([target["proposals"] for target in targets], targets, every)
     if cfg.biased:
-        kept = (sample((labels > 0).long(), cfg.num, cfg.positive) >= 0).nonzero().squeeze(1)
+        kept = (sample((labels > 0).long(), num, cfg.positive) >= 0).nonzero().squeeze(1)
     else:
-        kept = torch.randperm(len(labels))[:cfg.num].sort().values.to(labels.device)
+        kept = torch.randperm(len(labels))[:num].sort().values.to(labels.device)
     return rois[kept], labels[kept]

@@ -20,7 +20,7 @@ def segment_records(image: dict, scale: Tensor, detected: dict[str, Tensor], cat
     Units: `scale` (4,) is what boxes are multiplied by to lie on the stored image.
     """
     size, threshold = (image["height"], image["width"]), float(detected["threshold"])
-    windows = (detected["windows"].double().cpu() * scale).float()
+    windows = (detected["windows"].cpu().double() * scale).float()
     scores, records = detected["scores"].tolist(), []
     for some in torch.arange(len(windows)).split(CHUNK):
         masks = paste(detected["window_masks"][some].cpu(), windows[some], size, threshold)
