@@ -67,8 +67,9 @@ device, plan = pick_device(DEVICE), budget(BUDGET)
 # %% [markdown]
 # ## The papers on one line
 #
-# Every system here answers two questions. *Where might an object be?* and *what is it, exactly where?* Read the table from
-# top to bottom: each paper keeps most of its predecessor and replaces one box of the pipeline.
+# Every system here answers two questions. *Where might an object be?* and *what is it, exactly where?* Read the detectors from
+# top to bottom: each keeps most of the one before and replaces one box of the pipeline. COCO gave the data and the score. DeepMask and
+# SharpMask are a line of their own, from which FPN has its top-down path.
 
 # %%
 import pandas as pd
@@ -162,7 +163,7 @@ maps = [feature[0].detach().float().abs().mean(0).cpu() for feature in pyramid.v
 maps = [plt.cm.cividis((m - m.min()) / (m.max() - m.min()).clamp(min=1e-6))[..., :3] for m in maps]
 fig = draw.grid([image.permute(1, 2, 0) / 255, *maps], ["the image", *(f"P{level}" for level in pyramid)], columns=6, size=1.6)
 draw.show(fig, "The image and the five levels of its pyramid as maps, each half as fine as the one before; "
-               "objects glow on the level that suits their size.")
+               "cells are bright where the features are strong.")
 
 # %% [markdown]
 # **Anchors.** At every cell of every level stand nine boxes. Each gets a probability for every class, and four numbers
@@ -226,10 +227,14 @@ draw.show(frames(draw_kept, states), "Nine panels of the same scene: rows from l
 #
 # A claim of *no difference* has a margin in place of zero: it holds if the whole interval lies within the margin. A sentence of
 # several parts holds only if each part does. The rules are in `data/claims/RULES.md`; notebook 12 tries them out.
+#
+# In the table below a delta is to the row *baseline*, and ± is half of our mean's 95% interval. *Runs by older code* counts those recorded before a
+# change of the code that they ran on.
 
 # %%
 shown = budget("mini") if plan.name == "smoke" else plan
-draw.table(compare.frame("focal_loss/1b", shown), "One table as an example: the focusing parameter of the focal loss (Table 1b)")
+table = compare.frame("focal_loss/1b", shown)
+draw.table(table[table["paper", "AP"].notna()], "One table as an example: the focusing parameter of the focal loss (Table 1b)")
 
 # %%
 every = pd.DataFrame([(body["paper"], name.split("/")[1], "run" in body) for name, body in published().items()],
@@ -243,7 +248,7 @@ draw.table(pd.DataFrame.from_dict(counts, "index", columns=["registered", "can b
 #
 # | you want to | go to |
 # |---|---|
-# | read in order | notebooks 01 to 11 |
+# | read in order | notebooks 01 to 13 |
 # | understand one idea | the table of papers above names its notebook |
 # | re-run a table | `paperlib table focal_loss/1b --jobs 2` |
 # | change one switch | `paperlib train retinanet --set loss.gamma=0` |

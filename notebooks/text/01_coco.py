@@ -536,7 +536,7 @@ right.plot(iou, 1 - pipeline.approval(iou), label="one judge objects")
 right.set(xlabel="IoU of the segment", ylabel="probability")
 right.legend(loc="center left")
 draw.show(fig, "Left: the chance to stay against a judge's chance to approve; the paper's rule is stricter than two of "
-               "three throughout, and than one judge below 0.86. Right: with our judges a segment of IoU 0.5 hardly ever stays, "
+               "three throughout, and than one judge below 0.85. Right: with our judges a segment of IoU 0.5 hardly ever stays, "
                "one of 0.8 nearly always.")
 
 # %%
@@ -674,7 +674,7 @@ print(f"MiniCOCO: of {nearest.size:,} pairs of a training and a validation pictu
       f"12 bits; the nearest two differ in {nearest.min()}.")
 fig = draw.grid([train.image(int(j)), coco.image(int(i))], ["train", "val"], columns=2, size=1.3)
 draw.show(fig, f"The training and the validation picture of MiniCOCO whose hashes are nearest, {nearest.min()} bits apart: "
-               "alike in layout and light, but other scenes.")
+               "and plainly two scenes: what their hashes share is chance.")
 
 # %% [markdown]
 # A mirrored twin escapes the hash entirely, so a careful collector hashes the mirror image as well. When twins and a
@@ -784,7 +784,7 @@ ax.tick_params(axis="x", rotation=75, labelsize=9)
 ax.set(ylabel="share of the box on the object", xlim=(-0.7, len(fill) - 0.3))
 below = [name for name in limbs if name in fill and fill[name][0] + fill[name][1] < 0.5]
 draw.show(fig, f"Bars by class from {max(v[0] for v in fill.values()):.2f} down to {min(v[0] for v in fill.values()):.2f}; people and "
-               f"animals, in red, are in the lower half; {len(below)} of {len(limbs)} of them lie below one half: {', '.join(below)}.")
+               f"animals are red; {len(below)} of {len(limbs)} of them lie below one half: {', '.join(below)}.")
 print(f"Below one half with their 95% interval: {', '.join(below)} ({len(below)} of {len(limbs)} classes with limbs)")
 
 # %% [markdown]
@@ -840,9 +840,9 @@ print(f"Perfect boxes: average shape {tight.mask_iou.mean():.2f}, the whole box 
 #
 # ## Every claim, and what became of it
 #
-# The paper's sentences that can be tested, in our words, with a verdict made by code (notebook 12 tells how). More are of what was done on
-# real photographs with real workers; notebook 12 lists these as *external*. So is what our simulated crews show above: a union's recall
-# cannot fall, so they could not have failed the claim.
+# The paper's sentences that can be tested, in our words, with a verdict made by code (notebook 12 tells how). Other sentences are about real
+# photographs and real workers; notebook 12 lists them as *external*. So are those that our simulated crews illustrate above: a union's
+# recall cannot fall, so they could not have failed.
 
 # %%
 from paperlib.claims import verdicts

@@ -187,7 +187,7 @@ def match_slow(iou, threshold):
     return np.array(hits)
 
 
-print(", ".join(f"{name} {'hit' if hit else 'miss'}" for name, hit in zip("ABCDE", match_slow(iou, 0.5))))
+print(", ".join(f"{name} {'hit' if hit else 'error'}" for name, hit in zip("ABCDE", match_slow(iou, 0.5))))
 
 # %% [markdown]
 # Drag the detections, and watch who takes which object. Pull A off its object: D was a double and becomes a hit. Push B onto
@@ -454,8 +454,8 @@ table(pd.DataFrame([ours, theirs], ["this notebook", "pycocotools"], NAMES), "Th
 # B used to be a false positive; now it lies in the crowd and no longer counts. There is no large object, so
 # APl and ARl are undefined.
 #
-# **Test (b), a data set.** Detections for all images, from the noise model: 85% of the objects are seen, some more
-# than once; boxes are off by a tenth of their sides or so; one label in ten is wrong; and each image gets about three
+# **Test (b), a data set.** Detections for all images, from the noise model. It sees 85% of the objects, some more than
+# once. Boxes are off by about a tenth of their sides, and one label in ten is wrong. Each image also gets about three
 # boxes of nothing.
 
 # %%
@@ -529,7 +529,7 @@ show(frames(of_common, states, size=(3.1, 2.6)),
 #
 # Categories are ignored. The thesis (Sec. 3.5) gives AR at 10, 100 and 1000 boxes and AUC, the mean of AR over
 # $k$; it does not say how $k$ is spaced. A logarithmic axis from 1 to 1000 agrees with the other columns of its
-# Table 3.3, so that is what the library integrates over.
+# Table 3.3. So the library integrates over the logarithm of $k$, from 1 to the largest $k$ asked for: 100 in this table.
 
 # %%
 proposals = made_detections(gt, SEED + 1, recall=0.95, copies=4, jitter=0.2, background=60, **sure)
@@ -542,7 +542,7 @@ for k in (10, 100):
     assert abs(recall_at[k].mean() - scores_of[f"AR{k}"]) < 1e-12
 shown = ["AR1", "AR10", "AR100", "AUC", "AUCs", "AUCm", "AUCl"]
 table(pd.DataFrame({name: [100 * scores_of[name]] for name in shown}, ["made proposals"]),
-      "Average recall of class-agnostic proposals, percent")
+      "Average recall of class-agnostic proposals, percent; AUC from 1 to 100 boxes")
 
 # %%
 counts = [1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100]
@@ -868,7 +868,7 @@ quiz("02_scoring")
 # - Look at the kinds of error and at what mending them would gain before you change a model, and suspect the evaluation
 #   before the model when a number surprises you.
 #
-# **Next:** 04, Fast R-CNN. The error analysis of section 8 comes back in 03, R-CNN.
+# **Next:** 03, R-CNN, where the error analysis of section 8 comes back.
 #
 # **References.** T.-Y. Lin, thesis (2017): Sec. 3.5, average recall, AUC and object sizes, Table 3.3;
 # Sec. 4.5.1 and 4.5.2, AR and AP by size. R. Girshick et al., *Rich feature hierarchies*, arXiv 1311.2524v5: Sec. 3.4 and Fig. 5. D. Hoiem et

@@ -211,7 +211,8 @@ for one in map(train_set.target, range(len(train_set))):
     if len(one["boxes"]):
         shares.append(float((boxes.iou(one["proposals"], one["boxes"]).amax(1) >= 0.5).float().mean()))
 rare = 100 * sum(shares) / len(shares)
-reveal("rare", rare, f"A batch of 128 drawn from all alike would hold {1.28 * rare:.0f} windows with an object.")
+reveal("rare", round(rare, 1), f"A batch of 128 drawn from all alike would hold {1.28 * rare:.0f} windows with an object. These are the best {source.keep} "
+       "regions of each image; of longer lists, such as the claim below counts, fewer are positive.")
 _, drawn = sample_windows([train_set.target(i) for i in range(len(train_set))])
 print(f"A step of the paper: {int((drawn > 0).sum())} positive windows and {int((drawn == 0).sum())} of background.")
 
@@ -235,7 +236,7 @@ print(f"{live.steps} steps of {cfg.sample.num} windows; loss {history[0]['loss']
 fig, ax = plt.subplots(figsize=(6, 2.8))
 ax.plot(draw.smooth([record["loss"] for record in history], 20), marker="o" if smoke else None)
 ax.set(xlabel="step", ylabel="log loss, mean of 20 steps", ylim=(0, None))
-draw.show(fig, "The log loss of fine-tuning over its steps; it falls from about 3, which is the loss of not knowing among 21.")
+draw.show(fig, "The log loss of fine-tuning over its steps; it falls. The loss of not knowing among 21 is 3.")
 
 # %% [markdown]
 # ## Features, once
@@ -330,7 +331,7 @@ draw.show(fig, f"Objects of class {test.classes[k - 1]} as dots and background r
 # ## Hard negatives
 #
 # An image has hundreds of negatives for each class, and a set has too many to hold. But those outside the margin carry no
-# weight. So walk through the images, take only negatives with a margin above $-1$, and train again when 2,000 have come; after each training drop those that have fallen below $-1.2$. Here,
+# weight. So walk through the images, take only negatives with a score above $-1$, and train again when 2,000 have come; after each training drop those that have fallen below $-1.2$. Here,
 # with fewer images, at every 200. What comes in?
 
 # %%
@@ -354,7 +355,7 @@ order = np.argsort(-np.where(overlap < 0.3, told, -9))[:8]
 pictures = [pages["after"]["fc7"].batches[int(place[n])][0][0] for n in order]
 shown = [crops(p.float() / 255, where[n:n + 1], CropConfig(96, 6.8), mean)[0].clamp(0, 1) for p, n in zip(pictures, order)]
 fig = draw.grid(shown, [f"{told[n]:+.2f}" for n in order], columns=8, size=1.2)
-draw.show(fig, f"The eight hardest negatives of class {test.classes[k - 1]} with their margins: parts of it, several things at once, or look-alikes.")
+draw.show(fig, f"The eight hardest negatives of class {test.classes[k - 1]} with their scores: those that the SVM takes for the class most.")
 
 # %% [markdown]
 # ## The grey zone
@@ -550,7 +551,8 @@ from paperlib.studies.pool5_units import fire, purities, receptive_field, top_re
 field, step = receptive_field(system.trunk)
 fired = {name: fire(net, test, device) for name, net in (("before", before), ("after", system))}
 pure = {name: purities(each, 8) for name, each in fired.items()}
-ranked = pure["after"].argsort(descending=True)
+fires = {name: (each.values > 0).any(0) for name, each in fired.items()}  # many channels are 0 on every region
+ranked = torch.tensor([unit for unit in pure["after"].argsort(descending=True).tolist() if fires["after"][unit]])
 print(f"A cell sees {field} px of a crop of {cfg.crop.size} px, in steps of {step}: a middle cell sees all of it.")
 
 
@@ -565,10 +567,13 @@ explore(browse, "The eight regions that fire a channel most, channels by falling
 
 # %%
 fig = frames(browse, [{"unit": u} for u in (0, 1, 2, len(ranked) // 2, len(ranked) // 2 + 1, len(ranked) - 1)], columns=2, size=(4.4, 1.1))
-draw.show(fig, f"Six channels with the eight regions that fire each most. Mean purity of all {len(ranked)} channels: before fine-tuning "
-               f"{float(pure['before'].mean()):.2f}, after {float(pure['after'].mean()):.2f}.")
+draw.show(fig, f"Six channels with the eight regions that fire each most. {len(ranked)} of {len(fires['after'])} channels fire here at all. Their mean "
+               f"purity before fine-tuning is {float(pure['before'][fires['before']].mean()):.2f}, after it {float(pure['after'][fires['after']].mean()):.2f}.")
 
 # %% [markdown]
+# A channel that is 0 on every region has no top regions, so we leave it out here. The claim below, fixed before its run, counts every such channel of
+# the stored trunk as purity 0. So its verdict is about silent channels as much as about concepts.
+#
 # ## Regions that are not rectangles (Sec. 5, Table 5)
 #
 # Segmentation names every pixel. The same recipe: propose regions, now with their exact shape (segments of the image at several scales, in place of
@@ -656,7 +661,7 @@ beside("2", "Table 2: layer by layer, without and with fine-tuning, and with mov
 beside("3", "Table 3: trunks S (T-Net) and L (O-Net)")
 beside("4", "Table 4: what SVMs, network and boxes learn from; here val1 is 300 scenes, train MiniNet's pictures with a box each")
 beside("5", "Table 5: segmentation by regions, without fine-tuning", "mean accuracy")
-beside("text", "The running text: other negatives, mining, crops (a pilot on fewer images)", "value")
+beside("text", "The running text: other negatives, mining, crops (a pilot on fewer images). The paper's column is points lost; ours is the row's mAP", "value")
 
 # %% [markdown]
 # ## Why each stage was dropped
@@ -696,11 +701,13 @@ for net in "SML":
 draw.table(pd.DataFrame(bills).set_index("network"), "Core-seconds of a recorded run, training and test: 1,000 and 500 images, 500 regions for R-CNN, 1,000 for Fast R-CNN")
 
 # %% [markdown]
-# Features dominate: the same pixels pass the network hundreds of times. **Fast R-CNN** (notebook 04) computes the map once an image
+# Passes of the network dominate, in fine-tuning and for the features: the same pixels go through it dozens of times. **Fast R-CNN** (notebook 04) computes the map once an image
 # and reads each region from it; then features need not be kept, so fine-tuning, classes and boxes can be one training, and the softmax
 # takes the SVMs' place.
 #
 # ## Every claim, and what became of it
+#
+# *Larger* and *smaller* compare shares, not points: the difference in percent of the worse row, theirs and ours.
 
 # %%
 from paperlib.claims import verdicts
@@ -728,6 +735,8 @@ draw.table(side, "Expected before the tables were recorded, and the verdicts")
 
 # %%
 draw.table(verdicts.frame(mine, "ratio"), "Claims about speed, timed in one process", digits=2)
+
+# %%
 draw.table(verdicts.frame(mine, "exact"), "Claims that follow from arithmetic or from a network's shape, computed", digits=2)
 
 # %% [markdown]
@@ -856,7 +865,7 @@ check("hard negatives", my_hard, hard_spec, [([-2.0, -0.9, 0.3, -1.0, 1.2], [2])
 #
 # <details><summary>What to look for</summary>
 #
-# Without the bias a step has two or three objects; the network first learns that everything is background, and fc7 tells
+# Without the bias far fewer of a step's windows show an object; the network first learns that everything is background, and fc7 tells
 # classes apart late. Without context the edge of an object lies on the edge of the crop, where a convolution sees it worst.
 # </details>
 

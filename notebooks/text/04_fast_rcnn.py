@@ -192,8 +192,8 @@ draw.source(roi_pooling.pool)
 # %% [markdown]
 # ## Slide the box: what rounding costs
 #
-# Our map has one place for every 8 px. Rounding moves an edge by up to 4 px, and a box that moves by less than that may not
-# notice. **RoIAlign** (a later idea, from Mask R-CNN) rounds nothing: it reads a few points in each cell, each between
+# Our map has one place for every 8 px. Rounding moves a left or upper edge by up to 4 px. The last place belongs to the region, so a right or
+# lower edge moves outward, by 3 to 11 px. A box that moves by a few px may not be noticed. **RoIAlign** (a later idea, from Mask R-CNN) rounds nothing: it reads a few points in each cell, each between
 # four places. Move the box: red is the box, dashed blue what RoI pooling makes of it, the dots are where RoIAlign reads.
 
 # %%
@@ -357,7 +357,8 @@ def sampled(ax, low=0.1):
     chosen, labels, _ = roi_training.sample_rois([given], [target], cfg)
     draw.boxes_on(ax, image, chosen[labels == 0, 1:], colors=draw.PALETTE["sky"], text=False)
     draw.boxes_on(ax, None, chosen[labels > 0, 1:], colors=draw.PALETTE["vermillion"], text=False)
-    ax.set_xlabel(f"{int((labels > 0).sum())} objects, {int((labels == 0).sum())} background")
+    ax.text(2, image.shape[-2] - 2, f"{int((labels > 0).sum())} objects, {int((labels == 0).sum())} background", fontsize=7, color="white",
+            bbox={"facecolor": "black", "alpha": 0.7, "pad": 1, "linewidth": 0})
 
 
 explore(sampled, "The sampled regions: objects in red, background in blue", size=(4.6, 4.6), low=(0.0, 0.4, 0.1, 0.1))
@@ -469,9 +470,9 @@ explore(svd_at, "How much of fc6 and fc7 the largest singular values hold, and h
 fig, (left, middle, right) = plt.subplots(1, 3, figsize=(10.5, 3.4))
 svd_at(left, 48)
 whole = curve[0]
-for ax, i, label in ((middle, 0, "mAP (test images above)"), (right, 1, "ms for 1000 regions")):
-    ax.plot(ranks, [curve[t][i] for t in ranks], "o-", label="thinned")
-    ax.axhline(whole[i], ls="--", color=draw.PALETTE["vermillion"], label="whole layers")
+for ax, i, times, label in ((middle, 0, 100, "mAP (test images above), %"), (right, 1, 1, "ms for 1000 regions")):
+    ax.plot(ranks, [times * curve[t][i] for t in ranks], "o-", label="thinned")
+    ax.axhline(times * whole[i], ls="--", color=draw.PALETTE["vermillion"], label="whole layers")
     ax.set(xscale="log", xlabel="t of fc6 and fc7", ylabel=label, ylim=(0, None), xticks=ranks, xticklabels=ranks)
     ax.minorticks_off()
 right.legend()
@@ -567,7 +568,7 @@ beside("8", "Table 8: softmax against SVMs trained afterwards, model S", "S")
 # %% [markdown]
 # ### Why thin layers cost more here
 #
-# In the paper truncated SVD costs half a point, here several. Two things were thinned at once: fc6 to a quarter of its singular
+# In the paper truncated SVD costs model L a few tenths of a point, here nearly three. Two things were thinned at once: fc6 to a quarter of its singular
 # values, fc7 to a sixteenth. Our live network tells them apart: thin one, leave the other whole.
 
 # %%
@@ -590,8 +591,8 @@ ax.invert_yaxis()
 draw.show(fig, "mAP of the live network with thinned layers: " + "; ".join(f"{n} {v:.1f}" for n, v in apart.items()) + ".")
 
 # %% [markdown]
-# It is fc7 that suffers, and it is the number of directions that counts, not their share. VGG16's fc7 keeps 256 of 4096, twelve
-# for each of the 21 classes; a sixteenth of ours is 12 in all.
+# Most of the loss is fc7's. VGG16's fc7 keeps 256 of 4096 directions, twelve for each of the 21 classes; a sixteenth of ours is 12 in all.
+# Whether their number decides or their share, one width cannot tell.
 
 # %% [markdown]
 # ### Five scales, and two images a step
@@ -648,7 +649,8 @@ if sweep:
 # %% [markdown]
 # A peak that is picked from such a curve is too high by luck, and looks like a peak even where the curve is flat. So the claims compare
 # counts that were fixed: up to our usual number it should rise, from twice to five times that it should fall. In the paper's range we
-# have seen no rise; it lies below. That recall misleads holds: from the usual number to twice it recall grows, and mAP does not.
+# have seen no rise; it lies below. (The rows *N proposals* take selective search's slower mode, which finds enough boxes; *2k selective search* is our
+# usual thousand of the fast one. Compare only within a kind.) That recall misleads holds: from the usual number to twice it recall grows, and mAP does not.
 #
 # ### How fine must a grid be?
 #
@@ -759,13 +761,14 @@ print(f"The largest target among the sampled regions of {len(train_set)} images 
 # A region that overlaps its object by half can be off by half its own width and by a factor of two in size, no more: in
 # normalised units, 5 and 3.5. Matching bounds the targets, so nothing explodes. What the rows do show is milder: where both learn, the
 # highest such rate costs L2 more; at the highest of all *both* networks end near zero, whichever box loss they have. Such a run has failed
-# as surely as one that diverged, and is counted so. Where between these rates do runs begin to fail? The rates in between, added after the
-# others had been seen, decide the claim.
+# as surely as one that diverged, and is counted so. Where between these rates do runs begin to fail? The rates in between were added after
+# the others had been seen. Both losses begin to fail at the same one, so they leave the claim unresolved.
 
 # %% [markdown]
 # ## Every claim, and what became of it
 #
 # Every claim of the paper that this notebook answers for. *Exact* ones are computed, *ratios* timed, *trends* trained.
+# *Larger* and *smaller* compare shares, not points: the difference in percent of the worse row, theirs and ours.
 
 # %%
 from paperlib.claims import verdicts
@@ -796,11 +799,11 @@ draw.table(verdicts.frame(mine, "exact"), "Claims that follow from arithmetic or
 #   under AdamW had been seen, too: there the box loss did not help classification either. The rate was tried on the test images
 #   of these tables. So "fine-tuning the convolutions helps" holds with SGD, and did not with AdamW: read it as that.
 # - **The proposals.** OpenCV's selective search with finer segments, a thousand an image. Its rank is drawn at random (weighted
-#   by size) as in the original, but from a fixed seed. The grid has two thousand boxes, not forty-five thousand.
+#   by size) as in the original, but from a fixed seed. The coarse grid has two thousand boxes and the rich one 34,000, where the paper has 45,000.
 # - **Several scales.** The images of a batch share one scale; the paper draws one for each image.
 # - **SVMs** use the squared hinge loss, and memory drops easy negatives, in one pass over the images.
 # - **More data** means three times the images of MiniVOC's first thousand, and half as many steps again, as in the paper. More steps
-#   alone gain as much here, so the claim waits for a row with as many steps as before.
+#   alone gain as much here, so the claim is judged by a row with as many steps as before. Its seeds leave it unresolved.
 
 # %% [markdown]
 # ## Exercises

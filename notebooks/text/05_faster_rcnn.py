@@ -5,7 +5,7 @@
 # (arXiv 1506.01497v3; NIPS 2015), Sections 3 and 4.
 # **Before this:** Fast R-CNN (notebook 04), or the ideas "region of interest", "intersection over union" and "box regression".
 #
-# <!-- minutes -->reading: about 20 min; CPU: 1.5 min on 2 CPU cores; older CPU: 5 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
+# <!-- minutes -->reading: main path about 20 min, all 25 min; CPU: 1.5 min on 2 CPU cores; older CPU: 5 min on 2 CPU cores; GPU: not measured yet<!-- /minutes -->
 # Everything here runs on a CPU; with a GPU the live trainings are only faster.
 
 # %% tags=["parameters"]
@@ -367,8 +367,8 @@ draw.show(frames(draw_proposals, states, size=(2.9, 3.1)), "Six panels of one sc
 # ## What is a list of proposals worth?
 #
 # Count the objects that some proposal covers, for a required IoU and a number of proposals: **recall**. The paper's
-# Figure 4 draws it against the IoU for its 300, 1000 and 2000 best proposals. Our images have about a tenth of the
-# paper's anchors, so we take a tenth of its counts, and compare the network above with selective search.
+# Figure 4 draws it against the IoU for its 300, 1000 and 2000 best proposals. We take a tenth of these counts, as in the
+# tables below, and compare the network above with selective search.
 
 # %%
 from paperlib.data.given_proposals import with_proposals
@@ -393,8 +393,9 @@ draw.show(fig, "Recall against the required IoU for 30, 100 and 200 proposals, t
           f"{drop['selective search']:.0f} for selective search.")
 
 # %% [markdown]
-# The *order* is what the network adds: its best thirty are chosen, while selective search hardly knows which of its boxes
-# matter. That is why a detector on top of an RPN can do with few of them, which makes its second stage cheap too.
+# At an IoU of one half the network leads with every count. From .7 on selective search does, whose boxes sit better. Over all
+# thresholds a short list costs the network less, since it knows better which of its boxes matter. That is why a detector on top of an RPN
+# can do with few of them, which makes its second stage cheap too.
 
 # %% [markdown]
 # ## Two networks that share their features
@@ -604,8 +605,8 @@ print(f"rank correlation {pooled:.2f} over the lists; the mean of five parts of 
 # ## The tables, in the paper and here
 #
 # Recorded runs on MiniVOC, one recipe for all rows. Our network, images and counts are smaller by design, so compare
-# the **deltas** to the first row, paired by seed, not the absolute numbers. A row without numbers of ours has not
-# been run yet.
+# the **deltas** to the row marked *baseline*, paired by seed, not the absolute numbers. Labels carry the paper's counts; for the RPN's
+# lists ours are a tenth of them (300 stands for 30). A row without numbers of ours has not been run yet.
 
 # %%
 from paperlib.tables import compare, runner
@@ -624,8 +625,9 @@ beside("faster_rcnn/2", "Table 2: mAP by the proposals of training / of testing 
 
 # %% [markdown]
 # Read it in pairs. *Shared* against *unshared*: is one network as good as two? *100, 300, 1000* of the same RPN: how soon
-# are there enough? *no NMS, no cls, no reg*: which of its three ingredients carries the proposals? Without scores a
-# hundred random boxes miss most objects, a thousand do not; without regression even the best anchors sit badly.
+# are there enough? *no NMS, no cls, no reg*: which of its three ingredients carries the proposals? Without scores few
+# random boxes miss most objects; a longer list repairs much, though not all. Regression matters less here than in the paper: a little on the
+# short list, nothing that is resolved on the longer one.
 
 # %%
 beside("faster_rcnn/8", "Table 8: mAP by the scales and aspect ratios of the anchors")
@@ -652,7 +654,7 @@ beside("faster_rcnn/12", "Table 12: model L, mAP by the training set")
 
 # %% [markdown]
 # With the fewest images the RPN's proposals beat selective search by as much as the paper prints. The gain from three times the images
-# has an interval that includes the paper's. Sharing features shows neither gain nor loss: its interval includes zero and excludes the
+# is near the paper's in points; as a share of our lower mAP it is larger. Sharing features shows neither gain nor loss: its interval includes zero and excludes the
 # paper's gain. And seven thousand scenes of another kind, MiniCOCO's, teach MiniVOC no better than three hundred of its own, where the
 # paper gains six points. The drawings are the same; how large they are and what stands around them is not. In notebook 01, where the
 # two sets are exchanged, training on the other one costs MiniVOC a lot as well. The claim that COCO alone beats the larger VOC set is
@@ -684,12 +686,13 @@ draw.table(pd.DataFrame.from_dict({f"{name}, {n} boxes": [100 * values.get(f"AR{
            f"Average recall in %; selective search over {len(val)} validation images of MiniCOCO, the RPNs as recorded")
 
 # %% [markdown]
-# The quick RPN is of the kind that stands in Table 11, with half the steps. Among a hundred boxes it finds many more of the small objects. But the detector of the
-# first row is given a *thousand* of selective search, and there the search leads in all but the small ones. It follows the outlines of
+# The quick RPN is of the kind that stands in Table 11, with half the steps. Among a hundred boxes it finds many more of the small objects. But the detector of
+# *Fast R-CNN here* is given a *thousand* of selective search, and there the search leads in all but the small ones. It follows the outlines of
 # regions of one colour, which drawn things have, while the network must bend anchors into shape. So on drawn scenes the opponent is strong.
 #
-# The last lines are of notebook 08's RPN, a true scale model: on its grid objects are as many cells wide as in the paper's photographs, and
-# it is trained for longer. It leads the search again, with a hundred boxes and with a thousand. So the lost order is a matter of grid and
+# The lines *scale model* are of notebook 08's RPN, a true scale model: on its grid objects are as many cells wide as in the paper's photographs, and
+# it is trained for longer. Over all objects it leads the search again, with a hundred boxes and with a thousand; on large ones the search stays
+# ahead. So the lost order is a matter of grid and
 # training, and not of learning against searching. Table 11 has not been run with such an RPN yet, and its verdicts stay as they are.
 
 # %% [markdown]
@@ -782,10 +785,12 @@ more = covered["found at .5, %"]["500 at random"] - covered["found at .5, %"]["t
 print(f"100 at random find {chance:.1f} points fewer than the best 100; 500 at random: {more:+.1f} points.")
 
 # %% [markdown]
-# So NMS is as harmless here as in the paper; what costs is the short list, thirty boxes where the paper has three hundred. And the
+# So at an IoU of one half NMS is nearly harmless here, too, and the short list costs more: thirty boxes where the paper has three
+# hundred. At .7 both cost about five points. And the
 # ranking hardly matters once a list is long enough to have several boxes on every object: a thousand are, in the paper's images, a
 # hundred are not in ours. The verdict on the ranking stays contradicted, since the rows are what they are; the reason is our counts,
 # not the network. The claim on NMS has a second part for that reason, with lists of equal length: the row *SS / RPN+ZF 6000* of Table 2.
+# So far its seeds leave it unresolved.
 
 # %% [markdown]
 # **Anchors across the border.** The paper leaves them out, and warns that with them training does not converge: their

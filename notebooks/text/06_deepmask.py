@@ -5,7 +5,7 @@
 # Dollár rebuild it in *Learning to Refine Object Segments* (SharpMask, arXiv 1603.08695), Sections 3.3 to 3.5 of Lin's thesis.
 # **Before this:** proposals and their recall (notebook 05); intersection over union and COCO's scoring (notebook 02).
 #
-# <!-- minutes -->reading: about 15 min; CPU: 2.5 min on 2 CPU cores; older CPU: not measured yet; GPU: not measured yet<!-- /minutes -->
+# <!-- minutes -->reading: about 15 min; CPU: 2 min on 2 CPU cores; older CPU: not measured yet; GPU: not measured yet<!-- /minutes -->
 # Everything here runs on a CPU; with a GPU the live training is only faster.
 
 # %% tags=["parameters"]
@@ -181,7 +181,7 @@ draw.source(label_windows)
 # How rare are the right ones?
 
 # %%
-predict(f"Over this image lie {len(everywhere):,} windows at {len(window.scales)} scales. How many percent of them are positive?", "rare", guess=None)
+predict(f"Over an image of this size lie {len(everywhere):,} windows at {len(window.scales)} scales. How many percent are positive, on average?", "rare", guess=None)
 
 # %%
 counts = torch.zeros(3)
@@ -262,8 +262,8 @@ draw.show(frames(draw_window, states, size=(3.0, 3.3)), "Six panels of one scene
 # %% [markdown]
 # ## Patches and their masks
 #
-# Training does not wait for chance. Half of the windows are laid *around an object* and then jittered as far as the rule allows. The other half
-# is drawn where no object is near. Each window is cut out with a little more of the picture around it, the **context** (Sec. 3.5; its use
+# Training does not wait for chance. Three quarters of the windows (half in the published code) are laid *around an object*, then jittered as far as
+# the rule allows. The others are drawn where no object is near. Each window is cut out with a little more of the picture around it, the **context** (Sec. 3.5; its use
 # comes below). Positive ones also need their mask: the object's pixels, resampled into the window.
 #
 # That is one rule, in both directions. Along one axis, pixel $p$ covers $[p, p + 1]$ and so has its middle at $p + \frac12$. Cell $k$ of $m$ has
@@ -321,7 +321,7 @@ draw.show(fig, "Two rows of six patches. In the upper row each shows an object i
 #
 # A trunk with a stride of 4 px turns a window of 40 px into $10 \times 10$ cells. One layer reads *all* of these cells and makes 128 numbers of
 # them. From the 128 numbers come both answers: the mask of $14 \times 14$ px, and through one more layer the score. That is the chapter's **head C**
-# (Fig. 3.3d), which shares as much as can be shared. The paper's network is four times as large in every direction:
+# (Fig. 3.3d), which shares as much as can be shared. The paper's window, stride, mask and vector are four times as large; the cells are as many:
 
 # %%
 
@@ -349,7 +349,7 @@ draw.table(pd.DataFrame({"here": parts_of(cfg), "the paper's": parts_of(resnet50
 # window at once: one pass in place of thousands. Are the answers really the same? Inside the image, yes, if the patch shows as much of the surroundings
 # as the trunk can see. We check it on real maps of a trained network.
 #
-# Our live run below lasts a minute, too short for good masks. So the repository holds a network that was trained for longer by the same
+# Our live run below lasts a minute, too short for good masks. So the repository holds a network that was trained for longer, by an earlier
 # recipe. It is the one that notebook 07 sharpens; here its sharpening is left away.
 
 # %%
@@ -516,10 +516,24 @@ explore(draw_scores, "The scores of all windows at one scale over the image, bri
 # %%
 fig = frames(draw_scores, [{"scale": n} for n in range(len(window.scales))], columns=4, size=(2.4, 2.7))
 best_at = [float(dense.scores[dense.scale == n].max()) for n in range(len(window.scales))]
-draw.show(fig, f"{len(window.scales)} panels: the scores at each scale. Shrunk images light up on the large object, enlarged ones on the small. Highest logits: "
+draw.show(fig, f"{len(window.scales)} panels: the scores at each scale, with the best window and its mask. Highest logits: "
           + ", ".join(f"{o:+.1f}: {b:.1f}" for o, b in zip(window.scales, best_at)) + ".")
 
 # %% [markdown]
+# Are the winners right? Ask the rule: 1 is a positive, 0 a negative, and $-1$ a window that is near an object without fitting it.
+
+# %%
+winners = []
+for n in range(len(window.scales)):
+    of_scale = (dense.scale == n).nonzero().squeeze(1)
+    winners.append(int(of_scale[dense.scores[of_scale].argmax()]))
+_, labels = label_windows(dense.windows[winners].cpu(), target["boxes"], window, rule, target["crowd"])
+print("labels of the best windows:", ", ".join(f"{o:+.1f}: {label}" for o, label in zip(window.scales, labels.tolist())))
+
+# %% [markdown]
+# A window with label $-1$ takes no part in training. So nothing teaches the network to keep its score low, and the very large windows, which are
+# near some object nearly always, can be sure and wrong.
+#
 # ## From windows to masks of the image
 #
 # A window's mask has 28 px a side here, whatever the window covers. To lay it into the image we ask the opposite question: how much does each *cell* count
@@ -575,7 +589,7 @@ draw.show(fig, f"{len(scenes)} scenes with the best proposed mask of each object
                "more closely. All of them are round and soft at their edges; objects that are missed have a red outline.")
 
 # %% [markdown]
-# The masks have the right place and size, and blurred borders: legs, handles and gaps are lost. Notebook 07 is about that.
+# Where a mask reaches its object, place and size are right and the border is blurred: legs, handles and gaps are lost. Notebook 07 is about that.
 #
 # ## What a list of masks is worth
 #
@@ -699,6 +713,10 @@ beside("sharpmask/1", "Table 3.1: an upper bound of AR, by the trunk", "AR")
 beside("sharpmask/2", "Table 3.2: AUC by head, from two branches of their own to one vector for both", "AUC")
 
 # %% [markdown]
+# **What they say, so far.** One seed of a row is no verdict. But the order of trunks is another here: the first DeepMask, with its larger window, is last. And a narrow
+# window with stride 16 (*W112-P4-D39*) loses nothing, where the paper's loses six points. In the second table the three heads lie close together, as in the
+# paper; all are above the first DeepMask, whose trunk they do not share.
+#
 # And what became of the claims that belong to this notebook: those about speed, timed in one process with networks of the paper's size; those that follow from
 # arithmetic; and those that need trained rows.
 
@@ -724,6 +742,7 @@ draw.table(verdicts.frame(mine, "trend"), "Claims about trained networks, and wh
 # | trunk | ResNet-50 to stride 16, 1,024 channels | slim to stride 4, 64 channels | `trunk.name`, preset `resnet50` |
 # | mask | 56 px, enlarged to 112 | 14 px, enlarged to 28 | `head.output`, `head.enlarged` |
 # | steps | mask and score take turns, each with windows of its own | both learn from the same windows | |
+# | windows around objects | half | three quarters | `patches.positive` |
 # | objects drawn | a class first, then an object of it | an object of the image | |
 # | frame of the rule | middles of other scales are compared in other frames | all in the window's own | |
 # | padding | mirrored with the edge, which for one pixel is replication | the same | `padding` |
@@ -850,7 +869,7 @@ check("a test of the inference", my_test, lambda infer: infer in (by_ben, by_dor
 #
 # <details><summary>What to look for</summary>
 #
-# With a tenth of positives the mask branch sees a fifth of the masks, and its loss lags; the score is more often right about background. With a weight of 1 the score rules the
+# With a tenth of positives the mask branch sees an eighth of the masks, and its loss lags; the score is more often right about background. With a weight of 1 the score rules the
 # shared numbers: AR at 10 may gain what AR at 1000 loses. A cut at one half makes masks smaller: a coarse mask is unsure all along its border, and 0.2 takes that border in.
 # </details>
 

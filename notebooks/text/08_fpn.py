@@ -260,8 +260,9 @@ draw.show(fig, f"Read rightly at levels 2 to 5. Classes: trunk {by_level(strengt
 # %% [markdown]
 # This is the gap that the paper speaks of (its Section 1). The trunk's finest map is sharp and knows little; its coarsest
 # knows most, but one cell of it covers 32 × 32 pixels, more than many objects. The pyramid's maps know about as much at every
-# level. Look at the panel on the right: the question of a proposal network, *object or not*, is easier than the question of a
-# detector, *which class*, and raw maps answer it about as well as the pyramid's. What does each way cost?
+# level. Look at the panel on the right. The question of a proposal network, *object or not*, is easier than the question of a
+# detector, *which class*. Raw maps come closer to the pyramid's there: level with it at the coarse end, five to ten points
+# behind at the fine end. What does each way cost?
 
 # %%
 from torch.utils.flop_counter import FlopCounterMode
@@ -512,7 +513,7 @@ for line, name in zip(axes, "CP"):
                     color=draw.PALETTE["orange"])
         ax.set(title=f"${name}_{l}$", xlim=(-0.5, image.shape[3] - 0.5), ylim=(image.shape[2] - 0.5, -0.5), xticks=[], yticks=[])
 draw.show(fig, f"What one cell listens to. Upper row, trunk: a spot that grows from {receptive(slim[2])} px at C2 to the whole image at C5. "
-               "Lower row, pyramid: at every level a fine centre and a wide surround.")
+               "Lower row, pyramid: P2 has the fine centre of C2 and a wide surround; towards P5, which is made of C5 alone, the centre fades.")
 
 # %% [markdown]
 # The finest map of the trunk decides from a window hardly larger than a small object. The finest map of the pyramid has
@@ -689,7 +690,7 @@ draw.show(fig, "The scene with its objects' boxes coloured by the level that Eq.
 #
 # Now four proposal networks, each a row of Table 1: the pyramid, the pyramid without its top-down path, without its lateral
 # connections, and the single map $C_4$. A row is its override and nothing else; trunk, recipe, seed and order of images are the same.
-# These are quick networks, trained for a minute each on a coarse grid. The table below has true scale models, which take ten.
+# These are quick networks, trained for ten to twenty seconds each on a coarse grid. The table below has true scale models, which take minutes.
 
 # %%
 predict("After this short training, which of the four finds most of the smallest objects?", "small")
@@ -745,8 +746,8 @@ draw.show(fig, "Left: the four losses fall. Right: recall at IoU one half agains
     f"{name} {', '.join(f'{r:.0%}' for r in values)}" for name, values in recall.items()) + ".")
 
 # %% [markdown]
-# If the line of "no top-down" is as high as that of the whole pyramid, two measurements above suggest why: on raw maps a
-# reader tells *object* from *background* nearly as well as on the pyramid's, and a head on them sees several anchor sides already. A
+# If the line of "no top-down" is as high as that of the whole pyramid, two measurements above suggest why. For *object or background* raw
+# maps are some ten points behind at most, for *which class* nearly thirty. And a head on them sees several anchor sides already. A
 # *quick* proposal network asks little of what the top-down path brings. So do not close the book here. The table below asks the same of
 # networks that have the paper's proportions, with longer runs and more seeds.
 #
@@ -944,7 +945,7 @@ def studied(ax, name, paper=None, ticks=None):
 fig, axes = plt.subplots(1, 2, figsize=(9.5, 2.9))
 told = [studied(ax, name, gap("FPN", row), ["128 px", "256 px"]) for ax, name, row in zip(
     axes, ("view", "density"), ("no top-down", "P2 only"))]
-axes[0].legend()
+fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=2)
 draw.show(fig, f"AR of 1000 proposals on scenes of 128 and of 256 px. Top-down path or none: {told[0]}. All levels or P2 only: {told[1]}.")
 
 # %% [markdown]
@@ -1092,7 +1093,7 @@ ways = {"large": ["one size a level", "two sizes a level"], "finest": ["one size
 told = [studied(ax, name, paper3, [f"{way},\n{n} large anchors" for way, n in zip(ways[name], more[name])])
         for ax, name in zip(axes, more)]
 axes[1].set_ylabel("")
-axes[0].legend()
+fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=2)
 draw.show(fig, f"AP of the pyramid's detector minus C4's, over the pyramid's large anchors: {told[0]}; {told[1]}; the paper's "
                f"difference is {paper3:.1f}.")
 
@@ -1135,7 +1136,7 @@ draw.table(pd.DataFrame.from_dict({name: means(*row, ("AP", "APs", "APm", "APl")
 # %% [markdown]
 # It is not the schedule: the longer the four steps are, the more they cost. And it is not the sharing: trained at once, one network is level
 # with two, in a third as many steps as the four take. (Both intervals hold the paper's gain, and zero.) So it is the four steps. Their
-# features are learnt by the *detector* alone, then fixed, and the RPN must find objects in them; it is the small objects that suffer most.
+# features are learnt by the *detector* alone, then fixed, and the RPN must find objects in them. The small objects lose the largest share.
 # Whether the RPN misses them, or the detector of step 4 cannot name them, we have not taken apart. The verdict on the claim stays as it is,
 # since four steps are what the paper prints.
 
@@ -1162,6 +1163,9 @@ as_printed("fpn/6", "Table 6, as printed: segment proposals; AR of 1000 segments
 # difference lies wholly on the paper's side of zero, *contradicted* on the other side, *unresolved* across it. A sentence of several parts
 # holds only if all do; the part that decides is shown. Claims of "no difference", or of a small one, need an interval within a margin: one and a half percent of
 # ours, or the share that the paper prints, if that is more.
+#
+# *Larger* and *smaller* compare shares, not points: the difference over the score that is subtracted. One point on a score of four is a larger
+# share than five on thirty. Of several parts, the word is that of the first whose size does not fit, which need not be the part shown.
 #
 # *Enough* says how many pairs of seeds a fair trial needs. Suppose that the true difference is as large as the paper's, or as that margin.
 # With *enough* pairs, four trials of five would show it, and one would end unresolved. With fewer pairs the trial was not fair yet.
@@ -1200,6 +1204,7 @@ draw.table(verdicts.frame(lines, "ratio"), "Claims about cost, timed with random
 
 # %% [markdown]
 # **Cost.** The paper's whole point is that the pyramid is nearly free, and that it even saves time where it replaces the heavy head of the $C_4$ baseline.
+# *Nearly free* is generous: on a CPU core its layers take two fifths of the ResNet-50's own time.
 # The ratios above were timed here: quotients of seconds in one process, so that the machine cancels.
 # (That shared features save time at test is counted, not timed: one pass of the trunk in place of two.) The parts behind them:
 
@@ -1207,6 +1212,8 @@ draw.table(verdicts.frame(lines, "ratio"), "Claims about cost, timed with random
 from paperlib.bench import timing
 
 timed = {line.id: line for line in lines if line.kind == "ratio" and line.measured is not None}
+words = {"fpn-extra-cost-marginal": "pyramid / trunk", "fpn-faster-than-c4": "C4 / FPN detector",
+         "fpn-r101-cost": "ResNet-101 / ResNet-50", "fpn-image-pyramid-cost": "five scales / one"}
 fig, ax = plt.subplots(figsize=(8, 0.6 + 0.55 * max(1, len(timed))))
 for i, line in enumerate(timed.values()):
     ax.plot(line.interval, [i, i], color=draw.PALETTE["blue"], lw=4, ls="-", label=None if i else "ours, 95% interval of the median")
@@ -1215,15 +1222,16 @@ for i, line in enumerate(timed.values()):
         ax.plot(line.published, i, "D", color=draw.PALETTE["vermillion"], label="paper", ls="")
 ax.axvline(1, color="black", lw=0.8)
 ax.set(xscale="log", xlabel="times (logarithmic); one means equal", yticks=range(len(timed)))
-ax.set(yticklabels=[id_[4:].replace("-", " ") for id_ in timed], xticks=[0.25, 0.5, 1, 2, 4, 8], xticklabels=["¼", "½", "1", "2", "4", "8"])
+ax.set(yticklabels=[words[id_] for id_ in timed], xticks=[0.25, 0.5, 1, 2, 4, 8], xticklabels=["¼", "½", "1", "2", "4", "8"])
 ax.minorticks_off()
 handles, names = ax.get_legend_handles_labels()
 ax.legend(*zip(*{n: (h, n) for h, n in zip(handles, names)}.values()))
 ax.invert_yaxis()
-draw.show(fig, "Measured quotients: " + "; ".join(f"{id_} {line.measured:.2f}" for id_, line in timed.items()))
+draw.show(fig, "Measured quotients: " + "; ".join(f"{words[id_]} {line.measured:.2f}" for id_, line in timed.items()))
 for id_ in timed:
     record = next(iter(timing.measured()[id_].values()))
-    print(f"{id_}: " + ", ".join(f"{part} {seconds:.3f} s" for part, seconds in record["parts"].items()))
+    print(f"{words[id_]}: " + ", ".join(f"{part} {seconds:.3f} s" for part, seconds in record["parts"].items()))
+    print("   ", record["note"])
 
 # %% [markdown]
 # ## What differs from the paper, and what to doubt
@@ -1360,7 +1368,7 @@ quiz("08_fpn")
 # ## In three lines
 #
 # A trunk's fine maps are sharp and ignorant, its coarse maps wise and blurred. The pyramid sends what the coarse ones know down to the fine
-# ones, through 1 × 1 lateral connections and additions, for a small share of the trunk's work. Then one small head serves all sizes, each on its own level.
+# ones, through 1 × 1 lateral connections and additions, for less than half of the trunk's time. Then one small head serves all sizes, each on its own level.
 #
 # **Next:** a one-stage detector on top of the pyramid, in notebooks 10 and 11. [Notebook 09](09_fpn_masks.ipynb) makes
 # masks with the same pyramid.

@@ -266,7 +266,7 @@ ax.legend()
 draw.show(fig, "Objects by level and head: " + "; ".join(f"P{LEVELS[n // 2]} {cfg.windows.kernels[n % 2]} by {cfg.windows.kernels[n % 2]} {int(count)}" for n, count in enumerate(by_place)) + ".")
 
 # %%
-predict(f"Over this image lie {len(laid.windows):,} windows. How many percent of all windows are positive?", "rare", guess=None)
+predict(f"Over an image of this size lie {len(laid.windows):,} windows. How many percent are positive, on average?", "rare", guess=None)
 
 # %%
 reveal("rare", round(100 * inside[0] / inside[1], 3), f"{inside[0] / inside[2]:.2f} windows answer for an object, on average. Hence the sampling: "
@@ -311,7 +311,7 @@ for (name, m), (overlaps, sides) in designs.items():
 draw.table(pd.DataFrame(lines).T, f"Mean IoU of perfect masks in their windows, %, by the object's longer side; {number} images")
 
 # %% [markdown]
-# Read the table twice. Along the pixels: an object of 8 px needs no more than 14 px of mask. Beyond 16 px of object, 28 px are worth more than ten points. Down the heads: one
+# Read the table twice. Along the pixels: up to 16 px of object, 28 px of mask add five points at most over 14; beyond, nine to fifteen. Down the heads: one
 # head must serve a whole octave, and an object $\sqrt2$ too large for the $5 \times 5$ head loses its ends, whatever the resolution. The larger windows of the $7 \times 7$ head cut less off.
 # Both together add little to that. So this bound does not explain what the paper gains with both heads (Table 6); perhaps two sizes are easier to learn than one. Its point for 28 px
 # comes mostly from large objects (Table 6), as here.
@@ -514,7 +514,7 @@ explore(draw_scores, "The scores of one level and head over the image, with its 
 # %%
 order = [*range(0, len(laid.sizes), 2), *range(1, len(laid.sizes), 2)]
 fig = frames(draw_scores, [{"place": n} for n in order], columns=len(LEVELS), size=(1.9, 2.2))
-draw.show(fig, "Ten maps of scores, the 5 by 5 head above and the 7 by 7 head below, from the finest level to the coarsest. Fine levels light up on small objects, coarse ones on large; "
+draw.show(fig, "Ten maps of scores, the 5 by 5 head above and the 7 by 7 head below, from the finest level to the coarsest, each with its best window and mask; "
           "the numbers are the highest logits: " + ", ".join(f"{float(dense.scores[dense.scale == n].max()):.1f}" for n in order) + ".")
 
 # %% [markdown]
@@ -602,7 +602,7 @@ draw.table(steps, "What the two stored networks cost", digits=1)
 #
 # ## Table 6, in the paper and here
 #
-# Rows with five seeds each judge what one run cannot. All of the pyramid's rows share one recipe; the two of the image pyramid have theirs.
+# Rows with several seeds judge what one run cannot; the column *seeds* says how many there are so far. All of the pyramid's rows share one recipe; the two of the image pyramid have theirs.
 
 # %%
 from paperlib.tables import compare, runner
@@ -637,12 +637,12 @@ draw.table(verdicts.frame(mine, "trend"), "Claims about trained networks, and wh
 
 # %% [markdown]
 # **What it says, so far.** One seed of a row is no verdict, so the claims on training stay open. But some differences are large. Both sizes of windows
-# together find more than either alone, as in the paper. Masks of twice the resolution gain nothing yet. And twice the training gains more than any choice of
-# design, more than twice what it gained in the paper: our networks are far from done. SharpMask gets more image sizes here than in its own tables, as in the paper; then it
+# together find more than either alone, as in the paper. Masks of twice the resolution gain nothing yet. And twice the training gains as much as the second
+# head did, more than twice what it gained in the paper: our networks are far from done. SharpMask gets more image sizes here than in its own tables, as in the paper; then it
 # trails the pyramid on small objects, leads on large ones, and is passed on the whole by the longest schedule only.
 #
 # Speed deserves a second look. The paper's times come from one GPU and two programs. Counted in multiplications, the heads on $P_2$ are dear: $25 \cdot 128 \cdot 512$ for each of
-# fifty thousand cells, and twice that for $7 \times 7$. A processor without the GPU's appetite for large convolutions may rank the two otherwise.
+# fifty thousand cells, and twice that for $7 \times 7$. Timed on one CPU core, the pyramid still wins, but by less than in the paper (the table of times above).
 #
 # ## What differs from the paper
 #

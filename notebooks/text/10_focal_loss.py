@@ -286,9 +286,9 @@ for prior in (0.5, 0.1, 0.01, 0.001):
     print(f"{prior:<9}" + "".join(f"{first[prior, g][0]:20,.1f} {first[prior, g][1]:12,.1f}" for g in (0.0, 2.0)))
 
 # %% [markdown]
-# With the prior at one half, the first gradient of cross entropy is made by background alone and is many times larger
-# than anything that training can use: the learning rate would have to be tiny, or the run diverges, as it did for the
-# authors. With a small prior it is tame. The focal loss starts lower on its own, and still gains.
+# With the prior at one half, background makes the first gradient of cross entropy fifty times what it is at 0.01. Plain gradient descent
+# would need a tiny learning rate, or diverge, as it did for the authors. Our optimiser rescales it, and the run survives (Table 1a below).
+# The focal loss alone hardly helps: at one half no example is easy yet. From a prior of 0.1 on it does, and needs no smaller one.
 
 # %% [markdown]
 # ## A live training
@@ -380,7 +380,8 @@ draw.show(fig, "For each gamma a red diamond, the paper's gain over gamma 0, and
 # **How to read it.** A blue bar that lies wholly to the right of zero says that focal loss beat plain cross entropy here, as
 # it did in the paper; one across zero says that these runs cannot tell; one to the left would contradict the paper. The
 # verdict column says the same in a word; rows that the paper's text tells of without a number are *not printed*, and are judged in the list
-# of claims near the end. The last columns say what the numbers cost and how many runs fell apart.
+# of claims near the end. The last columns say what the numbers cost, and how many of the runs are older than a change of code. Runs that
+# diverged would have a column of their own.
 #
 # **What it says.** Gamma 2 beats cross entropy with the weight that was its best in the paper, by two thirds of the paper's
 # points. From one gamma to the next the gain grows as it does in the paper, but its top is at 1, which ends ahead of 2 in each of the
@@ -407,8 +408,8 @@ draw.table(pd.DataFrame.from_dict(kinds, "index", columns=["gamma 0", "gamma 2",
            "Cross entropy and focal loss: where the lead lies, in points")
 
 # %% [markdown]
-# See *where* it lies: little of it at an overlap of one half, most of it at three quarters, and on large objects. A network that is not drowned
-# by easy background has more to spend on where boxes end.
+# See *where* it lies: little of it at an overlap of one half, most of it at three quarters, and on large objects. One guess, which we have not
+# tested: a network that hears less of easy background has more to spend on where boxes end.
 
 # %% [markdown] tags=["further"]
 # ## What had been seen before
@@ -444,8 +445,8 @@ draw.table(pd.DataFrame.from_dict(gains, "index", columns=["AP of gamma 0", "gai
 # **What it says.** Under the first recipe gamma 2 gained *nothing* over cross entropy that three seeds could show. After this had been seen the world
 # was redrawn and the recipe changed: smaller anchors for their stride, so that fewer match an object. About two dozen settings were tried on the row of
 # gamma 2, none on its opponents. Under that second recipe the gain was there, but among detectors so starved that it could be no more than a faster
-# start. The third is not sparse: its grid and anchors are a true scale model of the paper's, about eleven match an object, and its networks are three times
-# as good. The gain stayed. So neither starved networks nor sparse anchors make it.
+# start. The third is not sparse: its grid and anchors are a true scale model of the paper's, about eleven match an object, and its networks have three to
+# four times the AP. The gain stayed. So neither starved networks nor sparse anchors make it.
 #
 # A remark goes with every claim below whose better row is gamma 2: its recipe was chosen on that row, by a rule that was written first, on images
 # that no table scores. And before that, one trial of the finer grid had shown both rows, the focal loss ahead.
@@ -478,10 +479,10 @@ printed = {table: set(f.index[f["paper", "AP"].notna()]) for table in paths for 
 fig, axes = plt.subplots(2, 2, figsize=(9, 6.4), sharex=True)
 for ax, (table, rows) in zip(axes.flat, paths.items()):
     runs = {row: len(next(iter(points.values()))) for row, points in rows.items() if row in printed[table]}
-    for row, n in runs.items():
+    for i, (row, n) in enumerate(runs.items()):
         means = [sum(seeds.values()) / len(seeds) for seeds in rows[row].values()]
-        ax.plot(list(rows[row]), means, marker="o", ms=4, label=f"{row} ({n})", linestyle="-" if n == max(runs.values()) else ":")
-    ax.margins(y=0.06 * len(runs))  # room for the legend
+        ax.plot(list(rows[row]), means, marker="os"[i > 7], ms=4, label=f"{row} ({n})", linestyle="-" if n == max(runs.values()) else ":")
+    ax.margins(y=0.09 * len(runs))  # room for the legend
     quick = stand_in(f"focal_loss/{table}", shown.name) == "mini"
     ax.set(title=f"Table {table}" + (", quick networks" if quick else ""), ylim=(0, None))
     ax.legend(fontsize=7, ncols=2, title="row (runs)", title_fontsize=7)
@@ -501,14 +502,14 @@ for table, a, b in (("1b", "gamma 2", "gamma 0"),
 
 # %% [markdown]
 # **What it says.** Of the scale models only the newest runs were scored on their way, one of each row so far: the focal loss is about a point
-# ahead all the way. The order of the quick networks' rows is the same at all four points, too, and no interval holds zero; most gaps still grow, and so
-# do all scores. So the order of these rows has settled, and their scores have not.
+# ahead all the way. Both gaps of the quick networks keep their sign at all four points, too. No interval holds zero, and both have grown by the
+# end, as have all scores. Rows that lie close together do change places. So the order of rows far apart has settled, that of neighbours has not.
 
 # %% [markdown]
 # ## The weight alone, and the prior
 #
-# Can a class weight do the same (Table 1a)? It decides which side counts, but not which examples. Two rows stand below that the
-# paper tells in words only: a start without the prior, and a prior ten times larger.
+# Can a class weight do the same (Table 1a)? It decides which side counts, but not which examples. Three rows stand below that the
+# paper tells in words only: a start without the prior, and priors ten times larger and ten times smaller.
 
 # %%
 if RERUN:
@@ -845,17 +846,18 @@ if "FL" in aps:
     right.axhline(aps["FL"].mean, color="black", ls="-", lw=0.8, label="focal loss")
     right.legend(fontsize=9, loc="lower left")
 right.axvline(0.5, color="black", ls=":", lw=0.8)
-right.set(xscale="log", xlabel="loss at $x_t = 2$, cross entropy's being 1", ylabel="AP, mean and 95% interval", ylim=(0, None))
+right.set(xscale="log", xlabel="loss at $x_t = 2$, cross entropy's being 1", ylabel="AP, mean and 95% interval", ylim=(0, 25))
 draw.show(fig, "Left: curves of FL-star for eight settings of gamma and beta, coloured by the AP that they reached, where recorded. Right: AP with its "
                "interval against the share of cross entropy's loss that an easy example keeps: lowest where it keeps all or more, highest where it "
-               "keeps a few hundredths, lower again where it keeps less than a thousandth.")
+               "keeps a few hundredths, lower again where it keeps less than a thousandth, with an interval of two seeds that leaves the figure.")
 
 # %%
 draw.table(compare.frame("focal_loss/3", shown), "Table 3: FL* and focal loss, with the settings of our map; deltas are to FL")
 
 # %% [markdown]
-# **What it says.** The best settings lie where the focal loss lies: those with $\gamma$ 2 are as good as it or better. Where an easy example keeps all of its
-# loss, three points are lost; where it keeps several times as much, more than a third of the AP. So the shape counts, not the formula.
+# **What it says.** The best settings lie where the focal loss lies: those with $\gamma$ 2 are as good as it or better. With $\gamma$ 1 and $\beta$ 1 an
+# easy example keeps two fifths of its loss, and two points are lost: it is no better than cross entropy. Where all of the loss is kept nearly three
+# points are lost; where two or five times as much, a third of the AP and more. So the shape counts, not the formula.
 #
 # But one can discount too much. The settings with $\gamma$ 4 leave an easy example less than a thousandth. With $\beta$ 0, which stands in the
 # paper's Table 3 as good as the focal loss, two points are lost, and by it the claim that FL\* is as good fails here. With $\beta$ 1 one seed
@@ -863,7 +865,7 @@ draw.table(compare.frame("focal_loss/3", shown), "Table 3: FL* and focal loss, w
 # asks less: whether the delta has the sign of the paper's.)
 #
 # One line is a test of the code: FL\* with $\gamma$ 1 and $\beta$ 0 *is* cross entropy, with the class weight 0.25 of Table 1a. Two
-# formulas, two runs for each seed, and the same AP to the last digit.
+# formulas, two runs, and on the seed that both have the same AP to the last digit.
 
 # %% [markdown] tags=["further"]
 # ## Too slow, or the wrong weight?
@@ -871,8 +873,8 @@ draw.table(compare.frame("focal_loss/3", shown), "Table 3: FL* and focal loss, w
 # In the paper even $\gamma$ 5 stays above cross entropy (Table 1b); here it ends well below. Two suspects. A loss that discounts so much may
 # need more steps than our short recipe has. Or it may want another $\alpha$: the paper's suits the paper's images. Each is a dial, turned with
 # all else equal, for the quick networks of the second table of gammas: both losses for three times the steps, and $\gamma$ 5 with four weights. Before
-# these runs we wrote that with three times the steps it would still end below cross entropy, but by less than a quarter of cross entropy's AP, where it
-# was more than a third with the usual steps; and that no weight would bring it to cross entropy, 0.1 being the best.
+# these runs we wrote three things. With three times the steps it would still end below cross entropy. The gap would be less than a quarter of cross
+# entropy's AP, where it was more than a third. And no weight would bring it level, 0.1 being the best.
 
 # %%
 from paperlib.tables.dials import dials, row_of
@@ -1082,9 +1084,9 @@ for kind, colour, name, at, side in (("cross entropy", "orange", "α {alpha}", (
             where, ha = apart.get(label, (at, side))
             ax.annotate(label, (chance, ap.mean), where, textcoords="offset points", fontsize=9, ha=ha, color=draw.PALETTE[colour])
     ax.plot([chance for chance, _ in ours.values()], [ap.mean for _, ap in ours.values()], "o", color=draw.PALETTE[colour], label=kind)
-ax.legend(loc="lower center")
+ax.legend(loc="upper left")
 ax.set(xscale="log", xlabel=f"chance of an object above which a settled network's box passes the score of {bar}", xlim=(2e-8, 2),
-       ylabel="AP, mean and 95% interval", ylim=(0, None))
+       ylabel="AP, mean and 95% interval", ylim=(0, 25))
 draw.show(fig, "AP over the bar that a loss sets, on a logarithmic axis. From a chance of 0.4 down to 0.05 the points of cross entropy and of FL* lie on one rising line. "
                "At about 0.01 the losses differ, gamma 1 on top; far to the left, where nearly everything passes, AP falls again.")
 
@@ -1105,7 +1107,7 @@ for name in ("threshold", "weight"):
         high, low = [mean_interval(list(gap.values())) for gap in apart]
         for value, gap in zip(dial["values"], (high, low)):
             gaps[f"{pair}, boxes above {value}"] = [gap.mean, (gap.low, gap.high), gap.n]
-        told.append(f"{pair}: {low.mean / high.mean:.0%} of the gap are left; it changes by {change.mean:+.1f} points [{change.low:+.1f}, {change.high:+.1f}]")
+        told.append(f"{pair}: {low.mean / high.mean:.0%} of the gap is left; it changes by {change.mean:+.1f} points [{change.low:+.1f}, {change.high:+.1f}]")
 
 # %%
 fig, ax = plt.subplots(figsize=(8.5, 4.2))
@@ -1154,7 +1156,9 @@ draw.table(pd.DataFrame.from_dict(gaps, "index", columns=["gap", "interval", "se
 #
 # The paper's sentences that can be tested, in our words, with a verdict made by code (notebook 12 tells how). A sentence of several parts
 # holds only if all do; the part that decides is shown. *Enough*, beside an unresolved trend, says how many pairs of seeds a fair trial needs: with
-# so many, four trials of five would show a true difference of the paper's size, or of the claim's margin. A dash: not run yet. A claim that two things do *as well*, or
+# so many, four trials of five would show a true difference of the paper's size, or of the claim's margin. A dash there: decided, not run, or no size
+# to plan for. *Paper* is the number in the sentence, *ours* the comparison beside it; they need not be the same quantity. *Larger* and *smaller* compare shares of
+# the score, not points. A sentence of k parts is contradicted only where one part is at 1 - 0.05/k, a wider interval than the one shown. A claim that two things do *as well*, or
 # that a thing helps *slightly*, has a margin: 1.5% of the AP, or what the paper's own numbers differ by, if that is more. It is narrow, and two or three
 # seeds seldom decide it; five are planned for every row.
 

@@ -123,7 +123,7 @@ draw.show(fig, f"A drawn scene with {len(target['boxes'])} boxed objects; beside
 # The trunk halves the map at each level and learns more abstract features as it goes. Its fine maps know *where*, its
 # coarse maps know *what*. The pyramid brings the two together: starting at the top, each map is enlarged to twice its
 # side and added to the next finer one, after a 1×1 convolution has made both equally wide (FPN, Sec. 3). A 3×3
-# convolution smooths each sum. Above the trunk's top, 3×3 convolutions of stride 2 make the coarsest level. Below, a cell is
+# convolution smooths each sum. Above the trunk's top, 3×3 convolutions of stride 2 make the two coarsest levels. Below, a cell is
 # bright where its features are unlike the rest of the map; the titles say channels × height × width.
 
 # %%
@@ -140,7 +140,7 @@ for axs, name, maps in zip(axes, "CP", (c_maps, p_maps)):
             ax.imshow(strange, cmap="cividis", vmax=float(strange.quantile(0.98)))
             ax.set_title(f"${name}_{level}$: {' × '.join(map(str, maps[level].shape[1:]))}", fontsize=9)
 draw.show(fig, "Top row: the trunk's maps, from fine and speckled to coarse with a few bright cells. Bottom row: the pyramid's "
-               "maps, all with the same number of channels; their bright regions follow the objects.")
+               "maps, all with the same number of channels; on P4 the bright regions follow the people.")
 
 # %% [markdown]
 # Step by step, with nothing but convolutions and repeated pixels:
@@ -233,7 +233,7 @@ while len(states) < 7 and (new := max((objects_of(kind) - seen for kind in kinds
     seen |= new
 states = sorted(states, key=lambda kind: kind["level"]) + [kind for kind in kinds if not objects_of(kind)][-1:]
 draw.show(frames(draw_anchors, states, columns=3, size=(2.9, 3.1)),
-          "Panels of one level and shape of anchors each, chosen so that every panel reaches objects that the others miss: "
+          "Panels of one level and shape of anchors each; every panel but the last reaches objects that the others miss: "
           + ", ".join(f"level {k['level']} ratio {k['ratio']:g} scale {k['scale']} {len(objects_of(k))}" for k in states)
           + f" of {len(target['boxes'])}; objects not reached are dashed red.")
 
@@ -309,8 +309,8 @@ draw.show(fig, "The same object under three grids: " + "; ".join(
     f"{name} {row.cells:.1f} cells, {row.positives:.1f} anchors, {row.large_fit:.0%} of large objects" for name, row in measured.items()) + ".")
 
 # %% [markdown]
-# The first is how our recorded tables were made, the second the network above: its strides are made smaller along with the images. `paperlib
-# doctor` prints these numbers for a data set of your own, and says which side, levels or anchors would help.
+# The first is how Tables 1c, 1e and 2 were made. The second is the network above, and that of the design decisions below: its strides are made
+# smaller along with the images. `paperlib doctor` prints these numbers for a data set of your own, and says which side, levels or anchors would help.
 #
 # ## Boxes: from anchor to object
 #
@@ -555,10 +555,11 @@ draw.table(pd.DataFrame.from_dict(lines, "index", columns=columns_), "Design dec
 #
 # **What it says.** One map alone loses a quarter of the AP. It finds next to no small objects, while the large ones lose nothing (it is the *last* map
 # of the trunk, which has 64 places on our small images; notebook 13 tries a finer one with quick networks, which beats their pyramid until the
-# pyramid's anchors are made denser). A finer level makes four times as many anchors and brings nothing; if anything it takes a little, and from the
-# large objects. The coarsest level brings nothing either: three seeds see no loss without it, not even of large objects, where the paper says it helps.
+# pyramid's anchors are made denser). A finer level makes four times as many anchors and costs half a point, with both seeds. By the means small
+# objects gain a point, and large ones lose three. The coarsest level brings nothing either: three seeds see no loss without it, not even of large objects, where the paper says it helps.
 # A box for each class is as good as one for all, give or take a few tenths. Heads that share their one layer are worse than two of one layer
-# each. The paper's are deeper, too, and that was not run, so the claim on both waits. A clip costs nothing with one seed and nearly a point with another;
+# each. The paper's are deeper, too. Ours with four layers a head end with half the AP of those with one (one seed). Their loss ends where that
+# of one layer stood after two thirds of the steps; with forty times the steps, as in the paper, they may well catch up. A clip costs nothing with one seed and nearly a point with another;
 # notebook 10 tells more.
 #
 # ## Speed against accuracy
@@ -787,9 +788,9 @@ draw.table(pd.DataFrame.from_dict(longer, "index", columns=["gain", "interval", 
            "What a longer training, with images of random size or of one, gives over the row of Table 1e, in points")
 
 # %% [markdown]
-# **What it says.** Together they bring nothing here, and large objects lose. Our runs end long before AP has stopped to rise (notebook 10), so the longer training alone
-# should gain, and the random sizes then cost as much again: a network that sees every object at another size each time has more to learn, and ours
-# has little time (notebook 04 met the same with five scales). The row with the longer training alone will tell; we wrote this before its runs.
+# **What it says.** Together they bring nothing here, and large objects lose. Our runs end long before AP has stopped rising (notebook 10). So the
+# longer training alone should gain, and the random sizes cost as much again. A network that sees every object at another size each time has more to
+# learn, and ours has little time (notebook 04 met the same with five scales). The row with the longer training alone will tell; we wrote this before its runs.
 
 # %% [markdown]
 # ## On real photographs
@@ -813,7 +814,9 @@ else:
 #
 # The paper's sentences that can be tested, in our words, with a verdict made by code (notebook 12 tells how). A sentence of several parts
 # holds only if all do, and is *not run* while one of them is. *Enough*, beside an unresolved trend, says how many
-# pairs of seeds a fair trial needs: with so many, four trials of five would show a true difference of the paper's size, or of the claim's margin. A dash: not run yet. A claim that two things do
+# pairs of seeds a fair trial needs: with so many, four trials of five would show a true difference of the paper's size, or of the claim's margin.
+# A dash there: decided, not run, or no size to plan for. *Paper* is the number in the sentence, *ours* the comparison beside it; they need not be the same
+# quantity. A claim that two things do
 # *as well* has a margin: 1.5% of the AP, or what the paper's own numbers differ by, if that is more. The recipe was chosen on the row of gamma 2
 # (notebook 10 tells what had been seen before), and what is compared with it was never tuned.
 # A ratio of times is judged by its direction first; *holds, larger* and *holds, smaller* say that the size is not the paper's. What is
@@ -835,7 +838,7 @@ draw.table(verdicts.frame(mine, "exact"), "Claims that follow from arithmetic or
 # ## What differs from the paper, and what to doubt
 #
 # - **Size.** 128 px images. The network looked at above is `scale`, with levels half as wide as the paper's, and so are those of the design
-#   decisions. Tables 1c, 1e and 2 were recorded with `tiny`: quick networks of a quarter of a million weights, three epochs, every level one octave
+#   decisions. Tables 1c, 1e and 2 were recorded with `tiny`: quick networks of a third of a million weights, three epochs, every level one octave
 #   lower, and anchors that are small for their stride (`anchors.size_per_stride`). Both have one layer a head.
 # - **Depth.** `tiny_deep` has twice the blocks of `tiny`; ResNet-101 has twice those of ResNet-50, nearly all in one stage.
 # - **Image size.** The paper resizes photographs of about 480 px to 400-800; we resize drawings of 128 px to 64-192. Above
@@ -956,7 +959,7 @@ check("normaliser", my_total, total_spec, [(some, torch.tensor(labels)) for labe
 #
 # On the last map alone, positions lie 32 px apart: a small object between them has no anchor but that of the best-anchor
 # rule, far away, and the box loss starts high and stays there. A box for each class has many times the outputs, and each class has
-# fewer examples to learn its moves from, although the moves are the same for all: at the end it is a little worse (see the table).
+# fewer examples to learn its moves from, although the moves are the same for all. At the end our table tells no difference.
 # </details>
 
 # %% [markdown]

@@ -267,7 +267,7 @@ for pair, (dial, (seed, *ends)) in zip(axes.reshape(-1, 2), TURNS.items()):
         picture(ax, seed, **{dial: end})
         ax.set_title(f"{dial} {dials.say(end)}", loc="left", fontsize=9)
 draw.show(fig, "Ten dials, for each two pictures of one seed: fruit and a bus, or giraffes and elephants, in a savannah; a meadow "
-               "without and with printed rows; all things of one size, or a large elephant and small dogs; kites and people, or one kite; a tidy "
+               "without and with printed rows; all things of one size, or a large elephant, people, and tiny things behind them; kites and people, or one kite; a tidy "
                "street, or one with things of no category; a couple, or a crowd, before houses; few or many vehicles in the air; "
                "animals apart, or hiding one another; far things clear, or paled by air; far things sharp, or blurred.")
 
@@ -284,7 +284,7 @@ experiments, says = dials.dials(), {claim["id"]: claim["say"] for claim in claim
 ELSEWHERE = {"04": "scales images grid background", "05": "catch_up", "08": "large finest units sharing joint", "10": "late alpha threshold weight"}
 drawn_in = {f"dials/{name}": notebook for notebook, listed in ELSEWHERE.items() for name in listed.split()}
 listed = {d["title"]: {"dial": d["dial"], "values": ", ".join(map(dials.say, d["values"])), "paper's choice": d["better"]["label"],
-                       "against": d["worse"]["label"], "claim": says.get(d["claim"], "none; R-CNN pre-trains (Sec. 2.3)"),
+                       "against": d["worse"]["label"], "claim": says.get(d["claim"], "none"),
                        "notebook": drawn_in.get(d["id"], "13")} for d in experiments.values()}
 draw.table(pd.DataFrame(listed).T, "The experiments: what is turned, what is compared, and the paper's claim on it")
 
@@ -351,7 +351,7 @@ show_curve("imbalance", "If background is the trouble, the gain grows with the d
 #
 # A fairer turn: again half of the images are empty, but there are twice the steps, so that both sides see as many objects as before (though
 # only half as many different ones). What we expected was written down before the first of these runs: no smaller a gain than with hardly
-# any empty image. The next dial keeps the pictures, and turns the anchors.
+# any empty image. The dial after it keeps the pictures, and turns the anchors; it has not been run yet.
 
 # %%
 predict("By how many AP points does the gain of focal loss grow when half of the images are empty, and as many objects are seen?", "objects", guess=None)
@@ -393,10 +393,11 @@ draw.table(pd.DataFrame.from_dict(crowded, "index", columns=["anchors", "positiv
            .rename_axis("size per stride"), f"An image's anchors by their size for the stride, over {len(sample):,} images of {sample.name}; reach: objects overlapped by half")
 
 # %% [markdown]
-# The mini recipe takes the sparsest, 1.125 strides; the aim was 20,000 class scores for each positive. It was not the first choice. With the larger
+# The mini recipe takes the sparsest, 1.125 strides. The aim was 20,000 class scores for each positive; its count is less than two standard errors
+# from that, and all training images, counted once, lie just above it. It was not the first choice. With the larger
 # anchors of the preset, on the first world, gamma 2 had gained nothing over cross entropy. Anchors, batch and world were changed after that had
-# been seen (notebook 10 shows those runs). So quick networks show the gain of the focal loss at *this* density, and this dial asks what is left of it at
-# the others. (The scale models of notebook 10 have eleven positives an object, and the gain is there, too.) The last line's count is less than two of its standard errors away from that, and all training images, counted once, lie just above it.
+# been seen (notebook 10 shows those runs). So quick networks show the gain of the focal loss at *this* density, and this dial would ask what is left of it at
+# the others. (The scale models of notebook 10 have eleven positives an object, and the gain is there, too.)
 # Photographs are less balanced still: the paper's anchors have more than twice as many for each positive on the few COCO images that we counted.
 
 # %%
@@ -416,7 +417,7 @@ show_curve("anchors", "Quick networks use the sparsest: this curve says what tha
 predict("By how many AP points does the gain of focal loss change when products are rounded?", "precision", guess=None)
 
 # %%
-show_curve("precision", "Read it with the width of the intervals: much narrower than them nobody can tell.",
+show_curve("precision", "Read it with the width of the intervals: a change much smaller than they are cannot be told from none.",
            lambda frame: round(frame["delta"].astype(float).diff().abs().iloc[-1], 1))
 
 # %% [markdown]
@@ -585,7 +586,7 @@ in_recall("context", SIZES)
 
 # %% [markdown]
 # Here is the paper's argument in one column. Where scenes govern what is in them, the way down finds more of the small things; where they
-# do not, it adds nothing that could be seen, though no more are found without it. That is what we would see if the way down carried
+# do not, it adds nothing that could be seen, though without it no more are found there than elsewhere. That is what we would see if the way down carried
 # context to the small things, and a world without context had no use for it. The large things tend to pay in either world, and AP, which counts every size, hides the trade.
 
 # %% [markdown] tags=["further"]
@@ -794,7 +795,7 @@ quiz("13_when_does_it_hold")
 # Probes tell what a world demands; a dial tells which of its properties carries a claim.
 # On a world that does not need an idea, the idea does not help, and that is no evidence against it.
 #
-# **Next:** the scorecard in notebook 12, where every claim stands with its verdict.
+# **Next:** notebook 14, with pictures of your own.
 #
 # **References.** COCO: arXiv 1405.0312, Sec. 1 and 5 (context, sizes, instances an image). FPN: arXiv 1612.03144v2, Sec. 3
 # and 5.1.1 (top-down, lateral, single maps). Focal loss: arXiv 1708.02002v2, Sec. 3 and 4. R-CNN: arXiv 1311.2524v5,
