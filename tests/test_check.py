@@ -1,4 +1,5 @@
 """Finding sets by name, and the full check of a folder: made faults, and those of two real samples."""
+import re
 import shutil
 
 import numpy as np
@@ -10,6 +11,7 @@ from test_voc import thing
 from test_voc import write as write_voc
 
 from paperlib.data import named_sets
+from paperlib.data.pixels import read_rgb
 from paperlib.data.set_checks import check
 from paperlib.world import build as world_build
 
@@ -43,6 +45,53 @@ def test_twins_masks_and_spellings_are_pointed_out(tmp_path):
     assert "annotation 2 (cat): found IoU 1.00 with annotation 1 (cat)" in found
     assert "annotation 1 (cat): found bbox [2, 1, 4, 6] around polygons that span x 2..16, y 1..7" in found
     assert "class 'Cat ': found also 'cat'" in found and found.count("\n") == 2
+
+
+def test_two_classes_of_one_name_stop_and_an_unused_one_goes(tmp_path):
+    file = write_coco(tmp_path, change(categories__0__name="cat"))
+    words = "found two categories named 'cat' (ids 5 and 3); expected names that differ"
+    assert words in texts(check(tmp_path))[0] and check(tmp_path)[0].fatal
+    with pytest.raises(ValueError, match=re.escape(words)):
+        named_sets.load(file)
+    record = good()
+    record["categories"].insert(0, {"id": 0, "name": "cat", "supercategory": "none"})
+    write_coco(tmp_path, record)
+    assert [(f.record, f.action, f.fatal) for f in check(tmp_path)] == [("categories", "dropped", False)]
+    assert [each["id"] for each in named_sets.load(file).categories] == [3, 5]
+
+
+def test_two_records_of_one_picture_are_pointed_out(tmp_path):
+    write_coco(tmp_path, change(images__1__file_name="./7.png"))
+    (tmp_path / "images/8.png").unlink()
+    found, = check(tmp_path)
+    assert found.record == "image 8" and found.found == "the same file as image 7" and not found.fatal
+
+
+def test_a_link_to_nothing_is_one_broken_picture_among_others(tmp_path):
+    write_coco(tmp_path, good())
+    (tmp_path / "images/a.png").symlink_to(tmp_path / "gone.png")
+    (tmp_path / "images/b.png").write_bytes(b"")
+    found = check(tmp_path / "images")
+    assert [f.record for f in found if f.fatal] == ["image a.png", "image b.png"]
+    assert "a link to a file that is not there" in found[0].found and "2 pictures without" in found[-1].found
+
+
+DEEP = {"bytes": (np.int32, 1, 1), "16 bits": (np.int32, 256, 1), "fractions": (np.float32, 1 / 255, 1),
+        "bytes as fractions": (np.float32, 1, 1), "32 bits": (np.int32, 2**20, 0), "negative": (np.int32, -1, 0),
+        "large": (np.float32, 300, 0), "NaN": (np.float32, np.nan, 0)}
+
+
+@pytest.mark.parametrize("name", DEEP)
+def test_tiffs_of_32_bits_are_read_by_their_range_or_refused(tmp_path, name):
+    kind, factor, usable = DEEP[name]
+    values = np.tile(np.array([0, 51, 102, 204], float), (10, 5))
+    Image.fromarray((values * factor).astype(kind)).save(tmp_path / "a.tif")
+    if usable:
+        assert (read_rgb(tmp_path / "a.tif", (10, 20)).numpy() == values).all()
+    else:
+        words = r"a.tif: found pixels of mode [IF] from .* to .*; expected 8 or 16 bits a channel"
+        with pytest.raises(ValueError, match=words):
+            read_rgb(tmp_path / "a.tif", (10, 20))
 
 
 def test_unlisted_files_and_images_in_two_splits(tmp_path):

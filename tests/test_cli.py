@@ -70,6 +70,43 @@ def test_bad_input_is_one_line_and_status_2(scenes, capsys, words, message):
     assert not list(scenes.parent.glob("out/*"))                        # nothing partial is left behind
 
 
+WEIGHTS = ["--weights", "none.safetensors"]
+
+
+@pytest.mark.parametrize(("words", "message"), [
+    (["eval", "retinanet", *WEIGHTS, "--size", "0"], "--size is 0; expected one or two numbers of px, each above 0"),
+    (["eval", "retinanet", *WEIGHTS, "--size", "64", "96", "128"], "--size is 64 96 128;"),
+    (["eval", "retinanet", *WEIGHTS, "--size", "-5"], "--size is -5;"),
+    (["eval", "retinanet", *WEIGHTS, "--size", "96", "64"], "--size is 96 64; expected the shorter side first"),
+    (["eval", "retinanet", *WEIGHTS, "--test-images", "0"], "--test-images is 0; expected 1 or more"),
+    (["eval", "retinanet", *WEIGHTS, "--test-images", "-3"], "--test-images is -3; expected 1 or more"),
+    (["detect", "none.safetensors", "set", "--size", "0"], "--size is 0;"),
+    (["export", "none.safetensors", "a.onnx", "--size", "64", "96", "128"], "--size is 64 96 128;"),
+    (["export", "none.safetensors", "a.onnx", "--size", "96", "64"], "no weights at none.safetensors"),
+    (["doctor", "set", "--size", "0"], "--size is 0;"),
+    (["doctor", "set", "--steps", "-5"], "--steps is -5; expected 0 or more"),
+    (["doctor", "set", "--images", "0"], "--images is 0; expected 1 or more"),
+    (["data", "split", "set", "--out", "new", "--seed", "-1"], "--seed is -1; expected 0 or more"),
+    (["table", "focal_loss/1b", "--jobs", "0"], "--jobs is 0; expected 1 or more"),
+    (["table", "focal_loss/1b", "--seeds", "0"], "--seeds is 0; expected 1 or more"),
+    (["table", "focal_loss/1b", "--seeds", "-2"], "--seeds is -2; expected 1 or more"),
+    (["table", "focal_loss/1b", "--show", "--rows", "nope"], "no runnable row 'nope'"),
+    (["notebooks", "run", "02", "--jobs", "0"], "--jobs is 0; expected 1 or more"),
+    (["pretrain", "tiny", "--lr", "-1"], "--lr is -1; expected a number above 0"),
+    (["claims", "check", "set/images/1.png"], "1.png: found no text; expected one JSON line for each run"),
+])
+def test_numbers_that_no_command_can_use_are_refused(scenes, capsys, words, message):
+    assert main(words) == 2
+    (line,) = said(capsys)[1].splitlines()
+    assert line.startswith("paperlib: ") and message in line
+
+
+def test_help_names_the_budget_scale(capsys):
+    with pytest.raises(SystemExit):
+        main(["train", "--help"])
+    assert "smoke, mini, scale, gpu or paper" in " ".join(said(capsys)[0].split())
+
+
 def test_a_broken_image_is_named(scenes, capsys):
     (scenes / "images" / "2.png").write_bytes(b"")
     assert main([*TRAIN, "--data", str(scenes)]) == 2

@@ -12,7 +12,7 @@ from paperlib.scoring import coco_metrics as module
 from paperlib.scoring.checked_arrays import detections, truth
 from paperlib.scoring.coco_curves import curves
 from paperlib.scoring.coco_metrics import COCO_AREAS, average_recall, coco_metrics, evaluate
-from paperlib.scoring.result_files import score_files
+from paperlib.scoring.result_files import as_ids_of, score_files
 from paperlib.scoring.simulated_detector import made_detections, made_truth
 
 CPU = torch.device("cpu")
@@ -183,3 +183,20 @@ def test_a_set_that_does_not_fit_is_refused_before_any_work(scored, monkeypatch)
     with pytest.raises(ValueError, match="other classes"):
         scores(needs=True)
     assert not searched
+
+
+@pytest.mark.parametrize(("listed", "known", "ids"), [
+    (("a/1.png", "b/1.png"), ("x/b/1.png", "x/a/1.png"), [1, 0]),
+    (("a/1.png", "b/2.png"), ("1.png", "2.png"), [0, 1]),
+    (("a/1.png", "b/1.png"), ("1.png", "2.png"), "'a/1.png' and 'b/1.png', both of which may be '1.png'"),
+    (("a/1.png", "b/1.png"), ("a/1.png", "2.png"), "'1.png', which the ground truth does not list"),
+    (("a/1.png", "2.png"), ("b/1.png", "c/1.png"), "'1.png', which the ground truth lists twice")])
+def test_pictures_of_one_name_are_told_apart_by_their_folders(listed, known, ids):
+    images = [[{"id": i, "file_name": name} for i, name in enumerate(names)] for names in (listed, known)]
+    records = [{"images": each, "categories": [{"id": 1, "name": "cat"}]} for each in images]
+    results = [{"image_id": i, "category_id": 1} for i in (0, 1)]
+    if isinstance(ids, list):
+        assert [each["image_id"] for each in as_ids_of(records[1], results, records[0])] == ids
+    else:
+        with pytest.raises(ValueError, match=ids):
+            as_ids_of(records[1], results, records[0])

@@ -222,6 +222,14 @@ def test_run_shows_the_failing_cell_and_exits_with_1(folder, capsys):
     assert "mini 0.5" in "".join(output.get("text", "") for output in last)
 
 
+@pytest.mark.parametrize("words, says", [
+    (["--budget", "smok"], "unknown budget 'smok'"), (["--set", "BUDGET=smok"], "unknown budget 'smok'"),
+    (["--set", "SEEED=5"], "--set SEEED: 01_tiny has no such parameter; it has BUDGET, SEED")])
+def test_run_refuses_unknown_budgets_and_parameters(words, says, folder, capsys):
+    assert main(["notebooks", "run", "01", *words, "--folder", str(folder), "--out", str(folder / "out")]) == 2
+    assert says in capsys.readouterr().err and not (folder / "out").exists()
+
+
 def test_check_runs_nbval_and_the_solutions(folder, capsys):
     command = ["notebooks", "check", "--budget", "smoke", "--folder", str(folder), "--out", str(folder / "out")]
     assert main(command) == 0, capsys.readouterr()

@@ -177,7 +177,7 @@ def scripted(monkeypatch, scores):
 
 
 def test_the_best_weights_come_back_and_patience_ends(tmp_path, monkeypatch):
-    scripted(monkeypatch, [0.1, 0.3, 0.2, 0.3])
+    scripted(monkeypatch, [0.1, 0.3, 0.2, 0.2])
     system, dataset = torch.nn.Linear(1, 1), SimpleNamespace(name="set/val")
     best = watching.Best(dataset, CPU, tmp_path / "best.pt", steps=8, checks=4, patience=2)
     ends = []
@@ -190,8 +190,14 @@ def test_the_best_weights_come_back_and_patience_ends(tmp_path, monkeypatch):
     assert "kept the weights of step 4" in best.restore(system, 8) and system.weight.item() == 3
     again = watching.Best(dataset, CPU, tmp_path / "best.pt", steps=8, checks=4)
     for step in range(8):                                                # a resumed run brings its records
-        again(system, {"step": step, "AP": [0, 0.1, 0, 0.3, 0, 0.2, 0, 0.3][step]})
+        again(system, {"step": step, "AP": [0, 0.1, 0, 0.3, 0, 0.2, 0, 0.2][step]})
     assert again.step == 4 and not again.is_over
+    scripted(monkeypatch, [0.0, 0.0])
+    more = watching.Best(dataset, CPU, tmp_path / "more.pt", steps=8, checks=8, done=7)
+    records = [{"step": step} for step in range(8)]
+    for record in records:                                               # it was not checked before, and is now
+        more(system, record)
+    assert [("AP" in record) for record in records] == [False] * 6 + [True] * 2 and more.step == 8
     with pytest.raises(ValueError, match="--checks -1"):
         watching.Best(dataset, CPU, tmp_path / "best.pt", steps=8, checks=-1)
 

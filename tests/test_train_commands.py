@@ -51,8 +51,8 @@ def test_an_interrupt_says_what_is_kept_and_the_same_command_goes_on(data, monke
     (first := data.parent / "out/retinanet.safetensors").rename("straight.safetensors")
     pressed(monkeypatch, at=2)
     assert train("--json") == 130
-    assert capsys.readouterr().err == ("interrupted; what was done is in out/retinanet.checkpoint; "
-                                       "run the same command to go on\n")
+    assert capsys.readouterr().err.endswith("\ninterrupted; what was done is in out/retinanet.checkpoint; "
+                                            "run the same command to go on\n")
     assert len(torch.load("out/retinanet.checkpoint", weights_only=True)["history"]) == 3
     monkeypatch.undo()
     monkeypatch.chdir(data.parent)
@@ -228,7 +228,49 @@ def test_a_set_without_splits_says_that_it_is_scored_on_what_it_learns(data, cap
     (["--images", "0"], "--images is 0;"), (["--test-images", "0"], "--test-images is 0;"),
     (["--accumulate", "0"], "--accumulate is 0;"), (["--lr", "-1"], "--lr is -1; expected a number above 0"),
     (["--lr", "nan"], "--lr is nan;"), (["--size", "0"], "--size is 0;"),
-    (["--size", "1", "2", "3"], "--size is 1 2 3;")])
+    (["--size", "1", "2", "3"], "--size is 1 2 3;"),
+    (["--size", "97", "53"], "--size is 97 53; expected the shorter side first"),
+    (["--seed", "-1"], "--seed is -1; expected 0 or more"), (["--seed", "9" * 20], f"--seed is {'9' * 20}; expected"),
+    (["--device", "meta"], "device 'meta' is not usable here"),
+    (["--set", "num_classes=10"], "--set num_classes=10: the number of classes follows from the data")])
 def test_numbers_that_no_run_can_have_are_refused_before_any_work(words, says, capsys):
     assert main(["train", "retinanet", "--data", "no such folder", *words]) == 2
     assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("change, says", [
+    ("anchors.scales=[]", "anchors.scales is []; expected one number or more"),
+    ("anchors.ratios=[0]", "anchors.ratios is [0.0]; expected one number or more, each above 0"),
+    ("anchors.size_per_stride=-1", "anchors.size_per_stride is [-1.0];"),
+    ("anchors.levels=[]", "anchors.levels is [];")])
+def test_anchors_that_are_no_boxes_are_refused_before_any_work(data, change, says, capsys):
+    assert train("--set", change) == 2
+    assert says in capsys.readouterr().err and listed() == []
+    assert main(["doctor", "set", "--split", "train", "--steps", "0", "--set", change]) == 2
+    assert says in capsys.readouterr().err
+
+
+def test_a_misspelt_system_is_told_only_those_that_can_be_trained(data, capsys):
+    for name in ("retinanett", "classifier", "faster_rcnn_voc"):
+        assert train(system=name) == 2
+        said = capsys.readouterr().err
+        assert f"no recipe for {name!r}; it has deepmask, fast_rcnn, faster_rcnn, fpn_masks, rcnn, " in said
+
+
+def test_with_json_words_go_to_stderr(data, capsys):
+    path = data / "annotations" / "instances_train.json"
+    records = json.loads(path.read_text())
+    records["annotations"][0]["bbox"][2] = 0
+    path.write_text(json.dumps(records))
+    assert train("--json") == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out).keys() >= {"AP"} and "dropped" in err and "core-seconds" in err
+    assert main(["eval", "retinanet", "--weights", "out/retinanet.safetensors", "--data", "set", "--split", "train",
+                 "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out).keys() >= {"AP"} and "dropped" in err
+
+
+def test_the_doctor_examines_as_many_images_as_asked(data, capsys):
+    assert main(["doctor", "set", "--split", "train", "--images", "2", "--steps", "0"]) in (0, 1)
+    assert ": 2 images, " in capsys.readouterr().out

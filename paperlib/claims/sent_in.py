@@ -32,10 +32,15 @@ class Run:
 def read(file: Path) -> list[Run]:
     """The runs of a file of records, one JSON line each, examined.
 
-    Errors: ValueError naming file and line for a line that is no whole record or does not match its checksum.
+    Errors: ValueError naming file and line for a line that is no whole record or does not match its checksum,
+            and for a file that is no text.
     """
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError:
+        raise ValueError(f"{file}: found no text; expected one JSON line for each run") from None
     runs = []
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         where = f"{file}, line {number}"

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from paperlib.commands import looking as look
 from paperlib.commands import measuring as run
+from paperlib.commands import numbers
 from paperlib.commands import training as learn
 from paperlib.commands import weights as keep
 from paperlib.papers.names import PAPERS
@@ -33,7 +34,7 @@ DEBUG = arg("--debug", action="store_true", help="print the traceback of an erro
 DEVICE = arg("--device", help="cpu, cuda[:N] or mps; default: the best there is")
 AS_JSON = arg("--json", action="store_true", help="print JSON")
 SPLIT = arg("--split", help="which part of the data set, e.g. train, val, test")
-PLAN = arg("--budget", help="smoke, mini, gpu or paper; default: PAPERLIB_BUDGET or mini")
+PLAN = arg("--budget", help="smoke, mini, scale, gpu or paper; default: PAPERLIB_BUDGET or mini")
 SEED = arg("--seed", type=int, default=0)
 CHANGES = arg("--set", action="append", default=[], metavar="KEY=VALUE",
               help="one field of the configuration, e.g. loss.gamma=0")
@@ -44,7 +45,7 @@ RECIPE = (
     arg("--batch", type=int),
     arg("--lr", type=float),
     arg("--preset", help="tiny, resnet50, ..."),
-    arg("--images", type=int, help="train on the first N images"),
+    arg("--images", type=int, help="only the first N images"),
     arg("--size", type=int, nargs="+", help="shorter [and longest] side, px"),
     DEVICE,
 )
@@ -65,7 +66,7 @@ def parser() -> argparse.ArgumentParser:
     def command(function, *arguments, **looks):
         name, first_line = function.__name__.rstrip("_"), function.__doc__.splitlines()[0]
         sub = parsers.add_parser(name, help=first_line, description=function.__doc__, **looks)
-        sub.set_defaults(run=function)
+        sub.set_defaults(run=numbers.checked(function))
         for names, options in (*arguments, DEBUG):
             sub.add_argument(*names, **options)
 
@@ -205,7 +206,7 @@ def course_commands(command: Callable) -> None:
         arg("command", choices=NOTEBOOKS, metavar="COMMAND", help="one of those below"),
         arg("names", nargs="*", help="names or numbers of notebooks; default: all"),
         arg("--jobs", type=int, default=2, help="notebooks at a time"),
-        arg("--budget", default="mini", help="smoke, mini, gpu or paper"),
+        arg("--budget", default="mini", help="smoke, mini, scale, gpu or paper"),
         arg("--set", action="append", default=[], metavar="NAME=VALUE", help="run: a notebook's parameter"),
         arg("--out", help="folder of the results; default: one in build/"),
         arg("--folder", help="where the notebooks are; default: notebooks/ of this checkout"),

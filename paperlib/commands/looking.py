@@ -172,7 +172,7 @@ def train_command(args) -> str:
     import shlex
 
     words = ["paperlib", "train", args.system, "--data", args.data]
-    for name in ("split", "budget", "preset", "batch", "lr"):
+    for name in ("split", "budget", "preset", "batch", "lr", "images"):
         value = getattr(args, name)
         if value is not None:
             words += [f"--{name}", str(value)]

@@ -3,9 +3,14 @@
 Every import of a room is inside the command that needs it: `paperlib --help` must not wait for torch.
 """
 
+import contextlib
+import functools
 import json
 import math
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TextIO
 
 
 def info(args) -> None:
@@ -31,8 +36,22 @@ def data(args) -> int:
     return actions.ACTIONS[args.action](args)
 
 
-def print_scores(scores: dict, as_json: bool, name: str) -> None:
-    """The numbers among `scores` in one line, as JSON (null for NaN) or in percent."""
+def json_alone(command: Callable) -> Callable:
+    """The command, which with --json prints words to stderr; the result belongs in `args.stdout`."""
+
+    @functools.wraps(command)
+    def run(args):
+        args.stdout, words = sys.stdout, sys.stdout
+        if args.json:
+            words = sys.stderr
+        with contextlib.redirect_stdout(words):
+            return command(args)
+
+    return run
+
+
+def print_scores(scores: dict, as_json: bool, name: str, to: TextIO | None = None) -> None:
+    """The numbers among `scores` in one line, as JSON (null for NaN) or in percent; `to` None: stdout."""
     numbers, percent = {}, []
     for key, value in scores.items():
         if not isinstance(value, (int, float)):
@@ -41,7 +60,7 @@ def print_scores(scores: dict, as_json: bool, name: str) -> None:
         if not math.isnan(value):
             percent.append(f"{key} {100 * value:.1f}")
     if as_json:
-        print(json.dumps(numbers))
+        print(json.dumps(numbers), file=to)
     elif percent:
         print(f"{name}: {'  '.join(percent)}")
     else:
@@ -54,13 +73,17 @@ def table(args) -> None:
 
     from paperlib.distributed import ranks
     from paperlib.papers.printed import published
-    from paperlib.tables import compare, runner
+    from paperlib.tables import compare, row_jobs, runner
+    from paperlib.training.recipes import budget
 
     names = [args.id]
     if args.id == "all":
         names = [name for name, body in published().items() if "run" in body]
     try:
-        if not args.show:
+        if args.show:
+            for name in names:
+                row_jobs.jobs_of(name, budget(args.budget), args.rows)  # refuses unknown rows
+        else:
             runner.run(names, args.budget, args.rows, args.seeds, args.jobs, args.device)
     except KeyboardInterrupt:
         kept = "the runs that were done are recorded; run the same command to go on"

@@ -1,8 +1,13 @@
 """The files of one training run: a folder that can be written, and what a run keeps to go on from."""
 
+import os
 import re
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 
 def writable(folder: str | Path, name: str) -> Path:
@@ -17,6 +22,43 @@ def writable(folder: str | Path, name: str) -> Path:
     if (folder / name).is_dir():
         raise ValueError(f"cannot write {folder / name}: there is a folder of this name")
     return folder
+
+
+@contextmanager
+def alone(checkpoint: Path) -> Iterator[Path]:
+    """The block is the only run that writes beside `checkpoint`. Errors: ValueError if another does.
+
+    Under `torchrun` the first process holds the place for all.
+    """
+    if int(os.environ.get("RANK", "0")):
+        yield checkpoint
+        return
+    lock = FileLock(checkpoint.with_suffix(".lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise ValueError(f"{checkpoint.parent}: another run writes here; "
+                         "wait for its end, or choose another --out") from None
+    try:
+        yield checkpoint
+    finally:
+        with suppress(OSError):  # where an open file cannot be removed, it stays
+            Path(lock.lock_file).unlink()
+        lock.release()
+
+
+def put_aside(path: Path) -> str:
+    """Give the scored weights of a former run at `path` the next free number; one line on that, or ""."""
+    from paperlib.training.weights import read_header
+
+    with suppress(ValueError, OSError):
+        if read_header(path).keys() & {"AP", "seg AR100", "AR1000", "AR100"}:
+            number = 1
+            while (aside := path.with_suffix(f".{number}{path.suffix}")).exists():
+                number += 1
+            path.rename(aside)
+            return f"the weights of a former run are now in {aside}"
+    return ""
 
 
 def _beside(checkpoint: Path) -> list[Path]:

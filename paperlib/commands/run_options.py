@@ -1,6 +1,5 @@
 """What the options of `paperlib train` make of a run on one's own pictures; embedded sets have them off."""
 
-import math
 import sys
 import time
 from collections.abc import Callable
@@ -46,18 +45,16 @@ class SaidOnce:
         self.line = ""
 
 
-def check_numbers(args) -> None:
-    """Errors: ValueError for options that no run can have; --steps 0 of the doctor means: no trial."""
-    steps = int(args.run.__name__ != "doctor")
-    least = {"steps": steps, "batch": 1, "accumulate": 1, "images": 1, "test_images": 1}
-    for name, lowest in least.items():
-        value = getattr(args, name, None)
-        if value is not None and value < lowest:
-            raise ValueError(f"--{name.replace('_', '-')} is {value}; expected {lowest} or more")
-    if args.lr is not None and not 0 < args.lr < math.inf:
-        raise ValueError(f"--lr is {args.lr:g}; expected a number above 0, such as 0.01")
-    if args.size and (len(args.size) > 2 or min(args.size) < 1):
-        raise ValueError(f"--size is {' '.join(map(str, args.size))}; expected one or two numbers of px")
+def planned(budget_name: str | None, system: str):
+    """The budget's recipe of a system. Errors: KeyError naming the systems that `train` takes."""
+    from paperlib.systems.registry import SYSTEMS
+    from paperlib.training.recipes import budget
+
+    plan = budget(budget_name)
+    known = sorted(SYSTEMS.keys() & plan.recipes.keys())
+    if system not in known:
+        raise KeyError(f"budget {plan.name!r} has no recipe for {system!r}; it has {', '.join(known)}")
+    return plan.recipe(system)
 
 
 def is_of_ones_own(data: str) -> bool:
@@ -88,10 +85,12 @@ def watched(args, recipe, test, device, out: Path) -> Watched:
     Errors: ValueError for checks of a system that is trained in stages, or finished after its training.
     """
     from paperlib.systems.registry import PRESETS
+    from paperlib.training.checkpoints import steps_in
     from paperlib.watching.best import Best
     from paperlib.watching.board import Board
 
-    others = (SaidOnce(resumed(out / f"{args.system}.checkpoint", recipe.steps)),)
+    checkpoint = out / f"{args.system}.checkpoint"
+    others = (SaidOnce(resumed(checkpoint, recipe.steps)),)
     if args.tensorboard:
         others += (Board(out / "tensorboard"),)
     cfg = PRESETS[args.system][recipe.preset]()
@@ -107,7 +106,8 @@ def watched(args, recipe, test, device, out: Path) -> Watched:
         raise ValueError(f"--checks {checks}: {args.system} is trained in stages; expected 0")
     file = out / f"{args.system}.best.pt"
     some = test.subset(recipe.check_images)
-    return Watched(Best(some, device, file, recipe.steps, checks, args.patience), others)
+    best = Best(some, device, file, recipe.steps, checks, args.patience, steps_in(checkpoint))
+    return Watched(best, others)
 
 
 def resumed(checkpoint: Path, steps: int) -> str:
@@ -130,6 +130,27 @@ def say(*lines: str) -> None:
         if line and ranks()[0] == 0:
             tqdm.write(line)
             sys.stdout.flush()
+
+
+def compare_sets(name: str, dataset, test) -> None:
+    """Note what is odd about the test images of a system's run; ValueError if it cannot use them."""
+    from paperlib.systems.registry import SYSTEMS
+    from paperlib.training.trained import compare, lacks_masks, nothing_in, scored_on_itself, tells_classes
+
+    if wrong := lacks_masks(SYSTEMS[name], test):
+        raise ValueError(wrong)
+    note(nothing_in(test, "score"))
+    note(scored_on_itself(dataset, test))
+    if tells_classes(SYSTEMS[name]):
+        note(compare(dataset.classes, test, f"{dataset.name} has"))
+
+
+def note(text: str) -> None:
+    """A line that is no result: to stderr, once."""
+    from paperlib.distributed import ranks
+
+    if text and ranks()[0] == 0:
+        print(f"note: {text}", file=sys.stderr)
 
 
 def cost(history: list[dict], device, started: float) -> str:

@@ -3,14 +3,13 @@
 Every import of a room is inside the command that needs it: `paperlib --help` must not wait for torch.
 """
 
-import sys
 import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from paperlib.commands import first_try, looking, run_files, run_options
-from paperlib.commands.measuring import print_scores
+from paperlib.commands import first_try, looking, numbers, run_files, run_options
+from paperlib.commands.measuring import json_alone, print_scores
 from paperlib.failures import message_of
 
 BAR = ("{desc} {percentage:3.0f}%|{bar}| {n_fmt} of {total_fmt} steps, {elapsed} gone, "
@@ -21,10 +20,9 @@ VALIDATION = ("val", "valid", "validation")  # names of one thing; which one a s
 def _recipe(args, test: str | None = None, test_images: int | None = None):
     """The budget's recipe of a system with the options of the command line applied."""
     from paperlib.data.named_sets import splits
-    from paperlib.training.recipes import budget
+    from paperlib.training.recipes import system_config
 
-    run_options.check_numbers(args)
-    recipe = budget(args.budget).recipe(args.system)
+    recipe = run_options.planned(args.budget, args.system)
     names = splits(args.data or recipe.data)
     only = names[0] if len(names) == 1 else None  # a folder without splits is its own test set
     asked = {
@@ -42,17 +40,19 @@ def _recipe(args, test: str | None = None, test_images: int | None = None):
         "size": _size(args),
     }
     recipe = replace(recipe, **{key: value for key, value in asked.items() if value is not None})
+    numbers.check_anchors(system_config(args.system, recipe, 1, args.set))
     if names == [None]:
         return replace(recipe, train=None, test=None)
     return recipe
 
 
 def _validation(test: str, names: list[str | None]) -> str | None:
-    """The set's name of its validation split, where the recipe tests on "val"; else None."""
-    if test == "val":
-        for name in VALIDATION:
-            if name in names:
-                return name
+    """The set's name of its validation split, where it lacks the split that the recipe tests on; or None."""
+    if test in names:
+        return None
+    for name in VALIDATION:
+        if name in names:
+            return name
     return None
 
 
@@ -61,24 +61,29 @@ def _size(args) -> tuple[int, ...] | None:
     return tuple(args.size) if args.size else None
 
 
+@json_alone
 def train(args) -> None:
     """One run and its scores: <out>/<system>.safetensors, and a checkpoint beside it until it is done."""
+    out = run_files.writable(args.out, f"{args.system}.safetensors")
+    with run_files.alone(out / f"{args.system}.checkpoint") as checkpoint:
+        _train(args, out, checkpoint)
+
+
+def _train(args, out: Path, checkpoint: Path) -> None:
     from paperlib.data.named_sets import load
     from paperlib.device import pick_device
     from paperlib.distributed import ranks
     from paperlib.training import trainer
     from paperlib.training.recipes import tested
 
-    started, out = time.time(), run_files.writable(args.out, f"{args.system}.safetensors")
-    device, steps_done = pick_device(args.device), []
+    started, device, steps_done = time.time(), pick_device(args.device), []
     start = run_options.start_of(args, _recipe(args, args.test, args.test_images), device)
     test = load(*tested(start.recipe), limit=start.recipe.test_images)
     recipe, shorter = first_try.shortened(args, start.recipe, test, device)
     watched = run_options.watched(args, recipe, test, device, out)
-    checkpoint = out / f"{args.system}.checkpoint"
 
     def begin(dataset):
-        _compare_sets(args.system, dataset, test)
+        run_options.compare_sets(args.system, dataset, test)
         run_options.say(start.said, shorter)
         return start.fill
 
@@ -95,20 +100,8 @@ def train(args) -> None:
     if ranks()[0]:
         return  # torchrun: the first process scores and writes
     run_options.say(watched.end(system, len(history)))
+    run_options.say(run_files.put_aside(out / f"{args.system}.safetensors"))
     _keep(args, system, history, test, device, out, started)
-
-
-def _compare_sets(name: str, dataset, test) -> None:
-    """Note what is odd about the test images of a system's run; ValueError if it cannot use them."""
-    from paperlib.systems.registry import SYSTEMS
-    from paperlib.training.trained import compare, lacks_masks, nothing_in, scored_on_itself, tells_classes
-
-    if wrong := lacks_masks(SYSTEMS[name], test):
-        raise ValueError(wrong)
-    _note(nothing_in(test, "score"))
-    _note(scored_on_itself(dataset, test))
-    if tells_classes(SYSTEMS[name]):
-        _note(compare(dataset.classes, test, f"{dataset.name} has"))
 
 
 def _keep(args, system, history: list[dict], test, device, out: Path, started: float) -> None:
@@ -125,7 +118,7 @@ def _keep(args, system, history: list[dict], test, device, out: Path, started: f
     run_files.tidy(out / f"{args.system}.checkpoint")
     picture, loss = plot(history, path.with_suffix(".png")), history[-1]["loss"]
     print(f"{run_options.cost(history, device, started)}, loss {loss:.4f}; {path}, {picture.name}")
-    print_scores(scores, args.json, test.name)
+    print_scores(scores, args.json, test.name, args.stdout)
 
 
 def _scored(path: Path, test, device, kept: str) -> dict:
@@ -139,14 +132,6 @@ def _scored(path: Path, test, device, kept: str) -> dict:
         raise KeyboardInterrupt(kept) from None
     except (ValueError, KeyError, OSError) as error:
         raise ValueError(f"{message_of(error)}; {kept}") from None
-
-
-def _note(text: str) -> None:
-    """A line that is no result: to stderr, once."""
-    from paperlib.distributed import ranks
-
-    if text and ranks()[0] == 0:
-        print(f"note: {text}", file=sys.stderr)
 
 
 def _loss_bar(run, total: int, desc: str, is_over=lambda: False):
@@ -163,6 +148,7 @@ def _loss_bar(run, total: int, desc: str, is_over=lambda: False):
                 return
 
 
+@json_alone
 def eval_(args) -> None:
     """Scores of stored weights on a data set, the one that they were scored on if none is named."""
     from paperlib.data.named_sets import load
@@ -182,16 +168,17 @@ def eval_(args) -> None:
         raise ValueError(f"{args.weights}: does not say what it was scored on; name a set with --data")
     dataset = load(name, split, limit=args.test_images or limit)
     if category_ids(system, dataset) and tells_classes(system) and system.trained.classes:
-        _note(compare(system.trained.classes, dataset))
+        run_options.note(compare(system.trained.classes, dataset))
     if "size" not in read_header(args.weights) and not args.size:
-        _note(f"{args.weights} does not say at what size it was trained: "
-              "images are taken as stored; see --size")
+        run_options.note(f"{args.weights} does not say at what size it was trained: "
+                         "images are taken as stored; see --size")
     if nothing := nothing_in(dataset, "score"):
         raise ValueError(nothing)
     results = None
     if args.report or args.results:
         results = looking.examined(args, system, dataset, device)
-    print_scores(evaluate(system, dataset, device, results=results), args.json, dataset.name)
+    scores = evaluate(system, dataset, device, results=results)
+    print_scores(scores, args.json, dataset.name, args.stdout)
 
 
 def doctor(args) -> int:
@@ -204,10 +191,11 @@ def doctor(args) -> int:
     from paperlib.training.weights import load_weights, read_header
 
     stored = load_weights(args.weights) if args.weights else None
-    dataset, device = load(args.data, args.split), pick_device(args.device)
+    dataset, device = load(args.data, args.split, args.images), pick_device(args.device)
     others = looking.other_splits(args.data, args.split)
     if stored:
         system, cfg = read_header(args.weights)["system"], override(stored.cfg, args.set)
+        numbers.check_anchors(cfg)
         size = _size(args) or stored.trained.size
         findings = examine(dataset, cfg, size, system, args.steps, device, known=stored.trained.classes,
                            others=others)

@@ -13,21 +13,36 @@ from paperlib.course.lint import lint
 from paperlib.course.run import Outcome, nbval, papermill, report, run_all
 from paperlib.course.skeleton import skeleton
 from paperlib.paths import REPOSITORY
+from paperlib.training.recipes import budget
 
 
 def run(args) -> int:
     """Execute the notebooks into `--out`; the sources stay as they are."""
-    parameters = {"BUDGET": args.budget}
+    names, parameters = twins.names(args.names, args.folder), {"BUDGET": args.budget}
     for item in args.set:
         name, sign, value = item.partition("=")
         if not sign:
             raise ValueError(f"--set {item}: expected NAME=VALUE")
         parameters[name] = value
-    outcomes = _executed(twins.names(args.names, args.folder), args, parameters)
+    budget(parameters["BUDGET"])  # refuses unknown ones
+    for name in names:
+        _check_parameters(name, parameters.keys() - {"BUDGET"}, args.folder)
+    outcomes = _executed(names, args, parameters)
     for name, outcome in outcomes.items():
         if args.record and outcome.code == 0:
             _record(name, outcome.seconds, args)
     return report(outcomes, args.out)
+
+
+def _check_parameters(name: str, asked: set[str], folder: Path) -> None:
+    """Errors: ValueError for a parameter that the notebook's cell tagged "parameters" does not set."""
+    known = []
+    for cell in twins.read(folder / f"{name}.ipynb").cells:
+        if "parameters" in twins.tags(cell):
+            known += re.findall(r"^(\w+)\s*(?::[^=\n]*)?=(?!=)", cell.source, re.MULTILINE)
+    for parameter in sorted(asked - set(known)):
+        raise ValueError(f"--set {parameter}: {name} has no such parameter; "
+                         f"it has {', '.join(known) or 'none'}")
 
 
 def _executed(names: list[str], args, parameters: dict[str, str] | None = None) -> dict[str, Outcome]:
@@ -184,4 +199,5 @@ def run_command(args) -> int:
     folder = args.folder or twins.NOTEBOOKS
     out = args.out or REPOSITORY / OUT.get(args.command, f"build/{args.command}")
     args.folder, args.out = Path(folder).resolve(), Path(out).resolve()
+    budget(args.budget)  # refuses unknown ones
     return COMMANDS[args.command](args)

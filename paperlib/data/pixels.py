@@ -12,6 +12,7 @@ from filelock import FileLock
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from paperlib.data.channels import to_rgb, wrong_range
 from paperlib.data.layouts.folders import NOTE_FOLDERS, PICTURE_FOLDERS, called
 from paperlib.data.record_checks.faults import Fault
 from paperlib.paths import data_folder
@@ -33,10 +34,19 @@ def size_of(file: Path) -> tuple[int, int]:
                 width, height = picture.size
                 turned = picture.getexif().get(ORIENTATION) in TURNED
     except Exception as error:  # Pillow's readers fail on broken files in many ways
-        empty = file.is_file() and not file.stat().st_size
-        why = "the file has 0 bytes" if empty else f"Pillow says {str(error).split(str(file))[0].strip()!r}"
+        if _leads_nowhere(file):
+            why = "a link to a file that is not there"
+        elif file.is_file() and not file.stat().st_size:
+            why = "the file has 0 bytes"
+        else:
+            why = f"Pillow says {str(error).split(str(file))[0].strip()!r}"
         raise ValueError(f"{file}: found no whole image ({why}); expected JPEG, PNG, ...") from None
     return (width, height) if turned else (height, width)
+
+
+def _leads_nowhere(file: Path) -> bool:
+    """Whether a file is a link whose target is not there."""
+    return os.path.islink(file) and not os.path.exists(file)
 
 
 def known_size(root: Path, name: str) -> tuple[int, int] | None:
@@ -52,22 +62,30 @@ def read_rgb(file: Path, size: tuple[int, int]) -> Tensor:
 
     Shapes: size (height, width) -> uint8 (3, height, width).
     Errors: FileNotFoundError; ValueError naming the file when it is empty, cut short, not an image, of
-        another size or larger than Pillow opens (values.MAX_PIXELS).
+        another size or larger than Pillow opens (values.MAX_PIXELS), or when it has 32 bits a pixel and
+        values that are neither of 8 nor of 16 bits.
     Differs: the camera's rotation flag is applied unless only the unrotated picture has the recorded size;
-        16-bit grey is divided by 256; alpha is dropped.
+        16-bit grey is divided by 256; alpha is dropped. Of TIFFs with 32 bits a pixel, whole numbers 0..255
+        stay and those up to 65535 are divided by 256; fractions 0..1 are multiplied by 255, and those up to
+        255 rounded.
     """
     return torch.from_numpy(decode(file, size)[0].transpose(2, 0, 1).copy())
 
 
 def decode(file: Path, size: tuple[int, int]) -> tuple[np.ndarray, str]:
-    """RGB (H, W, 3) of a file, and Pillow's name of the stored mode ("RGB", "L", "P", "CMYK", ...)."""
+    """RGB (H, W, 3) of a file, and Pillow's name of the stored mode ("RGB", "L", "P", "CMYK", ...).
+
+    Errors: as `read_rgb`.
+    """
     try:
         with Image.open(file) as stored:
             stored.load()
             mode, upright = stored.mode, ImageOps.exif_transpose(stored)
             if upright.size[::-1] != size and stored.size[::-1] == size:
                 upright = stored
-            rgb = np.asarray(_to_rgb(upright))
+            wrong = wrong_range(upright)
+            if not wrong:
+                rgb = np.asarray(to_rgb(upright, stored.format))
     except FileNotFoundError:
         raise FileNotFoundError(f"{file}: image file is missing") from None
     except Exception as error:  # Pillow's readers fail on broken files in many ways
@@ -76,19 +94,12 @@ def decode(file: Path, size: tuple[int, int]) -> tuple[np.ndarray, str]:
         why = "the file has 0 bytes" if empty else f"Pillow says {said!r}"
         raise ValueError(f"{file}: found no whole image ({why}); "
                          f"expected JPEG, PNG, ... of {size[1]} x {size[0]} pixels") from None
+    if wrong:
+        raise ValueError(f"{file}: found {wrong}; expected 8 or 16 bits a channel, or fractions 0..1")
     if rgb.shape[:2] != size:
         raise ValueError(f"{file}: found {rgb.shape[1]} x {rgb.shape[0]} pixels (width x height); "
                          f"expected {size[1]} x {size[0]} as recorded in the annotations")
     return rgb, mode
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):                                       # convert() would clip at 255
-        deep = np.asarray(image)
-        return Image.fromarray((deep >> 8).clip(0, 255).astype(np.uint8)).convert("RGB")
-    if image.mode == "P" and "transparency" in image.info:
-        image = image.convert("RGBA")
-    return image.convert("RGB")
 
 
 def cached_pixels(root: Path, images: list[dict], version: str) -> np.memmap | None:

@@ -29,7 +29,8 @@ def check(path: str | Path, split: str | None = None) -> list[Fault]:
     Fatal faults would stop `load`; dropped and clipped ones are what it does; "kept" ones are for a person to
     look at: objects labelled twice, sizes unlike the rest of their class, a class missing where all other
     images have many, boxes that disagree with their masks, grey images, class names that differ by case,
-    images that two splits share, splits without any object, files that no list names.
+    images that two splits share, two records of one picture, splits without any object, files that no list
+    names.
     Errors: FileNotFoundError, KeyError when there is no data set at `path`.
     """
     faults, sets = [], {}
@@ -47,7 +48,7 @@ def check(path: str | Path, split: str | None = None) -> list[Fault]:
                 faults += _empty(dataset, part.place, part.split, wrong)
             if dataset is not None:
                 sets[part.split or "all"] = dataset
-    faults += inspect(sets.values()) + _leaks(sets)
+    faults += inspect(sets.values()) + _repeated(sets) + _leaks(sets)
     if split is None and sets:
         faults += _orphans(sets) + _lists(path)
     return sorted(dict.fromkeys(faults), key=lambda f: (not f.fatal, f.action != "dropped"))
@@ -91,6 +92,19 @@ def _lists(path: str | Path) -> list[Fault]:
             wrong = [Fault(str(listed[0]), "file", "no line that names an image",
                            "a list of images, or another name", False)]
         faults += wrong
+    return faults
+
+
+def _repeated(sets: dict[str, DetectionSet]) -> list[Fault]:
+    """Pictures that two image records of one split name."""
+    faults = []
+    for dataset in sets.values():
+        first: dict[Path, int] = {}
+        for file, number in zip(dataset.files, dataset.image_ids):
+            if file in first:
+                faults.append(Fault(str(file), f"image {number}", f"the same file as image {first[file]}",
+                                    "one record for each picture: else it counts twice", False))
+            first.setdefault(file, number)
     return faults
 
 

@@ -48,32 +48,75 @@ def as_ids_of(gt: dict, results: list[dict], listed: dict) -> list[dict]:
     """Results with the ground truth's ids of images and categories.
 
     `listed`: the "images.json" that `paperlib detect` writes beside its results, which counts pictures and
-    classes from 1. A picture is known by its file name without folders. A class that the ground truth lacks
-    gets a number that it does not have.
-    Errors: ValueError naming a picture that the ground truth lacks or has twice, if anything was found on it.
+    classes from 1. A picture is known by its file name, and of several of one name by the folders that it
+    lies in. A class that the ground truth lacks gets a number that it does not have.
+    Errors: ValueError naming a picture that the ground truth lacks or has twice, or that cannot be told from
+        another in the list, if anything was found on it.
     """
-    names = {image["id"]: _name(image) for image in listed["images"]}
-    images, twice = {}, set()
-    for image in gt["images"]:
-        if _name(image) in images:
-            twice.add(_name(image))
-        images[_name(image)] = image["id"]
+    pictures = {image["id"]: _parts(image) for image in listed["images"]}
+    truths, rivals = _by_name(gt["images"]), _by_name(listed["images"])
+    images = {}
+    for number in dict.fromkeys(result["image_id"] for result in results):
+        images[number] = _id_in(truths, rivals, pictures[number])
     known = {category["name"]: category["id"] for category in gt["categories"]}
     numbers = [i for i in known.values() if not isinstance(i, str)]
     unknown = 1 + max(numbers, default=0)  # a number, as ids of results are that do not count
     classes = {each["id"]: known.get(each["name"], unknown) for each in listed["categories"]}
     renamed = []
     for result in results:
-        name = names[result["image_id"]]
-        if name not in images or name in twice:
-            found = "lists twice" if name in twice else "does not list"
-            raise ValueError(f"picture {name!r}, which the ground truth {found}; expected each picture once")
-        renamed.append({**result, "image_id": images[name], "category_id": classes[result["category_id"]]})
+        renamed.append({**result, "image_id": images[result["image_id"]],
+                        "category_id": classes[result["category_id"]]})
     return renamed
 
 
-def _name(image: dict) -> str:
-    return PurePath(str(image.get("file_name", ""))).name
+Parts = tuple[str, ...]                                    # of a file name: its folders and its own name
+
+
+def _parts(image: dict) -> Parts:
+    return PurePath(str(image.get("file_name", ""))).parts
+
+
+def _by_name(images: list[dict]) -> dict[str, list[tuple[Parts, object]]]:
+    """File name without folders -> (parts, id) of the pictures that have it."""
+    named: dict[str, list[tuple[Parts, object]]] = {}
+    for image in images:
+        parts = _parts(image)
+        named.setdefault(parts[-1] if parts else "", []).append((parts, image["id"]))
+    return named
+
+
+def _id_in(known: dict, listed: dict, parts: Parts) -> object:
+    """The ground truth's id of a picture of the list: each must be the one most alike to the other.
+
+    `known`, `listed`: `_by_name` of the ground truth and of the list. Errors: ValueError.
+    """
+    name = parts[-1] if parts else ""
+    best = _most_alike(known.get(name, []), parts)
+    if len(best) > 1:
+        raise ValueError(f"picture {name!r}, which the ground truth lists twice; expected each picture once")
+    rivals = _most_alike(listed[name], best[0][0]) if best else []
+    if parts not in [rival for rival, _ in rivals]:
+        raise ValueError(f"picture {name!r}, which the ground truth does not list; "
+                         "expected each picture once")
+    if len(rivals) > 1:
+        both = " and ".join(repr(str(PurePath(*rival))) for rival, _ in rivals[:2])
+        raise ValueError(f"pictures {both}, both of which may be {str(PurePath(*best[0][0]))!r} of the "
+                         "ground truth; expected names that tell them apart, as with the folders in both")
+    return best[0][1]
+
+
+def _most_alike(pictures: list[tuple[Parts, object]], parts: Parts) -> list[tuple[Parts, object]]:
+    """Those of some pictures of one name that have the most folders in common with another, from the end."""
+    shared = [_shared_end(each, parts) for each, _ in pictures]
+    return [picture for picture, num in zip(pictures, shared) if num == max(shared)]
+
+
+def _shared_end(a: Parts, b: Parts) -> int:
+    """How many parts two file names have in common, counted from the end."""
+    num = 0
+    while num < min(len(a), len(b)) and a[-1 - num] == b[-1 - num]:
+        num += 1
+    return num
 
 
 def score_files(gt_file, results_file, kind: str = "bbox", **options) -> dict:

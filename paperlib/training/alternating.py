@@ -1,6 +1,5 @@
 """Training Faster R-CNN in stages: the four steps of alternating training,
 or two networks that share nothing."""
-import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import closing, nullcontext, suppress
@@ -20,6 +19,7 @@ from paperlib.systems.faster_rcnn import FasterRCNN, FasterRCNNConfig, detector_
 from paperlib.systems.rpn import RPN
 from paperlib.training.loop import fit
 from paperlib.training.recipes import Recipe
+from paperlib.training.weights import weights_digest
 
 ALL_STAGES = 5  # of a trunk: the stem and four levels
 LATER = 0.5  # length of steps 3 and 4, which train heads alone, in lengths of steps 1 and 2
@@ -136,12 +136,9 @@ def _fresh(kind, cfg, seed: int):
 
 def stage_identity(system, batches, recipe: Recipe, seed: int, after: str) -> str:
     """Digest of all that decides what a step makes: `after` is the identity of the step before."""
-    weights = hashlib.sha256()
-    for value in system.state_dict().values():
-        weights.update(value.detach().cpu().numpy().tobytes())
     facts = {"system": type(system).__name__, "revision": system.revision,
              "config": to_dict(system.cfg.for_training()), "recipe": asdict(recipe), "seed": seed,
-             "weights": weights.hexdigest(), "after": after,
+             "weights": weights_digest(system), "after": after,
              "data": [batches.dataset.version, len(batches.dataset)]}
     return digest(json.loads(json.dumps(facts)))
 

@@ -80,7 +80,8 @@ def fit(
     learnt = with_mean_gradients(system, losses)
     optimiser = _optimiser([p for p in system.parameters() if p.requires_grad], recipe)
     identity = {"system": type(system).__name__, "config": to_dict(system.cfg.for_training()),
-                "recipe": asdict(recipe), "seed": seed}
+                "recipe": asdict(recipe), "seed": seed, "data": _learnt_from(batches),
+                "start": getattr(system, "start", None)}
     file = Checkpoint(checkpoint, json.loads(json.dumps(identity)), system, optimiser, every, recipe.steps)
     yield from file.resume(device)
     start = len(file.history)
@@ -102,6 +103,14 @@ def fit(
             yield file.history[-1]
     finally:
         file.write()
+
+
+def _learnt_from(batches) -> list | None:
+    """What identifies the images of a run; None of batches that are no data set's."""
+    dataset = getattr(batches, "dataset", None)
+    if dataset is None:
+        return None
+    return [dataset.version, len(dataset), *dataset.classes]
 
 
 def _optimiser(parameters: list, recipe: Recipe) -> torch.optim.Optimizer:

@@ -11,12 +11,15 @@ from paperlib.config import override
 from paperlib.data.read_folder import load_classification
 from paperlib.device import pick_device, seed_all
 from paperlib.parts.trunks import TrunkConfig
+from paperlib.parts.trunks import trunk as built
 from paperlib.paths import weights_folder
 from paperlib.progress import progress
 from paperlib.systems.classifier import Classifier, ClassifierConfig
 from paperlib.training.loop import fit
 from paperlib.training.recipes import budget
-from paperlib.training.weights import save_weights
+from paperlib.training.weights import read_header, save_weights
+
+RUNS = Path("runs/pretrain")
 
 
 class CropBatches:
@@ -70,16 +73,22 @@ def pretrain(
     """Train `trunk` on MiniNet by the budget's classifier recipe (or another `lr`), store it;
     return path and top-1.
 
-    The header of the file holds the accuracy, the recipe's numbers and the data set's version.
+    The header of the file holds the accuracy, the recipe's numbers and the data set's version. Without `out`
+    it goes to the course's weights, unless better ones lie there: then to runs/pretrain.
+    Errors: ValueError for an unknown trunk, and for a rate that is not above 0.
     """
     device, recipe = device or pick_device("cpu"), budget(plan).recipe("classifier")
-    recipe = replace(recipe, lr=lr or recipe.lr)
+    recipe = replace(recipe, lr=recipe.lr if lr is None else lr)
+    if not recipe.lr > 0:
+        raise ValueError(f"learning rate {recipe.lr}; expected a number above 0")
+    with torch.device("meta"):
+        built(TrunkConfig(name=trunk))  # an unknown one is told before any work
     train, val = load_classification(recipe.data, "train"), load_classification(recipe.data, "val")
     seed_all(seed)
     cfg = ClassifierConfig(num_classes=len(train.classes), trunk=TrunkConfig(name=trunk))
     system = Classifier(override(cfg, recipe.set))
     batches = CropBatches(train.images, train.labels, recipe.batch, seed, recipe.size or ())
-    checkpoint = Path("runs/pretrain") / f"{trunk}-{seed}.checkpoint"
+    checkpoint = RUNS / f"{trunk}-{seed}.checkpoint"
     run = fit(system, batches, recipe, device, seed, checkpoint)
     bar = progress(run, total=recipe.steps, desc=f"pre-training {trunk}")
     seconds = sum(record["seconds"] for record in bar)
@@ -94,7 +103,15 @@ def pretrain(
         "lr": str(recipe.lr),
         "revision": str(system.revision),
     }
-    path = (out or weights_folder()) / f"{trunk}.safetensors"
+    path = (out or _folder_for(trunk, top1)) / f"{trunk}.safetensors"
     save_weights(path, "trunk", system.trunk, half=True, **facts)
     checkpoint.unlink(missing_ok=True)
     return path, top1
+
+
+def _folder_for(trunk: str, top1: float) -> Path:
+    """The course's weights, or runs/pretrain where those of the course are better."""
+    path = weights_folder() / f"{trunk}.safetensors"
+    if path.exists() and float(read_header(path)["accuracy"]) > top1:
+        return RUNS
+    return weights_folder()

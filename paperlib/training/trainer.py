@@ -18,6 +18,7 @@ from paperlib.training.loop import fit
 from paperlib.training.post_training import finish
 from paperlib.training.recipes import Recipe, system_config, tested
 from paperlib.training.trained import Trained, lacks_masks, nothing_in
+from paperlib.training.weights import weights_digest
 
 
 def sides(recipe: Recipe) -> dict[str, int]:
@@ -44,6 +45,7 @@ def prepare(name: str, recipe: Recipe, seed: int = 0, changes: dict | list[str] 
                              (*tested(recipe), recipe.test_images))
     if fill is not None:
         fill(system)
+        system.start = weights_digest(system)  # a run that starts elsewhere has another checkpoint
     if cfg.needs_proposals(training=True):
         dataset = with_proposals(dataset, cfg.proposals)
     batches = Batches(dataset, recipe.batch, seed, size=recipe.size, flip=recipe.flip, jitter=recipe.jitter,

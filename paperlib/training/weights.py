@@ -1,6 +1,7 @@
 """Weights on disk: safetensors files whose header says which system,
 configuration and training they belong to."""
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -38,6 +39,14 @@ def save_weights(path: Path, name: str, system: nn.Module, half: bool = False, *
     finally:
         part.unlink(missing_ok=True)
     return path
+
+
+def weights_digest(system: nn.Module) -> str:
+    """SHA-256 of all parameters and buffers, in hexadecimal."""
+    numbers = hashlib.sha256()
+    for value in system.state_dict().values():
+        numbers.update(value.detach().cpu().numpy().tobytes())
+    return numbers.hexdigest()
 
 
 def read_header(path: Path) -> dict:

@@ -14,28 +14,34 @@ class Best:
     """A training's `watch`: the score at `checks` even points; the best weights lie in `file` till the end.
 
     The score (AP, or the recall of the most proposals) goes into the step's record, so that a resumed run
-    knows what was before. With `patience`, `is_over` after so many checks without a better score.
+    knows what was before; `done` are the steps that its checkpoint holds. With `patience`, `is_over` after so
+    many checks without a better score.
     """
 
     def __init__(self, dataset: DetectionSet, device: torch.device, file: Path, steps: int, checks: int,
-                 patience: int | None = None):
+                 patience: int | None = None, done: int = 0):
         if checks < 0 or (patience is not None and patience < 1):
             raise ValueError(f"--checks {checks}, --patience {patience}; expected 0 or more, and 1 or more")
         self.dataset, self.device, self.file, self.patience = dataset, device, file, patience
         self.points = set(np.linspace(0, steps, checks + 1).round().astype(int)[1:].tolist())
-        self.score, self.step, self.lately = -1.0, 0, 0
+        self.score, self.step, self.lately, self.done = -1.0, 0, 0, done
 
     def __call__(self, system: nn.Module, record: dict) -> None:
-        if record["step"] + 1 not in self.points:
+        step = record["step"] + 1
+        if step not in self.points:
             return
         if "AP" not in record:  # a resumed run brings earlier ones
+            if step < self.done:
+                return  # of a step that was not checked then; the weights of today are later ones
             record["AP"] = headline(evaluate(system, self.dataset, self.device))[1]
             system.train()
-            if record["AP"] > self.score and ranks()[0] == 0:
-                torch.save({"step": record["step"] + 1, "model": system.state_dict()}, self.file)
+            if record["AP"] >= self.score and ranks()[0] == 0:
+                torch.save({"step": step, "model": system.state_dict()}, self.file)
         self.lately += 1
         if record["AP"] > self.score:
-            self.score, self.step, self.lately = record["AP"], record["step"] + 1, 0
+            self.lately = 0
+        if record["AP"] >= self.score:  # of equal ones the last
+            self.score, self.step = record["AP"], step
 
     @property
     def is_over(self) -> bool:

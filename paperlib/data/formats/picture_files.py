@@ -29,6 +29,14 @@ def image_records(pictures: list[Path], top: Path, faults: list[Fault]) -> list[
     return images
 
 
+def _bytes_of(picture: Path) -> int:
+    """The size of a file; 0 of a link that leads nowhere, whose fault is told by its record."""
+    try:
+        return picture.stat().st_size
+    except OSError:
+        return 0
+
+
 def gather_pictures(folder: Path, name: str) -> tuple[DetectionSet, list[Fault]]:
     """The pictures of a folder as a set without labels, and every fault in them."""
     faults: list[Fault] = []
@@ -36,7 +44,7 @@ def gather_pictures(folder: Path, name: str) -> tuple[DetectionSet, list[Fault]]
     images = image_records(pictures, folder, faults)
     digest = hashlib.sha256()
     for picture in pictures:
-        digest.update(f"{picture.name} {picture.stat().st_size}".encode(errors="surrogateescape"))
+        digest.update(f"{picture.name} {_bytes_of(picture)}".encode(errors="surrogateescape"))
     records = {"images": images, "annotations": [], "categories": []}
     refused = {picture.name for picture in pictures} - {image["file_name"] for image in images}
     return assemble(name, folder, records, digest.hexdigest()[:12], faults, refused=refused), faults

@@ -12,6 +12,7 @@ from paperlib.data.formats.picture_files import image_records
 from paperlib.data.layouts.yolo_pictures import label_of, pictures_of
 from paperlib.data.layouts.yolo_places import YoloPlaces, read_yaml
 from paperlib.data.read_coco import assemble
+from paperlib.data.record_checks.categories import NAMES_DIFFER
 from paperlib.data.record_checks.faults import Fault, read_lines, stop_if_fatal, summary
 from paperlib.data.record_checks.records import check_records
 from paperlib.data.record_checks.values import Wrong, brief, whole
@@ -71,7 +72,8 @@ def gather_yolo(places: YoloPlaces, name: str) -> tuple[DetectionSet, list[Fault
                                   str(places.top))
     for fault in more:
         file, record = origin.get(fault.record, (fault.file, fault.record))
-        faults.append(Fault(file, record, fault.found, fault.expected, fault.fatal, fault.action))
+        if fault.expected != NAMES_DIFFER:                 # told by `class_names`, with its file
+            faults.append(Fault(file, record, fault.found, fault.expected, fault.fatal, fault.action))
     refused = {picture.name for picture in pictures} - {Path(image["file_name"]).name for image in images}
     return assemble(name, places.top, records, digest.hexdigest()[:12], faults, refused=refused,
                     sources=sources), faults

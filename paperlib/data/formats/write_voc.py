@@ -4,6 +4,7 @@ from xml.etree import ElementTree
 
 from paperlib.data.detection_set import DetectionSet
 from paperlib.data.formats.output import copy_picture, printable
+from paperlib.data.record_checks.values import brief, flag
 
 NARROWEST = 1.0005             # px; of one pixel xmin = xmax, which is taken for a click without a drag
 
@@ -11,7 +12,7 @@ NARROWEST = 1.0005             # px; of one pixel xmin = xmax, which is taken fo
 def write_voc(out: Path, split: str | None, dataset: DetectionSet, names: dict[Path, str]) -> list[str]:
     """One split, its pictures under `names`; a line for each kind of thing that VOC cannot say.
 
-    Errors: ValueError for a name that XML cannot hold.
+    Errors: ValueError for a name that XML cannot hold, and for a `truncated` that is neither 0 nor 1.
     """
     for folder in ("Annotations", "JPEGImages"):
         (out / folder).mkdir(parents=True, exist_ok=True)
@@ -46,8 +47,8 @@ def _tree(image: dict, dataset: DetectionSet, file_name: str) -> ElementTree.Ele
     for ann in dataset.annotations[image["id"]]:
         node = _add(root, "object")
         _add(node, "name", dataset.class_of(ann))
-        _add(node, "pose", ann.get("pose", "Unspecified"))
-        _add(node, "truncated", int(ann.get("truncated", 0)))
+        _add(node, "pose", ann.get("pose") or "Unspecified")
+        _add(node, "truncated", _truncated(ann, dataset))
         _add(node, "difficult", int(bool(ann.get("difficult") or ann["iscrowd"])))
         box = _add(node, "bndbox")
         x, y, w, h = ann["bbox"]
@@ -56,6 +57,15 @@ def _tree(image: dict, dataset: DetectionSet, file_name: str) -> ElementTree.Ele
             _add(box, key, f"{edge:.10g}")                 # counted from 1, both ends within
     ElementTree.indent(root)
     return ElementTree.ElementTree(root)
+
+
+def _truncated(ann: dict, dataset: DetectionSet) -> int:
+    """The flag as VOC has it, 0 where it is absent or null: the checks of COCO's records let any value by."""
+    value = flag(ann, "truncated")
+    if value is None:
+        raise ValueError(f"{dataset.name}: annotation {ann['id']}: found truncated "
+                         f"{brief(ann['truncated'])}; expected 0 or 1")
+    return int(value)
 
 
 def _add(parent: ElementTree.Element, key: str, text: object = None) -> ElementTree.Element:

@@ -14,7 +14,8 @@ SLACK = 2.0                    # px by which a polygon's extent may differ from 
 def write_yolo(out: Path, split: str | None, dataset: DetectionSet, names: dict[Path, str]) -> list[str]:
     """One split ("train" where a set has none), its pictures under `names`; a line for what YOLO cannot say.
 
-    Polygons are written where every object has one that its box agrees with, else boxes.
+    Polygons are written where every object has one that its box agrees with, else boxes. The classes of an
+    earlier split keep their numbers, which data.yaml has; those that only this split has come behind them.
     Errors: ValueError for two classes of one name.
     """
     if len(set(dataset.classes)) < len(dataset.classes):
@@ -26,18 +27,19 @@ def write_yolo(out: Path, split: str | None, dataset: DetectionSet, names: dict[
                              "expected one that a text file can hold")
     split = split or "train"
     with_polygons = _all_polygons(dataset)
+    classes = _add_to_yaml(out / "data.yaml", split, dataset.classes)
     for folder in ("images", "labels"):
         (out / folder / split).mkdir(parents=True, exist_ok=True)
     for image in dataset.images:
         source, size = dataset.root / image["file_name"], (image["height"], image["width"])
         copied = copy_as_recorded(source, out / "images" / split / names[source], size)
-        lines = _lines(dataset, image, with_polygons)
+        lines = _lines(dataset, image, classes, with_polygons)
         (out / "labels" / split / f"{copied.stem}.txt").write_text("".join(lines), encoding="utf-8")
-    _add_to_yaml(out / "data.yaml", split, dataset.classes)
     return _lost(dataset, with_polygons)
 
 
-def _lines(dataset: DetectionSet, image: dict, with_polygons: bool) -> list[str]:
+def _lines(dataset: DetectionSet, image: dict, classes: list[str], with_polygons: bool) -> list[str]:
+    """A line an object of an image; a class is its place in `classes`."""
     scale = np.array([image["width"], image["height"]], float)
     lines = []
     for ann in dataset.annotations[image["id"]]:
@@ -48,7 +50,7 @@ def _lines(dataset: DetectionSet, image: dict, with_polygons: bool) -> list[str]
         else:
             low, extent = np.array(ann["bbox"]).reshape(2, 2)
             numbers = np.concatenate([(low + extent / 2) / scale, extent / scale])
-        number = dataset.classes.index(dataset.class_of(ann))
+        number = classes.index(dataset.class_of(ann))
         lines.append(f"{number} {' '.join(f'{value:.10g}' for value in numbers)}\n")
     return lines
 
@@ -74,13 +76,17 @@ def key_of(split: str | None) -> str:
     return {None: "train", "valid": "val", "validation": "val"}.get(split, split)
 
 
-def _add_to_yaml(file: Path, split: str, classes: list[str]) -> None:
-    """Enter a split in data.yaml, which keeps those that are in it."""
-    data = {"path": ".", "names": dict(enumerate(classes))}
+def _add_to_yaml(file: Path, split: str, classes: list[str]) -> list[str]:
+    """Enter a split in data.yaml, which keeps those that are in it; the names of all of them, by number."""
+    data = {"path": ".", "names": {}}
     if file.is_file():
         data = yaml.safe_load(file.read_text(encoding="utf-8"))
+    names = list(data["names"].values())
+    names += [name for name in classes if name not in names]
+    data["names"] = dict(enumerate(names))
     data[key_of(split)] = f"images/{split}"
     file.write_text(yaml.safe_dump(data, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    return names
 
 
 def _lost(dataset: DetectionSet, with_polygons: bool) -> list[str]:

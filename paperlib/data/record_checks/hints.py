@@ -4,6 +4,9 @@ import re
 SIZE = "Pillow's Image.open(picture).size gives width and height in px; `data check --fix OUT` fills them in"
 HINTS = (                      # (in "record: found; expected", what to do); the first that matches counts
     (r"no .*'(height|width)'.*; ", SIZE),
+    (r"^categories: two categories named",
+     "give each class its own name, or its objects one category_id and take the other category out"),
+    (r"the same file as image", "join their annotations in one record and take the other out"),
     (r"file_name '.*\\",
      "replace every backslash of the annotation file's names by '/', or use --fix OUT"),
     (r"file_name", "name each picture relative to the folder of pictures: 'a.jpg' or 'sub/a.jpg'"),
@@ -28,6 +31,7 @@ HINTS = (                      # (in "record: found; expected", what to do); the
      "harmless where few px were cut; else the recorded size may be of another picture"),
     (r"area_bounds", "leave area_bounds out: COCO's 32 and 96 px then count"),
     (r"area ", "leave the area out: it is then taken from the mask, else from the box"),
+    (r"pixels of mode", "save the picture with 8 or 16 bits a channel"),
     (r"iscrowd|difficult|truncated", "write 0 or 1, without quotes"),
     (r"RLE|polygon|segmentation", "leave the segmentation out where only boxes are used, as --fix OUT does"),
     (r"UTF-8", "save the text as UTF-8"),

@@ -5,6 +5,7 @@ Nothing is raised here: what cannot be used is left out, and its fault says why.
 import numpy as np
 from pycocotools import mask as rle_tools
 
+from paperlib.data.record_checks.categories import named_once
 from paperlib.data.record_checks.faults import Fault
 from paperlib.data.record_checks.segmentations import PngMask, encode, right_polygons, thin, wrong_mask
 from paperlib.data.record_checks.values import (
@@ -30,10 +31,12 @@ def check_records(data: dict, file: str, labelled: bool = True) -> tuple[dict[st
 
     In place: boxes that stick out are clipped, numbers such as 3.0 become 3, names become text, `iscrowd` and
     `area` are filled in where they are absent or null. `labelled=False` (image-info files) allows annotations
-    to be absent. An annotation goes without a fault of its own where its image or category had one.
+    to be absent. An annotation goes without a fault of its own where its image or category had one. Of two
+    categories of one name the later goes: with a fatal fault where both have annotations, else as dropped.
     """
     faults: list[Fault] = []
     good = {part: _well_formed(data, part, file, labelled, faults) for part in KEYS}
+    good["categories"] = named_once(good, file, faults)
     sizes = {image["id"]: (image["height"], image["width"]) for image in good["images"]}
     known = {category["id"] for category in good["categories"]}
     links = (("image_id", sizes, _ids(data, "images")), ("category_id", known, _ids(data, "categories")))
