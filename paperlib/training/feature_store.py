@@ -15,17 +15,16 @@ from torch import Tensor, nn
 
 from paperlib.clock import busy
 from paperlib.config import digest, to_dict
+from paperlib.training.weights import weights_digest
 
 NETWORKS = 4  # folders that are kept, the latest used; one of the mini budget's holds 4 GB
 
 
 def network_key(system: nn.Module) -> str:
     """Digest of a network's weights and of how it crops: all that decides the features of given pixels."""
-    cfg, weights = system.cfg, hashlib.sha256()
-    for part in (system.trunk, system.fc6, system.fc7):
-        for value in part.state_dict().values():
-            weights.update(value.detach().cpu().numpy().tobytes())
-    return digest([weights.hexdigest(), to_dict(cfg.trunk), to_dict(cfg.crop), cfg.level, cfg.side])
+    cfg, parts = system.cfg, (system.trunk, system.fc6, system.fc7)
+    weights = [weights_digest(part) for part in parts]
+    return digest([weights, to_dict(cfg.trunk), to_dict(cfg.crop), cfg.level, cfg.side])
 
 
 class FeatureStore:
