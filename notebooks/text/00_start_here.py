@@ -207,6 +207,8 @@ def draw_kept(ax, score=SURE, overlap=0.5):
     keep = boxes.nms(where, value, label, overlap)
     draw.boxes_on(ax, image, where[keep], label[keep], classes=val.classes, text=len(keep) < 12)
     ax.set_xlabel(f"{len(keep)} boxes")
+    ax.axis("on")
+    ax.set(xticks=[], yticks=[])
 
 
 explore(draw_kept, "Detections that survive the two thresholds", size=(4.5, 4.5),
