@@ -7,6 +7,8 @@ import json
 import types
 import typing
 
+from paperlib.spelling import did_you_mean
+
 
 def override(cfg, changes: dict | list[str]):
     """A copy of a nested frozen dataclass with the named fields replaced.
@@ -46,7 +48,7 @@ def _replace(cfg, key: str, whole: str, value):
     names = [f.name for f in dataclasses.fields(cfg)]
     if head not in names:
         raise KeyError(f"unknown override {whole!r}: {type(cfg).__name__} has no field {head!r}; "
-                       f"it has {', '.join(names)}")
+                       f"it has {', '.join(names)}{did_you_mean(head, names)}")
     old = getattr(cfg, head)
     if rest:
         if not dataclasses.is_dataclass(old):

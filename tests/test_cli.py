@@ -123,7 +123,8 @@ def test_an_error_that_nobody_foresaw_is_one_line_with_its_place(monkeypatch, ca
     monkeypatch.setattr("paperlib.data.set_checks.check", fails)
     assert main(["data", "check", "x"]) == 3
     (line,) = said(capsys)[1].splitlines()
-    assert line.startswith(f"paperlib: {type(error).__name__} at paperlib/data/actions.py:") and "--debug" in line
+    place = "paperlib/commands/data_actions.py:"
+    assert line.startswith(f"paperlib: {type(error).__name__} at {place}") and "--debug" in line
     assert main(["data", "check", "x", "--debug"]) == 3
     *trace, last = said(capsys)[1].splitlines()
     assert trace[0].startswith("Traceback") and last == line

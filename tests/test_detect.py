@@ -14,6 +14,7 @@ from torchvision import models
 
 from paperlib.__main__ import main
 from paperlib.report import detecting, torchvision_detectors
+from paperlib.report.detected_files import places
 from paperlib.report.drawing import DrawnBox, contact_sheet, draw_boxes
 from paperlib.report.palette import PALETTE, class_colour, ink_on
 from paperlib.report.picture_set import picture_files, picture_set
@@ -142,6 +143,122 @@ def test_a_picture_is_never_replaced(scenes, finder, capsys):
     before = (scenes / "images" / "1.jpg").read_bytes()
     assert main(["detect", "w", "set/images/1.jpg", "--out", "set/images"]) == 2
     assert "would replace" in capsys.readouterr().err and (scenes / "images" / "1.jpg").read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["1.jpg", "contact_sheet.jpg", "results.json", "images.json"])
+def test_a_file_that_no_earlier_run_wrote_is_left_alone_before_any_work(scenes, finder, monkeypatch, capsys, name):
+    """Also a picture that came later into a folder that an earlier run wrote, and a folder in the place."""
+    command = ["detect", "w", "set/images", "--out", "seen"]
+    mine = scenes.parent / "seen" / name
+    mine.mkdir(parents=True)
+    assert main(command) == 2 and f"seen/{name}: " in capsys.readouterr().err
+    mine.rmdir()
+    assert main(["detect", "w", "set/images/2.png", "--out", "seen"]) == 0
+    picture = scenes / "images" / "1.png"
+    content = json.dumps({"info": {"description": "pictures"}, "images": [], "annotations": [{"id": 1}]}).encode()
+    if name != "1.jpg":
+        for each in ("images.json", "results.json"):
+            (scenes.parent / "seen" / each).unlink()
+    if name.endswith(".jpg"):
+        Image.open(picture).save(mine, quality=50)
+        content = mine.read_bytes()
+    mine.write_bytes(content)
+    capsys.readouterr()
+    monkeypatch.setattr(RedFinder, "detect", lambda *_: pytest.fail("work has begun"))
+    assert main(command) == 2
+    err = capsys.readouterr().err
+    assert err == (f"paperlib: seen/{name}: found a file that no earlier `paperlib detect` wrote, and would be "
+                   "replaced; choose another folder with --out\n")
+    assert mine.read_bytes() == content
+
+
+def test_what_earlier_runs_wrote_is_written_again(scenes, finder, capsys):
+    (scenes.parent / "seen").mkdir()
+    (scenes.parent / "seen" / "notes.txt").write_text("mine")            # in nobody's way
+    for number in (1, 2, 1):                                             # the list of the second names another picture
+        assert main(["detect", "w", f"set/images/{number}.png", "--out", "seen"]) == 0
+        made = json.loads((scenes.parent / "seen" / "images.json").read_text())["images"]
+        assert [image["file_name"] for image in made] == [f"set/images/{number}.png"]
+    Image.open(scenes / "images" / "1.png").save(scenes.parent / "seen" / "1.jpg")  # without a mark, as versions before
+    assert main(["detect", "w", "set/images/1.png", "--out", "seen"]) == 0
+    assert (scenes.parent / "seen" / "2.jpg").is_file() and (scenes.parent / "seen" / "notes.txt").read_text() == "mine"
+
+
+def stops_at(monkeypatch, number, batch):
+    """Let the detector meet an interrupt at its batch of that number, from 1, of `batch` pictures each."""
+    detect, each, calls = RedFinder.detect, detecting.detect_each, []
+
+    def stopping(*given):
+        calls.append(given)
+        if len(calls) == number:
+            raise KeyboardInterrupt
+        return detect(*given)
+
+    monkeypatch.setattr(RedFinder, "detect", stopping)
+    monkeypatch.setattr(detecting, "detect_each", lambda system, pictures, device, _, **sides: each(
+        system, pictures, device, batch, **sides))
+
+
+def test_an_interrupt_keeps_the_pictures_that_were_done(scenes, finder, monkeypatch, capsys):
+    assert main(["detect", "w", "set/images/4.png", "--out", "seen"]) == 0   # what an earlier run wrote gives way
+    capsys.readouterr()
+    stops_at(monkeypatch, 3, 1)
+    assert main(["detect", "w", "set/images", "--out", "seen"]) == 130
+    assert capsys.readouterr().err == "interrupted; 2 of 4 pictures are in seen\n"
+    seen = scenes.parent / "seen"
+    made = {path.name for path in seen.iterdir()}
+    assert made == {"1.jpg", "2.jpg", "4.jpg", "contact_sheet.jpg", "results.json", "images.json"}
+    assert [image["id"] for image in json.loads((seen / "images.json").read_text())["images"]] == [1, 2]
+    assert [record["image_id"] for record in json.loads((seen / "results.json").read_text())] == [1, 1, 2, 2]
+    assert Image.open(seen / "contact_sheet.jpg").width == 2 * 128 + 3 * 8
+    assert main(["detect", "w", "set/images", "--out", "seen"]) == 0       # and the same command does them all
+    assert len(json.loads((seen / "images.json").read_text())["images"]) == 4
+
+
+def test_an_interrupt_keeps_pictures_that_were_done_out_of_order(scenes, finder, monkeypatch, capsys):
+    Image.new("RGB", (512, 64), "#ff0000").save(scenes / "images" / "0.png")  # comes last: the only one of its canvas
+    stops_at(monkeypatch, 3, 2)
+    assert main(["detect", "w", "set/images", "--out", "seen"]) == 130
+    assert capsys.readouterr().err == "interrupted; 4 of 5 pictures are in seen\n"
+    results = json.loads((scenes.parent / "seen" / "results.json").read_text())
+    assert [record["image_id"] for record in results] == [2, 2, 3, 3, 4, 4, 5, 5]
+    pictures = json.loads((scenes.parent / "seen" / "images.json").read_text())["images"]
+    assert [image["id"] for image in pictures] == [2, 3, 4, 5]
+    assert [image["file_name"] for image in pictures] == [f"set/images/{i}.png" for i in range(1, 5)]
+    assert main(["detect", "w", "set/images", "--out", "seen"]) == 0
+    results = json.loads((scenes.parent / "seen" / "results.json").read_text())
+    assert [record["image_id"] for record in results[::2]] == [1, 2, 3, 4, 5]
+
+
+def test_an_interrupt_before_the_first_picture_leaves_what_was_there(scenes, finder, monkeypatch, capsys):
+    assert main(["detect", "w", "set/images/4.png", "--out", "seen"]) == 0
+    before = {path.name: path.read_bytes() for path in (scenes.parent / "seen").iterdir()}
+    capsys.readouterr()
+    stops_at(monkeypatch, 1, 1)
+    assert main(["detect", "w", "set/images", "--out", "seen"]) == 130
+    assert capsys.readouterr().err == "interrupted; nothing new was kept\n"
+    assert {path.name: path.read_bytes() for path in (scenes.parent / "seen").iterdir()} == before
+
+
+def test_an_interrupt_leaves_no_half_of_a_drawing(scenes, finder, monkeypatch, capsys):
+    save = Image.Image.save
+
+    def stopping(self, path, **more):
+        save(self, path, **more)
+        if path.name == "2.jpg":
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Image.Image, "save", stopping)
+    assert main(["detect", "w", "set/images", "--out", "seen"]) == 130
+    assert capsys.readouterr().err == "interrupted; 1 of 4 pictures are in seen\n"
+    made = {path.name for path in (scenes.parent / "seen").iterdir()}
+    assert made == {"1.jpg", "contact_sheet.jpg", "results.json", "images.json"}
+
+
+def test_each_drawing_has_a_name_of_its_own(tmp_path):
+    files = [tmp_path / name for name in ("a.png", "b/a.gif", "a_2.png", "A.bmp", "contact_sheet.png")]
+    names = [path.name for path in places(tmp_path / "out", files)]
+    assert names == ["a.jpg", "a_2.jpg", "a_2_2.jpg", "A_3.jpg", "contact_sheet_2.jpg"]
 
 
 def test_one_bad_picture_is_named_and_the_others_are_done(scenes, finder, capsys):

@@ -14,11 +14,12 @@ from pycocotools import mask as rle
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from paperlib.data.image_batches import by_canvas, image_batches, resize, resized
 from paperlib.paths import weights_folder
 from paperlib.scoring.checked_arrays import detections, truth
 from paperlib.scoring.coco_curves import curves, hotcoco
 from paperlib.scoring.coco_metrics import COCO_AREAS, average_recall, coco_metrics, covered, voc_ap
-from paperlib.scoring.detect import by_canvas, detect_all, image_batches, resize, resized
+from paperlib.scoring.detect import detect_all
 from paperlib.scoring.proposal_recall import proposals_of
 from paperlib.scoring.result_files import score_files
 from paperlib.scoring.simulated_detector import made_detections, made_truth

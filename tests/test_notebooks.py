@@ -224,7 +224,8 @@ def test_run_shows_the_failing_cell_and_exits_with_1(folder, capsys):
 
 @pytest.mark.parametrize("words, says", [
     (["--budget", "smok"], "unknown budget 'smok'"), (["--set", "BUDGET=smok"], "unknown budget 'smok'"),
-    (["--set", "SEEED=5"], "--set SEEED: 01_tiny has no such parameter; it has BUDGET, SEED")])
+    (["--set", "SEEED=5"], "--set SEEED: 01_tiny has no such parameter; it has BUDGET, SEED, "),
+    (["--set", "SEEED=5"], "; did you mean 'SEED'?")])
 def test_run_refuses_unknown_budgets_and_parameters(words, says, folder, capsys):
     assert main(["notebooks", "run", "01", *words, "--folder", str(folder), "--out", str(folder / "out")]) == 2
     assert says in capsys.readouterr().err and not (folder / "out").exists()

@@ -17,7 +17,7 @@ from paperlib.scoring.coco_metrics import evaluate
 from paperlib.systems.presets import rcnn as presets
 from paperlib.systems.rcnn import RCNN
 from paperlib.systems.rcnn_config import LAYERS
-from paperlib.training import rcnn_stages
+from paperlib.training.rcnn import stages as rcnn_stages
 from paperlib.training.recipes import Recipe, budget
 from paperlib.training.trainer import sides, train
 

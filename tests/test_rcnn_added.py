@@ -15,10 +15,10 @@ from paperlib.scoring.mistakes import kinds_of_mistakes, mistakes
 from paperlib.systems.rcnn_config import SVMStageConfig
 from paperlib.tables import row_jobs
 from paperlib.tables.identities import identity
-from paperlib.training import portraits
-from paperlib.training.hard_negatives import mine_svms, svm
-from paperlib.training.portraits import with_portraits
-from paperlib.training.rcnn_stages import Page
+from paperlib.training.rcnn import portraits
+from paperlib.training.rcnn.hard_negatives import mine_svms, svm
+from paperlib.training.rcnn.portraits import with_portraits
+from paperlib.training.rcnn.stages import Page
 from paperlib.training.recipes import budget
 from paperlib.training.trainer import train
 from paperlib.world import drawn_sets

@@ -8,8 +8,8 @@ from paperlib.data.named_sets import load
 from paperlib.scoring.coco_metrics import evaluate
 from paperlib.scoring.segmentation import accuracy, confusion, paste, true_labels
 from paperlib.systems.rcnn_config import SegmentationConfig
-from paperlib.training.segmentation.regions import overlaps_of, region_features, regions_of
-from paperlib.training.segmentation.regressors import fit_regressors, segment_stage
+from paperlib.training.rcnn.regions import overlaps_of, region_features, regions_of
+from paperlib.training.rcnn.regressors import fit_regressors, segment_stage
 
 
 def blocks():

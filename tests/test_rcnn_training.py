@@ -10,11 +10,12 @@ from sklearn.svm import LinearSVC
 
 from paperlib.parts import boxes
 from paperlib.systems.rcnn_config import RidgeStageConfig, SVMStageConfig
-from paperlib.training import feature_store, rcnn_stages
-from paperlib.training.hard_negatives import Examples, mine_svms, scale_of, svm, train_one
-from paperlib.training.rcnn_stages import Page, Pages
+from paperlib.training.rcnn import feature_store
+from paperlib.training.rcnn import stages as rcnn_stages
+from paperlib.training.rcnn.hard_negatives import Examples, mine_svms, scale_of, svm, train_one
+from paperlib.training.rcnn.ridge import Pairs, fit_ridge, moves_of, pairs_by_class, ridge, whitening
+from paperlib.training.rcnn.stages import Page, Pages
 from paperlib.training.recipes import Recipe
-from paperlib.training.ridge import Pairs, fit_ridge, moves_of, pairs_by_class, ridge, whitening
 from paperlib.training.trainer import prepare, train
 from paperlib.training.weights import load_weights, save_weights
 

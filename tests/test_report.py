@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from paperlib.__main__ import main
+from paperlib.commands import run_files
 from paperlib.report import examples, mending, over_images, page, thresholds
 from paperlib.report.charts import Plot
 from paperlib.report.confusion import confusion, mix_ups
@@ -15,7 +16,9 @@ from paperlib.report.facts import report_facts
 from paperlib.scoring import coco_curves
 from paperlib.scoring.coco_metrics import coco_metrics
 from paperlib.scoring.error_types import fix
+from paperlib.scoring.result_files import is_results
 from paperlib.scoring.simulated_detector import made_detections, made_truth
+from paperlib.training import weights
 
 hotcoco = pytest.importorskip("hotcoco")
 
@@ -259,12 +262,46 @@ def test_pictures_that_are_not_there_leave_boxes(scenes, capsys):
     (["--report", "p.html", "--compare", "none.json"], "none.json"),
     (["--report", "p.html", "--images", "none"], "none: no such folder"),
     (["--report", "set"], "cannot write"),
+    (["--report", "r.json"], "r.json: found a file that is no page that --report wrote, and would be replaced"),
 ])
 def test_bad_input_is_one_line(scenes, capsys, words, message):
-    (scenes / "r.json").write_text(json.dumps([answer(1, 1, [5, 10, 24, 30], 0.9)]))
+    for place in (scenes / "r.json", scenes.parent / "r.json"):
+        place.write_text(json.dumps([answer(1, 1, [5, 10, 24, 30], 0.9)]))
     assert main(["score", "set/instances.json", "set/r.json", *words]) == 2
     err = capsys.readouterr().err.strip().splitlines()
     assert len(err) == 1 and message in err[0]
+    assert len(json.loads((scenes.parent / "r.json").read_text())) == 1
+
+
+@pytest.mark.parametrize(("option", "content"), [
+    ("--results", '{"images": []}'), ("--results", '[{"label": 1}]'), ("--results", "[1]"), ("--results", "my notes"),
+    ("--report", "<title>My page</title>"), ("--report", "[]")])
+def test_a_file_of_another_kind_is_left_alone_before_any_work(scenes, monkeypatch, capsys, option, content):
+    monkeypatch.setattr(weights, "load_weights", lambda *_: pytest.fail("work has begun"))
+    (scenes / "mine").write_text(content)
+    assert main(["eval", "retinanet", "--weights", "w", option, "set/mine"]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("paperlib: set/mine: found a file that is no ") and err.count("\n") == 1
+    assert (scenes / "mine").read_text() == content
+
+
+@pytest.mark.parametrize("option", ["--results", "--report"])
+def test_a_place_that_cannot_be_written_is_told_before_any_work(scenes, monkeypatch, capsys, option):
+    monkeypatch.setattr(weights, "load_weights", lambda *_: pytest.fail("work has begun"))
+    (scenes / "mine").write_text("")
+    command = ["eval", "retinanet", "--weights", "w", option]
+    for place, said in (("set", "there is a folder of this name"), ("set/mine/in", "expected a folder")):
+        assert main([*command, place]) == 2
+        assert said in capsys.readouterr().err
+    monkeypatch.setattr(run_files.os, "access", lambda *_: False)
+    assert main([*command, "set/mine"]) == 2
+    assert "cannot write set/mine: it may only be read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", ["", "[]", '[{"image_id": 1, "score": 0.5}]'])
+def test_results_may_be_replaced(tmp_path, content):
+    (tmp_path / "r.json").write_text(content)
+    run_files.replaceable(tmp_path / "r.json", is_results, "list of COCO results")
 
 
 def test_a_truth_without_objects_is_one_line(scenes, capsys):
@@ -286,6 +323,7 @@ def test_eval_writes_page_and_results_that_score_alike(scenes, capsys):
     assert json.loads(capsys.readouterr().out) == pytest.approx(first, nan_ok=True)
     html = (scenes.parent / "p.html").read_text()
     assert "retinanet.safetensors" in html and Seen(html).fetched == []
+    assert main([*eval_, "--report", "p.html", "--draws", "2", "--results", "r.json"]) == 0  # both may be replaced
     assert main([*eval_, "--compare", "r.json"]) == 2
 
 

@@ -14,9 +14,9 @@ from paperlib.parts.windows.refinement import RefineConfig, Refinement
 from paperlib.parts.windows.trunk_maps import normalised
 from paperlib.systems.presets.sharpmask import scale
 from paperlib.systems.sharpmask import SharpMask
+from paperlib.training import mask_stages
 from paperlib.training.loop import fit
 from paperlib.training.recipes import Recipe
-from paperlib.training.segmentation import mask_stages
 from paperlib.training.weights import save_weights
 
 CPU = torch.device("cpu")

@@ -104,3 +104,9 @@ def test_bounds_and_recall_are_ranked_over_trunks():
     judge = curves.CURVES["sharp-upper-bound-predicts"]
     assert judge({}, Invented(values([7, 6, 5, 4, 3, 2, 1]))).comparisons[0].p_against() < 0.05
     assert judge({}, Invented({})) is None
+
+
+@pytest.mark.parametrize("short, long, holds", [(40.0, 40.1, True), (40.0, 41.0, False), (40.0, 38.0, True)])
+def test_a_detector_saturates_where_a_longer_list_gains_less_than_the_margin(short, long, holds):
+    runs = {("SharpMask, 500 proposals", "AP"): short, ("SharpMask + VGG", "AP"): long}
+    assert judged("sharp-saturates-500", runs) == [holds]

@@ -15,13 +15,7 @@ def detect(args) -> int:
     """Run a detector on pictures: draw what it finds, and write it as COCO results."""
     from paperlib.commands import run_files
     from paperlib.device import pick_device
-    from paperlib.report.detecting import (
-        detect_files,
-        is_published,
-        load_detector,
-        summary,
-        write_detections,
-    )
+    from paperlib.report.detecting import detect_into, is_published, load_detector, summary
     from paperlib.report.picture_set import picture_files
     from paperlib.training.weights import read_header
 
@@ -34,10 +28,9 @@ def detect(args) -> int:
               "see --size", file=sys.stderr)
     if note := _of_drawings(args.weights, system, files, size):
         print(f"note: {note}", file=sys.stderr)
-    detected = detect_files(system, files, pick_device(args.device), size)
+    detected = detect_into(out, system, files, pick_device(args.device), size, args.threshold)
     for line in detected.unreadable:
         print(f"note: left out: {line}", file=sys.stderr)
-    write_detections(detected, Path(out), args.threshold)
     print(summary(detected, args.threshold))
     print(f"look at {out / 'contact_sheet.jpg'}; all of it, at every score, is in {out / 'results.json'}")
     return int(bool(detected.unreadable))
@@ -101,7 +94,9 @@ def picture_folder(file: Path, truth: dict) -> Path | None:
 
 
 def check_page(args) -> None:
-    """Errors: ValueError for options that need --report, and for a number of draws that cannot be."""
+    """Errors: ValueError for options that need --report, a number of draws that cannot be, and a place that
+    the page cannot or may not have.
+    """
     for name in ("compare", "images"):
         if getattr(args, name, None) and not args.report:
             raise ValueError(f"--{name} is for the page: expected --report OUT.html with it")
@@ -109,8 +104,18 @@ def check_page(args) -> None:
         raise ValueError(f"--draws is {args.draws}; expected 0 or more")
     if args.report:
         from paperlib.commands import run_files
+        from paperlib.report.page import is_page
 
-        run_files.writable(Path(args.report).parent, Path(args.report).name)
+        run_files.replaceable(args.report, is_page, "page that --report wrote")
+
+
+def check_results(path: str | None) -> None:
+    """Errors: ValueError for a file that the results of --results cannot or may not replace."""
+    if path:
+        from paperlib.commands import run_files
+        from paperlib.scoring.result_files import is_results
+
+        run_files.replaceable(path, is_results, "list of COCO results")
 
 
 def write_report(args, truth, results: list[dict], title: str, source: str, folder) -> None:
@@ -137,19 +142,10 @@ def examined(args, system, dataset, device) -> list[dict]:
         raise ValueError("--report: these weights propose boxes of any class; expected a detector of classes")
     results = detect_all(system, dataset, device)
     if args.results:
-        save_results(results, args.results)
+        Path(args.results).write_text(json.dumps(results), encoding="utf-8")
     if args.report:
         write_report(args, dataset, results, dataset.name, Path(args.weights).name, dataset.root)
     return results
-
-
-def save_results(results: list[dict], path: str) -> None:
-    """Write detections as COCO's results file. Errors: OSError where that cannot be."""
-    from paperlib.commands import run_files
-
-    file = Path(path)
-    run_files.writable(file.parent, file.name)
-    file.write_text(json.dumps(results), encoding="utf-8")
 
 
 def other_splits(name: str, split: str | None) -> list:

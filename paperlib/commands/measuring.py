@@ -31,9 +31,9 @@ def info(args) -> None:
 
 def data(args) -> int:
     """Draw, download, check, mend, convert, split or describe a data set."""
-    from paperlib.data import actions
+    from paperlib.commands import data_actions
 
-    return actions.ACTIONS[args.action](args)
+    return data_actions.ACTIONS[args.action](args)
 
 
 def json_alone(command: Callable) -> Callable:

@@ -1,9 +1,9 @@
-"""The files of one training run: a folder that can be written, and what a run keeps to go on from."""
+"""The files that a command writes: places that it may write, and what a training run keeps to go on from."""
 
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -22,6 +22,22 @@ def writable(folder: str | Path, name: str) -> Path:
     if (folder / name).is_dir():
         raise ValueError(f"cannot write {folder / name}: there is a folder of this name")
     return folder
+
+
+def replaceable(path: str | Path, is_ours: Callable[[Path], bool], kind: str) -> None:
+    """A trial that a file can be written and replaces none of another kind; an empty file is of any kind.
+
+    `kind` says of which files `is_ours` is true. Errors: ValueError naming the file.
+    """
+    file = Path(path)
+    writable(file.parent, file.name)
+    if not file.exists():
+        return
+    if not os.access(file, os.W_OK):
+        raise ValueError(f"cannot write {file}: it may only be read")
+    if file.stat().st_size and not is_ours(file):
+        raise ValueError(f"{file}: found a file that is no {kind}, and would be replaced; "
+                         "expected another name")
 
 
 @contextmanager

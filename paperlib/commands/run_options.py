@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from paperlib.spelling import did_you_mean
+
 CHECKS, APART = 5, 50  # scores on the way of a run on one's own pictures, at most, and steps between them
 
 
@@ -53,7 +55,8 @@ def planned(budget_name: str | None, system: str):
     plan = budget(budget_name)
     known = sorted(SYSTEMS.keys() & plan.recipes.keys())
     if system not in known:
-        raise KeyError(f"budget {plan.name!r} has no recipe for {system!r}; it has {', '.join(known)}")
+        raise KeyError(f"budget {plan.name!r} has no recipe for {system!r}; it has {', '.join(known)}"
+                       f"{did_you_mean(system, known)}")
     return plan.recipe(system)
 
 

@@ -158,6 +158,7 @@ def eval_(args) -> None:
     from paperlib.training.weights import load_weights, read_header
 
     looking.check_page(args)
+    looking.check_results(args.results)
     device, system = pick_device(args.device), load_weights(args.weights, args.system)
     if args.size:
         system.trained = replace(system.trained, size=_size(args))

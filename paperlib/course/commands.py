@@ -13,6 +13,7 @@ from paperlib.course.lint import lint
 from paperlib.course.run import Outcome, nbval, papermill, report, run_all
 from paperlib.course.skeleton import skeleton
 from paperlib.paths import REPOSITORY
+from paperlib.spelling import did_you_mean
 from paperlib.training.recipes import budget
 
 
@@ -42,7 +43,7 @@ def _check_parameters(name: str, asked: set[str], folder: Path) -> None:
             known += re.findall(r"^(\w+)\s*(?::[^=\n]*)?=(?!=)", cell.source, re.MULTILINE)
     for parameter in sorted(asked - set(known)):
         raise ValueError(f"--set {parameter}: {name} has no such parameter; "
-                         f"it has {', '.join(known) or 'none'}")
+                         f"it has {', '.join(known) or 'none'}{did_you_mean(parameter, known)}")
 
 
 def _executed(names: list[str], args, parameters: dict[str, str] | None = None) -> dict[str, Outcome]:

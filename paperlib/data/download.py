@@ -15,6 +15,7 @@ from filelock import FileLock
 
 from paperlib.paths import data_folder
 from paperlib.progress import progress
+from paperlib.spelling import did_you_mean
 
 CHUNK = 1 << 20                # bytes
 GROWTH = 10                    # an archive may unpack to so many times its size; COCO's annotations reach 3.4
@@ -58,7 +59,7 @@ def download(name: str, root: Path | None = None) -> Path:
         when no mirror gave a file with the right checksum, with what each one said.
     """
     if name not in ARCHIVES:
-        raise KeyError(f"no download {name!r}; there are {', '.join(ARCHIVES)}")
+        raise KeyError(f"no download {name!r}; there are {', '.join(ARCHIVES)}{did_you_mean(name, ARCHIVES)}")
     root = Path(root or data_folder())
     folder, store = root / name, root / f".{name}-download"
     if folder.is_dir():

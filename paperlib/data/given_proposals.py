@@ -78,9 +78,15 @@ def with_proposals(dataset: DetectionSet, source: ProposalSource, jobs: int | No
     else:
         raise ValueError(f"proposals.kind {source.kind!r}: expected 'selective_search', 'quality', 'dense', "
                          "'dense_rich', 'anchors', 'nearest_dense', 'nearest_rich', 'beside_rich' or the "
-                         "path of an .npz file")
-    for i, (size, seed) in enumerate(zip(sizes, seeds)):
-        proposals[i] = _treated(proposals[i][:source.keep], source, size, seed)
+                         "path of an .npz file, or of weights, .safetensors")
+    return treated(dataset, proposals, source)
+
+
+def treated(dataset: DetectionSet, ranked: list[Tensor], source: ProposalSource) -> DetectionSet:
+    """The same set with the best of the `ranked` boxes of each image, (P, 4) px, as `source` wants them."""
+    proposals = []
+    for of_image, size, seed in zip(ranked, dataset.sizes, dataset.image_ids):
+        proposals.append(_treated(of_image[:source.keep], source, size, seed))
     return dataclasses.replace(dataset, proposals=proposals)
 
 

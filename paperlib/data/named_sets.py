@@ -15,6 +15,7 @@ from paperlib.data.layouts.foreign import advice
 from paperlib.data.read_list import read_list
 from paperlib.data.record_checks.faults import stop_if_fatal, summary
 from paperlib.paths import data_folder
+from paperlib.spelling import did_you_mean
 from paperlib.world.set_names import DRAWN, SetName
 
 DOWNLOADED = ("coco2014", "coco2017", "voc2007", "voc2012")
@@ -93,7 +94,8 @@ def locate(name_or_path: Name, split: str | None = None) -> Part:
             raise KeyError(f"{path}: no split {split!r}: it is one annotation file")
         return Part("coco", path)
     if not path.is_dir():
-        raise KeyError(f"no data set {str(name)!r}: neither a path nor one of {', '.join(known_sets())}")
+        raise KeyError(f"no data set {str(name)!r}: neither a path nor one of {', '.join(known_sets())}"
+                       f"{did_you_mean(name.base, known_sets())}")
     parts = parts_of(path)
     if not parts:
         holds = ", ".join(sorted(p.name for p in path.iterdir())[:8]) or "nothing"
@@ -167,7 +169,8 @@ def ensure(name: str, jobs: int | None = None) -> Path:
     """
     from paperlib.world import build, drawn_sets  # late: drawing needs OpenCV, reading other sets does not
     if not is_drawn(name) or SetName.parse(name).mix:
-        raise KeyError(f"no embedded data set {name!r}; there are {', '.join(DRAWN)}")
+        raise KeyError(f"no embedded data set {name!r}; there are {', '.join(DRAWN)}"
+                       f"{did_you_mean(name, DRAWN)}")
     folder = data_folder() / drawn_sets.folder_of(name)
     if _is_current(folder, drawn_sets.version(name)):
         return folder

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import zipfile
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -82,11 +83,23 @@ def _fine(search, bgr: np.ndarray, settings: tuple) -> None:
 
 
 def searched(dataset: DetectionSet, quality: bool = False, jobs: int | None = None) -> list[Tensor]:
-    """Selective search on every image: read from disk, or run by all cores and written every hundred images.
-
-    Where nothing can be written it is run each time.
-    """
+    """Selective search on every image, by all cores, `kept` on disk."""
     method = json.dumps(["selective search 1", quality, _settings(quality), SMALL, cv2.__version__])
+    run = joblib.Parallel(jobs or -1, prefer="threads")  # OpenCV lets other threads run meanwhile
+
+    def search(places: list[int]) -> list[np.ndarray]:
+        return run(joblib.delayed(_search)(dataset.image(i).numpy(), quality, i) for i in places)
+
+    return kept(dataset, method, search, "selective search")
+
+
+def kept(dataset: DetectionSet, method: str, find: Callable[[list[int]], list[np.ndarray]],
+         title: str) -> list[Tensor]:
+    """What `find(places)` makes of the images, (P, 4) px each: read from disk, or found and written every
+    hundred images.
+
+    `method` says in words all that decides the boxes. Where nothing can be written they are found each time.
+    """
     key = hashlib.sha256(method.encode()).hexdigest()[:8]
     path = cache_folder(dataset.root) / f".proposals-{dataset.version}-{key}.npz"
     names = [_stamped(dataset.root, image["file_name"]) for image in dataset.images]
@@ -96,12 +109,10 @@ def searched(dataset: DetectionSet, quality: bool = False, jobs: int | None = No
         if keep and path.exists():
             known = _read(path)[0]                         # another process may have added some
         todo = [i for i, name in enumerate(names) if name not in known]
-        run = joblib.Parallel(jobs or -1, prefer="threads")  # OpenCV lets other threads run meanwhile
-        with progress(total=len(todo), desc="selective search", unit="image") as bar:
+        with progress(total=len(todo), desc=title, unit="image") as bar:
             for first in range(0, len(todo), CHUNK):
                 chunk = todo[first:first + CHUNK]
-                new = run(joblib.delayed(_search)(dataset.image(i).numpy(), quality, i) for i in chunk)
-                for i, boxes in zip(chunk, new):
+                for i, boxes in zip(chunk, find(chunk)):
                     known[names[i]] = boxes
                 if keep:
                     _write(path, known, {"version": dataset.version, "method": method})

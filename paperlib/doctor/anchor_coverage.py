@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from paperlib.data.detection_set import DetectionSet
-from paperlib.data.given_proposals import with_proposals
 from paperlib.doctor.training_size import (
     even_picks,
     laid_anchors,
@@ -19,6 +18,7 @@ from paperlib.parts import boxes as box_parts
 from paperlib.parts.anchors import AnchorConfig, base_anchors
 from paperlib.parts.proposals import ProposalSource
 from paperlib.progress import progress
+from paperlib.training.own_proposals import with_given_proposals
 
 RATIO_EDGES = (0.4, 0.7, 1.4, 2.5)                         # height / width, between the names that follow
 RATIO_NAMES = ("flat", "wide", "square", "tall", "thin")
@@ -106,7 +106,7 @@ def anchor_coverage(dataset: DetectionSet, cfg: AnchorConfig, size=None, limit: 
 
 def proposal_coverage(dataset: DetectionSet, source: ProposalSource, size=None, limit: int = 40) -> Coverage:
     """As `anchor_coverage`, with the proposals of the first `limit` images, which are searched if need be."""
-    first = with_proposals(dataset.subset(limit), source)
+    first = with_given_proposals(dataset.subset(limit), source)
 
     def proposals(i: int) -> Tensor:
         return resized_boxes(first.proposals[i], first.images[i], size)

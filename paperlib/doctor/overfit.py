@@ -8,7 +8,6 @@ from torch import Tensor, nn
 from paperlib.config import override
 from paperlib.data.batches import Batches
 from paperlib.data.detection_set import DetectionSet
-from paperlib.data.given_proposals import with_proposals
 from paperlib.device import pick_device, seed_all
 from paperlib.doctor.missed import PER_OBJECT, missed, share_reached
 from paperlib.progress import progress
@@ -16,6 +15,7 @@ from paperlib.scoring.coco_metrics import coco_metrics
 from paperlib.scoring.detect import detect_all
 from paperlib.systems.registry import SYSTEMS
 from paperlib.training.loop import fit, to_device
+from paperlib.training.own_proposals import with_given_proposals
 from paperlib.training.recipes import Recipe
 from paperlib.training.trained import tells_classes
 
@@ -96,7 +96,7 @@ def with_objects(dataset: DetectionSet, model: nn.Module, count: int) -> Detecti
             picks.append(i)
     if picks and reads_proposals(model.cfg):
         up_to_last = dataset.subset(picks[-1] + 1)         # the others too: an image's place seeds its search
-        dataset = with_proposals(up_to_last, model.cfg.proposals)
+        dataset = with_given_proposals(up_to_last, model.cfg.proposals)
     return dataset.subset(picks)
 
 

@@ -3,7 +3,7 @@
 Legend: N images, A_l anchors of level l, P proposals of an image.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -35,7 +35,8 @@ def propose(logits: list[Tensor], deltas: list[Tensor], anchors: list[Tensor], s
     Units:  sizes are (h, w) px of the images without padding; scores are the sigmoid of the logits. Which
             anchors are kept has no gradient, where they are moved has one.
     Differs: the papers do not say whether NMS looks across levels; here each level is alone,
-             as in the authors' code.
+             as in the authors' code. Nor how unscored proposals are drawn; here the draw is repeatable
+             (`_shuffled`).
     """
     sizes = sizes.to(anchors[0].device)
     levels = [_level(*level, sizes, cfg) for level in zip(logits, deltas, anchors)]
@@ -54,12 +55,23 @@ def propose(logits: list[Tensor], deltas: list[Tensor], anchors: list[Tensor], s
 
 
 def _best_first(box: Tensor, logit: Tensor, level: Tensor | None, cfg: ProposalConfig) -> Tensor:
-    """Indices of one image's proposals, best first and thinned by NMS; at random if not scored."""
+    """Indices of one image's proposals, best first and thinned by NMS; if not scored, as `_shuffled`."""
     if not cfg.scored:
-        return torch.randperm(len(logit)).to(logit.device)
+        return _shuffled(logit)
     if cfg.nms is None:
         return logit.argsort(descending=True)
     return boxes.nms(box, logit, level, cfg.nms, cfg.keep)
+
+
+def _shuffled(logit: Tensor) -> Tensor:
+    """Indices of one image's proposals in a uniformly random order, which their logits decide.
+
+    Their bits seed a generator of its own: images get different orders, one image gets the same whatever was
+    drawn before it, and the caller's random numbers do not move.
+    """
+    bits = logit.detach().float().view(torch.int32)
+    generator = torch.Generator().manual_seed(int(bits.sum()))
+    return torch.randperm(len(logit), generator=generator).to(logit.device)
 
 
 def _level(logits: Tensor, deltas: Tensor, anchors: Tensor, sizes: Tensor, cfg: ProposalConfig) -> tuple:
@@ -76,8 +88,14 @@ def _level(logits: Tensor, deltas: Tensor, anchors: Tensor, sizes: Tensor, cfg: 
 
 @dataclass(frozen=True)
 class ProposalSource:
-    # selective_search, quality, [nearest_]dense, dense_rich, nearest_rich, anchors, a .npz, or
+    # selective_search, quality, [nearest_]dense, dense_rich, nearest_rich, anchors, a .npz,
+    # the .safetensors of a system that proposes, or
     # beside_rich: selective search, whose `dense` boxes are of the rich grid
     kind: str = "selective_search"
     keep: int = 1000  # proposals of an image: the best, or, of "dense", any (Fast R-CNN Sec. 3: 2000)
     dense: int = 0  # boxes of the dense grid, drawn at random, that are added (Fast R-CNN Sec. 5.5)
+    tested: int | None = None  # of them, how many at test time, the best (SharpMask Fig. 3.5c); None: all
+
+    def at_test(self) -> "ProposalSource":
+        """The source as a trained detector is tested on it."""
+        return replace(self, keep=self.tested or self.keep, tested=None)

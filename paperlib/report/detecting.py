@@ -5,7 +5,8 @@ Legend: N pictures, D detections of one picture.
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 import torch
@@ -13,16 +14,15 @@ from PIL import Image
 from torch import nn
 
 from paperlib.data.detection_set import DetectionSet
-from paperlib.progress import progress
+from paperlib.report.detected_files import LIST, RESULTS, SHEET, places, save_drawing
 from paperlib.report.drawing import DrawnBox, contact_sheet, draw_boxes, thumbnail
 from paperlib.report.picture_set import picture_set
 from paperlib.report.torchvision_detectors import PREFIX, published
-from paperlib.scoring.detect import detect_all
+from paperlib.scoring.detect import detect_all, detect_each
 from paperlib.training.trained import tells_classes, trained
 from paperlib.training.weights import load_weights
 
 THRESHOLD = 0.5                # score from which a detection is drawn
-QUALITY = 90                   # of the JPEG files
 BATCH = 4                      # photographs at a time
 
 
@@ -66,6 +66,15 @@ class Detected:
         return records
 
 
+@dataclass(frozen=True)
+class Drawing:
+    """A picture that is done."""
+
+    records: list[dict]        # COCO's, best first
+    small: Image.Image         # a thumbnail
+    caption: str
+
+
 def detect_files(system: nn.Module, files: Sequence[Path], device: torch.device,
                  size: tuple[int, ...] | None = None, batch: int = BATCH) -> Detected:
     """Run a detector over picture files, at `size` (as in Recipe) or the size that it was trained at.
@@ -74,9 +83,13 @@ def detect_files(system: nn.Module, files: Sequence[Path], device: torch.device,
     """
     classes = class_names(system)
     pictures, unreadable = picture_set(files, classes)
-    sides = dict(zip(("short", "long"), size or ()))
-    results = detect_all(system, pictures, device, batch, **sides)
+    results = detect_all(system, pictures, device, batch, **_sides(size))
     return Detected(pictures, classes, results, unreadable)
+
+
+def _sides(size: tuple[int, ...] | None) -> dict[str, int]:
+    """A size as `detect_all` takes it."""
+    return dict(zip(("short", "long"), size or ()))
 
 
 def boxes_of(records: Sequence[dict], classes: Sequence[str], threshold: float) -> list[DrawnBox]:
@@ -98,50 +111,57 @@ def picture_of(detected: Detected, place: int, records: Sequence[dict],
     return draw_boxes(Image.fromarray(pixels), boxes_of(records, detected.classes, threshold))
 
 
-def write_detections(detected: Detected, out: Path, threshold: float = THRESHOLD) -> list[Path]:
-    """Write the drawn pictures, contact_sheet.jpg, results.json (COCO's records, of every score) and
-    images.json (COCO's list of the pictures and categories that the results speak of); their paths.
+def detect_into(out: Path, system: nn.Module, files: Sequence[Path], device: torch.device,
+                size: tuple[int, ...] | None = None, threshold: float = THRESHOLD,
+                batch: int = BATCH) -> Detected:
+    """`detect_files`, whose result is written into the folder `out`: each drawn picture when it is done; then
+    contact_sheet.jpg, results.json (COCO's records, of every score) and images.json (COCO's list of the
+    pictures and categories that the results speak of).
 
-    Errors: ValueError if a drawn picture would replace one that was looked at; OSError where nothing can be
-            written.
+    Errors: as `detect_files`; before the detector runs, as `places`; OSError where nothing can be written.
+            KeyboardInterrupt that says how many pictures are done: all is written of these.
     """
     out.mkdir(parents=True, exist_ok=True)
-    paths = [out / name for name in _names(detected.pictures.files)]
-    _keep_originals(detected.pictures.files, paths)
-    by_picture = detected.by_picture()
-    thumbnails, captions = [], []
-    for place, path in enumerate(progress(paths, desc="draw", unit="picture")):
-        records = by_picture[detected.pictures.images[place]["id"]]
-        drawn = picture_of(detected, place, records, threshold)
-        drawn.save(path, quality=QUALITY)
-        thumbnails.append(thumbnail(drawn))
-        captions.append(f"{path.name}: {len(boxes_of(records, detected.classes, threshold))}")
-    contact_sheet(thumbnails, captions).save(out / "contact_sheet.jpg", quality=QUALITY)
-    pictures = detected.pictures.coco_dict()
-    for name, content in (("results.json", detected.results), ("images.json", pictures)):
-        (out / name).write_text(json.dumps(content), encoding="utf-8")
-    return [*paths, out / "contact_sheet.jpg", out / "results.json", out / "images.json"]
+    classes = class_names(system)
+    pictures, unreadable = picture_set(files, classes)
+    paths = places(out, pictures.files)
+    whole = Detected(pictures, classes, [], unreadable)
+    done: dict[int, Drawing] = {}
+    try:
+        for place, records in detect_each(system, pictures, device, batch, **_sides(size)):
+            done[place] = _drawing(whole, place, records, threshold, paths[place])
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(_kept(out, whole, done)) from None
+    return _write(out, whole, done)
 
 
-def _keep_originals(files: Sequence[Path], paths: Sequence[Path]) -> None:
-    """Errors: ValueError naming a file that one of the `paths` to be written is."""
-    originals = {file.resolve() for file in files}
-    for path in paths:
-        if path.resolve() in originals:
-            raise ValueError(f"{path}: the drawn picture would replace the picture itself; "
-                             "choose another folder with --out")
+def _drawing(whole: Detected, place: int, records: list[dict], threshold: float, path: Path) -> Drawing:
+    """Draw what was found on a picture, and write that."""
+    drawn = picture_of(whole, place, records, threshold)
+    save_drawing(drawn, path)
+    num = len(boxes_of(records, whole.classes, threshold))
+    return Drawing(records, thumbnail(drawn), f"{path.name}: {num}")
 
 
-def _names(files: Sequence[Path]) -> list[str]:
-    """A file name for each drawn picture: its stem, numbered where another has the same."""
-    taken: Counter[str] = Counter({"contact_sheet": 1})
-    names = []
-    for file in files:
-        taken[file.stem] += 1
-        number = taken[file.stem]
-        ending = f"_{number}" if number > 1 else ""
-        names.append(f"{file.stem}{ending}.jpg")
-    return names
+def _kept(out: Path, whole: Detected, done: dict[int, Drawing]) -> str:
+    """Write what is done of an interrupted run; how much that is, in words."""
+    if not done:
+        return "nothing new was kept"
+    _write(out, whole, done)
+    return f"{len(done)} of {len(whole.pictures)} pictures are in {out}"
+
+
+def _write(out: Path, whole: Detected, done: dict[int, Drawing]) -> Detected:
+    """Write the list, the results and the sheet of the pictures that are done, {place: its drawing}."""
+    drawings = [done[place] for place in sorted(done)]
+    results = list(chain.from_iterable(drawing.records for drawing in drawings))
+    pictures = whole.pictures.subset(sorted(done))
+    texts = {LIST: json.dumps(pictures.coco_dict()), RESULTS: json.dumps(results)}
+    for name, text in texts.items():
+        (out / name).write_text(text, encoding="utf-8")
+    sheet = contact_sheet([drawing.small for drawing in drawings], [drawing.caption for drawing in drawings])
+    save_drawing(sheet, out / SHEET)
+    return replace(whole, pictures=pictures, results=results)
 
 
 def summary(detected: Detected, threshold: float) -> str:

@@ -14,6 +14,8 @@ from paperlib.report.thresholds import BINS
 from paperlib.scoring.coco_curves import RECALLS
 
 NOTHING = "–"
+TITLE_END = b": detection report</title>"  # of every page, as the template has it
+HEAD = 10_000                  # bytes of a page that hold its title
 MEANINGS = {
     "AP": "mean over ten IoU thresholds, .50 to .95",
     "AP50": "a box counts from IoU .50",
@@ -32,6 +34,12 @@ def write(facts: Facts, out: Path | str) -> Path:
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(page(facts), encoding="utf-8", newline="\n")
     return out
+
+
+def is_page(file: Path) -> bool:
+    """Whether a file is a page that `write` wrote."""
+    with file.open("rb") as stored:
+        return TITLE_END in stored.read(HEAD)
 
 
 def page(facts: Facts) -> str:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torchvision import models
 
+from paperlib.spelling import did_you_mean
 from paperlib.training.trained import Trained
 
 PREFIX = "torchvision:"
@@ -71,7 +72,8 @@ def published(name: str) -> TorchvisionDetector:
     """
     names = models.list_models(module=models.detection)
     if name not in names:
-        raise ValueError(f"torchvision has no detector {name!r}; expected one of {', '.join(names)}")
+        raise ValueError(f"torchvision has no detector {name!r}; expected one of {', '.join(names)}"
+                         f"{did_you_mean(name, names)}")
     weights = models.get_model_weights(name).DEFAULT
     try:
         model = models.get_model(name, weights=weights, weights_backbone=None)

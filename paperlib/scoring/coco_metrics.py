@@ -8,7 +8,6 @@ from functools import partial
 import numpy as np
 import torch
 
-from paperlib.data.given_proposals import with_proposals
 from paperlib.parts.boxes import iou
 from paperlib.scoring.average_recall import (
     areas_of,
@@ -26,6 +25,7 @@ from paperlib.scoring.segments.bounds import upper_bound
 from paperlib.scoring.segments.outlines import outlines
 from paperlib.scoring.voc_ap import numbers as pascal_numbers
 from paperlib.scoring.voc_ap import voc_ap
+from paperlib.training.own_proposals import with_given_proposals
 from paperlib.training.trained import category_ids, lacks_masks, trained
 
 __all__ = ["average_recall", "coco_metrics", "detect_all", "evaluate", "voc_ap"]
@@ -107,7 +107,7 @@ def evaluate(system, dataset, device, batch: int = 16, short: int | None = None,
         raise ValueError(wrong)
     reads_proposals = system.cfg.needs_proposals()
     if reads_proposals and dataset.proposals is None:
-        dataset = with_proposals(dataset, system.cfg.proposals)
+        dataset = with_given_proposals(dataset, system.cfg.proposals.at_test())
     if results is None:
         results = detect_all(system, dataset, device, batch, short, long)
     if system.scored_by == "segments":

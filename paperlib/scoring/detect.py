@@ -3,81 +3,29 @@
 Legend: N images of a batch, P proposals, D detections.
 """
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import chain
 
-import numpy as np
 import torch
 from torch import Tensor
-from torchvision.transforms.v2 import functional as T
 
-from paperlib.data.batches import pad_images, padded_side
-from paperlib.data.given_proposals import with_proposals
+from paperlib.data.image_batches import image_batches
 from paperlib.parts.windows.records import segment_records
-from paperlib.progress import progress
+from paperlib.training.own_proposals import with_given_proposals
 from paperlib.training.trained import category_ids, trained
 
 
-@dataclass(frozen=True)
-class ImageBatch:
-    """Images of a data set as a system is tested on them, each on the canvas that it would have alone."""
-
-    places: list[int]  # of the images in the data set, rising
-    records: list[dict]  # of the images, as the data set has them
-    images: Tensor  # (N, 3, H, W) uint8, padded to one canvas
-    sizes: Tensor  # (N, 2) h, w px of the images without padding
-
-    def scales(self) -> list[Tensor]:
-        """Per image, what boxes on it are multiplied by to lie on the image as stored: (4,) float64."""
-        stored = [[record["width"], record["height"]] for record in self.records]
-        stored = torch.tensor(stored, dtype=torch.float64)
-        return list((stored / self.sizes.cpu().flip(1)).repeat(1, 2))
-
-
-def image_batches(dataset, device: torch.device, batch: int = 16, short: int | None = None,
-                  long: int | None = None, title: str = "") -> Iterator[ImageBatch]:
-    """All images of `dataset`, at most `batch` at a time; with `title` behind a progress bar.
-
-    A batch holds images of one canvas (`by_canvas`), so what is found on one does not depend on the others.
-    Images of one size come in the order of the data set; others by `ImageBatch.places`.
-    `short`, `long`: resize so that the shorter side is `short` px, unless the longer would pass `long`;
-    without both, images are as large as stored.
-    """
-    pixels = None
-    if short is None and long is None:
-        pixels = dataset.pixels()
-    shown = [resized(record["height"], record["width"], short, long) for record in dataset.images]
-    batches = by_canvas(shown, batch)
-    if title:
-        batches = progress(batches, desc=title)
-    for places in batches:
-        if pixels is not None:
-            images = list(torch.from_numpy(np.array(pixels[places[0]:places[-1] + 1])))
-        else:
-            images = [resize(dataset.image(i), short, long) for i in places]
-        sizes = torch.tensor([image.shape[-2:] for image in images], device=device)
-        records = [dataset.images[i] for i in places]
-        yield ImageBatch(places, records, pad_images(images).to(device), sizes)
-
-
-def by_canvas(sizes: list[tuple[int, int]], batch: int) -> list[list[int]]:
-    """Places of images (h, w) px in batches of at most `batch`, each of images that are padded alike.
-
-    A batch stands where it became full; those that never do come last.
-    """
-    full, waiting = [], {}
-    for place, (height, width) in enumerate(sizes):
-        canvas = padded_side(height), padded_side(width)
-        waiting.setdefault(canvas, []).append(place)
-        if len(waiting[canvas]) == batch:
-            full.append(waiting.pop(canvas))
-    return full + list(waiting.values())
+def detect_all(system, dataset, device, batch: int = 16, short: int | None = None,
+               long: int | None = None) -> list[dict]:
+    """Detections of `system` on every image of `dataset`, image by image: as `detect_each` yields them."""
+    of_image = dict(detect_each(system, dataset, device, batch, short, long))
+    return list(chain.from_iterable(of_image[place] for place in sorted(of_image)))
 
 
 @torch.no_grad()
-def detect_all(system, dataset, device, batch: int = 16, short: int | None = None,
-               long: int | None = None) -> list[dict]:
-    """Detections of `system` on every image of `dataset`: COCO result records, boxes on the stored images.
+def detect_each(system, dataset, device, batch: int = 16, short: int | None = None,
+                long: int | None = None) -> Iterator[tuple[int, list[dict]]]:
+    """The place of each image in `dataset`, as `image_batches` has them, and what `system` detects on it:
+    COCO result records, boxes on the stored image.
 
     `short`, `long`: as in `image_batches`; without both, the size that the system was trained at (`trained`),
     where it says so. Labels become the set's categories by their names.
@@ -92,8 +40,7 @@ def detect_all(system, dataset, device, batch: int = 16, short: int | None = Non
     system.to(device).eval()
     reads_proposals = system.cfg.needs_proposals()
     if reads_proposals and dataset.proposals is None:
-        dataset = with_proposals(dataset, system.cfg.proposals)
-    of_image: list[list[dict]] = [[] for _ in dataset.images]
+        dataset = with_given_proposals(dataset, system.cfg.proposals.at_test())
     for images in image_batches(dataset, device, batch, short, long, title="detect"):
         scales, proposals = images.scales(), None
         if reads_proposals:
@@ -103,29 +50,9 @@ def detect_all(system, dataset, device, batch: int = 16, short: int | None = Non
         detections = system.detect(images.images, images.sizes, proposals)
         for i, record, scale, detected in zip(images.places, images.records, scales, detections):
             if "window_masks" in detected:
-                of_image[i] = segment_records(record, scale, detected, categories[0])
+                yield i, segment_records(record, scale, detected, categories[0])
             else:
-                of_image[i] = _records(record, scale, detected, categories)
-    return list(chain.from_iterable(of_image))
-
-
-def resize(image: torch.Tensor, short: int | None, long: int | None) -> torch.Tensor:
-    """(C, H, W) with the shorter side `short` px, or the longer one `long` if that is smaller.
-
-    None asks for nothing.
-    """
-    size = resized(*image.shape[-2:], short, long)
-    if size == tuple(image.shape[-2:]):
-        return image
-    return T.resize(image, list(size), antialias=True)
-
-
-def resized(height: int, width: int, short: int | None, long: int | None) -> tuple[int, int]:
-    """(h, w) px of an image after `resize`."""
-    scale = short / min(height, width) if short else 1.0
-    if long:
-        scale = min(scale, long / max(height, width))
-    return round(height * scale), round(width * scale)
+                yield i, _records(record, scale, detected, categories)
 
 
 def _records(image: dict, scale: Tensor, detected: dict[str, Tensor],

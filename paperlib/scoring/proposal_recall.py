@@ -4,12 +4,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from paperlib.data.given_proposals import with_proposals
+from paperlib.data.image_batches import image_batches
 from paperlib.parts import boxes
 from paperlib.parts.anchors import base_anchors
 from paperlib.scoring.checked_arrays import detections, truth
 from paperlib.scoring.coco_curves import curves
-from paperlib.scoring.detect import image_batches
+from paperlib.training.own_proposals import with_given_proposals
 
 IOUS = (0.5, 0.6, 0.7, 0.8, 0.9)
 # a tenth of Faster R-CNN's 300, 1000 and 2000, as the images have a tenth of the anchors
@@ -21,21 +21,26 @@ def recall_by_iou(dataset, proposals: list[Tensor], counts=COUNTS, ious=IOUS) ->
 
     Source: Faster R-CNN Fig. 4. `proposals` are (P, 4) px an image, best first, on the images as stored.
     """
-    records = []
-    for image, of_image in zip(dataset.images, proposals):
-        for rank, (x1, y1, x2, y2) in enumerate(of_image[: max(counts)].double().tolist()):
-            records.append({"image_id": image["id"], "bbox": [x1, y1, x2 - x1, y2 - y1], "score": -rank})
     columns = truth(dataset)
-    dt = detections(columns, records, "bbox", classes=False)
+    dt = detections(columns, ranked_records(dataset, proposals, max(counts)), "bbox", classes=False)
     _, recall = curves(columns, dt, list(counts), ious=ious, recalls=[0.0], classes=False)
     return recall[:, 0, 0]
+
+
+def ranked_records(dataset, proposals: list[Tensor], most: int = 1000) -> list[dict]:
+    """COCO's records of the `most` best proposals (P, 4) px of each image, their rank as score."""
+    records = []
+    for image, of_image in zip(dataset.images, proposals):
+        for rank, (x1, y1, x2, y2) in enumerate(of_image[:most].double().tolist()):
+            records.append({"image_id": image["id"], "bbox": [x1, y1, x2 - x1, y2 - y1], "score": -rank})
+    return records
 
 
 @torch.no_grad()
 def proposals_of(system, dataset, device, short=None, long=None, batch: int = 16) -> list[Tensor]:
     """The proposals (P, 4) px that the system makes, or gets, of every image, as many as train a detector."""
     if system.cfg.needs_proposals():
-        return with_proposals(dataset, system.cfg.proposals).proposals
+        return with_given_proposals(dataset, system.cfg.proposals).proposals
     system.to(device).eval()
     made = {}
     for images in image_batches(dataset, device, batch, short, long):

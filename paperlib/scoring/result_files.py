@@ -23,6 +23,33 @@ def read_json(path) -> object:
         raise ValueError(f"{path}: not valid JSON ({error})") from None
 
 
+def is_results(path) -> bool:
+    """Whether a file holds COCO's results: a JSON list of records with an "image_id", perhaps of none."""
+    try:
+        records = read_json(path)
+    except ValueError:
+        return False
+    if not isinstance(records, list):
+        return False
+    return all(isinstance(record, dict) and "image_id" in record for record in records)
+
+
+def detected_list(path) -> dict | None:
+    """The list of pictures that `paperlib detect` left in a file; None for any other, or with labels."""
+    try:
+        listed = read_json(path)
+    except (ValueError, OSError):
+        return None
+    if not _is_of_detect(listed) or listed.get("annotations"):
+        return None
+    return listed
+
+
+def _is_of_detect(listed: object) -> bool:
+    info = listed.get("info") if isinstance(listed, dict) else None
+    return isinstance(info, dict) and info.get("description") == SET_NAME
+
+
 def read_results(path, gt: dict) -> object:
     """The results of a file; those of `paperlib detect` with the ids of this ground truth, a checked one.
 
@@ -32,8 +59,7 @@ def read_results(path, gt: dict) -> object:
     if not beside.is_file():
         return results
     listed = read_json(beside)
-    info = listed.get("info") if isinstance(listed, dict) else None
-    if not isinstance(info, dict) or info.get("description") != SET_NAME:
+    if not _is_of_detect(listed):
         return results
     try:
         return as_ids_of(gt, results, listed)

@@ -10,7 +10,7 @@ from paperlib.data.detection_set import DetectionSet
 from paperlib.progress import progress
 from paperlib.scoring.image_draws import image_draws
 from paperlib.systems.rcnn import RCNN
-from paperlib.training.segmentation.regions import region_features, regions_of
+from paperlib.training.rcnn.regions import region_features, regions_of
 
 
 def paste(masks: Tensor, scores: np.ndarray, threshold: float = 0.3) -> Tensor:

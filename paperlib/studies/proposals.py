@@ -39,7 +39,6 @@ def made(system, dataset, how: dict, keep: int) -> list[Tensor]:
     """Proposals (P, 4) px of every image by the detector's training settings, changed by `how`."""
     images = pad_images([dataset.image(i) for i in range(len(dataset))])
     sizes = torch.tensor([[image["height"], image["width"]] for image in dataset.images])
-    torch.manual_seed(0)
     rule = replace(system.cfg.rpn.train, keep=keep, **how)
     proposals = propose(*system.predict_levels(images), sizes, rule)
     return [one_image["boxes"] for one_image in proposals]

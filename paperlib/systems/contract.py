@@ -49,7 +49,7 @@ class SystemConfig(TrainableConfig, Protocol):
     num_classes: int  # K, without background
     trunk: TrunkConfig
     after: ClassVar[AfterConfig | None] = None  # what is done to the trained network; None: nothing
-    in_stages: ClassVar[bool] = False  # trained in stages (training.alternating, rcnn_stages), not at once
+    in_stages: ClassVar[bool] = False  # trained in stages (such as training.alternating), not at once
     pools_rois: ClassVar[bool] = False  # reads windows of features, so that some levels may be left unread
 
     def trunk_names(self) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 Legend: N images of H x W px, P proposals of an image, R regions of interest (RoIs) of a batch, K classes,
 C channels, D detections of an image. A RoI is (image index in the batch, x1, y1, x2, y2).
 """
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 import torch.nn.functional as F
@@ -48,6 +48,10 @@ class FastRCNNConfig(SystemConfig):
     def needs_proposals(self, training: bool = False) -> bool:
         """Always: the network makes none."""
         return True
+
+    def for_training(self):
+        """Rows that differ in how many proposals are tested are trained once."""
+        return replace(self, proposals=replace(self.proposals, tested=None))
 
 
 class FastRCNN(nn.Module, DetectionSystem):

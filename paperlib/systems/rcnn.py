@@ -30,7 +30,7 @@ class RCNN(nn.Module, DetectionSystem):
 
     Source: R-CNN (arXiv 1311.2524v5) Sec. 2 and 3, App. A and C.
     `losses` are those of fine-tuning. The SVMs and the ridge weights are filled by
-    `training.rcnn_stages`; until then the softmax scores, and boxes stay. `targets` hold "proposals" (P, 4)
+    `training.rcnn.stages`; until then the softmax scores, and boxes stay. `targets` hold "proposals" (P, 4)
     px besides boxes and labels.
     Differs: windows of a step come from the images of its batch, not from all; features are rounded to half
              precision, as they are kept on disk.

@@ -21,7 +21,8 @@ from paperlib.systems.faster_rcnn import FasterRCNNConfig
 from paperlib.systems.rcnn_config import RCNNConfig
 from paperlib.systems.registry import SYSTEMS
 from paperlib.tables.row_jobs import Job
-from paperlib.training import alternating, portraits
+from paperlib.training import alternating, own_proposals
+from paperlib.training.rcnn import portraits
 from paperlib.training.recipes import system_config, tested
 from paperlib.training.svms import SVMConfig
 from paperlib.world import drawn_sets
@@ -108,6 +109,8 @@ def _proposal_constants(source) -> dict:
         numbers["added grid"] = asdict(given_proposals.added_grid(source.kind))
     if source.kind in grids or source.dense:
         numbers["border"] = given_proposals.BORDER
+    if source.kind.endswith(".safetensors"):
+        numbers["weights"] = own_proposals.file_digest(own_proposals.weights_file(source.kind))
     if source.kind in ("selective_search", "nearest_dense", "nearest_rich", "beside_rich"):
         numbers["search"] = [selective_search.FAST, selective_search.SMALL]
     if source.kind == "quality":

@@ -7,6 +7,7 @@ from paperlib.data.named_sets import is_drawn
 from paperlib.papers.judges import settings
 from paperlib.papers.printed import by_variant, published
 from paperlib.papers.register import claims
+from paperlib.spelling import did_you_mean
 from paperlib.systems.registry import PRESETS
 from paperlib.tables import dials
 from paperlib.training.recipes import Budget, Recipe, budget, stand_in
@@ -34,7 +35,8 @@ def runnable(table: str) -> dict:
     """
     tables = published() | dials.tables()
     if table not in tables:
-        raise KeyError(f"unknown table {table!r}; expected one of {', '.join(tables)}")
+        raise KeyError(f"unknown table {table!r}; expected one of {', '.join(tables)}"
+                       f"{did_you_mean(table, tables)}")
     if "run" not in tables[table]:
         ready = [name for name, body in tables.items() if "run" in body]
         raise KeyError(f"table {table!r} cannot be run yet; these can: {', '.join(ready)}")
@@ -53,7 +55,8 @@ def jobs_of(table: str, plan: Budget, rows: list[str] | None = None, seeds: int 
     unknown = sorted(set(rows or ()) - ready.keys())
     if unknown:
         known = ", ".join(map(repr, ready))
-        raise KeyError(f"table {table!r} has no runnable row {unknown[0]!r}; it has {known}")
+        raise KeyError(f"table {table!r} has no runnable row {unknown[0]!r}; it has {known}"
+                       f"{did_you_mean(unknown[0], ready)}")
     looked_at = _looked_at(table)
     jobs = []
     for seed in range(seeds or plan.seeds):

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from paperlib.data.image_batches import image_batches
 from paperlib.parts.losses import ClassLossConfig, value_and_slope
 from paperlib.scoring.coco_metrics import evaluate
-from paperlib.scoring.detect import image_batches
 from paperlib.scoring.proposal_recall import proposal_facts
 from paperlib.training.loop import to_device
 from paperlib.training.recipes import Recipe

@@ -20,7 +20,7 @@ from paperlib.tables import dials, records, row_jobs, run_measurements, workers
 from paperlib.tables.identities import identity, identity_of, is_current
 from paperlib.tables.recorded import typical_seconds
 from paperlib.tables.row_jobs import Job, jobs_of
-from paperlib.training.feature_store import features_read
+from paperlib.training.rcnn.feature_store import features_read
 from paperlib.training.recipes import Budget, budget, tested
 from paperlib.training.trainer import sides, train
 from paperlib.world.set_names import SetName

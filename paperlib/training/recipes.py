@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from paperlib.config import override
+from paperlib.spelling import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ class Budget:
         if system not in self.recipes:
             raise KeyError(
                 f"budget {self.name!r} has no recipe for {system!r}; it has {', '.join(sorted(self.recipes))}"
+                f"{did_you_mean(system, self.recipes)}"
             )
         return self.recipes[system]
 
@@ -106,7 +108,8 @@ def budget(name: str | None = None) -> Budget:
     KeyError listing those there are."""
     name = name or os.environ.get("PAPERLIB_BUDGET") or "mini"
     if name not in (known := _budgets()):
-        raise KeyError(f"unknown budget {name!r}; expected one of {', '.join(known)}")
+        raise KeyError(f"unknown budget {name!r}; expected one of {', '.join(known)}"
+                       f"{did_you_mean(name, known)}")
     return known[name]
 
 
@@ -124,9 +127,11 @@ def preset(system: str, name: str) -> Callable:
     from paperlib.systems.registry import PRESETS
 
     if system not in PRESETS:
-        raise KeyError(f"unknown system {system!r}; expected one of {', '.join(PRESETS)}")
+        raise KeyError(f"unknown system {system!r}; expected one of {', '.join(PRESETS)}"
+                       f"{did_you_mean(system, PRESETS)}")
     if name not in PRESETS[system]:
-        raise KeyError(f"system {system!r} has no preset {name!r}; it has {', '.join(PRESETS[system])}")
+        raise KeyError(f"system {system!r} has no preset {name!r}; it has {', '.join(PRESETS[system])}"
+                       f"{did_you_mean(name, PRESETS[system])}")
     return PRESETS[system][name]
 
 

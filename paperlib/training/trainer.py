@@ -7,7 +7,6 @@ from pathlib import Path
 from torch import nn
 
 from paperlib.data.batches import Batches
-from paperlib.data.given_proposals import with_proposals
 from paperlib.data.named_sets import load
 from paperlib.device import pick_device, seed_all
 from paperlib.distributed import join_ranks, ranks
@@ -15,6 +14,7 @@ from paperlib.systems.rcnn import RCNN
 from paperlib.systems.registry import SYSTEMS
 from paperlib.systems.sharpmask import SharpMask
 from paperlib.training.loop import fit
+from paperlib.training.own_proposals import with_given_proposals
 from paperlib.training.post_training import finish
 from paperlib.training.recipes import Recipe, system_config, tested
 from paperlib.training.trained import Trained, lacks_masks, nothing_in
@@ -47,7 +47,7 @@ def prepare(name: str, recipe: Recipe, seed: int = 0, changes: dict | list[str] 
         fill(system)
         system.start = weights_digest(system)  # a run that starts elsewhere has another checkpoint
     if cfg.needs_proposals(training=True):
-        dataset = with_proposals(dataset, cfg.proposals)
+        dataset = with_given_proposals(dataset, cfg.proposals)
     batches = Batches(dataset, recipe.batch, seed, size=recipe.size, flip=recipe.flip, jitter=recipe.jitter,
                       share=ranks(), masks=system.needs_masks)
     return system, batches
@@ -96,11 +96,11 @@ def _course(system, recipe: Recipe):
     """How a system is trained, and in how many steps: at once,
     or in stages (which are themselves trained by `fit`)."""
     if isinstance(system, RCNN):
-        from paperlib.training import rcnn_stages
+        from paperlib.training.rcnn import stages as rcnn_stages
 
         return rcnn_stages.fit_rcnn, rcnn_stages.length(recipe.steps)
     if isinstance(system, SharpMask):
-        from paperlib.training.segmentation import mask_stages
+        from paperlib.training import mask_stages
 
         return mask_stages.fit_sharpmask, mask_stages.length(system.cfg, recipe.steps)
     if system.cfg.in_stages:

@@ -10,6 +10,7 @@ import re
 from dataclasses import replace
 from functools import cache
 
+from paperlib.spelling import did_you_mean
 from paperlib.world.set_names import SetName
 from paperlib.world.world import VERSION, World
 
@@ -42,7 +43,8 @@ def world_of(name: str) -> World:
     for setting in parts.dials:
         dial, _, value = setting.partition("=")
         if dial not in dials:
-            raise KeyError(f"{name}: no dial {dial!r}; there are {', '.join(dials)}")
+            raise KeyError(f"{name}: no dial {dial!r}; there are {', '.join(dials)}"
+                           f"{did_you_mean(dial, dials)}")
         try:
             changes[dial] = ast.literal_eval(value)
         except (ValueError, SyntaxError):

@@ -9,12 +9,13 @@ from statistics import fmean
 import numpy as np
 
 from paperlib.claims.by_seed import difference_by_seed
-from paperlib.claims.comparisons import Comparison, Outcome, above
+from paperlib.claims.comparisons import Comparison, Outcome, above, below
+from paperlib.claims.rows import LEAST_SHARE
 from paperlib.intervals import Difference
 from paperlib.tables import row_jobs
 from paperlib.training.recipes import Budget, system_config
 
-TABLE, AUC = "sharpmask/3", "seg AUC"
+TABLE, AUC, DETECTION = "sharpmask/3", "seg AUC", "sharpmask/4"
 WIDTHS = (1, 2, 4, 8, 16, 32)
 CHOSEN = "SharpMask"  # schedule b, k = 32
 TOO_FEW = (1, 2)  # channels
@@ -101,6 +102,18 @@ def _along_outlines(claim: dict, trained) -> Outcome:
                     above(difference_by_seed(*gains), words)])
 
 
+def _saturates(claim: dict, trained) -> Outcome:
+    """What a detector gains from a list of 1000 over one of 500, in percent."""
+    long = trained.points(DETECTION, "SharpMask + VGG", "AP")
+    short = trained.points(DETECTION, "SharpMask, 500 proposals", "AP")
+    percent = {}
+    for seed, gain in difference_by_seed(long, short).items():
+        if short[seed] > 0:
+            percent[seed] = 100 * gain / short[seed]
+    words = "AP of 1000 proposals over that of the best 500, in percent of the latter"
+    return Outcome([below(percent, words, 100 * LEAST_SHARE)])
+
+
 def _bound_tells(claim: dict, trained) -> Outcome | None:
     """Rank correlation over the trunks of Table 3.1, with a bootstrap over them."""
     bounds, recalls = [], []
@@ -133,6 +146,7 @@ CURVES = {
     "sharp-capacity-monotone": _rises,
     "sharp-small-k-fails": _few_channels_fail,
     "sharp-schedule-b-tradeoff": _best_for_its_work,
+    "sharp-saturates-500": _saturates,
     "sharp-boundaries": _along_outlines,
     "sharp-upper-bound-predicts": _bound_tells,
 }

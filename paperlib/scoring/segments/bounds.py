@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from paperlib.data.image_batches import image_batches
 from paperlib.parts.windows.overlap import mask_iou
 from paperlib.parts.windows.resampling import paste
 from paperlib.scoring.average_recall import areas_of, by_size
 from paperlib.scoring.coco_curves import IOUS
-from paperlib.scoring.detect import image_batches
 
 CHUNK = 256  # masks that are laid into an image at a time, for the memory
 

@@ -22,12 +22,12 @@ from paperlib.parts import boxes
 from paperlib.systems.rcnn import RCNN
 from paperlib.systems.rcnn_config import RCNNConfig
 from paperlib.training.alternating import kept_stage, stage_identity
-from paperlib.training.feature_store import FeatureStore, features_read, network_key, write_arrays
-from paperlib.training.hard_negatives import mine_svms
-from paperlib.training.portraits import with_portraits
+from paperlib.training.rcnn.feature_store import FeatureStore, features_read, network_key, write_arrays
+from paperlib.training.rcnn.hard_negatives import mine_svms
+from paperlib.training.rcnn.portraits import with_portraits
+from paperlib.training.rcnn.regressors import segment_stage
+from paperlib.training.rcnn.ridge import fit_ridge
 from paperlib.training.recipes import Recipe
-from paperlib.training.ridge import fit_ridge
-from paperlib.training.segmentation.regressors import segment_stage
 
 FOLDER = Path("runs/rcnn")  # of runs that keep checkpoints
 STAGES = 2  # records that follow those of fine-tuning: SVMs and ridge

@@ -11,7 +11,7 @@ import torch
 from paperlib.parts import boxes
 from paperlib.progress import progress
 from paperlib.systems.rcnn_config import RidgeStageConfig
-from paperlib.training.hard_negatives import scale_of
+from paperlib.training.rcnn.hard_negatives import scale_of
 
 SMALL = 1e-3  # added to a covariance's eigenvalues before they divide (the published code)
 

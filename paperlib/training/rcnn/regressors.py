@@ -10,8 +10,8 @@ from paperlib.data.detection_set import DetectionSet
 from paperlib.progress import progress
 from paperlib.systems.rcnn import RCNN
 from paperlib.systems.rcnn_config import SegmentationConfig
-from paperlib.training.feature_store import features_read
-from paperlib.training.segmentation.regions import overlaps_of, region_features, regions_of
+from paperlib.training.rcnn.feature_store import features_read
+from paperlib.training.rcnn.regions import overlaps_of, region_features, regions_of
 
 
 def fit_regressors(features: np.ndarray, overlaps: np.ndarray,
