@@ -60,8 +60,9 @@ from paperlib.parts.crops.windows import sample_windows
 from paperlib.parts.proposals import ProposalSource
 from paperlib.progress import progress
 from paperlib.systems.rcnn import RCNN
-from paperlib.training import hard_negatives, rcnn_stages
-from paperlib.training import ridge as ridge_room
+from paperlib.training.rcnn import hard_negatives
+from paperlib.training.rcnn import ridge as ridge_room
+from paperlib.training.rcnn import stages as rcnn_stages
 from paperlib.training.recipes import budget, system_config
 
 # %%
@@ -245,7 +246,7 @@ draw.show(fig, "The log loss of fine-tuning over its steps; it falls. The loss o
 # **fc7**. They are computed once and kept on disk; all that follows reads them. What does that cost?
 
 # %%
-from paperlib.training.feature_store import FeatureStore
+from paperlib.training.rcnn.feature_store import FeatureStore
 
 folder = Path(tempfile.mkdtemp())
 pages, clocks = {}, {}
@@ -583,7 +584,7 @@ draw.show(fig, f"Six channels with the eight regions that fire each most. {len(r
 # %%
 from paperlib.scoring.segmentation import region_accuracy
 from paperlib.systems.rcnn_config import STRATEGIES
-from paperlib.training.segmentation.regressors import segment_stage
+from paperlib.training.rcnn.regressors import segment_stage
 
 parts_ = load(DATA, recipe.train, limit=2 if smoke else 30), load(DATA, recipe.test, limit=2 if smoke else 15)
 means = {}

@@ -415,9 +415,9 @@ draw.show(fig, "Four test scenes: above the ground truth, below the four best de
 # ## Thinner layers: truncated SVD
 #
 # With a thousand regions, fc6 and fc7 are run a thousand times an image, the convolutions once. Any matrix is
-# $W = U \Sigma V^T$; keeping the $t$ largest singular values replaces one layer of $uv$ weights by two of $t(u+v)$ together:
-# first $\Sigma_t V^T$ without bias, then $U$ with the old bias (Sec. 3.1, Eq. 5). No training is needed. Let us thin our live
-# network, and measure what it costs and saves.
+# $W = U \Sigma V^T$. Keeping the $t$ largest singular values replaces one layer of $uv$ weights by two of $t(u+v)$ together.
+# First comes $\Sigma_t V^T$ without bias, then $U$ with the old bias (Sec. 3.1, Eq. 5). No training is needed. Let us thin
+# our live network, and measure what it costs and saves.
 
 # %%
 import copy
@@ -684,10 +684,11 @@ draw.table(pd.DataFrame.from_dict(nearest, "index", columns=columns_), "Selectiv
 # ### Do SVMs gain on a grid?
 #
 # On dense boxes alone the paper's SVMs lose to the softmax; ours, on the coarse grid, are ahead. Two suspects. *The grid:* what the
-# softmax learns as an object is a box that overlaps one by half, as many as there are, up to a quarter of the sample; an SVM takes the
-# object's own box. A thin grid may starve the softmax. *The background:* the softmax's backgrounds overlap some object by a tenth at
-# least, and most dense boxes overlap none; SVMs hunt among all. So, one dial for each: both rows again on 8,000 boxes of the rich grid,
-# drawn at random for each image, and on the coarse one with backgrounds from IoU 0.
+# softmax learns as an object is a box that overlaps one by half. It takes as many as there are, up to a quarter of the sample. An SVM
+# takes the object's own box. A thin grid may starve the softmax. *The background:* the softmax's backgrounds overlap some object by a
+# tenth at least, and most dense boxes overlap none; SVMs hunt among all. So, one dial for each. For the grid, both rows are run again
+# on 8,000 boxes of the rich one, drawn at random for each image. For the background, they are run on the coarse one, with backgrounds
+# from IoU 0.
 
 # %%
 from paperlib.tables.dials import dials
@@ -758,11 +759,11 @@ print(f"The largest target among the sampled regions of {len(train_set)} images 
       "and that of smooth L1 is 1.")
 
 # %% [markdown]
-# A region that overlaps its object by half can be off by half its own width and by a factor of two in size, no more: in
-# normalised units, 5 and 3.5. Matching bounds the targets, so nothing explodes. What the rows do show is milder: where both learn, the
-# highest such rate costs L2 more; at the highest of all *both* networks end near zero, whichever box loss they have. Such a run has failed
-# as surely as one that diverged, and is counted so. Where between these rates do runs begin to fail? The rates in between were added after
-# the others had been seen. Both losses begin to fail at the same one, so they leave the claim unresolved.
+# A region that overlaps its object by half can be off by half its own width and by a factor of two in size, no more. In normalised units
+# that is 5 and 3.5. Matching bounds the targets, so nothing explodes. What the rows do show is milder. Where both learn, the highest such
+# rate costs L2 more. At the highest of all, *both* networks end near zero, whichever box loss they have. Such a run has failed as surely
+# as one that diverged, and is counted so. Where between these rates do runs begin to fail? The rates in between were added after the
+# others had been seen. Both losses begin to fail at the same one, so they leave the claim unresolved.
 
 # %% [markdown]
 # ## Every claim, and what became of it

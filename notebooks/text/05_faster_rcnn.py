@@ -92,8 +92,8 @@ draw.show(fig, f"One drawn scene twice: covered with boxes of selective search, 
 print(f"Selective search took {1000 * searched_in:.0f} ms for {image.shape[-1]} x {image.shape[-2]} pixels.")
 
 # %% [markdown]
-# The paper's answer: let the network propose. The convolutional features are there anyway; a **region proposal network**
-# (RPN) reads them with a 3x3 window and says, at every place, how likely it is that an object is here and what its box is.
+# The paper's answer: let the network propose. The convolutional features are there anyway. A **region proposal network**
+# (RPN) reads them with a 3x3 window. At every place it says how likely it is that an object is here, and what its box is.
 # The paper's own timing, from its Table 5:
 
 # %%
@@ -403,9 +403,10 @@ draw.show(fig, "Recall against the required IoU for 30, 100 and 200 proposals, t
 # **Faster R-CNN** is an RPN and a Fast R-CNN on the same features. Trained apart, each would bend the features its own way,
 # so Section 3.2 names three ways to train them together:
 #
-# 1. **alternating**, in four steps: an RPN on its own; a Fast R-CNN of its own on its proposals; the RPN's head again, on
-#    the detector's features, which from now on stay as they are; the detector's head again;
-# 2. **approximate joint**: one network, the sum of the four losses; proposals count as given boxes;
+# 1. **alternating**, in four steps. An RPN is trained on its own, then a Fast R-CNN of its own on its proposals. Next
+#    comes the RPN's head again, on the detector's features, which from now on stay as they are. Last comes the detector's
+#    head again.
+# 2. **approximate joint**: one network, the sum of the four losses; proposals count as given boxes.
 # 3. **joint**, with the gradient through the boxes: moving a proposal changes what is pooled there. It needs a pooling
 #    that can be differentiated by the box (`roi.kind = "warp"` here).
 
@@ -466,8 +467,8 @@ draw.show(fig, "The four losses over the steps of two trainings. Joint: all four
 # ## A trained one, stage by stage
 #
 # After so few steps neither finds much. The repository holds one that was trained for longer, in a small version of the paper's
-# own geometry: one map of stride 8, three scales and three ratios at each cell, proposals and detector trained jointly on
-# MiniVOC. Its fully connected layers are compressed as in notebook 04, so that the file is small.
+# own geometry. It has one map of stride 8, with three scales and three ratios at each cell, and its proposals and detector were
+# trained jointly on MiniVOC. Its fully connected layers are compressed as in notebook 04, so that the file is small.
 
 # %%
 from paperlib.paths import weights_folder
@@ -690,10 +691,10 @@ draw.table(pd.DataFrame.from_dict({f"{name}, {n} boxes": [100 * values.get(f"AR{
 # *Fast R-CNN here* is given a *thousand* of selective search, and there the search leads in all but the small ones. It follows the outlines of
 # regions of one colour, which drawn things have, while the network must bend anchors into shape. So on drawn scenes the opponent is strong.
 #
-# The lines *scale model* are of notebook 08's RPN, a true scale model: on its grid objects are as many cells wide as in the paper's photographs, and
+# The lines *scale model* are of notebook 08's RPN, a true scale model. On its grid objects are as many cells wide as in the paper's photographs, and
 # it is trained for longer. Over all objects it leads the search again, with a hundred boxes and with a thousand; on large ones the search stays
-# ahead. So the lost order is a matter of grid and
-# training, and not of learning against searching. Table 11 has not been run with such an RPN yet, and its verdicts stay as they are.
+# ahead. So the lost order is a matter of grid and training, and not of learning against searching. Table 11 has not been run with such an RPN yet,
+# and its verdicts stay as they are.
 
 # %% [markdown]
 # And the verdicts on the paper's claims about proposals that are trained here:
@@ -786,17 +787,16 @@ print(f"100 at random find {chance:.1f} points fewer than the best 100; 500 at r
 
 # %% [markdown]
 # So at an IoU of one half NMS is nearly harmless here, too, and the short list costs more: thirty boxes where the paper has three
-# hundred. At .7 both cost about five points. And the
-# ranking hardly matters once a list is long enough to have several boxes on every object: a thousand are, in the paper's images, a
-# hundred are not in ours. The verdict on the ranking stays contradicted, since the rows are what they are; the reason is our counts,
-# not the network. The claim on NMS has a second part for that reason, with lists of equal length: the row *SS / RPN+ZF 6000* of Table 2.
-# So far its seeds leave it unresolved.
+# hundred. At .7 both cost about five points. And the ranking hardly matters once a list is long enough to have several boxes on every
+# object. A thousand are enough in the paper's images, a hundred are not in ours. The verdict on the ranking stays contradicted, since
+# the rows are what they are; the reason is our counts, not the network. The claim on NMS has a second part for that reason, with lists
+# of equal length: the row *SS / RPN+ZF 6000* of Table 2. So far its seeds leave it unresolved.
 
 # %% [markdown]
 # **Anchors across the border.** The paper leaves them out, and warns that with them training does not converge: their
 # corrections would be large and hard (Sec. 3.3). With ours it converges. Is that because our images are small? Here are the
-# anchors that must learn "object", inside and across the border, in our geometry and, with the same scenes enlarged to 600
-# px, in the paper's: how far must each of them be moved, by the largest of its four targets?
+# anchors that must learn "object", inside and across the border. They are shown in our geometry and, with the same scenes
+# enlarged to 600 px, in the paper's. How far must each of them be moved, by the largest of its four targets?
 
 # %%
 ours_too, moves = net.cfg.rpn.anchors, {}
@@ -842,9 +842,9 @@ draw.show(fig, "Two panels of losses over the steps, with crossing anchors left 
                + " and ".join(f"{v[1]:.4f} ({name})" for name, v in told.items()) + ".")
 
 # %% [markdown]
-# Both converge. What crossing anchors cost is objectness: half of what such an anchor would look at is not there, so its loss stays
-# higher, and there are more of them than of the others. The question is harder, but training does not diverge. FPN, a year later,
-# keeps them (notebook 08 has its claim). Why the paper's training did not converge we cannot tell from here.
+# Both converge. What crossing anchors cost is objectness. Half of what such an anchor would look at is not there, so its loss stays
+# higher. And there are more of these anchors than of the others. The question is harder, but training does not diverge. FPN, a year
+# later, keeps them (notebook 08 has its claim). Why the paper's training did not converge we cannot tell from here.
 
 # %% [markdown]
 # ## What differs from the paper, and what to doubt
@@ -855,7 +855,7 @@ draw.show(fig, "Two panels of losses over the steps, with crossing anchors left 
 #   is judged by it.
 # - **The network.** The tables use a small AlexNet-like model on one map of stride 8; the live runs a tiny pyramid.
 # - **The schedule.** A run sees each image about once. Steps 3 and 4 of alternating training are half as long as 1 and 2.
-# - **$N_{reg}$.** The paper divides the box loss by the number of map cells, which only rescales $\lambda$; we divide by a fixed
+# - **$N_{reg}$.** The paper divides the box loss by the number of map cells, which only rescales $\lambda$. We divide by a fixed
 #   multiple of the sampled anchors, so that $\lambda = 10$ weighs both terms alike here too.
 # - **Selective search** is told to look for finer segments than on photographs, and its order is partly random by design.
 # - **Smooth L1** turns linear at a ninth, as in the released code; the text's formula has one.
@@ -967,7 +967,7 @@ check("labels", my_labels, lambda overlap, hi, lo: match(overlap, hi, lo, best=T
 # <details><summary>What to look for</summary>
 #
 # Over all anchors the loss starts lower and falls faster: it is mostly background, and easy. What matters is the recall.
-# With border 0 no anchor near the edge ever learns, so whatever it says there is untrained; large objects, whose anchors all
+# With border 0 no anchor near the edge ever learns, so whatever it says there is untrained. Large objects, whose anchors all
 # cross the edge, are then found by smaller anchors that were moved a long way.
 # </details>
 

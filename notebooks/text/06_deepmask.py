@@ -354,7 +354,7 @@ draw.table(pd.DataFrame({"here": parts_of(cfg), "the paper's": parts_of(resnet50
 
 # %%
 from paperlib.paths import weights_folder
-from paperlib.training.segmentation.mask_stages import deepmask_config
+from paperlib.training.mask_stages import deepmask_config
 from paperlib.training.weights import load_weights, read_header
 
 path = weights_folder() / "sharpmask.safetensors"
@@ -559,8 +559,8 @@ for n, one in enumerate(windows.tolist()):
 draw.source(lay)
 
 # %% [markdown]
-# Now the proposals of three scenes. As in the paper's Figs. 3.2 and 3.4, we show for each object the best of the hundred masks with the highest scores;
-# objects that no mask reaches with an IoU of one half are outlined in red. Above the live run, below the stored network.
+# Now the proposals of three scenes. As in the paper's Figs. 3.2 and 3.4, we show for each object the best of the hundred masks with the highest
+# scores. Objects that no mask reaches with an IoU of one half are outlined in red. Above the live run, below the stored network.
 
 # %%
 def propose(net, picture, most=100):
@@ -648,9 +648,9 @@ for n, k in enumerate(by_hand):
     np.testing.assert_allclose([by_hand[k], library[f"AR{k}"]], theirs[:, n].mean(), atol=1e-6)
 
 # %% [markdown]
-# Three programs, one number. Now compare four lists: the live run; the stored network; its masks *in random order*, which tells what the scores are worth;
-# and *all* masks of all windows, whatever their scores. The last is an **upper bound**, and it is what the paper's Table 3.1 prints, to judge masks
-# without their ranking.
+# Three programs, one number. Now compare four lists. The first is the live run's, the second the stored network's. The third has the stored network's
+# masks *in random order*, which tells what the scores are worth. The fourth has *all* masks of all windows, whatever their scores. It is an **upper
+# bound**, and it is what the paper's Table 3.1 prints, to judge masks without their ranking.
 
 # %%
 from paperlib.scoring.segments.bounds import upper_bound
@@ -717,8 +717,8 @@ beside("sharpmask/2", "Table 3.2: AUC by head, from two branches of their own to
 # window with stride 16 (*W112-P4-D39*) loses nothing, where the paper's loses six points. In the second table the three heads lie close together, as in the
 # paper; all are above the first DeepMask, whose trunk they do not share.
 #
-# And what became of the claims that belong to this notebook: those about speed, timed in one process with networks of the paper's size; those that follow from
-# arithmetic; and those that need trained rows.
+# And what became of the claims that belong to this notebook? Some are about speed, and were timed in one process with networks of the paper's size.
+# Others follow from arithmetic, and the rest need trained rows.
 
 # %%
 from paperlib.claims import verdicts
@@ -787,8 +787,9 @@ check("right window", my_window, spec_window, [(torch.tensor([10.0, 20, 30, 60])
 # ```
 # </details>
 #
-# **3. Implement.** Along one axis: where are the middles of the windows, in px of the image *as it was*? The image has `length` px and is enlarged by `scale`
-# to a whole number of px; windows lie `stride` px apart there, the first has its middle at 0, the last is the first at or beyond the end. Return a list.
+# **3. Implement.** Along one axis: where are the middles of the windows, in px of the image *as it was*? The image has `length` px and is enlarged by
+# `scale` to a whole number of px. Windows lie `stride` px apart there. The first has its middle at 0, and the last is the first at or beyond the end.
+# Return a list.
 
 # %% tags=["exercise"]
 def my_middles(length, scale, stride):

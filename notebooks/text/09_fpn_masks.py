@@ -636,10 +636,11 @@ draw.table(verdicts.frame(mine, "ratio"), "The claim about speed", digits=2)
 draw.table(verdicts.frame(mine, "trend"), "Claims about trained networks, and what our runs say; 95% intervals, in points")
 
 # %% [markdown]
-# **What it says, so far.** One seed of a row is no verdict, so the claims on training stay open. But some differences are large. Both sizes of windows
-# together find more than either alone, as in the paper. Masks of twice the resolution gain nothing yet. And twice the training gains as much as the second
-# head did, more than twice what it gained in the paper: our networks are far from done. SharpMask gets more image sizes here than in its own tables, as in the paper; then it
-# trails the pyramid on small objects, leads on large ones, and is passed on the whole by the longest schedule only.
+# **What it says, so far.** One seed of a row is no verdict, so the claims on training stay open. But some differences are large. Both sizes of
+# windows together find more than either alone, as in the paper. Masks of twice the resolution gain nothing yet. And twice the training gains as much
+# as the second head did, more than twice what it gained in the paper: our networks are far from done. SharpMask gets more image sizes here than in
+# its own tables, as in the paper. With these sizes it trails the pyramid on small objects, leads on large ones, and is passed on the whole by the
+# longest schedule only.
 #
 # Speed deserves a second look. The paper's times come from one GPU and two programs. Counted in multiplications, the heads on $P_2$ are dear: $25 \cdot 128 \cdot 512$ for each of
 # fifty thousand cells, and twice that for $7 \times 7$. Timed on one CPU core, the pyramid still wins, but by less than in the paper (the table of times above).

@@ -169,7 +169,7 @@ torch.testing.assert_close(losses.focal(x, y, 0.0, None), torch.nn.functional.bi
 draw.source(losses.focal)
 
 # %% [markdown]
-# It works on logits, never on probabilities: a probability of exactly 1 has an infinite logarithm, and clipping it to
+# It works on logits, never on probabilities. A probability of exactly 1 has an infinite logarithm, and clipping it to
 # 0.9999 would remove the gradient just where the network is most wrong. `softplus` of the logit is the same loss without
 # the detour.
 
@@ -316,9 +316,9 @@ ax.legend()
 draw.show(fig, "Two curves over training steps: the classification loss and the box loss, both falling, steeply at first.")
 
 # %% [markdown]
-# What does it see? On top a few validation images with their ground truth, below what the network finds after this short
-# run, and what the same network finds that was trained for fifteen times as long.
-# A long training makes a network surer, so its bar is higher: a score of 0.45, for the live run 0.35.
+# What does it see? On top are a few validation images with their ground truth. Below them is what the network finds
+# after this short run, and what the same network finds when it was trained for fifteen times as long. A long training
+# makes a network surer, so its bar is higher: a score of 0.45, for the live run 0.35.
 
 # %%
 from paperlib.teach.shown_detector import shown_weights
@@ -377,15 +377,15 @@ draw.show(fig, "For each gamma a red diamond, the paper's gain over gamma 0, and
                       f"ours {frame.loc[label, ('ours', 'delta')]:+.1f}" for label in rows))
 
 # %% [markdown]
-# **How to read it.** A blue bar that lies wholly to the right of zero says that focal loss beat plain cross entropy here, as
-# it did in the paper; one across zero says that these runs cannot tell; one to the left would contradict the paper. The
-# verdict column says the same in a word; rows that the paper's text tells of without a number are *not printed*, and are judged in the list
-# of claims near the end. The last columns say what the numbers cost, and how many of the runs are older than a change of code. Runs that
-# diverged would have a column of their own.
+# **How to read it.** A blue bar that lies wholly to the right of zero says that focal loss beat plain cross entropy here, as it did in the
+# paper. One across zero says that these runs cannot tell, and one to the left would contradict the paper. The verdict column says the same
+# in a word. Rows that the paper's text tells of without a number are *not printed*, and are judged in the list of claims near the end. The
+# last columns say what the numbers cost, and how many of the runs are older than a change of code. Runs that diverged would have a column
+# of their own.
 #
-# **What it says.** Gamma 2 beats cross entropy with the weight that was its best in the paper, by two thirds of the paper's
-# points. From one gamma to the next the gain grows as it does in the paper, but its top is at 1, which ends ahead of 2 in each of the
-# seeds; one half is about level with 2. Gamma 5 does not do what it does in the paper, where it keeps a part of the gain: here it ends
+# **What it says.** Gamma 2 beats cross entropy with the weight that was its best in the paper, by two thirds of the paper's points.
+# From one gamma to the next the gain grows as it does in the paper, but its top is at 1. Gamma 1 ends ahead of 2 in each of the seeds,
+# and one half is about level with 2. Gamma 5 does not do what it does in the paper, where it keeps a part of the gain. Here it ends
 # far *below* cross entropy, and its runs lie far apart.
 
 # %% [markdown]
@@ -415,8 +415,8 @@ draw.table(pd.DataFrame.from_dict(kinds, "index", columns=["gamma 0", "gamma 2",
 # ## What had been seen before
 #
 # This is the third table of gammas, and the gain of gamma 2 must not be read without the other two. The first was trained on the first drawn world,
-# with larger anchors, a smaller batch and more steps; the second with quick networks: three epochs, on a grid that is coarse for our objects. Their
-# records are kept beside the register's readings; the gaps to cross entropy in them, over the seeds that both rows have:
+# with larger anchors, a smaller batch and more steps. The second is one of quick networks, trained for three epochs on a grid that is coarse for
+# our objects. The records of both are kept beside the register's readings; the gaps to cross entropy in them, over the seeds that both rows have:
 
 # %%
 import json
@@ -443,12 +443,12 @@ draw.table(pd.DataFrame.from_dict(gains, "index", columns=["AP of gamma 0", "gai
 
 # %% [markdown]
 # **What it says.** Under the first recipe gamma 2 gained *nothing* over cross entropy that three seeds could show. After this had been seen the world
-# was redrawn and the recipe changed: smaller anchors for their stride, so that fewer match an object. About two dozen settings were tried on the row of
-# gamma 2, none on its opponents. Under that second recipe the gain was there, but among detectors so starved that it could be no more than a faster
-# start. The third is not sparse: its grid and anchors are a true scale model of the paper's, about eleven match an object, and its networks have three to
-# four times the AP. The gain stayed. So neither starved networks nor sparse anchors make it.
+# was redrawn and the recipe changed: smaller anchors for their stride, so that fewer match an object. About two dozen settings were tried on the row
+# of gamma 2, none on its opponents. Under that second recipe the gain was there, but among detectors so starved that it could be no more than a
+# faster start. The third is not sparse: its grid and anchors are a true scale model of the paper's, and about eleven match an object. Its networks
+# have three to four times the AP, and the gain stayed. So neither starved networks nor sparse anchors make it.
 #
-# A remark goes with every claim below whose better row is gamma 2: its recipe was chosen on that row, by a rule that was written first, on images
+# A remark goes with every claim below whose better row is gamma 2. Its recipe was chosen on that row, by a rule that was written first, on images
 # that no table scores. And before that, one trial of the finer grid had shown both rows, the focal loss ahead.
 
 # %% [markdown] tags=["further"]
@@ -519,11 +519,11 @@ draw.table(compare.frame("focal_loss/1a", shown), "Table 1a: AP by alpha at gamm
 
 # %% [markdown]
 # **What it says.** In the paper, weighting objects three to one gains a little, and so it does here, with both seeds; two cannot tell it from chance.
-# Weighting objects down costs far less than in the paper: at alpha 0.25 nearly all of the AP is left, where the paper keeps a third, and at 0.1 most of
-# it, where the paper's detector finds nothing (what it costs, a later section asks: *How high is the bar?*). So the claim that this ruins the detector
-# is contradicted. Weighting them up further costs more than in the paper, with one seed each: nine to one loses a point and more to three to one, a
-# hundred to one four. The best weight gives about a quarter of what gamma 2 gives (Table 1b): which *side* an example is on says little, how *hard* it is
-# says much.
+# Weighting objects down costs far less than in the paper. At alpha 0.25 nearly all of the AP is left, where the paper keeps a third. At 0.1 most of
+# it is left, where the paper's detector finds nothing (what it costs, a later section asks: *How high is the bar?*). So the claim that this ruins the
+# detector is contradicted. Weighting them up further costs more than in the paper, with one seed each. Against three to one, nine to one loses a
+# point and more, and a hundred to one loses four. The best weight gives about a quarter of what gamma 2 gives (Table 1b): which *side* an example is
+# on says little, how *hard* it is says much.
 #
 # Without the prior the authors' run diverged. None of ours has (the table would count it), perhaps because our
 # optimiser rescales the huge first gradients. They end lower, by an eighth of the AP: the claim that they do not survive fails
@@ -599,12 +599,12 @@ print("In the runs of the table, which are shorter, the hardest fifth of the mat
       + (", ".join(f"{share:.0f}% (gamma {g:g})" for g, share in told.items()) or "what is not recorded yet"))
 
 # %% [markdown]
-# The network asked here was trained for longer than those of the table; they give the register's verdicts. The positives' hardest
-# fifth must carry about half at every gamma, which we read as half give or take a quarter of it. So it does, if barely at gamma 0, and the claim
-# holds; with the quick networks of the second table of gammas it did not. That gamma changes it little holds, too, beside what gamma does to the
-# background. That the background's loss gathers with gamma cannot fail, since the weight grows with the loss; what can fail is that most of it comes
-# from one in a hundred, and that holds. And the two curves of cross entropy are said to be quite similar: they lie further apart than the tenth of
-# the axis that we would allow. These bounds are ours, and were set after the shares of quick networks had been seen.
+# The network asked here was trained for longer than those of the table; they give the register's verdicts. The positives' hardest fifth must carry
+# about half at every gamma, which we read as half give or take a quarter of it. So it does, if barely at gamma 0, and the claim holds; with the
+# quick networks of the second table of gammas it did not. That gamma changes it little holds, too, beside what gamma does to the background. That
+# the background's loss gathers with gamma cannot fail, since the weight grows with the loss. What can fail is that most of it comes from one in a
+# hundred, and that holds. And the two curves of cross entropy are said to be quite similar: they lie further apart than the tenth of the axis that
+# we would allow. These bounds are ours, and were set after the shares of quick networks had been seen.
 #
 # Who speaks in the sum of all losses? Three groups: background that the network already calls background (its logit below zero),
 # background that it takes for an object (so few logits that their bar is empty), and the matched anchors. Move gamma and watch the first
@@ -638,7 +638,7 @@ draw.show(frames(draw_voices, [{"gamma": g} for g in (0.0, 0.5, 2.0)], size=(3.1
           + ", ".join(f"{voices(g, 0.5)[0]:.0%}" for g in (0.0, 0.5, 2.0)) + ", the rest hard background and matched anchors.")
 
 # %% [markdown]
-# Mind what the bar at gamma 0 says: what cross entropy *would* hear in this network, which gamma 2 has trained, and which gamma 2 has left
+# Mind what the bar at gamma 0 says: what cross entropy *would* hear in this network, which gamma 2 has trained. And gamma 2 has left it
 # unsure of its background, since whispers do not teach. What does cross entropy hear in a network of its own?
 
 # %%
@@ -734,12 +734,11 @@ print("\n".join(f"{name} carry {share:.0%} of the image's loss" for name, share 
 draw.table(compare.frame("focal_loss/1d", shown), "Table 1d: hard example mining beside focal loss; deltas are to FL")
 
 # %% [markdown]
-# **What it says.** No row reaches the focal loss. The batch and threshold that were the paper's best are the best here, too, though 512 examples
-# at .7 are level with them. With suppression at .5 a larger batch is worse on the mean, in both; but only from 256 to 512 do our seeds tell it from chance, so the
-# claim, which names every step, is unresolved. At .7 a batch of 128 is too small, in both; that 512 beat
-# 256 there is ours alone. One order is turned round: in the paper 512 examples at .5 lose more than the ratio does, but for its largest batch; here
-# the ratio loses more. Two rows are equal to the last digit: with 1:3 a batch of 512 is the batch of 256, since our images have
-# too few matched anchors to fill either.
+# **What it says.** No row reaches the focal loss. The batch and threshold that were the paper's best are the best here, too, though 512 examples at
+# .7 are level with them. With suppression at .5 a larger batch is worse on the mean, in both. But only from 256 to 512 do our seeds tell it from
+# chance, so the claim, which names every step, is unresolved. At .7 a batch of 128 is too small, in both; that 512 beat 256 there is ours alone. One
+# order is turned round: in the paper 512 examples at .5 lose more than the ratio does, but for its largest batch; here the ratio loses more. Two rows
+# are equal to the last digit: with 1:3 a batch of 512 is the batch of 256, since our images have too few matched anchors to fill either.
 #
 # The last two rows are ours, and come later. Is there one number behind these orders? Count whom each setting picks. The network below is
 # a fresh one with the table's anchors. One on its way under OHEM would pick other anchors. But for the matched ones that makes little
@@ -791,12 +790,13 @@ left = {at: picks[f"OHEM 128, nms {at}"][0] / len(asked) for at in ("0.5", "0.7"
 print(f"{float((marks > 0).sum() / len(asked)):.0f} matched anchors an image; picked of them: {left['0.5']:.0f} at .5, {left['0.7']:.0f} at .7")
 
 # %% [markdown]
-# Suppression at .5 leaves half of the matched anchors, at .7 all of them; a larger batch adds background only. So batch, threshold and
-# ratio turn the same knob, the share of matched anchors, and at each threshold AP has a top: too many are bad, and too few are no good either.
-# That is why the best batch is small at .5 and large at .7, and why a larger batch cannot rescue the ratio, which fixes the share at a quarter.
+# Suppression at .5 leaves half of the matched anchors, at .7 all of them; a larger batch adds background only. So batch, threshold and ratio
+# turn the same knob, the share of matched anchors. At each threshold AP has a top: too many are bad, and too few are no good either. That is
+# why the best batch is small at .5 and large at .7, and why a larger batch cannot rescue the ratio, which fixes the share at a quarter.
 #
-# We looked for this number after we had seen the rows, so it was an explanation, not yet a finding. Then we wrote down what it predicts
-# for two rows that the paper has not, and only then ran them: 64 examples at .5 should fall to where 128 at .7 are, 1024 at .7 to where 512 at .5 are.
+# We looked for this number after we had seen the rows, so it was an explanation, not yet a finding. Then we wrote down what it predicts for two rows
+# that the paper has not, and only then ran them. By this number, 64 examples at .5 should fall to where 128 at .7 are, and 1024 at .7 to where 512 at
+# .5 are.
 
 # %%
 for one, other in (("64, nms 0.5", "128, nms 0.5"), ("64, nms 0.5", "128, nms 0.7"),
@@ -859,9 +859,9 @@ draw.table(compare.frame("focal_loss/3", shown), "Table 3: FL* and focal loss, w
 # easy example keeps two fifths of its loss, and two points are lost: it is no better than cross entropy. Where all of the loss is kept nearly three
 # points are lost; where two or five times as much, a third of the AP and more. So the shape counts, not the formula.
 #
-# But one can discount too much. The settings with $\gamma$ 4 leave an easy example less than a thousandth. With $\beta$ 0, which stands in the
-# paper's Table 3 as good as the focal loss, two points are lost, and by it the claim that FL\* is as good fails here. With $\beta$ 1 one seed
-# loses three points and more, the other nearly half of the AP. It is what $\gamma$ 5 did above, whose runs lie far apart, too. (The verdict in the table
+# But one can discount too much. The settings with $\gamma$ 4 leave an easy example less than a thousandth. The one with $\beta$ 0 stands in the
+# paper's Table 3 as good as the focal loss. Here it loses two points, and by it the claim that FL\* is as good fails. With $\beta$ 1 one seed loses
+# three points and more, the other nearly half of the AP. It is what $\gamma$ 5 did above, whose runs lie far apart, too. (The verdict in the table
 # asks less: whether the delta has the sign of the paper's.)
 #
 # One line is a test of the code: FL\* with $\gamma$ 1 and $\beta$ 0 *is* cross entropy, with the class weight 0.25 of Table 1a. Two
@@ -870,11 +870,11 @@ draw.table(compare.frame("focal_loss/3", shown), "Table 3: FL* and focal loss, w
 # %% [markdown] tags=["further"]
 # ## Too slow, or the wrong weight?
 #
-# In the paper even $\gamma$ 5 stays above cross entropy (Table 1b); here it ends well below. Two suspects. A loss that discounts so much may
-# need more steps than our short recipe has. Or it may want another $\alpha$: the paper's suits the paper's images. Each is a dial, turned with
-# all else equal, for the quick networks of the second table of gammas: both losses for three times the steps, and $\gamma$ 5 with four weights. Before
-# these runs we wrote three things. With three times the steps it would still end below cross entropy. The gap would be less than a quarter of cross
-# entropy's AP, where it was more than a third. And no weight would bring it level, 0.1 being the best.
+# In the paper even $\gamma$ 5 stays above cross entropy (Table 1b); here it ends well below. Two suspects. A loss that discounts so much may need
+# more steps than our short recipe has. Or it may want another $\alpha$: the paper's suits the paper's images. Each is a dial, turned with all else
+# equal, for the quick networks of the second table of gammas. The first runs both losses for three times the steps, the second $\gamma$ 5 with four
+# weights. Before these runs we wrote three things. With three times the steps it would still end below cross entropy. The gap would be less than a
+# quarter of cross entropy's AP, where it was more than a third. And no weight would bring it level, 0.1 being the best.
 
 # %%
 from paperlib.tables.dials import dials, row_of
@@ -958,10 +958,10 @@ draw.table(pd.DataFrame.from_dict({when: [taken(logits, clip) for clip in clips]
                                   columns=[f"clip {clip:g}" for clip in clips]), "The share of the objects' pull that a clip would take away, %")
 
 # %% [markdown]
-# A trained network is hardly touched, so if a clip does harm, it does it early. A fresh one gives nearly half of its objects' pull to those under 0.01,
-# by chance, and these have no say. Nor is that shared out evenly. A class that falls below the clip for *all* its objects has nobody left to pull it up,
-# and background keeps pulling it down. Does that happen? We train two networks for 75 steps, with the clip and without, from the same seed, and ask for
-# the highest probability that any anchor of 160 images gives each class.
+# A trained network is hardly touched, so if a clip does harm, it does it early. A fresh one gives nearly half of its objects' pull to those under
+# 0.01, by chance, and these have no say. Nor is that shared out evenly. A class that falls below the clip for *all* its objects has nobody left to
+# pull it up, and background keeps pulling it down. Does that happen? We train two networks for 75 steps, with the clip and without, from the same
+# seed. Then we ask for the highest probability that any anchor of 160 images gives each class.
 
 # %%
 from itertools import islice
@@ -1006,8 +1006,8 @@ print(f"Nothing above 0.02 without a clip: {', '.join(lost['no clip']) or 'no cl
 print("The classes of the training set, the rarest first: " + ", ".join(rarest[:8]) + f", and {len(rarest) - 8} more.")
 
 # %% [markdown]
-# No class is lost, if this run went as the stored one did. It was otherwise with the quick networks of the second table of gammas: there one class of
-# 36 fell silent, others with other seeds, and a clip of 0.01 cost a point of AP or more with four of five. And the full runs here?
+# No class is lost, if this run went as the stored one did. It was otherwise with the quick networks of the second table of gammas. There one class of
+# 36 fell silent, and others did with other seeds. A clip of 0.01 cost a point of AP or more with four seeds of five. And the full runs here?
 
 # %%
 whole, lines = compare.measured("focal_loss/1b", shown), {}
@@ -1093,7 +1093,7 @@ draw.show(fig, "AP over the bar that a loss sets, on a logarithmic axis. From a 
 # %% [markdown]
 # That the points line up does not prove that the bar is the reason. So lower it, and train as before. This was done with quick networks, those of the
 # second table of gammas: the same settings and seeds once more, scored with all boxes above 0.001. What we expected was written down before the first
-# of them: at least half of the gain of the focal loss is left, and less than half of what the weight 0.1 costs.
+# of them. At least half of the gain of the focal loss would be left, and less than half of what the weight 0.1 costs.
 
 # %%
 gaps, told = {}, []
@@ -1133,9 +1133,10 @@ draw.table(pd.DataFrame.from_dict(gaps, "index", columns=["gap", "interval", "se
 
 # %% [markdown]
 # **What it says.** *A weight moves the bar, and about half of what it costs is that.* On the right of the first figure cross entropy and FL\* lie on
-# one line, however their formulas differ. With the lower bar a quick network has nearly three times its AP with the weight 0.1, and about half of what
-# the weight costs is back. (The lower bar still drops what a settled network gives a chance below one in a hundred, so not all of the other half need be
-# the learning's.) So a part of Table 1a, and of the right half of our map of FL\*, tells less of what a network has learnt than of what we let it say.
+# one line, however their formulas differ. With the lower bar a quick network has nearly three times its AP with the weight 0.1, and about half of
+# what the weight costs is back. (The lower bar still drops what a settled network gives a chance below one in a hundred, so not all of the other half
+# need be the learning's.) So a part of Table 1a tells less of what a network has learnt than of what we let it say. A part of the right half of our
+# map of FL\* does so, too.
 #
 # *The gain of the focal loss is something else.* Cross entropy with its best weight has nothing to win from a lower bar, and the gap stays
 # as wide as it was. Nor do gammas 0.5 and 1 need one: they have the bar of cross entropy with 0.75, and more AP.
@@ -1143,9 +1144,9 @@ draw.table(pd.DataFrame.from_dict(gaps, "index", columns=["gap", "interval", "se
 # *Nor is the fall on the left the bar's.* There nearly every box of a settled network passes already. Look at the recall in the lines above: with
 # $\gamma$ 5, and with a weight of 0.99, a network finds nearly as many of the objects as with cross entropy. What it loses is their order.
 #
-# One caution on the arrows of the focal loss and of cross entropy with 0.75. Their runs with the higher bar do not say whether
-# products were rounded; those with the lower one were not. The same runs without rounding are in `dials/precision`, at the higher bar: against these the
-# focal loss has its AP to a thousandth of a point, seed by seed, and cross entropy gains less than a tenth of a point.
+# One caution on the arrows of the focal loss and of cross entropy with 0.75. Their runs with the higher bar do not say whether products were rounded;
+# those with the lower one were not. The same runs without rounding are in `dials/precision`, at the higher bar. Against these the focal loss has its
+# AP to a thousandth of a point, seed by seed, and cross entropy gains less than a tenth of a point.
 #
 # How we came to it matters for how much to believe. The recall of quick networks fell with alpha, and that gave the idea; a first figure was made
 # after their runs, and only the two expectations before the arrows'. And the pairs of the authors may keep the bar by chance. Their networks,
@@ -1154,13 +1155,13 @@ draw.table(pd.DataFrame.from_dict(gaps, "index", columns=["gap", "interval", "se
 # %% [markdown] tags=["further"]
 # ## Every claim, and what became of it
 #
-# The paper's sentences that can be tested, in our words, with a verdict made by code (notebook 12 tells how). A sentence of several parts
-# holds only if all do; the part that decides is shown. *Enough*, beside an unresolved trend, says how many pairs of seeds a fair trial needs: with
-# so many, four trials of five would show a true difference of the paper's size, or of the claim's margin. A dash there: decided, not run, or no size
-# to plan for. *Paper* is the number in the sentence, *ours* the comparison beside it; they need not be the same quantity. *Larger* and *smaller* compare shares of
-# the score, not points. A sentence of k parts is contradicted only where one part is at 1 - 0.05/k, a wider interval than the one shown. A claim that two things do *as well*, or
-# that a thing helps *slightly*, has a margin: 1.5% of the AP, or what the paper's own numbers differ by, if that is more. It is narrow, and two or three
-# seeds seldom decide it; five are planned for every row.
+# The paper's sentences that can be tested, in our words, with a verdict made by code (notebook 12 tells how). A sentence of several parts holds only
+# if all do; the part that decides is shown. *Enough*, beside an unresolved trend, says how many pairs of seeds a fair trial needs. With so many, four
+# trials of five would show a true difference of the paper's size, or of the claim's margin. A dash there: decided, not run, or no size to plan for.
+# *Paper* is the number in the sentence, *ours* the comparison beside it; they need not be the same quantity. *Larger* and *smaller* compare shares of
+# the score, not points. A sentence of k parts is contradicted only where one part is at 1 - 0.05/k, a wider interval than the one shown. A claim that
+# two things do *as well*, or that a thing helps *slightly*, has a margin. This is 1.5% of the AP, or what the paper's own numbers differ by, if that
+# is more. It is narrow, and two or three seeds seldom decide it; five are planned for every row.
 
 # %%
 from paperlib.claims import verdicts
@@ -1178,8 +1179,8 @@ draw.table(verdicts.frame(mine, "exact"), "Claims that follow from arithmetic or
 #   resemble COCO's. It was redrawn, and the recipe changed, after a first table had shown no gain of gamma 2 (see above).
 # - **The network.** A scale model: a trunk of a fraction of a million weights on 128 px images, strides half the paper's, anchors as
 #   large for their stride as there. But one layer a subnet, where the paper has four.
-# - **Table 1d and the dials** are still those of quick networks: three epochs, a grid that is coarse for our objects, and anchors little more than a
-#   quarter as large for their stride. Table 1d is of the paper's deeper network, ResNet-101; ours has the usual trunk.
+# - **Table 1d and the dials** are still those of quick networks. These have three epochs, a grid that is coarse for our objects, and anchors little
+#   more than a quarter as large for their stride. Table 1d is of the paper's deeper network, ResNet-101; ours has the usual trunk.
 # - **The hinge** of the paper is on $p_t$; ours is on the logit. Both are zero once $p_t$ is large enough; neither trains.
 # - **The optimiser.** AdamW instead of SGD: it arrives sooner. It also rescales every gradient, so the *size* of a loss
 #   matters less here than in the paper, and its *shape* is what is compared.

@@ -101,8 +101,8 @@ batch = image[None].to(device)
 # | class head | $P_l$ → $K A$ logits a position | 4 layers and an output, shared by all levels | 1 layer and an output |
 # | box head | $P_l$ → $4 A$ numbers a position | the same form, weights of its own | the same |
 #
-# Our images are a fifth as wide as COCO's, so the network is a **scale model**: every level keeps its name, but its cells are
-# half as wide, $2^{l-1}$ px where the paper has $2^l$ (`trunk.scale` is 1/2). It was trained for twelve epochs, as the paper's was.
+# Our images are a fifth as wide as COCO's, so the network is a **scale model**. Every level keeps its name, but its cells are half
+# as wide, $2^{l-1}$ px where the paper has $2^l$ (`trunk.scale` is 1/2). It was trained for twelve epochs, as the paper's was.
 
 # %%
 fig, (left, shares) = plt.subplots(1, 2, figsize=(8.5, 3.6), width_ratios=[1, 1.2])
@@ -120,11 +120,11 @@ draw.show(fig, f"A drawn scene with {len(target['boxes'])} boxed objects; beside
 # %% [markdown]
 # ## Trunk and pyramid
 #
-# The trunk halves the map at each level and learns more abstract features as it goes. Its fine maps know *where*, its
-# coarse maps know *what*. The pyramid brings the two together: starting at the top, each map is enlarged to twice its
-# side and added to the next finer one, after a 1×1 convolution has made both equally wide (FPN, Sec. 3). A 3×3
-# convolution smooths each sum. Above the trunk's top, 3×3 convolutions of stride 2 make the two coarsest levels. Below, a cell is
-# bright where its features are unlike the rest of the map; the titles say channels × height × width.
+# The trunk halves the map at each level and learns more abstract features as it goes. Its fine maps know *where*, its coarse maps
+# know *what*. The pyramid brings the two together. Starting at the top, each map is enlarged to twice its side and added to the
+# next finer one, after a 1×1 convolution has made both equally wide (FPN, Sec. 3). A 3×3 convolution smooths each sum. Above the
+# trunk's top, 3×3 convolutions of stride 2 make the two coarsest levels. Below, a cell is bright where its features are unlike
+# the rest of the map; the titles say channels × height × width.
 
 # %%
 with torch.no_grad():
@@ -168,9 +168,9 @@ draw.source(type(model.pyramid).forward)
 # %% [markdown]
 # ## Anchors
 #
-# An anchor is a box fixed in advance, and the unit of every question. At each position of level $l$ sit $A$ of them,
-# centred on the cell: three sides, $2^{0}, 2^{1/3}, 2^{2/3}$ times a base side, and three ratios of height to width at equal area.
-# So the sides of all levels together climb in steps of a third of an octave (Sec. 4).
+# An anchor is a box fixed in advance, and the unit of every question. At each position of level $l$ sit $A$ of them, centred on
+# the cell. They come in three sides, $2^{0}, 2^{1/3}, 2^{2/3}$ times a base side, and three ratios of height to width at equal
+# area. So the sides of all levels together climb in steps of a third of an octave (Sec. 4).
 
 # %% tags=["derive"]
 def anchors_slow(cfg, level, height, width, trunk_scale):
@@ -240,9 +240,9 @@ draw.show(frames(draw_anchors, states, columns=3, size=(2.9, 3.1)),
 # %% [markdown]
 # ## Matching: what each anchor should say
 #
-# The rule (Sec. 4): an anchor whose IoU with some object is 0.5 or more belongs to the object it overlaps most; below 0.4
-# it is background; between, it is left out of the loss. Our setting also gives each object its best anchor, however poor
-# (the rule of the RPN), so that no object is without a teacher.
+# The rule (Sec. 4): an anchor whose IoU with some object is 0.5 or more belongs to the object it overlaps most. Below 0.4
+# it is background, and between the two it is left out of the loss. Our setting also gives each object its best anchor,
+# however poor (the rule of the RPN), so that no object is without a teacher.
 
 # %% tags=["derive"]
 def matching_slow(objects, anchors, hi, lo):
@@ -368,9 +368,9 @@ draw.show(fig, "Five maps of the highest score at each position, from fine to co
 # %% [markdown]
 # ## From half a million scores to a few boxes
 #
-# Inference (Sec. 4.1): per level keep scores above 0.05, at most the best thousand; decode only those; join the levels; per
-# class suppress every box that overlaps a better one by more than half; keep the best hundred of an image, as many as COCO counts.
-# Suppression, as a loop:
+# Inference (Sec. 4.1): per level keep scores above 0.05, at most the best thousand, and decode only those. Then join the levels,
+# and per class suppress every box that overlaps a better one by more than half. Of each image keep the best hundred, as many as
+# COCO counts. Suppression, as a loop:
 
 # %% tags=["derive"]
 def nms_slow(found, scores, threshold):
@@ -530,8 +530,8 @@ draw.show(fig, "Left, the share of objects reached: " + ", ".join(f"{r} {reach[r
 # ## What each design decision is worth
 #
 # Section 4 makes several choices in a sentence each, without printing a number. Here are ours, each row one change to the
-# default: the finest level added, the coarsest left out, all anchors on the last trunk map, a box for each class, one layer
-# that both heads share, and the thesis's clipped probability.
+# default. Three change the levels: the finest added, the coarsest left out, all anchors on the last trunk map. The others
+# are a box for each class, one layer that both heads share, and the thesis's clipped probability.
 
 # %%
 import pandas as pd
@@ -549,9 +549,9 @@ columns_ = ["AP", "delta AP", "delta APs", "delta APl", "interval of delta AP", 
 draw.table(pd.DataFrame.from_dict(lines, "index", columns=columns_), "Design decisions of Section 4, measured here; deltas to the default")
 
 # %% [markdown]
-# The paper's words on each, for comparison: leaving out the finest level, $P_2$, costs nothing; the coarsest level helps large
-# objects; one last map alone is much worse; a box for each class brings nothing; shared shallow heads are worse; clipping does not matter. A
-# row without numbers has not been recorded yet, and what one seed says is a first look.
+# For comparison, here is what the paper says of each. Leaving out the finest level, $P_2$, costs nothing, and the coarsest level helps large
+# objects. One last map alone is much worse, and a box for each class brings nothing. Shared shallow heads are worse; clipping does not
+# matter. A row without numbers has not been recorded yet, and what one seed says is a first look.
 #
 # **What it says.** One map alone loses a quarter of the AP. It finds next to no small objects, while the large ones lose nothing (it is the *last* map
 # of the trunk, which has 64 places on our small images; notebook 13 tries a finer one with quick networks, which beats their pyramid until the
@@ -564,11 +564,10 @@ draw.table(pd.DataFrame.from_dict(lines, "index", columns=columns_), "Design dec
 #
 # ## Speed against accuracy
 #
-# A deeper trunk or a larger image buys accuracy with time (Table 1e, Fig. 2). We can measure both. The times: ten networks,
-# two trunks by five image sizes, take turns in this very process, four images at a time (with one so small image most of the time goes
-# into calling the operations); each point is the median, on a CPU the time of its cores.
-# The accuracies come from the recorded runs. `tiny` stands for ResNet-50 and `tiny_deep`, with twice the blocks, for
-# ResNet-101.
+# A deeper trunk or a larger image buys accuracy with time (Table 1e, Fig. 2). We can measure both. The times: ten networks, two trunks
+# by five image sizes, take turns in this very process, four images at a time (with one so small image most of the time goes into
+# calling the operations). Each point is the median, on a CPU the time of its cores. The accuracies come from the recorded runs. `tiny`
+# stands for ResNet-50 and `tiny_deep`, with twice the blocks, for ResNet-101.
 
 # %%
 jobs = {job.row: job for job in row_jobs.jobs_of("focal_loss/1e", budget("mini"), seeds=1)}
@@ -771,8 +770,9 @@ ax.set(xlabel="AP on COCO test-dev, as published", xlim=(0, 46), title="light: t
 draw.show(fig, "Published AP of ten detectors: " + ", ".join(f"{r['label']} {r['values']['AP']}" for r in rows) + ".")
 
 # %% [markdown]
-# One thing about that RetinaNet we can ask here. It is the deeper trunk at the largest size, as in Table 1e, but trained half as long again, on images
-# of random size; that gave the authors more than a point (Sec. 5.3). The thesis prints a row with the longer training alone. The same three rows:
+# One thing about that RetinaNet we can ask here. It is the deeper trunk at the largest size, as in Table 1e, but trained half as long again, on
+# images of random size. That gave the authors more than a point (Sec. 5.3). The thesis prints a row with the longer training alone. The same three
+# rows:
 
 # %%
 if RERUN:
@@ -812,15 +812,13 @@ else:
 # %% [markdown]
 # ## Every claim, and what became of it
 #
-# The paper's sentences that can be tested, in our words, with a verdict made by code (notebook 12 tells how). A sentence of several parts
-# holds only if all do, and is *not run* while one of them is. *Enough*, beside an unresolved trend, says how many
-# pairs of seeds a fair trial needs: with so many, four trials of five would show a true difference of the paper's size, or of the claim's margin.
-# A dash there: decided, not run, or no size to plan for. *Paper* is the number in the sentence, *ours* the comparison beside it; they need not be the same
-# quantity. A claim that two things do
-# *as well* has a margin: 1.5% of the AP, or what the paper's own numbers differ by, if that is more. The recipe was chosen on the row of gamma 2
-# (notebook 10 tells what had been seen before), and what is compared with it was never tuned.
-# A ratio of times is judged by its direction first; *holds, larger* and *holds, smaller* say that the size is not the paper's. What is
-# computed *follows* or *conforms*, or does not.
+# The paper's sentences that can be tested, in our words, with a verdict made by code (notebook 12 tells how). A sentence of several parts holds only
+# if all do, and is *not run* while one of them is. *Enough*, beside an unresolved trend, says how many pairs of seeds a fair trial needs. With so
+# many, four trials of five would show a true difference of the paper's size, or of the claim's margin. A dash there: decided, not run, or no size to
+# plan for. *Paper* is the number in the sentence, *ours* the comparison beside it; they need not be the same quantity. A claim that two things do *as
+# well* has a margin: 1.5% of the AP, or what the paper's own numbers differ by, if that is more. The recipe was chosen on the row of gamma 2
+# (notebook 10 tells what had been seen before), and what is compared with it was never tuned. A ratio of times is judged by its direction first;
+# *holds, larger* and *holds, smaller* say that the size is not the paper's. What is computed *follows* or *conforms*, or does not.
 
 # %%
 from paperlib.claims import verdicts
@@ -838,8 +836,9 @@ draw.table(verdicts.frame(mine, "exact"), "Claims that follow from arithmetic or
 # ## What differs from the paper, and what to doubt
 #
 # - **Size.** 128 px images. The network looked at above is `scale`, with levels half as wide as the paper's, and so are those of the design
-#   decisions. Tables 1c, 1e and 2 were recorded with `tiny`: quick networks of a third of a million weights, three epochs, every level one octave
-#   lower, and anchors that are small for their stride (`anchors.size_per_stride`). Both have one layer a head.
+#   decisions. Tables 1c, 1e and 2 were recorded with `tiny`: quick networks of a third of a million weights, trained for three epochs. Every
+#   level is one octave lower, and the anchors are small for their stride (`anchors.size_per_stride`). `scale` and `tiny` both have one layer a
+#   head.
 # - **Depth.** `tiny_deep` has twice the blocks of `tiny`; ResNet-101 has twice those of ResNet-50, nearly all in one stage.
 # - **Image size.** The paper resizes photographs of about 480 px to 400-800; we resize drawings of 128 px to 64-192. Above
 #   128 there is no new detail in the image, only finer cells over it. The same is true of the paper's photographs above 480.
@@ -957,9 +956,9 @@ check("normaliser", my_total, total_spec, [(some, torch.tensor(labels)) for labe
 #
 # <details><summary>What to look for</summary>
 #
-# On the last map alone, positions lie 32 px apart: a small object between them has no anchor but that of the best-anchor
-# rule, far away, and the box loss starts high and stays there. A box for each class has many times the outputs, and each class has
-# fewer examples to learn its moves from, although the moves are the same for all. At the end our table tells no difference.
+# On the last map alone, positions lie 32 px apart. A small object between them has no anchor but that of the best-anchor rule, far
+# away, and the box loss starts high and stays there. A box for each class has many times the outputs, and each class has fewer
+# examples to learn its moves from, although the moves are the same for all. At the end our table tells no difference.
 # </details>
 
 # %% [markdown]

@@ -90,11 +90,11 @@ draw.show(fig, "The same eight things with three times the side in view, and the
                + ", ".join(names[label] for _, _, label in chosen) + ". What is around them makes the names plausible.")
 
 # %% [markdown]
-# The same network, the MiniNet trunk and one layer, is trained on either view of the same things, at the same size: once what lies
-# around the box is painted grey, once not. This is the *context* probe. The *objectness* probe asks something simpler: is this a thing
-# at all? Printed marks (rows of one drawing, on cloth or walls) look like things until one sees that they repeat. Here are four things
-# and four marks, those in one column of about equal size, through a narrow and through a wide window; the scenes are chosen so that the
-# wide one shows the marks' rows:
+# The same network, the MiniNet trunk and one layer, is trained on either view of the same things, at the same size. In one view what
+# lies around the box is painted grey, in the other it is not. This is the *context* probe. The *objectness* probe asks something
+# simpler: is this a thing at all? Printed marks (rows of one drawing, on cloth or walls) look like things until one sees that they
+# repeat. Here are four things and four marks, those in one column of about equal size, through a narrow and through a wide window. The
+# scenes are chosen so that the wide one shows the marks' rows:
 
 # %%
 pairs = []
@@ -147,10 +147,10 @@ for name in ("context", "objectness"):
 # %% [markdown]
 # ## Depth, live
 #
-# A fourth probe, *depth*, is quick enough to run here on a part of its pictures: a linear classifier on what one level of the MiniNet
-# trunk says of small portraits (32 px). The stride of a level is the number of pixels that one of its cells stands for, and each
-# level is deeper than the one before. It bears on the pyramid: without its top-down path, a pyramid asks its finest map to
-# name things with what few convolutions know.
+# A fourth probe, *depth*, is quick enough to run here on a part of its pictures. It is a linear classifier on what one level of the
+# MiniNet trunk says of small portraits (32 px). The stride of a level is the number of pixels that one of its cells stands for, and
+# each level is deeper than the one before. It bears on the pyramid: without its top-down path, a pyramid asks its finest map to name
+# things with what few convolutions know.
 
 # %%
 predict("Of 100 portraits, how many fewer does stride 2, one layer deep, name than stride 32, nine layers deep?", "depth", guess=None)
@@ -201,14 +201,14 @@ draw.table(pd.DataFrame.from_dict(behind, "index").rename_axis("portraits"),
            "How many points a shallow level stays behind stride 32, with 95% intervals; 15 were hoped for")
 
 # %% [markdown]
-# A little of both. Deep levels hardly need more examples, shallow ones do: much of what names a thing is there at stride 4, but takes many
-# examples to read; whether that level lies 15 points behind depends on how many you grant. At stride 2 no number of portraits tried here
+# A little of both. Deep levels hardly need more examples, shallow ones do. Much of what names a thing is there at stride 4, but takes many
+# examples to read. Whether that level lies 15 points behind depends on how many you grant. At stride 2 no number of portraits tried here
 # brings the names near. A probe's answer is always an answer *for so many examples*.
 
 # %% [markdown]
 # ## What the deepest level mixes up, live
 #
-# Categories of one super-category were drawn alike on purpose, such as cat, dog and sheep, so that mistakes would mean something: most
+# Categories of one super-category were drawn alike on purpose, such as cat, dog and sheep, so that mistakes would mean something. Most
 # wrong names, it was hoped, would be of the same super-category. Are they? A linear reader of the last level learns from MiniNet's
 # portraits (64 px) and names those of its validation set. *Chance* is how many would stay if wrong names fell evenly on all others:
 
@@ -274,10 +274,10 @@ draw.show(fig, "Ten dials, for each two pictures of one seed: fruit and a bus, o
 # %% [markdown]
 # ## Claims, a dial each
 #
-# For each value of a dial a small set is drawn (its name says so: `minicoco?stuff=0`), and both sides of a claim are trained
-# on it with one recipe, mostly half as long as that of the tables. Only the *difference* of the two counts, seed by seed. Scores
-# of different values cannot be compared: they are measured on different pictures, some of which are easier. Some dials turn
-# the system instead (their names have a dot); for these the pictures stay. The last column says which notebook draws the curve.
+# For each value of a dial a small set is drawn (its name says so: `minicoco?stuff=0`). Both sides of a claim are trained on it
+# with one recipe, mostly half as long as that of the tables. Only the *difference* of the two counts, seed by seed. Scores of
+# different values cannot be compared: they are measured on different pictures, some of which are easier. Some dials turn the
+# system instead (their names have a dot); for these the pictures stay. The last column says which notebook draws the curve.
 
 # %%
 experiments, says = dials.dials(), {claim["id"]: claim["say"] for claim in claims()}
@@ -344,10 +344,10 @@ predict("At which share of empty images is the gain of focal loss largest?", "im
 show_curve("imbalance", "If background is the trouble, the gain grows with the dial. Mind the intervals, too.")
 
 # %% [markdown]
-# **What it says.** The gain is largest where the dial is lowest, against what we expected. But look at the left panel first. With half
-# of the images empty both sides keep about a third of their AP, and with four fifths there is next to nothing left that a better loss
-# could raise. In the same number of steps a network now sees half or a fifth as many *objects*, which alone would lower both sides. So this
-# dial turns two things at once and does not decide the question.
+# **What it says.** The gain is largest where the dial is lowest, against what we expected. But look at the left panel first. With half of
+# the images empty both sides keep about a third of their AP. With four fifths empty there is next to nothing left that a better loss could
+# raise. In the same number of steps a network now sees half or a fifth as many *objects*, which alone would lower both sides. So this dial
+# turns two things at once and does not decide the question.
 #
 # A fairer turn: again half of the images are empty, but there are twice the steps, so that both sides see as many objects as before (though
 # only half as many different ones). What we expected was written down before the first of these runs: no smaller a gain than with hardly
@@ -361,7 +361,7 @@ show_curve("objects", "Read it with the width of the intervals.",
            lambda frame: round(frame["delta"].astype(float).diff().iloc[-1], 1))
 
 # %% [markdown]
-# **What it says.** With as many objects seen most of the AP is back, on both sides. That fits a lack of objects in the first dial, though twice the
+# **What it says.** With as many objects seen most of the AP is back, on both sides. That fits a lack of objects in the first dial. But twice the
 # steps alone, which we have not run on the fuller set, may have done a part of it. The mean gain is smaller, where we had expected it to be no
 # smaller. Its interval includes zero and is so wide that two runs at one value can differ by more than the two values do. These dials do not show
 # that more background makes the focal loss gain more. They do not show the opposite either.
@@ -523,10 +523,10 @@ show_curve("dense", "Look at the left panel, too: it is drawn beside the same ma
 
 # %% [markdown]
 # **What it says.** We had been too timid: with anchors twice as dense the pyramid scores about twice what it did, and leads at every range.
-# Three comparisons of "a pyramid" with "one map" have given three answers. Each time we had changed the layout of the anchors: how
-# densely they lie and, in the last, which sizes they have on which map. These dials do not separate the two. The mini recipe
-# keeps them sparse for the sake of the imbalance that the focal loss is about (see above), and on this short schedule pays for it with nearly
-# half of its AP. Whether that map would gain as much from places 8 px apart, we have not tried.
+# Three comparisons of "a pyramid" with "one map" have given three answers. Each time we had changed the layout of the anchors: how densely
+# they lie and, in the last, which sizes they have on which map. These dials do not separate the two. The mini recipe keeps anchors sparse for
+# the sake of the imbalance that the focal loss is about (see above). On this short schedule it pays for that with nearly half of its AP.
+# Whether that map would gain as much from places 8 px apart, we have not tried.
 #
 # The order that the argument wants, more gain over a wider range, came only with sparse anchors and a map of stride 16. Against the last map
 # and with denser anchors the gain is smallest, in points, at the widest range (with these, as a share of AP, there is no order). So these
@@ -546,9 +546,9 @@ predict("With how many printed regions an image does the top-down path gain most
 show_curve("stuff", "The argument: objectness is local without stuff, and is not with it. Does the curve agree?")
 
 # %% [markdown]
-# **What it says.** In AP the way down changes nothing that these runs could see where there are no prints, or one print an image, and it
-# costs a little where there are three. We had expected it to lag everywhere, and least with most stuff. The first is not shown, and
-# the largest lag, by its mean, is where we had expected the smallest.
+# **What it says.** In AP the way down changes nothing that these runs could see where there are no prints, or one print an image. Where
+# there are three, it costs a little. We had expected it to lag everywhere, and least with most stuff. The first is not shown, and the
+# largest lag, by its mean, is where we had expected the smallest.
 #
 # But the argument is about the fine maps, which look for small things, and AP takes all sizes together. So we looked at the recall of
 # small, medium and large things on their own. That was after the runs: take it as an observation, to be tested on other runs, not as
@@ -559,7 +559,7 @@ in_recall("stuff", SIZES)
 
 # %% [markdown]
 # With the way down more of the small things are found, whatever the stuff, and a little more where there is most of it, as the argument
-# has it; medium and large ones tend to pay. Why they pay we do not know: the maps of the large ones lie above the path, but share trunk
+# has it. Medium and large ones tend to pay. Why they pay we do not know: the maps of the large ones lie above the path, but share trunk
 # and head with the maps that it feeds.
 
 # %% [markdown]
@@ -585,9 +585,10 @@ show_curve("context", "The argument: knowing the scene helps only where scenes g
 in_recall("context", SIZES)
 
 # %% [markdown]
-# Here is the paper's argument in one column. Where scenes govern what is in them, the way down finds more of the small things; where they
-# do not, it adds nothing that could be seen, though without it no more are found there than elsewhere. That is what we would see if the way down carried
-# context to the small things, and a world without context had no use for it. The large things tend to pay in either world, and AP, which counts every size, hides the trade.
+# Here is the paper's argument in one column. Where scenes govern what is in them, the way down finds more of the small things. Where they do not, it
+# adds nothing that could be seen, though without it no more are found there than elsewhere. That is what we would see if the way down carried context
+# to the small things, and a world without context had no use for it. The large things tend to pay in either world, and AP, which counts every size,
+# hides the trade.
 
 # %% [markdown] tags=["further"]
 # ### The schedule and the top-down path
@@ -685,8 +686,8 @@ show_curve("iconic", "Portraits are nearer to what the trunk has seen, but also 
 in_recall("iconic", {"one box": "AR1", "100 boxes": "AR100"})
 
 # %% [markdown]
-# In points of recall pre-training brings most on portraits. But where an image holds one thing, both sides find a larger share of what is there, and
-# the gain grows with them, but no faster, as far as these runs can tell. Points and shares disagree, so the order that we had expected is not
+# In points of recall pre-training brings most on portraits. But where an image holds one thing, both sides find a larger share of what is there. The
+# gain grows with these shares, but no faster, as far as these runs can tell. Points and shares disagree, so the order that we had expected is not
 # settled. That pre-training pays everywhere is settled: with so few steps, hardly anything is learnt from scratch. With many more the gain may
 # shrink.
 
@@ -700,7 +701,7 @@ in_recall("iconic", {"one box": "AR1", "100 boxes": "AR100"})
 # - **Two sides differ in more than their names.** A pyramid and a single map differ in places and in anchors for each object, too;
 #   changing these turned the verdict round twice. Count what a change brings along before you credit its idea.
 # - **A drawn world.** It has the structure that we knew to put in. That a claim holds here and fails there says *that* it depends on
-#   the world, and on what; how far a real set lies along the dial, only real sets can say.
+#   the world, and on what. How far a real set lies along the dial, only real sets can say.
 # - **Probes are networks, too.** An accuracy is what one small network found in a given time. That it found nothing does not prove
 #   that nothing is there; that it found something does.
 

@@ -187,8 +187,8 @@ paperlib(f"data split {folder} --shares train=0.7 val=0.3 --seed {SEED} --out {w
 # ## 5. Ask the doctor
 #
 # Training that cannot work looks, for a long time, like training that has not worked *yet*. The doctor says beforehand whether the
-# anchors reach the objects, whether the grid is fine enough, how the classes are balanced; and it lets the network learn four pictures
-# by heart. A network that cannot do this will learn nothing else.
+# anchors reach the objects, whether the grid is fine enough, and how the classes are balanced. And it lets the network learn four
+# pictures by heart. A network that cannot do this will learn nothing else.
 
 # %%
 if smoke:
@@ -272,8 +272,8 @@ draw.show(frames(at_threshold, [{"threshold": t} for t in (0.05, 0.1, 0.3)]),
 # %% [markdown]
 # ## 8. Report
 #
-# One page, to open in a browser or to send: the twelve COCO numbers with intervals, each class, precision against recall, what is
-# taken for what, and the best and the worst pictures beside the truth.
+# The report is one page, to open in a browser or to send. It holds the twelve COCO numbers with intervals, each class, precision
+# against recall, what is taken for what, and the best and the worst pictures beside the truth.
 
 # %%
 results, page = work / "results.json", work / "report.html"
