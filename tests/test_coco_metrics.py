@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from paperlib.data.read_coco import read_coco
+from paperlib.parts.proposals import ProposalSource
 from paperlib.scoring import coco_metrics as module
 from paperlib.scoring.checked_arrays import detections, truth
 from paperlib.scoring.coco_curves import curves
@@ -143,22 +144,26 @@ def test_json_that_no_parser_takes_is_named(case, tmp_path, text):
 
 # -- what a system is scored by
 
+TESTED = ProposalSource("all of them", keep=3)
+
+
 @pytest.fixture
 def scored(monkeypatch, scenes):
     """A set, and `evaluate` of a system whose detections are the truth; what was searched for is listed."""
     dataset, searched = read_coco(scenes / "instances.json"), []
     results = perfect(dataset)
 
-    def with_proposals(data, source):
+    def with_given_proposals(data, source):
         searched.append(source)
         return replace(data, proposals=[data.target(i)["boxes"] for i in range(len(data))])
 
-    monkeypatch.setattr(module, "with_proposals", with_proposals)
+    monkeypatch.setattr(module, "with_given_proposals", with_given_proposals)
     monkeypatch.setattr(module, "category_ids", lambda *_: None)
     monkeypatch.setattr(module, "detect_all", lambda *_: results)
 
     def scores(data=dataset, needs=False):
-        cfg = SimpleNamespace(needs_proposals=lambda: needs, proposals="a source")
+        source = ProposalSource("all of them", tested=3)
+        cfg = SimpleNamespace(needs_proposals=lambda: needs, proposals=source)
         return evaluate(SimpleNamespace(cfg=cfg, scored_by="boxes", needs_masks=False), data, CPU)
 
     return dataset, scores, searched
@@ -167,9 +172,9 @@ def scored(monkeypatch, scenes):
 def test_proposals_are_searched_for_only_where_they_are_missing_and_needed(scored):
     dataset, scores, searched = scored
     assert "given_AR" not in scores() and not searched
-    assert scores(needs=True)["given_AR"] == 1 and searched == ["a source"]
+    assert scores(needs=True)["given_AR"] == 1 and searched == [TESTED]
     kept = replace(dataset, proposals=[torch.zeros(1, 4)] * len(dataset))
-    assert scores(kept, needs=True)["given_AR"] == 0 and searched == ["a source"]
+    assert scores(kept, needs=True)["given_AR"] == 0 and searched == [TESTED]
     assert "given_AR" not in scores(kept)
 
 

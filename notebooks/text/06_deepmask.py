@@ -649,8 +649,8 @@ for n, k in enumerate(by_hand):
 
 # %% [markdown]
 # Three programs, one number. Now compare four lists. The first is the live run's, the second the stored network's. The third has the stored network's
-# masks *in random order*, which tells what the scores are worth. The fourth has *all* masks of all windows, whatever their scores. It is an **upper
-# bound**, and it is what the paper's Table 3.1 prints, to judge masks without their ranking.
+# masks *in random order*, which tells what the scores are worth. The fourth has *all* masks of all windows, whatever their scores. It is an
+# **upper bound**, and it is what the paper's Table 3.1 prints, to judge masks without their ranking.
 
 # %%
 from paperlib.scoring.segments.bounds import upper_bound
