@@ -80,6 +80,8 @@ def test_they_are_kept_on_disk_for_these_weights_and_a_stopped_search_goes_on(da
     assert len(calls) == 2 and all(map(torch.equal, two, whole)) and given(dataset, file) and len(calls) == 2
     _, other = stored(tmp_path, "rpn", seed=1)
     assert not given(dataset, other)[0].equal(whole[0]) and len(calls) == 3
+    file.write_bytes(other.read_bytes())  # trained anew under the same name
+    assert given(dataset, file)[0].equal(given(dataset, other)[0])
 
 
 def test_a_grid_may_be_added(dataset, tmp_path):

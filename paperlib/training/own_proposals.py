@@ -4,7 +4,6 @@ Legend: N images of a batch, P proposals of an image.
 """
 import hashlib
 import json
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +58,6 @@ def weights_file(kind: str) -> Path:
     raise FileNotFoundError(f"proposals.kind {kind}: no such file, nor one of {weights_folder()}")
 
 
-@cache
 def file_digest(file: Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
     return hashlib.sha256(file.read_bytes()).hexdigest()
