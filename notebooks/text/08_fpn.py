@@ -486,7 +486,7 @@ draw.table(pd.DataFrame.from_dict(fields, "index", columns=columns), "How far on
 # %% [markdown]
 # The two columns on the right are worth a thought. A head on ResNet-50's raw maps sees about two anchor sides: the object and a
 # little around it. On the raw maps of `tiny` it sees four or five, since its anchors are so small for their stride. So the top-down
-# path has less context to bring there than in the paper; remember it when you read Tables 2, 3 and 5, which were recorded with `tiny`.
+# path has less context to bring there than in the paper; remember it when you read Table 5, which was recorded with `tiny`.
 # The detector of this notebook has the trunk `slim`, which lies between, and so have the networks of Table 1.
 #
 # That is the border; within it, not every pixel counts the same. The gradient of one cell of the network with respect to
@@ -918,7 +918,7 @@ draw.table(pd.DataFrame.from_dict({name: recall_of_100(lists) for name, lists in
 # Two measurements above name suspects. A head on the raw maps of `tiny` sees four or five sides of its anchor, on ResNet-50 two. And those
 # anchors, so small for their stride, lie thinly: with all sizes on $P_2$ there are nearly four times as many. Make the images twice as
 # large, and the anchors with them, and both change at once: the same trunk sees half as much of an object, and anchors lie twice as
-# densely on it. Here, still with `tiny`, in half as many steps as Tables 2 and 3 have, on the same scenes:
+# densely on it. Here, still with `tiny`, in half as many steps as Table 5 has, on the same scenes:
 
 # %%
 from paperlib.tables.dials import dials
@@ -988,42 +988,28 @@ draw.table(pd.DataFrame.from_dict(limit, "index", columns=["anchors", "given to 
 beside("fpn/2", "Table 2: Fast R-CNN on fixed proposals, AP")
 
 # %% [markdown]
-# This table, and Tables 3 and 5, still have the quick networks on the coarse grid. Without its top-down path the detector loses nothing, on
-# proposals that are the same for both. The raw maps of `tiny` are what it shares with the study above, so the reason found there is likely
-# the reason here.
+# One head, one list of proposals for every row: only the features differ. PROSE2
+
+# %% [markdown] tags=["further"]
+# ### Which objects pay?
 #
-# The scale model's detectors have begun to be trained. A row takes a quarter of an hour of one core, and those of $C_4$, with their heavy head,
-# three quarters or more. Here is what there is of Tables 2 and 3:
+# A row can lose its points on small objects, which the coarse maps hardly show, or on large ones. Here is every row by the objects' size:
 
 # %%
-from statistics import fmean
+def by_size(rows):
+    """AP in %, mean over seeds, of {name: (table, row)}: all, small, medium and large objects, and the number of seeds."""
+    lines = {}
+    for name, (table, row) in rows.items():
+        seeds = len(compare.points(compare.measured(table, shown), row, "AP"))
+        lines[name] = [*means(table, row, ("AP", "APs", "APm", "APl")), seeds]
+    return pd.DataFrame.from_dict(lines, "index", columns=["AP", "small", "medium", "large", "seeds"])
 
-from paperlib.intervals import paired
 
-begun = {}
-for table in ("fpn/2", "fpn/3"):
-    runs, words = compare.measured(table, "scale"), printed(table)
-    first = compare.points(runs, "C4 baseline", "AP")
-    in_order = sorted(runs, key=lambda row: list(words).index(row) if row in words else len(words))  # as printed
-    for row in [row for row in in_order if compare.points(runs, row, "AP")]:
-        over = paired(compare.points(runs, row, "AP"), first)
-        ours = [fmean(compare.points(runs, row, metric).values()) for metric in ("AP", "APs", "APm", "APl")]
-        paper = [words[row]["AP"], words[row]["AP"] - words["C4 baseline"]["AP"]] if row in words else [None, None]
-        spent = runs[row]["seconds"]
-        begun[f"Table {table[-1]}", row] = [*paper, ours[0], over and over.mean, *ours[1:], sum(spent) / 60 / len(spent), len(spent)]
-draw.table(pd.DataFrame.from_dict(begun, "index", columns=["paper AP", "over C4", "our AP", "over C4 here", "small", "medium", "large", "core-minutes", "seeds"]),
-           "The scale model's detectors, so far")
+rows2 = {job.row: ("fpn/2", job.row) for job in row_jobs.jobs_of("fpn/2", shown, seeds=1)}
+draw.table(by_size(rows2), "Table 2 by the objects' size: AP")
 
 # %% [markdown]
-# Read Table 2's column *over C4* beside the paper's. The pyramid leads $C_4$, on small and on medium objects, and $P_2$ alone is a little
-# behind the pyramid, by about as much as in the paper. $C_5$ is far behind, as there. Without the way down two points are lost. That is the sign the paper
-# has, at a fifth of its size. Without the laterals more is lost than without the way down; the paper has it the other way round. Look at the small
-# objects there: a likely reason is that a map that comes from above alone cannot place them, and half of our objects are small.
-#
-# With proposals of its own (Table 3) $C_4$ is stronger on large objects, and the pyramid's lead shrinks. With nonlinear units in the pyramid (*FPN, ReLU*)
-# more than three points are lost. The paper prints no row for them and calls their impact minor; the next section looks for the reason.
-#
-# One seed is no verdict. So the tables and the claims of this notebook are still those of the quick networks, until the scale model has more.
+# SIZES2
 
 # %% [markdown] tags=["further"]
 # ### Nonlinear units in the pyramid
@@ -1085,15 +1071,13 @@ draw.show(fig, "AP over the first row in the paper and here, all, small and larg
                + ". Table 3, " + ". ".join(told["fpn/3"]) + ".")
 
 # %% [markdown]
-# Read the middle column first. What a pyramid is *for*, small objects, comes out as in the paper in both tables, and on fixed
-# proposals by the paper's own margin. The left column differs because of the right one: on the same proposals our pyramid does nothing
-# for large objects, and with its own it loses many of them.
+# Read the middle column first. SMALL.
 
 # %% [markdown] tags=["further"]
-# ### Why the single map does well in Table 3
+# ### Whose proposals, whose detector?
 #
-# With proposals of its own, C4 stands far better here than in the paper, and better than on the pyramid's proposals (Table 2). So look
-# at the proposals, by the size of the objects, and at how many anchors there are to find the large ones:
+# In Table 2 every detector has the pyramid's proposals; in Table 3 each has its own. So the two tables together take a system apart. Look at
+# the proposals first, by the size of the objects, and at how many anchors there are to find the large ones:
 
 # %%
 def anchor_counts(job):
@@ -1111,38 +1095,13 @@ for job in row_jobs.jobs_of("fpn/1", shown, ["C4 baseline", "FPN", "P2 only"], s
 draw.table(pd.DataFrame.from_dict(lists, "index", columns=["anchors", "of 64 px and more", "AR100 small", "AR100 medium", "AR100 large"]),
            "Recall of 100 proposals by the objects' size, and the anchors of each network")
 
-# %% [markdown]
-# The pyramid wins the small objects and loses some of the large ones. An image of 128 px leaves its coarse levels few places, where C4
-# lays every size at each of its own. (In the quick networks of Table 3 both have a quarter as many: $P_6$ has 2 × 2 places, C4 64.) Large
-# objects are the ones that get a high AP here, so a detector pays dearly for missing their proposals. If that is the reason, then a pyramid with more large anchors should catch up. Two more rows ask: every size from
-# 16 to 128 px on *two* levels of the pyramid, and all sizes on $P_2$, as in row (f) of Table 1. C4 stays as it is.
-
 # %%
-more = {name: [anchor_counts(job)[1] for job in row_jobs.jobs_of(f"dials/{name}", shown, seeds=1) if job.row.endswith("FPN")]
-        for name in ("large", "finest")}
-paper3 = printed("fpn/3")["FPN"]["AP"] - printed("fpn/3")["C4 baseline"]["AP"]
-fig, axes = plt.subplots(1, 2, figsize=(9.5, 2.9), sharey=True)
-ways = {"large": ["one size a level", "two sizes a level"], "finest": ["one size a level", "all sizes on P2"]}
-told = [studied(ax, name, paper3, [f"{way},\n{n} large anchors" for way, n in zip(ways[name], more[name])])
-        for ax, name in zip(axes, more)]
-axes[1].set_ylabel("")
-fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=2)
-draw.show(fig, f"AP of the pyramid's detector minus C4's, over the pyramid's large anchors: {told[0]}; {told[1]}; the paper's "
-               f"difference is {paper3:.1f}.")
-
-# %%
-combined = {"C4 on the pyramid's": ("fpn/2", "C4 baseline"), "C4 on C4's": ("fpn/3", "C4 baseline"), "pyramid on its own": ("fpn/3", "FPN"),
-            "pyramid on its own, two sizes a level": ("dials/large", "rpn.anchors.size_per_stride 4.0: FPN"),
-            "pyramid on its own, all sizes on P2": ("dials/finest", "rpn.anchors.levels 2: FPN")}
-draw.table(pd.DataFrame.from_dict({name: means(*row, ("AP", "APs", "APm", "APl")) for name, row in combined.items()}, "index",
-                                  columns=["AP", "small", "medium", "large"]), "AP by detector and proposals, and by the objects' size")
+draw.table(by_size({"C4 on the pyramid's proposals": ("fpn/2", "C4 baseline"), "C4 on its own": ("fpn/3", "C4 baseline"),
+                    "C5 on the pyramid's proposals": ("fpn/2", "C5 baseline"), "C5 on its own": ("fpn/3", "C5 baseline"),
+                    "pyramid on its own": ("fpn/3", "FPN")}), "AP by detector and proposals, and by the objects' size")
 
 # %% [markdown]
-# Five times as many large anchors win back less than a point. All sizes at every place of $P_2$ win back more than half of the gap, and
-# the table says where: on the large objects. The other way round, C4's own detector loses more than a third of its AP on large objects when it
-# must use the pyramid's proposals. So more than half of the gap goes with the *places* for anchors. An object of 100 px is offered four or sixteen of
-# them here, and hundreds in the paper's images. What is left of the gap may be the head: C4's is the trunk's own last stage, pre-trained, and
-# the pyramid's two layers start from nothing, on a short schedule. That has not been tried.
+# WHOSE
 
 # %%
 beside("fpn/5", "Table 5: proposals and detector with or without shared features")
@@ -1209,7 +1168,7 @@ as_printed("fpn/6", "Table 6, as printed: segment proposals; AR of 1000 segments
 #
 # Read in this way, more of the paper fails here than its deltas show, most of it in the tables of the quick networks. The lateral
 # connections cost Fast R-CNN more than the top-down path, not less; pooling from $P_2$ alone is the better one, not marginally worse. And the
-# row of $P_2$ alone is one contrast that counts as two claims, one on levels and one on the number of anchors. Before Table 1 was run anew,
+# row of $P_2$ alone is one contrast that counts as two claims, one on levels and one on the number of anchors. Before Tables 1 to 3 were run anew,
 # we wrote down what we expected of each claim that had failed or stayed open:
 
 # %%
@@ -1217,10 +1176,10 @@ from paperlib.claims import verdicts
 from paperlib.papers.expected import expectations
 from paperlib.papers.register import claims
 
-of_table = {claim["id"]: claim for claim in claims() if claim["judge"].get("table") == "fpn/1"}
+of_table = {claim["id"]: claim for claim in claims() if claim["judge"].get("table") in ("fpn/1", "fpn/2", "fpn/3")}
 judged = {line.id: line.verdict for line in verdicts.judged(shown, "fpn", ("trend",))}
 bets = {of_table[name]["say"]: [entry["expect"], judged[name], entry["why"]] for name, entry in expectations("scale").items() if name in of_table}
-draw.table(pd.DataFrame.from_dict(bets, "index", columns=["expected", "came", "why we expected it"]), "Table 1: what we expected, written before the runs, and what came")
+draw.table(pd.DataFrame.from_dict(bets, "index", columns=["expected", "came", "why we expected it"]), "Tables 1 to 3: what we expected, written before the runs, and what came")
 
 # %% [markdown]
 # *Open* means that we would not have bet. What we got wrong is worth more than what we got right: it says what we had not understood.
@@ -1269,7 +1228,7 @@ for id_ in timed:
 # %% [markdown]
 # ## What differs from the paper, and what to doubt
 #
-# - **Two kinds of networks.** Table 1 has scale models (trunk `slim`, strides 2 to 32); Tables 2, 3 and 5 still have quick ones (`tiny`, strides
+# - **Two kinds of networks.** Tables 1 to 3 have scale models (trunk `slim`, strides 2 to 32); Table 5 still has quick ones (`tiny`, strides
 #   4 to 64). Never compare a number of one with a number of the other.
 # - **The world.** Drawn scenes of 128 px. A $P_6$ of 4 × 4 cells, in the quick networks of 2 × 2, is all that a large object can hope for; the
 #   paper's $P_6$ has 13 × 16. On large objects our pyramid has *fewer* anchors than the single map $C_4$, whose five sizes stand at
@@ -1278,7 +1237,7 @@ for id_ in timed:
 #   with 100 is nearer to the paper's question than the one with 1000.
 # - **The trunk.** Nine or thirteen layers of convolutions; the paper's has fifty. A gap in what the maps know grows with depth, so the top-down
 #   path has less to bridge here, and the fields of view say the same (see the table above).
-# - **Anchors** are half as large for their stride as the paper's in Table 1, and a quarter in the others, since so many of our objects are tiny.
+# - **Anchors** are half as large for their stride as the paper's, and a quarter in Table 5, since so many of our objects are tiny.
 # - **The optimiser** is AdamW on a short schedule instead of SGD on a long one, chosen on the default row alone.
 # - **The detector's head** has two layers of 128 on windows of 5 × 5 cells; the paper's has two of 1,024 on 7 × 7.
 

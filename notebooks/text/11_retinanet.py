@@ -750,7 +750,6 @@ draw.table(pd.DataFrame.from_dict(ledger, "index", dtype=object, columns=[
 # The paper's way of training the opponent, the four steps, cost the two-stage detector much on our schedule (notebook 08), so RetinaNet's lead
 # over it says little. The claim is judged against the other two: with two networks, and with both stages trained at once, in RetinaNet's own
 # time. Against these RetinaNet is level on the mean, but the intervals are wider than the margin within which it would have caught up: unresolved.
-# And Faster R-CNN on the single map $C_4$ is far ahead of all four here (notebook 08).
 
 # %% [markdown]
 # ## The published comparison
