@@ -90,6 +90,8 @@ def test_covered_is_the_mean_recall_over_thresholds(scenes):
     shifted = [b + torch.tensor([0.0, 0, 6, 0]) for b in exact]          # IoU 24 / 30 = .8: 7 of 10 thresholds
     dataset.proposals = exact[:2] + shifted[2:]
     assert covered(dataset) == pytest.approx((2 + 2 * 0.7) / 4)
+    dataset.annotations[4][0]["difficult"] = 1                           # nobody asks for it
+    assert covered(replace(dataset)) == pytest.approx((2 + 0.7) / 3)
 
 
 def places(judge):
