@@ -119,6 +119,12 @@ def test_the_printed_size_is_a_share(better, says):
     assert judge(PAIR, two(better, 0.30)) == says
 
 
+@pytest.mark.parametrize(("better", "says"), [(0.20, "holds, larger"), (0.29, "holds, smaller")])
+def test_sizes_are_told_apart_where_less_is_better_too(better, says):
+    judged = {"better": "1", "worse": "2", "table": "sharpmask/1", "metric": "time", "printed": [45.0, 50.0]}
+    assert judge(judged, two(better, 0.30, "time", "sharpmask/1", "12")) == says
+
+
 def test_a_size_printed_in_words_only_can_be_given():
     judged = {"better": "a", "worse": "b", "printed": [51.0, 50.0]}
     assert judge(judged, two(0.45, 0.30, names="ab")) == "holds, larger"
@@ -177,7 +183,7 @@ def test_failures_are_counted_and_compared_exactly():
     assert part.p_for() == pytest.approx(2 * p) and part.p_against() == 1 and part.difference.mean == 80
     assert joined([part]).verdict == "holds" and joined([fewer_failures(0, 5, 3, 5, "failed")]).verdict == "unresolved"
     # a run fails below half of the best row's mean, or if it diverged (a score of zero)
-    tables = two([0.30, 0.31, 0.29, 0.30, 0.30], [0.0, 0.14, 0.16, 0.1, 0.1])
+    tables = two([0.30, 0.31, 0.29, 0.30, 0.30], [0.0, 0.14, 0.152, 0.1, 0.1])
     assert result(PAIR | {"fails": True}, tables).parts[0].measured == 80
 
 
