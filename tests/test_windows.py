@@ -138,6 +138,7 @@ def test_the_windows_of_table_3_1_have_its_density():
         assert WindowConfig(size, stride, 0).cells == cells
     odd = grid((64, 64), 0.0, WindowConfig(112, 16, 16))
     assert (odd.windows[0, :2] + 56).tolist() == [-8, -8]  # half a stride beside the corner
+    assert grid((1, 64), -2.5, SCALE).scaled == (1, 11)  # a line of pixels keeps one
 
 
 def test_clear_errors():
@@ -203,6 +204,13 @@ def test_the_grey_zone_lies_between_both_labels():
         larger = right_windows(torch.cat([(box[:, :2] + box[:, 2:]) / 2] * 2, 1)
                                + torch.tensor([-1.0, -1, 1, 1]) * SCALE.object_size / 2 * 2**octaves, SCALE)
         assert label_windows(larger, box, SCALE, RULE)[1].item() == want
+
+
+def test_of_two_objects_that_fit_a_window_is_about_the_nearer_in_size():
+    side = SCALE.object_size
+    boxes = torch.tensor([[20 - side * 0.57, 10, 20 + side * 0.57, 30], [23 - side / 2, 10, 23 + side / 2, 30]])
+    gt, label = label_windows(torch.tensor([[0.0, 0, 40, 40]]), boxes, SCALE, RULE)
+    assert label.tolist() == [1] and gt.tolist() == [1]  # the first is nearer in place, and 14% too large
 
 
 def test_crowds_are_no_objects_and_no_background():
