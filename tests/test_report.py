@@ -132,6 +132,11 @@ def test_calibration_and_mistakes_equal_hotcoco_on_what_counts(seed):
     assert said["ap_base"] == pytest.approx(coco_metrics(gt, results)["AP50"])
 
 
+def test_a_score_of_exactly_1_is_in_the_highest_bin():
+    sure = thresholds.reliability(gathered(scene(), [answer(1, 1, [0, 0, 20, 20], 1.0)]))
+    assert sure.count.tolist() == [0] * 9 + [1] and sure.error == 0
+
+
 def test_mending_by_hand():
     """Each kind alone: what is left when it is mended is what our own `fix` and COCO's AP50 say."""
     gt = scene()
