@@ -45,6 +45,18 @@ def test_half_a_pixel_further_is_the_mean_of_two():
     assert cut[0, 0].tolist() == [[10.5 + 0, 11.5], [18.5, 19.5]]
 
 
+def test_a_middle_on_the_far_edge_is_beyond_the_image_as_pixels_end_before_it():
+    ends = torch.tensor([[-0.5, 0, 0.5, 1], [7.5, 0, 8.5, 1]])
+    assert resampling.cut(torch.ones(1, 1, 1, 8), ends, 1, fill=-5.0).flatten().tolist() == [1, -5]
+
+
+def test_a_cell_that_an_object_covers_by_half_alone_is_not_the_objects():
+    mask = torch.zeros(1, 2, 4, dtype=torch.bool)
+    mask[..., 2:] = True
+    half_a_pixel_off = torch.tensor([[1.5, 0, 3.5, 2]])  # cells of pixels 1 and 2, 2 and 3
+    assert resampling.cut_masks(mask, half_a_pixel_off, 2)[0].tolist() == [[False, True]] * 2
+
+
 def test_each_box_reads_its_own_image_and_one_image_may_serve_all():
     images, boxes = torch.rand(2, 3, 20, 20), torch.tensor([[1.0, 2, 11, 12], [-3, 4, 9, 16]])
     each = resampling.cut(images, boxes, 10)
