@@ -229,8 +229,8 @@ def test_regions_that_show_half_an_object_are_no_background():
         for features, labels, overlaps in regions():
             half = np.tile(features[:1], (5, 1))
             yield np.r_[features, half], np.r_[labels, np.zeros(5, int)], np.r_[overlaps, np.full((5, 1), share)]
-    plain, half, less = (train_svms(pages, 1, ALL)[0] for pages in (regions(), doubtful(0.31), doubtful(0.29)))
-    np.testing.assert_allclose(half, plain)
+    plain, half, less = (train_svms(pages, 1, ALL)[0] for pages in (regions(), doubtful(0.3), doubtful(0.29)))
+    np.testing.assert_allclose(half, plain)                              # .3 itself is not below .3
     assert less[0, 0] < 0.8 * plain[0, 0]
 
 
