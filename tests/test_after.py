@@ -149,6 +149,8 @@ def test_failed_runs_of_both_losses_are_counted():
     assert verdict(fine | dead) == ("unresolved", 0)  # as recorded: with either loss, at the same rates
     assert verdict(fine | {row: low for row, low in dead.items() if row.startswith("L2")})[0] == "holds"
     assert verdict(fine | {row: low for row, low in dead.items() if row.startswith("smooth")})[0] == "contradicted"
+    just = {row: [20.2] * 5 for row in dead if row.startswith("L2")}
+    assert verdict(fine | just) == ("unresolved", 0)  # half of the best mean, 40.4, is not below it
     del fine["L2, rate 0.08"]
     assert curves.l2_fails_more(claim, Runs(fine)) is None
 

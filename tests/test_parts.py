@@ -67,6 +67,9 @@ FLIPS = {  # judge: (runs that show it, runs that show the opposite)
                                 two(0.3, 0.3, names="ab"), two(0.2, 0.3, names="ab")),
     "one-sided margin": ({"better": "a", "worse": "b", "margin": "one-sided"},
                          two(0.5, 0.3, names="ab"), two(0.2, 0.3, names="ab")),
+    "one-sided margin, lower is better": (
+        {"better": "1", "worse": "2", "table": "sharpmask/1", "metric": "time", "margin": "one-sided"},
+        two(0.30, 0.30, "time", "sharpmask/1", "12"), two(0.35, 0.30, "time", "sharpmask/1", "12")),
     "margin of ours": ({"better": "a", "worse": "b", "margin": "two-sided", "bound": 0.4, "why": "ours"},
                        two(0.4, 0.3, names="ab"), two(0.5, 0.3, names="ab")),
     "above a bound": ({"better": "FPN", "bound": 50, "why": "half"}, two(0.6, 0.3), two(0.4, 0.3)),
