@@ -203,6 +203,8 @@ def test_a_run_that_is_left_early_closes_the_step():
 
 
 def test_proposals_are_those_of_their_image_and_have_no_gradient():
+    modes = []
+
     class Proposer:
         training = True
 
@@ -213,16 +215,17 @@ def test_proposals_are_those_of_their_image_and_have_no_gradient():
             return self
 
         def train(self, mode):
-            return self
+            modes.append(mode)
 
         def proposals(self, images, sizes, training):
-            assert training and not torch.is_grad_enabled()
+            assert training and not modes and not torch.is_grad_enabled()
             return [size.float().repeat(2)[None] for size in sizes]
 
     sizes = [torch.tensor([10, 20]), torch.tensor([30, 40])]
     pictures = [(torch.zeros(2, 3, 40, 40), [{"size": size} for size in sizes])]
     _, targets = Proposed(type("Set", (list,), {"dataset": None})(pictures), Proposer(), CPU)[0]
     assert [target["proposals"].tolist() for target in targets] == [[[10, 20, 10, 20]], [[30, 40, 30, 40]]]
+    assert modes == [True]  # it goes on training as it did
 
 
 def test_all_that_is_kept_is_cleared_with_its_folder(tmp_path):

@@ -69,6 +69,10 @@ def test_polygons_go_to_yolo_and_back_where_each_object_is_one(tmp_path, capsys)
     assert "note" not in said(capsys)
     seg = named_sets.load(tmp_path / "y").annotations[1][0]["segmentation"]
     assert seg == [pytest.approx([2, 1, 6, 1, 6, 7, 2, 7])]
+    record["annotations"][0]["segmentation"] = [[4.5, 1, 6, 1, 6, 7, 4.5, 7]]  # 2.5 px off: its box is written
+    write_coco(tmp_path, record)
+    assert convert(tmp_path / "instances.json", "yolo", tmp_path / "b") == 0
+    assert boxes(named_sets.load(tmp_path / "b")) == boxes(named_sets.load(tmp_path / "instances.json"))
 
 
 def test_all_splits_go_and_names_that_clash_are_told_apart(tmp_path, capsys):

@@ -161,11 +161,15 @@ def test_training_windows_keep_to_the_rule_in_one_frame():
         assert positive.sum() == 20 and (~positive).sum() == 20
         off, octaves = offsets(of_image.windows[positive], target["boxes"], net.cfg.window)
         row = torch.arange(20)
-        off, octaves = off[row, of_image.gt].abs(), octaves[row, of_image.gt].abs()
-        assert 0.08 < off.max() <= 0.1 + 1e-5 and 0.2 < octaves.max() <= 0.25 + 1e-5
+        off, octaves = off[row, of_image.gt], octaves[row, of_image.gt]
+        assert 0.08 < off.abs().max() <= 0.1 + 1e-5 and 0.2 < octaves.abs().max() <= 0.25 + 1e-5
+        assert (off.amin(0) < -0.03).all() and (off.amax(0) > 0.03).all()  # both ways, and both larger and smaller
+        assert octaves.min() < -0.1 and octaves.max() > 0.1
         negatives = of_image.windows[~positive]
         _, label = label_windows(negatives, target["boxes"], net.cfg.window, net.cfg.centred)
         assert (label == 0).all()
+        sides = negatives[:, 2] - negatives[:, 0]  # of 2^.5 to 2^-2.5 times the image
+        assert (sides > 40 / 2**0.5 - 1e-3).all() and 60 < sides.max() < 40 * 2**2.5 + 1e-3
         middle = (negatives[:, :2] + negatives[:, 2:]) / 2
         assert (middle >= 0).all() and (middle <= 96).all()
 
@@ -304,11 +308,12 @@ def test_objects_cut_by_the_border_count_by_what_is_visible():
 
 def test_small_objects_and_crowds_do_not_train():
     net = model(**{"patches.per_image": 8})
-    masks = torch.zeros(2, 96, 96, dtype=torch.bool)
-    masks[0, 10:11, 10:14] = True
+    masks = torch.zeros(3, 96, 96, dtype=torch.bool)
+    masks[0, 10:12, 10:13] = True  # 6 px^2, of 6.25 that are asked for
     masks[1, 40:70, 40:70] = True
-    target = {"boxes": tight_boxes(masks), "labels": torch.ones(2, dtype=torch.int64), "masks": masks,
-              "crowd": torch.tensor([False, True])}
+    masks[2, 80, 10:40] = True  # 1 px high, of 1.25
+    target = {"boxes": tight_boxes(masks), "labels": torch.ones(3, dtype=torch.int64), "masks": masks,
+              "crowd": torch.tensor([False, True, False])}
     patches = net.sample(torch.zeros(1, 3, 96, 96, dtype=torch.uint8), [target])[0]
     assert (patches.label == 0).all() and len(patches.label) == 8
     middle = (patches.windows[:, :2] + patches.windows[:, 2:]) / 2

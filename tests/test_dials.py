@@ -57,6 +57,10 @@ def test_a_curve_says_what_its_records_say(plan):
     assert list(curve.index) == ["0", "1", "3"] and curve["n"].tolist() == [2, 2, 2]
     assert curve["delta"].tolist() == pytest.approx([4, 2, 2]) and curve.loc["1", "no top-down"] == pytest.approx(30.5)
     assert compare.dial_curve("dials/size", plan)["n"].tolist() == [0, 0, 0]
+    alone = {**records.read(name, plan.name)[0], "seed": 7}  # of one side: no pair
+    del alone["sha256"]
+    records.append(alone)
+    assert compare.dial_curve(name, plan)["n"].tolist() == [2, 2, 2]
 
 
 def test_a_row_runs_and_is_recorded_once(plan):

@@ -5,6 +5,7 @@ from pycocotools import mask as rle
 from test_evaluate import oracle
 
 from paperlib.scoring.error_types import KINDS, error_types, false_positives, fix, fix_gains
+from paperlib.scoring.mistakes import kinds_of_mistakes
 from paperlib.scoring.simulated_detector import made_detections, made_truth
 
 CATEGORIES = [{"id": 1, "name": "cat", "supercategory": "animal"}, {"id": 2, "name": "dog", "supercategory": "animal"},
@@ -85,6 +86,12 @@ def kinds_of(*records, near=0.1, gt=None):
     """Kinds and blamed objects of (category, box) on image 1, scores falling."""
     results = [{"image_id": 1, "category_id": c, "bbox": b, "score": 0.9 - n / 10} for n, (c, b) in enumerate(records)]
     return [x.tolist() for x in error_types(gt or scene(), results, near=near)], results
+
+
+def test_as_many_false_positives_count_as_a_class_has_objects_that_are_no_crowd():
+    results = [{"image_id": 1, "category_id": 1, "bbox": [30, 10, 40, 40], "score": 0.9},
+               {"image_id": 2, "category_id": 1, "bbox": [10, 10, 40, 40], "score": 0.8}]
+    assert kinds_of_mistakes(scene(), results) == {"Loc": 1, "Sim": 0, "Oth": 0, "BG": 0}  # one cat, and a crowd
 
 
 def test_the_bound_of_localisation_counts_as_near():

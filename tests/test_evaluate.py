@@ -14,6 +14,7 @@ from pycocotools import mask as rle
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from paperlib.data.batches import fit_size
 from paperlib.data.image_batches import by_canvas, image_batches, resize, resized
 from paperlib.paths import weights_folder
 from paperlib.scoring.checked_arrays import detections, truth
@@ -523,6 +524,11 @@ def test_images_of_a_batch_are_padded_as_each_would_be_alone(short):
             assert batch.images.shape[-2:] == tuple(-(-side // 32) * 32 for side in size)
         seen += batch.places
     assert sorted(seen) == list(range(7)) and seen != sorted(seen)
+
+
+def test_a_line_of_pixels_keeps_one_where_it_is_made_smaller():
+    assert resized(1, 3000, 800, 1333) == fit_size(1, 3000, (800, 1333)) == (1, 1333)
+    assert resize(torch.zeros(3, 3000, 1), None, 200).shape == (3, 200, 1)
 
 
 class Scenes(Stub):

@@ -69,9 +69,11 @@ def test_what_was_found_is_read_again_and_a_stopped_search_goes_on(dataset, monk
 
 
 def test_a_picture_that_is_replaced_is_searched_again(scenes, dataset):
+    file, other = dataset.root / dataset.images[0]["file_name"], scenes / "other.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)).save(other)
+    file.write_bytes(file.read_bytes().ljust(other.stat().st_size, b"\0"))  # as many bytes as the other has
     before = with_proposals(dataset, ProposalSource(), jobs=1).proposals
-    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
-    Image.fromarray(noise).save(dataset.root / dataset.images[0]["file_name"])
+    other.replace(file)
     after = with_proposals(read_coco(scenes / "instances.json"), ProposalSource(), jobs=1)
     assert len(after.proposals[0]) != len(before[0]) or not after.proposals[0].equal(before[0])
     assert all(map(torch.equal, after.proposals[1:], before[1:]))

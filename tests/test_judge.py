@@ -53,6 +53,7 @@ def test_pairing_removes_what_the_seeds_share():
         (-0.4, 0.4, 0.0, 0.5, "holds"),
         (-0.6, 0.4, 0.0, 0.5, "unresolved"),
         (0.6, 0.9, 0.0, 0.5, "contradicted"),
+        (-0.9, -0.6, 0.0, 0.5, "contradicted"),
         (-math.inf, math.inf, 3.0, None, "unresolved"),
     ],
 )

@@ -206,6 +206,8 @@ def test_polygons_and_boxes_of_yolo_and_the_cameras_rotation(tmp_path):
     np.testing.assert_allclose(target["boxes"], [[2, 1, 6, 7], [0, 0, 20, 10]], atol=1e-5)
     assert data.annotations[1][0]["segmentation"] == [pytest.approx([2, 1, 6, 1, 6, 7])]
     assert target["area"][0] == pytest.approx(12, abs=4) and data.image(0).shape == (3, 10, 20)
+    text(tmp_path / "labels/a.txt", "0 0.5 0.5 1.02 1\n")                # too far out to be rounding
+    assert len(named_sets.load(tmp_path).clipped) == 1
 
 
 BAD_LINES = {

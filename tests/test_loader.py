@@ -160,6 +160,12 @@ def test_shrinking_averages_over_all_pixels(tmp_path):
     assert (image.float() - 50).abs().max() < 15                          # one column of four is bright
 
 
+def test_a_mask_that_is_made_smaller_keeps_the_middle_one_of_three_pixels(tmp_path):
+    data = drawn(tmp_path, [(63, 96)])
+    small = Batches(data, 1, size=32, flip=False, masks=True)[0][1][0]["masks"][0, :21]
+    assert small.equal(data.target(0, masks=True)["masks"][0, 1::3, 1::3])
+
+
 def test_resized_images_are_read_once_if_they_fit_in_memory(tmp_path, monkeypatch):
     data = drawn(tmp_path, ODD)
     read, image = [], type(data).image

@@ -66,6 +66,12 @@ def test_crowds_turn_background_into_ignored():
     assert ignore_crowds(label, covered[:, :0], torch.zeros(0, dtype=torch.bool)).equal(label)
 
 
+def test_an_anchor_that_a_crowd_covers_by_half_stays_background():
+    anchors = torch.tensor([[0.0, 0, 20, 10], [1, 0, 21, 10]])
+    covered = boxes.coverage(anchors, torch.tensor([[10.0, 0, 50, 50]]))
+    assert ignore_crowds(torch.tensor([0, 0]), covered, torch.tensor([True])).tolist() == [0, -1]
+
+
 def test_sample_counts():
     label = torch.full((3, 1000), 0)
     label[0, :400], label[1, :10], label[2, :] = 1, 1, -1
@@ -76,6 +82,7 @@ def test_sample_counts():
     assert not got.equal(other)
     assert got.equal(sample(label, 256, 0.5, torch.Generator().manual_seed(0)))
     assert sample(label[:, :0], 256, 0.5).shape == (3, 0)
+    assert int((sample(label[0], 5, 0.5) == 1).sum()) == 2  # half at most
 
 
 def test_sample_is_uniform():

@@ -67,6 +67,9 @@ FLIPS = {  # judge: (runs that show it, runs that show the opposite)
                                 two(0.3, 0.3, names="ab"), two(0.2, 0.3, names="ab")),
     "one-sided margin": ({"better": "a", "worse": "b", "margin": "one-sided"},
                          two(0.5, 0.3, names="ab"), two(0.2, 0.3, names="ab")),
+    "one-sided margin, lower is better": (
+        {"better": "1", "worse": "2", "table": "sharpmask/1", "metric": "time", "margin": "one-sided"},
+        two(0.30, 0.30, "time", "sharpmask/1", "12"), two(0.35, 0.30, "time", "sharpmask/1", "12")),
     "margin of ours": ({"better": "a", "worse": "b", "margin": "two-sided", "bound": 0.4, "why": "ours"},
                        two(0.4, 0.3, names="ab"), two(0.5, 0.3, names="ab")),
     "above a bound": ({"better": "FPN", "bound": 50, "why": "half"}, two(0.6, 0.3), two(0.4, 0.3)),
@@ -117,6 +120,12 @@ def test_a_part_is_students_interval_and_p():
 def test_the_printed_size_is_a_share(better, says):
     """FPN prints 56.3 over 48.3, 16.6%: 5 points above 30."""
     assert judge(PAIR, two(better, 0.30)) == says
+
+
+@pytest.mark.parametrize(("better", "says"), [(0.20, "holds, larger"), (0.29, "holds, smaller")])
+def test_sizes_are_told_apart_where_less_is_better_too(better, says):
+    judged = {"better": "1", "worse": "2", "table": "sharpmask/1", "metric": "time", "printed": [45.0, 50.0]}
+    assert judge(judged, two(better, 0.30, "time", "sharpmask/1", "12")) == says
 
 
 def test_a_size_printed_in_words_only_can_be_given():
@@ -177,7 +186,7 @@ def test_failures_are_counted_and_compared_exactly():
     assert part.p_for() == pytest.approx(2 * p) and part.p_against() == 1 and part.difference.mean == 80
     assert joined([part]).verdict == "holds" and joined([fewer_failures(0, 5, 3, 5, "failed")]).verdict == "unresolved"
     # a run fails below half of the best row's mean, or if it diverged (a score of zero)
-    tables = two([0.30, 0.31, 0.29, 0.30, 0.30], [0.0, 0.14, 0.16, 0.1, 0.1])
+    tables = two([0.30, 0.31, 0.29, 0.30, 0.30], [0.0, 0.14, 0.152, 0.1, 0.1])
     assert result(PAIR | {"fails": True}, tables).parts[0].measured == 80
 
 

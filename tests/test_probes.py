@@ -58,6 +58,9 @@ def test_loss_shares_are_those_of_the_plain_losses(scenes):
         hardest = every.sum(1).sort(descending=True).values
         share = hardest[: round(0.01 * len(hardest))].sum() / hardest.sum()
         assert found[f"top1_neg_{gamma:g}"] == pytest.approx(float(share), rel=2e-2)
+        fifth = len(positive) - round(0.8 * len(positive))
+        share = positive.sort(descending=True).values[:fifth].sum() / positive.sum()
+        assert found[f"top20_pos_{gamma:g}"] == pytest.approx(float(share), rel=1e-4)
     assert found["easy_loss_2"] < found["easy_loss_0"] and found["top1_neg_2"] > found["top1_neg_0"]
 
 

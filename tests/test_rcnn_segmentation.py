@@ -57,8 +57,9 @@ def test_overlaps_are_with_the_best_object_of_each_class():
 def test_the_best_region_lies_on_top_and_weak_ones_are_left_out():
     masks = torch.zeros(3, 4, 4, dtype=torch.bool)
     masks[0], masks[1, :2], masks[2, :, :1] = True, True, True
-    labels = paste(masks, np.array([[0.5, 0.1], [0.2, 0.9], [0.29, 0.1]]), 0.3)
-    assert labels.tolist() == [[2] * 4] * 2 + [[1] * 4] * 2
+    scores = np.array([[0.5, 0.1], [0.2, 0.9], [0.29, 0.1]])
+    for threshold in (0.3, 0.5):  # .5 itself is enough
+        assert paste(masks, scores, threshold).tolist() == [[2] * 4] * 2 + [[1] * 4] * 2
 
 
 def test_accuracy_counts_both_kinds_of_errors_and_background():

@@ -122,6 +122,10 @@ def test_easy_negatives_leave_and_known_ones_do_not_come_twice():
     assert (some.negative @ weight + bias > -1.2).all()
     some.add([0], features[:1])
     assert some.num_waiting == 1  # what was forgotten may come again
+    every = Examples(some.positive)
+    every.add(list(range(40)), features)
+    train_one(every, SVMStageConfig(c=1.0, evict=-1e9))
+    assert len(every.keys) == 40  # none is as easy as that
 
 
 def test_a_class_without_objects_is_never_detected_and_other_negatives_are_only_those_of_iou_0():

@@ -12,7 +12,7 @@ from paperlib.report import examples, mending, over_images, page, thresholds
 from paperlib.report.charts import Plot
 from paperlib.report.confusion import confusion, mix_ups
 from paperlib.report.evidence import cleaned, gathered
-from paperlib.report.facts import report_facts
+from paperlib.report.facts import headline, report_facts
 from paperlib.scoring import coco_curves
 from paperlib.scoring.coco_metrics import coco_metrics
 from paperlib.scoring.error_types import fix
@@ -76,6 +76,17 @@ def test_confusion_adds_up_and_its_diagonal_is_that_of_hotcoco_where_names_canno
     assert confusion(gathered(alone, dt), 0.3).tolist() == theirs.tolist()
 
 
+def test_facts_by_hand_and_a_threshold_of_two_digits_takes_what_the_exact_one_takes():
+    lower = [{**record, "score": 0.8475 * record["score"]} for record in ANSWERS]  # the last: .339
+    for results, cut in ((ANSWERS, 0.4), (lower, 0.33)):
+        facts = report_facts(scene(), results, "t", "s", draws=3)
+        assert [(line.name, line.objects) for line in facts.sizes] == [("small", 3), ("medium", 1), ("large", 0)]
+        assert [(line.name, line.objects) for line in facts.classes] == [("cat", 3), ("dog", 1)]
+        assert facts.cut == cut and sum(one.hits for one in (*facts.worst, *facts.best)) == 3
+        assert headline(facts)[0].startswith(f"Of the detections of score {cut:.2f} or more 5 of 10 are right; "
+                                             "they find 8 of 10 objects")
+
+
 def test_best_threshold_by_hand():
     evidence = gathered(scene(), ANSWERS)
     cat, dog = thresholds.by_class(evidence)
@@ -119,6 +130,11 @@ def test_calibration_and_mistakes_equal_hotcoco_on_what_counts(seed):
     said = evaluator.tide_errors()
     assert kinds["Background"].count == said["counts"]["Bkg"] and kinds["Missed"].gain == said["delta_ap"]["Miss"]
     assert said["ap_base"] == pytest.approx(coco_metrics(gt, results)["AP50"])
+
+
+def test_a_score_of_exactly_1_is_in_the_highest_bin():
+    sure = thresholds.reliability(gathered(scene(), [answer(1, 1, [0, 0, 20, 20], 1.0)]))
+    assert sure.count.tolist() == [0] * 9 + [1] and sure.error == 0
 
 
 def test_mending_by_hand():
@@ -182,6 +198,15 @@ def test_a_class_of_too_few_images_has_no_interval():
                               "bbox": [1, 1, 9, 9], "area": 81})
     by_class = over_images.scored(gathered(gt, results), 20).measured_classes()
     assert by_class[-1].value == 0 and np.isnan(by_class[-1].low) and not np.isnan(by_class[0].low)
+
+
+def test_an_interval_is_the_middle_95_percent_of_the_draws_and_five_images_are_enough():
+    draws = np.append(np.arange(1001) / 1000, [np.nan] * 9)              # nine draws with nothing to find
+    one = over_images.interval(0.4, draws)
+    assert (one.value, one.low, one.high) == pytest.approx((0.4, 0.025, 0.975))
+    scores = over_images.Scores({}, np.zeros(2), {}, np.zeros((3, 2)), np.array([4, 5]))
+    four, five = scores.measured_classes()
+    assert np.isnan(four.low) and (five.low, five.high) == (0, 0)
 
 
 def test_a_paired_difference_is_surer_than_two_intervals():

@@ -114,6 +114,7 @@ def test_the_bound_is_the_best_of_all_windows_and_no_recall_passes_it(blocks):
     recall = average_recall(blocks, detect_all(everything, blocks, CPU), (10, len(dense.scores)), kind="segm")
     assert numbers["bound AR"] == pytest.approx(recall[f"AR{len(dense.scores)}"]) and np.isnan(numbers["bound ARl"])
     assert bound(np.array([0.72, 0.4]), np.array([10.0, 10.0]), blocks.area_ranges)["bound AR"] == pytest.approx(0.25)
+    assert bound(np.array([0.5]), np.array([10.0]), blocks.area_ranges)["bound AR"] == pytest.approx(0.1)  # just so
     sharp = sharpmask(**{"window.scales": [0.0, -0.5], "refine.top": 300}).eval()
     assert upper_bound(sharp, blocks, CPU).keys() == numbers.keys()
 
@@ -125,6 +126,21 @@ def test_outlines_by_hand():
     assert (one, two) == (0.5, pytest.approx(2 / 3)) and (right_one, right_two) == (0.5, 0.75)
     assert along(truth, truth) == [1.0] * 6
     assert np.isnan(along(np.ones((4, 4), bool), guess[:4, :4], (1,))).all()
+
+
+def test_a_mask_of_half_an_object_reaches_it_and_one_without_an_outline_counts_as_a_whole(blocks):
+    """Of two objects the first is reached by IoU .5 exactly; the second fills its image, and has no band."""
+    whole = np.ones((64, 64), bool)
+    blocks.annotations[2][0]["segmentation"] = rles(torch.from_numpy(whole)[None])[0]
+    results = []
+    for i, image in enumerate(blocks.images[:2]):
+        mask = blocks.target(i, masks=True)["masks"].clone()
+        if i == 0:
+            mask[:, :25] = False                                         # of its rows 10 to 39
+        results.append({"image_id": image["id"], "segmentation": rles(mask)[0], "score": 1.0})
+    found = outlines(blocks, results, (1,))
+    assert found["reached"] == 0.5 and found["best IoU"] == pytest.approx(0.75)
+    assert 0 < found["band IoU 1"] < 1 and 0 < found["trimap 1"] < 1     # of the first alone
 
 
 def test_a_coarser_mask_is_worse_along_the_outline_than_on_the_whole(blocks):

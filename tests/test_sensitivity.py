@@ -52,5 +52,22 @@ def test_a_second_detection_of_an_object_is_wrong_in_its_group_alone():
     assert groups["0"] == 1 and 0.9 < groups["1"] < 1
 
 
+def test_an_object_on_a_bound_is_in_the_group_above_it():
+    boxes = [*BOXES, [0, 0, 60, 20]]  # of eleven a tenth lies below the second
+    found = detections(boxes, [0.9] * 11)
+    groups = sensitivity(scene(boxes), found[:1] + found[2:])
+    assert groups["extra small"] == 1 and groups["small"] == 0.5
+
+
+def test_difficult_objects_are_in_no_group_and_no_mean_number():
+    """Two of ten objects are difficult: of the eight others, one false positive ahead, precision is 8 r / (8 r + 1)."""
+    gt = scene(BOXES, cut=(1, 2))
+    for annotation in gt["annotations"][-2:]:
+        annotation["difficult"] = 1
+    false = [{"image_id": 9, "category_id": 1, "bbox": [0, 50, 5, 5], "score": 0.99}]
+    groups = sensitivity(gt, false + detections(BOXES, [0.9] * 10), truncated)
+    assert groups == {"0": pytest.approx(8 / 9), "1": pytest.approx(8 / 9)}
+
+
 def test_nothing_detected():
     assert set(sensitivity(scene(BOXES), []).values()) == {0.0}

@@ -273,6 +273,8 @@ def test_zoom_adds_scales_to_the_test_alone():
     assert zoomed.windows[:count].equal(dense.windows) and zoomed.scores[:count].equal(dense.scores)
     added = zoomed.windows[count:, 2] - zoomed.windows[count:, 0]
     assert len(added) > count / 4 and (added == near.cfg.window.size / 2).all()
+    small = torch.tensor([[40.0, 40, 51, 51]])  # of half the size that is right at the scale 1
+    assert [net.cfg.right_sized(small, (96, 96)).item() for net in (near, far)] == [False, True]
 
 
 def test_images_without_objects_and_clear_errors():

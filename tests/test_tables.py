@@ -140,6 +140,8 @@ def test_the_frame_holds_the_papers_numbers_beside_ours(plan, monkeypatch):
     assert frame.loc["gamma 2", ("paper", "delta")] == pytest.approx(printed["gamma 2"] - printed["gamma 0"])
     assert frame.loc["gamma 0", ("", "verdict")] == "baseline"
     assert frame.loc["gamma 2", ("ours", "delta")] == pytest.approx(3.5)          # pairs: 3 and 4 points
+    assert frame.loc["gamma 2", ("ours", "±")] == pytest.approx(12.706 * 1.5, rel=1e-4)  # t(1) times the error of 14.5
+    assert frame.loc["gamma 2", ("ours", "interval")] == pytest.approx((3.5 - 6.353, 3.5 + 6.353), abs=1e-3)
     assert frame.loc["gamma 2", ("cost", "minutes")] == pytest.approx(2)
     assert frame.loc["gamma 2", ("", "verdict")] == "unresolved"              # two pairs: t(1) is wide, 3.5 +- 6.4
     assert frame.loc["gamma 5", ("", "verdict")] == "not run"

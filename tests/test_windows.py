@@ -45,6 +45,18 @@ def test_half_a_pixel_further_is_the_mean_of_two():
     assert cut[0, 0].tolist() == [[10.5 + 0, 11.5], [18.5, 19.5]]
 
 
+def test_a_middle_on_the_far_edge_is_beyond_the_image_as_pixels_end_before_it():
+    ends = torch.tensor([[-0.5, 0, 0.5, 1], [7.5, 0, 8.5, 1]])
+    assert resampling.cut(torch.ones(1, 1, 1, 8), ends, 1, fill=-5.0).flatten().tolist() == [1, -5]
+
+
+def test_a_cell_that_an_object_covers_by_half_alone_is_not_the_objects():
+    mask = torch.zeros(1, 2, 4, dtype=torch.bool)
+    mask[..., 2:] = True
+    half_a_pixel_off = torch.tensor([[1.5, 0, 3.5, 2]])  # cells of pixels 1 and 2, 2 and 3
+    assert resampling.cut_masks(mask, half_a_pixel_off, 2)[0].tolist() == [[False, True]] * 2
+
+
 def test_each_box_reads_its_own_image_and_one_image_may_serve_all():
     images, boxes = torch.rand(2, 3, 20, 20), torch.tensor([[1.0, 2, 11, 12], [-3, 4, 9, 16]])
     each = resampling.cut(images, boxes, 10)
@@ -138,6 +150,7 @@ def test_the_windows_of_table_3_1_have_its_density():
         assert WindowConfig(size, stride, 0).cells == cells
     odd = grid((64, 64), 0.0, WindowConfig(112, 16, 16))
     assert (odd.windows[0, :2] + 56).tolist() == [-8, -8]  # half a stride beside the corner
+    assert grid((1, 64), -2.5, SCALE).scaled == (1, 11)  # a line of pixels keeps one
 
 
 def test_clear_errors():
@@ -203,6 +216,13 @@ def test_the_grey_zone_lies_between_both_labels():
         larger = right_windows(torch.cat([(box[:, :2] + box[:, 2:]) / 2] * 2, 1)
                                + torch.tensor([-1.0, -1, 1, 1]) * SCALE.object_size / 2 * 2**octaves, SCALE)
         assert label_windows(larger, box, SCALE, RULE)[1].item() == want
+
+
+def test_of_two_objects_that_fit_a_window_is_about_the_nearer_in_size():
+    side = SCALE.object_size
+    boxes = torch.tensor([[20 - side * 0.57, 10, 20 + side * 0.57, 30], [23 - side / 2, 10, 23 + side / 2, 30]])
+    gt, label = label_windows(torch.tensor([[0.0, 0, 40, 40]]), boxes, SCALE, RULE)
+    assert label.tolist() == [1] and gt.tolist() == [1]  # the first is nearer in place, and 14% too large
 
 
 def test_crowds_are_no_objects_and_no_background():

@@ -82,8 +82,8 @@ def resize(image: torch.Tensor, short: int | None, long: int | None) -> torch.Te
 
 
 def resized(height: int, width: int, short: int | None, long: int | None) -> tuple[int, int]:
-    """(h, w) px of an image after `resize`."""
+    """(h, w) px of an image after `resize`, one at least, as in training (`batches.fit_size`)."""
     scale = short / min(height, width) if short else 1.0
     if long:
         scale = min(scale, long / max(height, width))
-    return round(height * scale), round(width * scale)
+    return max(1, round(height * scale)), max(1, round(width * scale))

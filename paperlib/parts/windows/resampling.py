@@ -57,7 +57,7 @@ def resize(image: Tensor, size: tuple[int, int]) -> Tensor:
 def cut_masks(masks: Tensor, boxes: Tensor, size: int) -> Tensor:
     """The part of each mask in its box: (R, H, W) bool, (R, 4) px -> (R, size, size) bool.
 
-    A cell belongs to the object if it does so by half; what lies beyond the image does not.
+    A cell belongs to the object if it does so by more than half; what lies beyond the image does not.
     """
     return cut(masks[:, None].float(), boxes, size)[:, 0] > 0.5
 
