@@ -988,7 +988,13 @@ draw.table(pd.DataFrame.from_dict(limit, "index", columns=["anchors", "given to 
 beside("fpn/2", "Table 2: Fast R-CNN on fixed proposals, AP")
 
 # %% [markdown]
-# One head, one list of proposals for every row: only the features differ. PROSE2
+# One head, one list of proposals for every row: only the features differ. (But for $C_4$, whose head is the trunk's own last stage.) Read the
+# deltas from one row to the next. From $C_5$ to the pyramid is the longest step, here as in the paper. $P_2$ alone is hardly behind the
+# pyramid, as the paper says: RoI pooling finds an object of any size on the finest map, since the proposals already say how large it is.
+#
+# The way down has the paper's sign and a part of its size. The laterals are the other way round: leaving them out costs more here than
+# leaving out the way down, and in the paper less. And nonlinear units in the pyramid (*FPN, ReLU*), which the paper calls a minor matter,
+# cost a quarter of the AP. It prints no row for them. The next two sections look for reasons.
 
 # %% [markdown] tags=["further"]
 # ### Which objects pay?
@@ -1009,7 +1015,12 @@ rows2 = {job.row: ("fpn/2", job.row) for job in row_jobs.jobs_of("fpn/2", shown,
 draw.table(by_size(rows2), "Table 2 by the objects' size: AP")
 
 # %% [markdown]
-# SIZES2
+# Compare *FPN* with the two rows after it. Without the way down every size loses a little. Without the laterals the maps come from above
+# alone, and nothing in them knows where an edge lies to a pixel: the small objects lose most of their AP, and the medium ones half. Half of
+# our objects are small, so the row falls. $C_5$ and $C_4$ lose the same objects for the same reason, as their one map is coarse.
+#
+# So what the paper's pyramid is for comes out here, and where our world differs from COCO can be seen, too: things are small, and what they
+# are can be told from near, without the context that the way down brings.
 
 # %% [markdown] tags=["further"]
 # ### Nonlinear units in the pyramid
@@ -1071,7 +1082,8 @@ draw.show(fig, "AP over the first row in the paper and here, all, small and larg
                + ". Table 3, " + ". ".join(told["fpn/3"]) + ".")
 
 # %% [markdown]
-# Read the middle column first. SMALL.
+# Read the middle column first. What a pyramid is *for*, small objects, comes out as in the paper in both tables. On large objects the single
+# map $C_4$ is ahead, most of all with its own proposals, where the paper has it ahead as well.
 
 # %% [markdown] tags=["further"]
 # ### Whose proposals, whose detector?
@@ -1101,7 +1113,11 @@ draw.table(by_size({"C4 on the pyramid's proposals": ("fpn/2", "C4 baseline"), "
                     "pyramid on its own": ("fpn/3", "FPN")}), "AP by detector and proposals, and by the objects' size")
 
 # %% [markdown]
-# WHOSE
+# On small objects $C_4$ does better with the pyramid's proposals, and on large ones with its own. The first table says why. The pyramid's
+# RPN finds far more of the small objects. Of the large ones $C_4$'s finds more: it lays five sizes of anchors at each of its places, where the
+# coarse levels of a pyramid have few places on an image of 128 px. A detector of AP, which large objects lead, feels both.
+#
+# $C_5$ loses with either list: its 16 places are too coarse for what the proposals frame. So the pyramid's lead over it is one of features.
 
 # %%
 beside("fpn/5", "Table 5: proposals and detector with or without shared features")
