@@ -1,4 +1,5 @@
-"""Where this repository lies, and where its data, results and weights are looked for."""
+"""Where this repository lies, where its data, results and weights are looked for, and what is in a file."""
+import hashlib
 import os
 from pathlib import Path
 
@@ -21,3 +22,8 @@ def results_folder() -> Path:
 def weights_folder() -> Path:
     """Where the weights pre-trained on MiniNet lie: PAPERLIB_WEIGHTS, else data/weights of this checkout."""
     return Path(os.environ.get("PAPERLIB_WEIGHTS") or DATA / "weights")
+
+
+def file_digest(file: Path) -> str:
+    """SHA-256 of what a file holds, in hexadecimal."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()

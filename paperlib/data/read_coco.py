@@ -1,5 +1,4 @@
 """The reader of COCO's JSON format."""
-import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from paperlib.data.record_checks.mending import mend_annotations, mend_images, p
 from paperlib.data.record_checks.records import check_records, refused_pictures
 from paperlib.data.record_checks.texts import read_as_meant
 from paperlib.data.record_checks.values import AREA_BOUNDS, MAX_AREA, area_bounds, wrong_path
+from paperlib.paths import file_digest
 
 
 def read_coco(annotation_file: str | Path, image_folder: str | Path | None = None, name: str | None = None,
@@ -51,7 +51,7 @@ def gather_coco(file: Path, image_folder=None, name: str | None = None,
     root = Path(image_folder) if image_folder else find_images(file, records["images"])
     if pictures:
         faults += missing_images(root, records["images"], str(file))
-    version = hashlib.sha256(file.read_bytes()).hexdigest()[:12]
+    version = file_digest(file)[:12]
     bounds, wrong = area_bounds(data)
     if wrong:
         faults.append(Fault(str(file), "info", *wrong, True))

@@ -5,7 +5,6 @@ a default makes no record stale. A default that is changed does not show here: r
 systems that it reaches.
 """
 
-import hashlib
 import json
 from dataclasses import asdict
 from functools import cache
@@ -15,7 +14,7 @@ from torch import nn
 from paperlib.config import departures, digest
 from paperlib.data import given_proposals, selective_search
 from paperlib.data.named_sets import is_drawn, load
-from paperlib.paths import DATA, weights_folder
+from paperlib.paths import DATA, file_digest, weights_folder
 from paperlib.systems.fast_rcnn import FastRCNNConfig
 from paperlib.systems.faster_rcnn import FasterRCNNConfig
 from paperlib.systems.rcnn_config import RCNNConfig
@@ -110,7 +109,7 @@ def _proposal_constants(source) -> dict:
     if source.kind in grids or source.dense:
         numbers["border"] = given_proposals.BORDER
     if source.kind.endswith(".safetensors"):
-        numbers["weights"] = own_proposals.file_digest(own_proposals.weights_file(source.kind))
+        numbers["weights"] = file_digest(own_proposals.weights_file(source.kind))
     if source.kind in ("selective_search", "nearest_dense", "nearest_rich", "beside_rich"):
         numbers["search"] = [selective_search.FAST, selective_search.SMALL]
     if source.kind == "quality":
@@ -145,5 +144,5 @@ def weights_version(weights: str | None, *trunks: str) -> str | None:
     for trunk in filter(None, trunks):
         path = weights_folder() / f"{trunk}.safetensors"
         if path.is_file():
-            digests.append(hashlib.sha256(path.read_bytes()).hexdigest()[:12])
+            digests.append(file_digest(path)[:12])
     return "+".join(digests) or None

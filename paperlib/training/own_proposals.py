@@ -2,7 +2,6 @@
 
 Legend: N images of a batch, P proposals of an image.
 """
-import hashlib
 import json
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from paperlib.data.image_batches import ImageBatch, image_batches
 from paperlib.data.selective_search import kept
 from paperlib.device import pick_device
 from paperlib.parts.proposals import ProposalConfig, ProposalSource, propose
-from paperlib.paths import weights_folder
+from paperlib.paths import file_digest, weights_folder
 from paperlib.training.trained import tells_classes, trained
 from paperlib.training.weights import load_weights
 
@@ -56,11 +55,6 @@ def weights_file(kind: str) -> Path:
         if file.is_file():
             return file
     raise FileNotFoundError(f"proposals.kind {kind}: no such file, nor one of {weights_folder()}")
-
-
-def file_digest(file: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def proposer(file: Path) -> nn.Module:
