@@ -5,7 +5,6 @@ a default makes no record stale. A default that is changed does not show here: r
 systems that it reaches.
 """
 
-import json
 from dataclasses import asdict
 from functools import cache
 
@@ -14,11 +13,12 @@ from torch import nn
 from paperlib.config import departures, digest
 from paperlib.data import given_proposals, selective_search
 from paperlib.data.named_sets import is_drawn, load
-from paperlib.paths import DATA, file_digest, weights_folder
+from paperlib.paths import file_digest, weights_folder
 from paperlib.systems.fast_rcnn import FastRCNNConfig
 from paperlib.systems.faster_rcnn import FasterRCNNConfig
 from paperlib.systems.rcnn_config import RCNNConfig
 from paperlib.systems.registry import SYSTEMS
+from paperlib.tables.recorded import renamed
 from paperlib.tables.row_jobs import Job
 from paperlib.training import alternating, own_proposals
 from paperlib.training.rcnn import portraits
@@ -56,15 +56,6 @@ def is_current(record: dict, key: str) -> bool:
 def identity_of(record: dict) -> str:
     """The identity of a recorded run. Records made when whole configurations were hashed keep that `hash`."""
     return renamed().get(record["hash"], record["hash"])
-
-
-@cache
-def renamed() -> dict[str, str]:
-    """{hash of the whole configuration: identity} of the recorded runs that were current at the change."""
-    path = DATA / "results" / "identities.json"
-    if not path.is_file():
-        return {}
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def revisions(system: type[nn.Module]) -> dict[str, int]:
