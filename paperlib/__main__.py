@@ -11,6 +11,7 @@ from paperlib.commands.arguments import parser
 USUAL = warnings.formatwarning
 HERE = os.path.dirname(__file__)
 
+
 def main(argv: list[str] | None = None) -> int:
     """Run one command. Bad input ends with one line on stderr and exit status 2; an interrupt with 130.
 

@@ -10,14 +10,15 @@ import torch
 
 
 def busy(device: torch.device) -> float:
-    """A clock, in seconds, of what work costs: core-seconds of this process on a CPU, which other work beside
-    it does not lengthen; seconds on a GPU."""
+    """A clock of what work costs: on a CPU core-seconds of this process, on a GPU seconds.
+
+    Other work beside it does not lengthen core-seconds.
+    """
     return time.process_time() if device.type == "cpu" else time.perf_counter()
 
 
 def peak_memory(call: Callable, device: torch.device) -> float | None:
-    """MiB that `call` needs at most beyond what is held before it;
-    None where the system does not tell (not Linux)."""
+    """MiB that `call` needs at most beyond what is held before it; None where only Linux would tell."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         before = torch.cuda.memory_allocated(device)

@@ -18,8 +18,7 @@ def ranks() -> tuple[int, int]:
 
 
 def join_ranks(device: torch.device) -> None:
-    """Meet the other processes that `torchrun` started, if it started any: nccl between GPUs,
-    gloo between CPUs."""
+    """Meet the other processes that `torchrun` started, if any: by nccl between GPUs, gloo between CPUs."""
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not torch.distributed.is_initialized():
         if device.type == "cuda":
             torch.cuda.set_device(device)
@@ -61,9 +60,9 @@ class _Losses(nn.Module):
 
 
 def with_mean_gradients(system: nn.Module, losses: Callable) -> Callable:
-    """`losses` of a system, whose gradients `backward` replaces by their mean over all processes; alone,
-    as they are.
+    """`losses` of a system, whose gradients `backward` replaces by their mean over all processes.
 
+    A process that trains alone gets them as they are.
     Each process keeps buffers of its own, as the statistics of batch norm. Parameters that no process reads
     (a level without RoIs, a part that the stage leaves out) get no gradient.
     """

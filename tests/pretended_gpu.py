@@ -16,6 +16,8 @@ from torch.utils._pytree import tree_leaves, tree_map
 CUDA = torch.device("cuda", 0)
 COPIES = ("aten.copy_", "aten._to_copy")  # what moves between the sides
 TAKES = ("aten.index", "aten.index_put", "aten.index_put_", "aten._index_put_impl_", "aten._unsafe_index")
+
+
 class OnGPU(torch.Tensor):
     """`inner`, a CPU tensor, on the other side."""
 

@@ -301,6 +301,7 @@ def test_polygons_that_pass_together_pass_alone():
            {"counts": "0"}, [[0, 0, 79, 0, 79, 59] * 20_000]]
     hostile = [[[1, 2, 3, 4, 5, "6"]], [["1", "2"] * 3], [[1, 2, 3, 4, 5, None]], [[[1, 2]] * 6],
                [[1, 2, 3, 4, 5, 10**400]], [[1, 2, 3, 4, 5, [6]]]]
+
     def passed(segmentations: list) -> list[bool]:
         return right_polygons([{"image_id": 1, "segmentation": seg} for seg in segmentations], {1: size}).tolist()
 

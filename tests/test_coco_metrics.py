@@ -8,15 +8,18 @@ import pytest
 import torch
 
 from paperlib.data.read_coco import read_coco
+from paperlib.data.record_checks.values import area_ranges
 from paperlib.parts.proposals import ProposalSource
 from paperlib.scoring import coco_metrics as module
 from paperlib.scoring.checked_arrays import detections, truth
 from paperlib.scoring.coco_curves import curves
-from paperlib.scoring.coco_metrics import COCO_AREAS, average_recall, coco_metrics, evaluate
+from paperlib.scoring.coco_metrics import average_recall, coco_metrics, evaluate
 from paperlib.scoring.result_files import as_ids_of, score_files
 from paperlib.scoring.simulated_detector import made_detections, made_truth
+from paperlib.training import own_proposals
 
 CPU = torch.device("cpu")
+COCO_AREAS = area_ranges()
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +160,7 @@ def scored(monkeypatch, scenes):
         searched.append(source)
         return replace(data, proposals=[data.target(i)["boxes"] for i in range(len(data))])
 
-    monkeypatch.setattr(module, "with_given_proposals", with_given_proposals)
+    monkeypatch.setattr(own_proposals, "with_given_proposals", with_given_proposals)
     monkeypatch.setattr(module, "category_ids", lambda *_: None)
     monkeypatch.setattr(module, "detect_all", lambda *_: results)
 

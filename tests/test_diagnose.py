@@ -35,6 +35,7 @@ RULE = MatchConfig()
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
+
 ANCHORS = AnchorConfig(levels=(2, 3, 4, 5, 6))   # 16 px on the finest level
 
 

@@ -16,10 +16,11 @@ from pycocotools.cocoeval import COCOeval
 
 from paperlib.data.batches import fit_size
 from paperlib.data.image_batches import by_canvas, image_batches, resize, resized
+from paperlib.data.record_checks.values import area_ranges
 from paperlib.paths import weights_folder
 from paperlib.scoring.checked_arrays import detections, truth
 from paperlib.scoring.coco_curves import curves, hotcoco
-from paperlib.scoring.coco_metrics import COCO_AREAS, average_recall, coco_metrics, covered, voc_ap
+from paperlib.scoring.coco_metrics import average_recall, coco_metrics, covered, voc_ap
 from paperlib.scoring.detect import detect_all
 from paperlib.scoring.proposal_recall import proposals_of
 from paperlib.scoring.result_files import score_files
@@ -30,6 +31,8 @@ from paperlib.systems.presets.retinanet import tiny
 from paperlib.training.trained import Trained
 from paperlib.training.weights import load_weights
 from paperlib.world.world import World, draw_scene
+
+COCO_AREAS = area_ranges()
 
 ENGINES = ["pycocotools", pytest.param("hotcoco", marks=pytest.mark.skipif(not hotcoco, reason="no hotcoco here"))]
 KEYS = ["AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl"]

@@ -10,12 +10,13 @@ from paperlib.config import departures
 from paperlib.data import given_proposals, selective_search
 from paperlib.paths import DATA
 from paperlib.systems.registry import PRESETS, SYSTEMS
-from paperlib.tables import compare, identities, old_identities, records, row_jobs, runner
+from paperlib.tables import compare, identities, records, row_jobs, runner
 from paperlib.training import alternating, recipes
 from paperlib.training.recipes import Recipe, budget
 from paperlib.training.svms import SVMConfig
 
 TABLE, PLAN = "focal_loss/1b", budget("mini")
+OLDER = "0123456789ab"  # a hash of a whole configuration, as early records have it
 DEFAULTS = Path(__file__).parent / "pinned_defaults.json"
 
 
@@ -113,16 +114,14 @@ def test_constants_count_where_they_decide_numbers(monkeypatch):
 
 def test_old_records_are_current_by_the_table_of_names(results, monkeypatch):
     old, new = job_of(TABLE, "gamma 2"), job_of(TABLE, "gamma 1")
-    for job, key in [(old, old_identities.legacy_identity(old)), (new, identities.identity(new))]:
+    for job, key in [(old, OLDER), (new, identities.identity(new))]:
         records.append({"table": TABLE, "row": job.row, "seed": 0, "budget": "mini", "hash": key, "status": "ok",
                         "metrics": {"AP": 0.3, "loss_fall": 0.5}, "seconds": 1.0, "provenance": {}})
     sealed = records.path_of(TABLE, "mini").read_bytes()
-    monkeypatch.setattr(identities, "renamed", lambda: {})
+    monkeypatch.setattr(identities, "renamed", dict)
     assert {row: entry["stale"] for row, entry in compare.measured(TABLE, PLAN).items()} == {"gamma 2": 1, "gamma 1": 0}
 
-    assert old_identities.write(results / "identities.json", PLAN) == 1
-    names = json.loads((results / "identities.json").read_text())
-    assert names == {old_identities.legacy_identity(old): identities.identity(old)}
+    names = {OLDER: identities.identity(old)}
     monkeypatch.setattr(identities, "renamed", lambda: names)
     assert {row: entry["stale"] for row, entry in compare.measured(TABLE, PLAN).items()} == {"gamma 2": 0, "gamma 1": 0}
     assert runner.missing(TABLE, PLAN, ["gamma 2", "gamma 1"], 1) == []
@@ -136,8 +135,8 @@ def test_a_twin_of_an_old_record_is_copied_under_its_new_identity(results, monke
     key = identities.identity(job)
     assert key == identities.identity(twin)
     records.append({"table": TABLE, "row": twin.row, "seed": 0, "budget": "mini", "status": "ok", "seconds": 1.0,
-                    "hash": old_identities.legacy_identity(twin), "metrics": {"AP": 0.3}, "provenance": {}})
-    monkeypatch.setattr(identities, "renamed", lambda: {old_identities.legacy_identity(twin): key})
+                    "hash": OLDER, "metrics": {"AP": 0.3}, "provenance": {}})
+    monkeypatch.setattr(identities, "renamed", lambda: {OLDER: key})
     (copy,) = runner.copy_twins([(replace(job, shares=False), key)], [TABLE], "mini")
     assert copy["hash"] == key and copy["measured_as"] == [TABLE, "gamma 0"]
     assert runner.missing("focal_loss/1a", PLAN, ["alpha 0.75"], 1) == []

@@ -4,13 +4,16 @@ from functools import partial
 import numpy as np
 import pytest
 
+from paperlib.data.record_checks.values import area_ranges
 from paperlib.scoring import average_recall as average_recall_module
 from paperlib.scoring.average_recall import recall_on_draws
 from paperlib.scoring.checked_arrays import detections, truth
-from paperlib.scoring.coco_metrics import COCO_AREAS, average_recall, coco_metrics, numbers, recall_numbers
+from paperlib.scoring.coco_metrics import average_recall, coco_metrics, numbers, recall_numbers
 from paperlib.scoring.image_draws import drawn, image_draws, scores_on_draws
 from paperlib.scoring.voc_ap import numbers as pascal_numbers
 from paperlib.scoring.voc_ap import voc_ap
+
+COCO_AREAS = area_ranges()
 
 
 def score(gt, dt) -> dict:

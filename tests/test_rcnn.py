@@ -19,7 +19,8 @@ from paperlib.systems.rcnn import RCNN
 from paperlib.systems.rcnn_config import LAYERS
 from paperlib.training.rcnn import stages as rcnn_stages
 from paperlib.training.recipes import Recipe, budget
-from paperlib.training.trainer import sides, train
+from paperlib.training.trained import sides_of
+from paperlib.training.trainer import train
 
 
 def network(num_classes=20, preset="tiny", **changes):
@@ -199,7 +200,7 @@ def test_photographs_go_through_the_whole_system(name, split, tmp_path):
     recipe = Recipe(data=str(Path(root) / "data" / name), train=split, test=split, preset="tiny", train_images=2,
                     size=(96, 160), steps=2, batch=2, lr=0.001, warmup=0, bf16=False, set={"proposals.keep": 30})
     net, history = train("rcnn", recipe, 0, {"ridge.times": 1}, torch.device("cpu"))
-    metrics = evaluate(net, load(recipe.data, split, limit=2), torch.device("cpu"), **sides(recipe))
+    metrics = evaluate(net, load(recipe.data, split, limit=2), torch.device("cpu"), **sides_of(recipe.size))
     assert len(history) == 4 and net.stages_done.all() and 0 <= metrics["AP50"] <= 1
 
 
@@ -216,7 +217,7 @@ def test_photographs_go_through_the_papers_geometry(name, split, tmp_path, monke
     net, _ = train("rcnn", recipe, 0, few, torch.device("cpu"), tmp_path / "run.pt")
     assert net.cfg.crop.size == 224 and net.fc6.in_features == 512 * 7 * 7 and net.stages_done.all()
     assert net.svm.weight.any() and net.svm.weight.isfinite().all() and net.ridge.weight.isfinite().all()
-    metrics = evaluate(net, load(recipe.data, split, limit=2), torch.device("cpu"), **sides(recipe))
+    metrics = evaluate(net, load(recipe.data, split, limit=2), torch.device("cpu"), **sides_of(recipe.size))
     assert 0 <= metrics["AP50"] <= 1
 
 

@@ -66,6 +66,7 @@ def test_an_svm_equals_scikit_learns(loss):
     np.testing.assert_allclose(weight, machine.coef_[0], atol=1e-6 * np.abs(weight).max() + 2e-6)
     assert bias == pytest.approx(machine.intercept_[0], abs=1e-5)
     # and its objective is least: no step in any direction makes it smaller
+
     def objective(w, b):
         error = (1 - y * (x @ w + b)).clip(min=0)
         error = error if loss == "hinge" else error**2
@@ -207,6 +208,7 @@ def test_stages_follow_one_another_and_are_taken_from_disk_the_next_time(folder,
     assert first.stages_done.all() and first.svm.weight.any() and history[3]["pairs"] > 0
     for name, value in plain.state_dict().items():
         torch.testing.assert_close(first.state_dict()[name], value, atol=1e-6, rtol=1e-5, msg=name)
+
     def never(*_):
         raise AssertionError("computed again")
     monkeypatch.setattr(rcnn_stages, "mine_svms", never)

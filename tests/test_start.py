@@ -214,7 +214,7 @@ def test_a_run_ends_early_and_leaves_weights_and_curves(data, monkeypatch, capsy
 
 
 def test_a_systems_configuration_says_whether_it_is_scored_on_the_way(data, monkeypatch, tmp_path):
-    args = SimpleNamespace(system="rcnn", tensorboard=False, checks=None, patience=None)
+    args = SimpleNamespace(system="rcnn", tensorboard=False, checks=None, patience=None, set=[])
     recipe, some = replace(budget("smoke").recipe("rcnn"), data=str(data), steps=500), load(data, "val")
     assert run_options.watched(args, recipe, some, CPU, tmp_path).best is None
     monkeypatch.setattr(RCNNConfig, "in_stages", False)

@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import warnings
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,7 +16,7 @@ from paperlib.claims.lines import line_of, on_rows
 from paperlib.claims.tally import Verdict, export, restored, with_q
 from paperlib.claims.trained import Trained
 from paperlib.papers.register import claims
-from paperlib.paths import DATA, REPOSITORY, results_folder, weights_folder
+from paperlib.paths import DATA, REPOSITORY, file_digest, results_folder, weights_folder, written_whole
 from paperlib.tables.records import path_of
 
 DRAWN = ("smoke", "mini")  # budgets whose sets are drawn: photographs on disk are not looked at here
@@ -118,7 +119,7 @@ def of_records() -> dict[str, str]:
     """A digest of each file of records, {its name in the folder: digest}."""
     folder, digests = results_folder(), {}
     for file in sorted(folder.glob("**/*.jsonl")):
-        digests[file.relative_to(folder).as_posix()] = hashlib.sha256(file.read_bytes()).hexdigest()
+        digests[file.relative_to(folder).as_posix()] = file_digest(file)
     return digests
 
 
@@ -140,9 +141,5 @@ def _version(library: str) -> str:
 
 def _write(file: Path, content: dict) -> None:
     """Whole or not at all; where nothing can be written nothing is kept."""
-    part = file.with_suffix(f".{os.getpid()}.part")
-    try:
+    with suppress(OSError), written_whole(file, f".{os.getpid()}") as part:
         part.write_text(json.dumps(content), encoding="utf-8")
-        part.replace(file)
-    except OSError:
-        part.unlink(missing_ok=True)

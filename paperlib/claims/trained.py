@@ -1,5 +1,4 @@
 """What was measured of the tables' rows under one budget, as the judges of claims read it."""
-import json
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
@@ -7,9 +6,8 @@ import numpy as np
 
 from paperlib.claims.by_seed import difference_by_seed
 from paperlib.papers.printed import published
-from paperlib.paths import DATA
 from paperlib.tables import dials, records
-from paperlib.tables.recorded import rows_of
+from paperlib.tables.recorded import renamed, rows_of
 
 if TYPE_CHECKING:
     from paperlib.training.recipes import Budget
@@ -17,14 +15,6 @@ if TYPE_CHECKING:
 NOTHING = {"metrics": {}, "stale": 0, "seconds": [], "diverged": 0, "products": {}, "changed": 0,
            "older_rules": 0, "draws": {}}
 OLD_RULES = "Rule written after its numbers were seen."  # RULES.md says so of older records
-
-
-def older_names() -> dict[str, str]:
-    """{hash of early records: identity}, as `tables.identities.renamed` has them."""
-    path = DATA / "results" / "identities.json"
-    if not path.is_file():
-        return {}
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 class Trained:
@@ -51,7 +41,7 @@ class Trained:
             from paperlib.tables import compare  # here: it imports torch
 
             return compare.measured(table, self.plan)
-        names, keys = older_names(), self.keys.get(table, {})
+        names, keys = renamed(), self.keys.get(table, {})
 
         def is_fresh(record: dict) -> bool:
             return names.get(record["hash"], record["hash"]) == keys.get(record["row"])

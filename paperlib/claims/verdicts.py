@@ -18,7 +18,7 @@ from paperlib.papers.register import claims
 from paperlib.tables import row_jobs
 from paperlib.tables.identities import identity
 from paperlib.tables.source import changed_since
-from paperlib.training.recipes import Budget, budget
+from paperlib.training.recipes import Budget, as_budget, budget
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +33,7 @@ def judged(plan: str | Budget | None = "mini", paper: str | None = None,
     Errors: ValueError naming file and line of a record that was edited by hand, or the claim whose rows
             cannot be set side by side.
     """
-    plan = plan if isinstance(plan, Budget) else budget(plan)
+    plan = as_budget(plan)
     trained = Trained(plan)
     judges = {
         "test": _exact,

@@ -94,8 +94,10 @@ def picture_folder(file: Path, truth: dict) -> Path | None:
 
 
 def check_page(args) -> None:
-    """Errors: ValueError for options that need --report, a number of draws that cannot be, and a place that
-    the page cannot or may not have.
+    """Refuse what --report cannot do.
+
+    Errors: ValueError for options that need --report, for a number of draws that cannot be, and for a place
+            that the page cannot or may not have.
     """
     for name in ("compare", "images"):
         if getattr(args, name, None) and not args.report:

@@ -1,4 +1,4 @@
-"""What each command of the command line does; `arguments.py` holds their arguments.
+"""What the commands on data, tables, claims, speed and notebooks do; `arguments.py` holds their arguments.
 
 Every import of a room is inside the command that needs it: `paperlib --help` must not wait for torch.
 """

@@ -87,8 +87,8 @@ def watched(args, recipe, test, device, out: Path) -> Watched:
 
     Errors: ValueError for checks of a system that is trained in stages, or finished after its training.
     """
-    from paperlib.systems.registry import PRESETS
     from paperlib.training.checkpoints import steps_in
+    from paperlib.training.recipes import system_config
     from paperlib.watching.best import Best
     from paperlib.watching.board import Board
 
@@ -96,7 +96,7 @@ def watched(args, recipe, test, device, out: Path) -> Watched:
     others = (SaidOnce(resumed(checkpoint, recipe.steps)),)
     if args.tensorboard:
         others += (Board(out / "tensorboard"),)
-    cfg = PRESETS[args.system][recipe.preset]()
+    cfg = system_config(args.system, recipe, 1, args.set)
     at_once = not cfg.in_stages and cfg.after is None
     checks = args.checks
     if checks is None:

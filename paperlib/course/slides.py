@@ -70,6 +70,7 @@ def _add(slides: list[Slide], section: str, body: str) -> None:
     else:
         slides.append(Slide(section, body))
 
+
 def _title(notebook: NotebookNode) -> Slide:
     """The title cell, without its minutes."""
     heading, _, rest = notebook.cells[0].source.partition("\n")

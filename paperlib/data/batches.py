@@ -1,7 +1,7 @@
 """Training batches as a function of the step: what batch s holds depends on (seed, s) and nothing before it.
 
-So a resumed run sees what the uninterrupted one would have seen, and the number of worker processes changes
-nothing.
+So a resumed run sees what the uninterrupted one would have seen,
+and the number of worker processes changes nothing.
 """
 import math
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,6 @@ from paperlib.data.detection_set import DetectionSet
 
 PAD = (124, 116, 104)          # RGB 0..255, the mean that trunks subtract: padding becomes 0
 KEEP = 512 << 20               # bytes of resized images that a set may keep in memory
-
 
 Size = int | tuple[int, ...] | None
 
@@ -56,13 +55,13 @@ class Batches(Dataset):
     """`batches[step]` -> (images, targets), shuffled anew each epoch, flipped and resized at random.
 
     Shapes: images (N, 3, H, W) uint8; targets as `DetectionSet.target`, in px of the resized image, plus
-        `scale` (x, y: resized / stored, so boxes / scale.repeat(2) lie in the file's pixels); `size` is
-        without padding.
+        `scale` (x, y: resized / stored, so boxes / scale.repeat(2) lie in the file's pixels);
+        `size` is without padding.
     Units:  `size`: None keeps the stored size; an int fits the image into a square of so many px; (short,
         long) resizes the shorter side to `short` unless the longer would exceed `long` (left out: no limit).
         `jitter` (lo, hi) is the range of a random factor on that. Images are padded (`pad_images`) to the
-        square for an int size without jitter, else to the largest of the batch, and then to a multiple of
-        `multiple` px.
+        square for an int size without jitter, else to the largest of the batch,
+        and then to a multiple of `multiple` px.
     `share` is (rank, number of processes): a process gets its part of a batch, on the canvas of the whole.
     Tensors of a target are shared by all steps that show the image: do not change them in place.
     Errors: ValueError for an empty set or a size that is none of these.
@@ -113,10 +112,6 @@ class Batches(Dataset):
         if self._whole:
             return self.dataset.pixels()
         return None
-
-    @property
-    def steps_per_epoch(self) -> float:
-        return len(self.dataset) / self.batch_size
 
     def indices(self, step: int) -> list[int]:
         """Which images batch `step` holds; a batch may begin in one epoch and end in the next."""

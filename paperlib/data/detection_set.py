@@ -1,4 +1,4 @@
-"""The in-memory form of every detection set, and the reader of COCO's JSON format."""
+"""The in-memory form of every detection set, whatever its format on disk."""
 import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -20,8 +20,8 @@ class DetectionSet:
     """Images with boxes (and masks), as COCO records whatever the format on disk.
 
     Images are read when asked for.
-    Units: label k in 1..K is `categories[k-1]`; boxes leave as xyxy px, inside stay COCO's x, y, width,
-            height.
+    Units:  label k in 1..K is `categories[k-1]`; boxes leave as xyxy px,
+            and are COCO's x, y, width, height inside.
     """
     name: str
     root: Path                                             # folder that file_name is relative to

@@ -90,8 +90,7 @@ def _room(name: str, root: Path, store: Path) -> None:
     need = 2 * sum(a.gigabytes for a in ARCHIVES[name])
     if have < need:
         raise ValueError(f"{root}: found {have:.1f} GB free; expected {need:.1f} GB for {name} and its "
-                         "archives. "
-                         "PAPERLIB_DATA names another folder")
+                         "archives. PAPERLIB_DATA names another folder")
 
 
 def fetch(urls: list[str], store: Path, md5: str) -> Path:
@@ -115,8 +114,7 @@ def fetch(urls: list[str], store: Path, md5: str) -> Path:
             part.unlink()                                  # nobody can say which bytes are wrong
         said.append(f"{url}: {error}")
     raise FileNotFoundError(f"{file.name}: no mirror gave the file ({'; '.join(said)}). Repeat the command "
-                            "to go on, "
-                            f"or fetch it by hand into {store}")
+                            f"to go on, or fetch it by hand into {store}")
 
 
 def _pull(url: str, part: Path) -> str | None:
@@ -197,5 +195,4 @@ def _fits(file: Path, total: int) -> None:
     size = file.stat().st_size
     if total > GROWTH * size:
         raise ValueError(f"{file}: found {total} bytes or more packed into {size}; expected at most {GROWTH} "
-                         "times "
-                         "its size")
+                         "times its size")

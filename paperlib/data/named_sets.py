@@ -13,7 +13,7 @@ from paperlib.data.formats.parts import Part, parts_of
 from paperlib.data.layouts.coco_places import choose, json_splits, lists_at
 from paperlib.data.layouts.foreign import advice
 from paperlib.data.read_list import read_list
-from paperlib.data.record_checks.faults import stop_if_fatal, summary
+from paperlib.data.record_checks.faults import usable
 from paperlib.paths import data_folder
 from paperlib.spelling import did_you_mean
 from paperlib.world.set_names import DRAWN, SetName
@@ -46,35 +46,23 @@ def known_sets() -> dict[str, str]:
 
 
 def load(name_or_path: Name, split: str | None = None, limit: int | None = None) -> DetectionSet:
-    """A detection set by its name ("minicoco", "minicoco/val"), or a COCO file, or a folder: in COCO's, VOC's
-    or YOLO's format, or of pictures alone (`formats.parts`).
+    """A detection set by its name ("minicoco", "minicoco/val"), or a COCO file, or a folder.
 
+    A folder is in COCO's, VOC's or YOLO's format, or of pictures alone (`formats.parts`).
     A COCO folder's split may also be a list of images, `annotations/<split>.txt` (`read_list.read_list`).
     `limit` keeps the first so many images. "A@B" is set A with the categories that set B has.
 
     Errors: KeyError for a name that is no set and no path, and for a split that the set lacks, each with what
-            there is.
+            there is; ValueError for the first fatal fault.
     """
     name = SetName.parse(name_or_path)
     listed = list_of(name, split)
-    dataset = read_list(*listed) if listed else _read(locate(name, split))
+    dataset = read_list(*listed) if listed else usable(*locate(name, split).gather())
     if limit is not None:
         dataset = dataset.subset(limit)
     if not name.mix:
         return dataset
     return dataset.only(load(name.mix, splits(name.mix)[0]).classes)
-
-
-def _read(part: Part) -> DetectionSet:
-    """A part, with one line for what was dropped, clipped or mended.
-
-    Errors: ValueError for the first fatal fault.
-    """
-    dataset, faults = part.gather()
-    stop_if_fatal(faults)
-    if line := summary(faults):
-        print(f"{dataset.name}: {line}")
-    return dataset
 
 
 def locate(name_or_path: Name, split: str | None = None) -> Part:
@@ -198,8 +186,7 @@ def _alone(folder: Path) -> Iterator[None]:
         lock.acquire()
     except OSError as error:
         raise OSError(f"{folder.parent}: {folder.name} cannot be drawn there ({error.strerror or error}); "
-                      "set "
-                      "PAPERLIB_DATA to a folder that can be written to") from None
+                      "set PAPERLIB_DATA to a folder that can be written to") from None
     try:
         yield
     finally:

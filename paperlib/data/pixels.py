@@ -15,7 +15,7 @@ from torch import Tensor
 from paperlib.data.channels import to_rgb, wrong_range
 from paperlib.data.layouts.folders import NOTE_FOLDERS, PICTURE_FOLDERS, called
 from paperlib.data.record_checks.faults import Fault
-from paperlib.paths import data_folder
+from paperlib.paths import data_folder, written_whole
 from paperlib.progress import progress
 
 ORIENTATION, TURNED = 0x0112, (5, 6, 7, 8)                 # of a camera: the picture lies on its side
@@ -66,8 +66,8 @@ def read_rgb(file: Path, size: tuple[int, int]) -> Tensor:
         values that are neither of 8 nor of 16 bits.
     Differs: the camera's rotation flag is applied unless only the unrotated picture has the recorded size;
         16-bit grey is divided by 256; alpha is dropped. Of TIFFs with 32 bits a pixel, whole numbers 0..255
-        stay and those up to 65535 are divided by 256; fractions 0..1 are multiplied by 255, and those up to
-        255 rounded.
+        stay and those up to 65535 are divided by 256; fractions 0..1 are multiplied by 255,
+        and those up to 255 rounded.
     """
     return torch.from_numpy(decode(file, size)[0].transpose(2, 0, 1).copy())
 
@@ -149,22 +149,17 @@ def writable(folder: Path) -> bool:
             return True
     except OSError as error:
         warnings.warn(f"{folder}: nothing can be kept there ({error.strerror or error}), so each run does it "
-                      "again; "
-                      "PAPERLIB_DATA or XDG_CACHE_HOME may name another folder", stacklevel=2)
+                      "again; PAPERLIB_DATA or XDG_CACHE_HOME may name another folder", stacklevel=2)
         return False
 
 
 def _write_pixels(file: Path, root: Path, images: list[dict], shape: tuple[int, ...]) -> None:
-    part = file.with_suffix(".part")
-    try:
+    with written_whole(file) as part:
         out = np.lib.format.open_memmap(part, "w+", np.uint8, shape)
         for i, image in enumerate(progress(images, desc="decoding images", unit="image")):
             out[i] = decode(root / image["file_name"], shape[2:])[0].transpose(2, 0, 1)
         out.flush()
         del out
-        part.replace(file)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def find_images(file: Path, images: list[dict]) -> Path:

@@ -1,33 +1,30 @@
 """The reader of COCO's JSON format."""
-import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from paperlib.data.detection_set import DetectionSet
 from paperlib.data.pixels import find_images, known_size, missing_images
-from paperlib.data.record_checks.faults import Fault, read_json, stop_if_fatal, summary, uncollected
+from paperlib.data.record_checks.faults import Fault, read_json, uncollected, usable
 from paperlib.data.record_checks.mending import mend_annotations, mend_images, plain_name
 from paperlib.data.record_checks.records import check_records, refused_pictures
 from paperlib.data.record_checks.texts import read_as_meant
-from paperlib.data.record_checks.values import AREA_BOUNDS, MAX_AREA, area_bounds, wrong_path
+from paperlib.data.record_checks.values import AREA_BOUNDS, area_bounds, area_ranges, wrong_path
+from paperlib.paths import file_digest
 
 
 def read_coco(annotation_file: str | Path, image_folder: str | Path | None = None, name: str | None = None,
               report: Callable[[str], None] | None = print) -> DetectionSet:
     """A set in COCO's format; what was dropped or clipped is counted in one line sent to `report`.
 
-    Without `image_folder` the usual places are tried: <split>, images/<split>, images and the file's own
-    folder.
+    Without `image_folder` the usual places are tried:
+    <split>, images/<split>, images and the file's own folder.
     Errors: FileNotFoundError; ValueError naming file, record, what was found and what was expected.
     Differs: pycocotools loads without checks. Here boxes of no area and polygons of two points are dropped,
         boxes that stick out are clipped, `iscrowd` defaults to 0 and `area` to that of the mask, else of the
         box; all else that is wrong stops.
     """
     dataset, faults = gather_coco(Path(annotation_file), image_folder, name)
-    stop_if_fatal(faults)
-    if report and (line := summary(faults)):
-        report(f"{dataset.name}: {line}")
-    return dataset
+    return usable(dataset, faults, report)
 
 
 @uncollected()
@@ -51,7 +48,7 @@ def gather_coco(file: Path, image_folder=None, name: str | None = None,
     root = Path(image_folder) if image_folder else find_images(file, records["images"])
     if pictures:
         faults += missing_images(root, records["images"], str(file))
-    version = hashlib.sha256(file.read_bytes()).hexdigest()[:12]
+    version = file_digest(file)[:12]
     bounds, wrong = area_bounds(data)
     if wrong:
         faults.append(Fault(str(file), "info", *wrong, True))
@@ -81,13 +78,10 @@ def assemble(name: str, root: Path, records: dict, version: str, faults: list[Fa
     by_image: dict[int, list[dict]] = {image["id"]: [] for image in records["images"]}
     for ann in records["annotations"]:
         by_image[ann["image_id"]].append(ann)
-    small, large = float(bounds[0]) ** 2, float(bounds[1]) ** 2
-    ranges = {"all": (0.0, MAX_AREA), "small": (0.0, small), "medium": (small, large),
-              "large": (large, MAX_AREA)}
     dealt = {"kept": [], "dropped": [], "clipped": [], "mended": []}
     for fault in faults:
         if not fault.fatal:
             dealt[fault.action].append(fault)
     categories = sorted(records["categories"], key=lambda category: category["id"])
-    return DetectionSet(name, root, categories, records["images"], by_image, version, ranges,
+    return DetectionSet(name, root, categories, records["images"], by_image, version, area_ranges(bounds),
                         dealt["dropped"], dealt["clipped"], frozenset(refused), sources=sources or {})

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from paperlib.data.detection_set import DetectionSet
 from paperlib.data.read_coco import gather_coco
-from paperlib.data.record_checks.faults import Fault, read_lines, stop_if_fatal, summary
+from paperlib.data.record_checks.faults import Fault, read_lines, usable
 from paperlib.data.record_checks.values import Wrong
 
 Choice = tuple[DetectionSet, dict]  # an annotation file's set and one of its image records
@@ -21,16 +21,13 @@ def read_list(file: Path, annotation_files: list[Path], name: str,
     A line is an image's id, its file name or, where two files use one name, its path ("val/1.png"). Images
     are joined by file and id, and categories by name: where ids of two files clash, images and annotations
     are numbered anew.
-    Source: the papers train on COCO 2014's trainval35k and test on minival, lists of images of train2014 and
-            val2014.
+    Source: the papers train on COCO 2014's trainval35k and test on minival,
+            lists of images of train2014 and val2014.
     Errors: ValueError naming the list and the first entry that no annotation file has, that two have, or that
         stands there twice; and as `read_coco`.
     """
     dataset, faults = gather_list(file, annotation_files, name)
-    stop_if_fatal(faults)
-    if report and (line := summary(faults)):
-        report(f"{name}: {line}")
-    return dataset
+    return usable(dataset, faults, report)
 
 
 def gather_list(file: Path, annotation_files: list[Path], name: str,

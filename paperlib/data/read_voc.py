@@ -11,7 +11,7 @@ from paperlib.data.layouts.folders import SUFFIXES, pictures_in, visible
 from paperlib.data.layouts.voc_places import VocPlaces, splits_of, standard
 from paperlib.data.pixels import known_size
 from paperlib.data.read_coco import assemble
-from paperlib.data.record_checks.faults import Fault, read_lines, stop_if_fatal, summary
+from paperlib.data.record_checks.faults import Fault, read_lines, usable
 from paperlib.data.record_checks.mending import mend_images
 from paperlib.data.record_checks.records import check_records
 from paperlib.data.record_checks.voc_files import (
@@ -24,8 +24,8 @@ from paperlib.data.record_checks.voc_files import (
 )
 
 CLASSES = ("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
-           "diningtable", "dog",
-           "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor")
+           "diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train",
+           "tvmonitor")
 
 
 def read_voc(folder: str | Path, split: str | None = None, classes: Sequence[str] | None = None,
@@ -33,20 +33,17 @@ def read_voc(folder: str | Path, split: str | None = None, classes: Sequence[str
     """A split (ImageSets/Main/<split>.txt) of a folder in VOC's format.
 
     Without `split`, every file of Annotations.
-    Without `classes` they are VOC's 20 where those name every object, else all names in the folder, in
-    alphabetical order.
-    Units: VOC counts pixels from 1 and includes both ends, so a box covers [xmin-1, xmax] x [ymin-1, ymax]
-            px.
+    Without `classes` they are VOC's 20 where those name every object, else all names in the folder,
+    in alphabetical order.
+    Units:  VOC counts pixels from 1 and includes both ends:
+            a box covers [xmin-1, xmax] x [ymin-1, ymax] px.
     Errors: FileNotFoundError; ValueError naming file, record, what was found and what was expected.
     Differs: a box with xmin = xmax or ymin = ymax (one pixel, by the rule above) is taken for a click without
         a drag and dropped. `area` is that of the box, with and without mask. Files that count from 0 lose one
         pixel at the left and top border (clipped, counted). image_id is the place in the list, from 1.
     """
     dataset, faults = gather_voc(Path(folder), split, classes)
-    stop_if_fatal(faults)
-    if report and (line := summary(faults)):
-        report(f"{dataset.name}: {line}")
-    return dataset
+    return usable(dataset, faults, report)
 
 
 def gather_voc(folder: Path, split: str | None, classes=None, places: VocPlaces | None = None,

@@ -4,7 +4,6 @@ It is written image by image, so that an interrupted search goes on.
 """
 import hashlib
 import json
-import os
 import zipfile
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -19,6 +18,7 @@ from torch import Tensor
 
 from paperlib.data.detection_set import DetectionSet
 from paperlib.data.pixels import cache_folder, writable
+from paperlib.paths import written_whole
 from paperlib.progress import progress
 
 SMALL = 256                    # px; images with a shorter side below are searched in finer steps
@@ -41,8 +41,8 @@ def selective_search(image: np.ndarray, quality: bool = False, seed: int = 0) ->
 
     Source: Uijlings et al. 2013, through OpenCV; Fast R-CNN (arXiv 1504.08083v2) Sec. 4-5 uses both modes.
     Differs: images under 256 px are cut into finer segments, as OpenCV's own settings are made for 500 px.
-             Rank is a random number times the place in the order of size: OpenCV's own order cannot be
-             repeated.
+             Rank is a random number times the place in the order of size:
+             OpenCV's own order cannot be repeated.
     """
     if not can_search():
         raise OSError(f"{LACKING}; {REMEDY}")
@@ -95,10 +95,10 @@ def searched(dataset: DetectionSet, quality: bool = False, jobs: int | None = No
 
 def kept(dataset: DetectionSet, method: str, find: Callable[[list[int]], list[np.ndarray]],
          title: str) -> list[Tensor]:
-    """What `find(places)` makes of the images, (P, 4) px each: read from disk, or found and written every
-    hundred images.
+    """What `find(places)` makes of the images, (P, 4) px each: read from disk, or found and written there.
 
-    `method` says in words all that decides the boxes. Where nothing can be written they are found each time.
+    It is written every CHUNK images. `method` says in words all that decides the boxes.
+    Where nothing can be written they are found each time.
     """
     key = hashlib.sha256(method.encode()).hexdigest()[:8]
     path = cache_folder(dataset.root) / f".proposals-{dataset.version}-{key}.npz"
@@ -170,11 +170,8 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], dict]:
 
 
 def _write(path: Path, named: dict[str, np.ndarray], about: dict) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.part")
-    with part.open("wb") as file:
-        boxes = list(named.values())
+    boxes = list(named.values())
+    with written_whole(path) as part, part.open("wb") as file:
         np.savez(file, names=np.array(list(named)), counts=np.array(list(map(len, boxes))),
                  boxes=np.concatenate(boxes), about=np.array(json.dumps(about)))
-    os.replace(part, path)
     return path

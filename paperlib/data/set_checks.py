@@ -25,12 +25,11 @@ def fix(path: str | Path, out: str | Path, split: str | None = None) -> tuple[li
 def check(path: str | Path, split: str | None = None) -> list[Fault]:
     """Every fault of a data set, in all splits when none is named; opens every image.
 
-    Fatal faults come first.
-    Fatal faults would stop `load`; dropped and clipped ones are what it does; "kept" ones are for a person to
-    look at: objects labelled twice, sizes unlike the rest of their class, a class missing where all other
-    images have many, boxes that disagree with their masks, grey images, class names that differ by case,
-    images that two splits share, two records of one picture, splits without any object, files that no list
-    names.
+    Fatal faults come first: they would stop `load`. Dropped and clipped ones are what it does; "kept" ones
+    are for a person to look at: objects labelled twice, sizes unlike the rest of their class, a class missing
+    where all other images have many, boxes that disagree with their masks, grey images, class names that
+    differ by case, images that two splits share, two records of one picture, splits without any object,
+    files that no list names.
     Errors: FileNotFoundError, KeyError when there is no data set at `path`.
     """
     faults, sets = [], {}

@@ -1,7 +1,7 @@
 """What a detection set is made of, as tables and as the five panels of the COCO paper's Fig. 2.5.
 
-Every function takes a DetectionSet of either format. A crowd region counts as one instance; difficult objects
-count.
+Every function takes a DetectionSet of either format.
+A crowd region counts as one instance; difficult objects count.
 """
 from collections.abc import Sequence
 

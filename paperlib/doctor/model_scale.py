@@ -75,8 +75,9 @@ def model_scale(dataset: DetectionSet, cfg, size=None, limit: int = 1000) -> Mod
 
 def _best_anchors(trained: TrainedAnchors, gt: Tensor,
                   size: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:
-    """Of each object in an image of `size` (h, w) px, (G,): the highest IoU with an anchor, the stride px of
-    that anchor's map, and how many anchors reach .5.
+    """How the anchors of an image of `size` (h, w) px fit its objects, (G,) each.
+
+    The highest IoU with an anchor, the stride px of that anchor's map, and how many anchors reach .5.
     """
     anchors, strides = laid_anchors(trained.anchors, size, trained.scale, trained.border)
     overlaps = box_parts.iou(gt, anchors)  # (G, A)

@@ -7,12 +7,10 @@ import math
 import torch
 from torch import Tensor
 
-from paperlib.data.batches import fit_size
+from paperlib.data.batches import fit_size, padded_side
 from paperlib.data.detection_set import DetectionSet
 from paperlib.parts.anchors import AnchorConfig, anchors_for, inside, map_shapes
 from paperlib.parts.convs import stride_of
-
-PAD_TO = 32                    # px; images are padded to a multiple, as the loader does
 
 
 def even_picks(dataset: DetectionSet, limit: int) -> range:
@@ -47,8 +45,7 @@ def laid_anchors(cfg: AnchorConfig, size: tuple[int, int], scale: float = 1.0,
     `scale` is that of the trunk whose maps carry them. With `border` only those that cross the image's edge
     by no more than so many px, as an RPN's in training.
     """
-    h, w = size
-    padded = math.ceil(h / PAD_TO) * PAD_TO, math.ceil(w / PAD_TO) * PAD_TO
+    padded = padded_side(size[0]), padded_side(size[1])
     shapes = map_shapes(padded, cfg.levels, scale=scale)
     anchors = anchors_for(cfg, shapes, image_size=padded, scale=scale)
     strides = []

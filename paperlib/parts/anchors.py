@@ -1,7 +1,7 @@
 """Anchors: the reference boxes that a dense head classifies and shifts, laid on the grids of a pyramid.
 
-Legend: A anchors, H x W cells of a feature map, level l of stride 2**l px times the trunk's `scale` (1 in
-        the papers).
+Legend: A anchors, H x W cells of a feature map; level l has stride 2**l px times the trunk's `scale`,
+        which is 1 in the papers.
 """
 import math
 from dataclasses import dataclass
@@ -115,14 +115,14 @@ def _laid_out(cfg: AnchorConfig, grids: tuple, device: str, image_size: tuple | 
         parts.append((centres.unsqueeze(2) + base_anchors(cfg, level, scale)).reshape(-1, 4))
     with torch.inference_mode(False):  # a cached tensor must be usable in training even if detection made it
         laid = torch.cat(parts).float().to(device)
-        # (A, 4) whose four columns each lie together in memory: overlaps cost a third
+        # (A, 4) whose four columns each lie together in memory: overlaps then cost a third
         return laid.T.contiguous().T
 
 
 def inside(anchors: Tensor, size: tuple[int, int], border: float = 0) -> Tensor:
-    """Which anchors cross the edge of an image of `size` (h, w) by no more than `border` px:
-    (…, 4) -> (…,) bool.
+    """Which anchors cross the edge of an image of `size` (h, w) px by no more than `border` px.
 
+    Shapes: (…, 4) px -> (…,) bool.
     Source: Faster R-CNN Sec. 3.3 trains on these only (border 0); infinity keeps all.
     """
     h, w = size

@@ -99,8 +99,8 @@ def nms(b: Tensor, scores: Tensor, labels: Tensor | None, threshold: float,
     """Indices of the boxes that greedy suppression keeps, best score first, `most` at the most.
 
     Shapes: b (D, 4), scores (D,), labels (D,) or None -> (keep,) int64.
-    Units:  a box goes when a better one of the same label (of any label if None) overlaps it by IoU >
-            threshold.
+    Units:  a box goes when a better one of the same label (of any label if None) overlaps it
+            by IoU > threshold.
     Differs: torchvision shifts few boxes by label * width to handle all labels at once, and so rounds them:
              in float32, 80 classes of 16 images of 1333 px,
              by an eighth of a pixel. Here each label is alone, and unmoved.
@@ -110,7 +110,7 @@ def nms(b: Tensor, scores: Tensor, labels: Tensor | None, threshold: float,
     if scores.dtype in HALVES:
         scores = scores.float()
     if most is not None and len(b) > (size := most + most // 4):
-        # none of them goes because of a worse box
+        # of these none goes because of a worse box, so the others need not be looked at
         first = scores.argsort(descending=True, stable=True)[:size]
         kept = nms(b[first], scores[first], None if labels is None else labels[first], threshold)
         if len(kept) >= most:

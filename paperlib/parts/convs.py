@@ -63,8 +63,7 @@ class Halving(nn.Conv2d):
 
 
 def pointwise(net: nn.Module) -> None:
-    """Make the undilated 1x1 convolutions of somebody else's network `Pointwise`, in place;
-    weights and names stay."""
+    """Make a network's undilated 1x1 convolutions `Pointwise`, in place; weights and names stay."""
     for layer in net.modules():
         if type(layer) is nn.Conv2d and layer.kernel_size == layer.stride == (1, 1) and layer.groups == 1:
             layer.__class__ = Pointwise

@@ -23,8 +23,7 @@ class DetectConfig:
 
 def select(logits: list[Tensor], deltas: list[Tensor], anchors: list[Tensor], sizes: Tensor,
            cfg: DetectConfig = DetectConfig()) -> list[dict[str, Tensor]]:
-    """Detections of a batch: per level the best predictions above the threshold,
-    then NMS per class over all levels.
+    """Detections of a batch: per level the best predictions, then NMS per class over all levels.
 
     Source: RetinaNet Sec. 4.1, "Inference".
     Shapes: lists over levels of logits (N, A_l, K), deltas (N, A_l, 4) or (N, A_l, K, 4), anchors (A_l, 4);

@@ -15,8 +15,7 @@ EVERY = torch.arange(-(1 << 15), 1 << 15).to(torch.int16).view(torch.bfloat16).f
 
 
 class _ClassLoss(torch.autograd.Function):
-    """Sum over anchors and classes of one level; the gradient is made in the same pass,
-    while the data are in cache."""
+    """Sum over anchors and classes of one level; the gradient is made while the data are in cache."""
 
     @staticmethod
     def forward(ctx, logits, labels, scale, cfg):
@@ -32,7 +31,7 @@ class _ClassLoss(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, upstream):
         (grad,) = ctx.saved_tensors
-        # saves one pass over the largest tensor of the model
+        # the gradient as it is: that saves one pass over the largest tensor of the model
         if upstream.device.type == "cpu" and upstream == 1:
             return grad, None, None, None
         return grad * upstream.to(grad.dtype), None, None, None
@@ -56,7 +55,7 @@ def _all_background(logits: Tensor, grad: Tensor, scale: Tensor, cfg: ClassLossC
     if (weight == weight[:1]).all():  # one factor for all images: treat them as one
         flat, flat_grad, weight = flat.view(1, -1), flat_grad.view(1, -1), weight[:1]
     total = weight.new_zeros(())
-    # fewer values than logits: look them up
+    # bfloat16 has fewer values than there are logits: look them up
     few = logits.dtype == torch.bfloat16 and logits.numel() > 4 * len(EVERY)
     if few:
         losses, slopes = value_and_slope(EVERY, cfg)

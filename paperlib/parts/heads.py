@@ -201,8 +201,7 @@ def box_head(cfg: BoxHeadConfig, trunk: nn.Module, dim: int, side: int, num_clas
 
 
 def truncated(layer: nn.Linear, kept: int) -> nn.Sequential:
-    """Two linear layers in place of one, of `kept` singular values: Sigma V^T without bias,
-    then U with the bias.
+    """Two linear layers in place of one, of `kept` singular values: Sigma V^T, then U with the bias.
 
     Source: Fast R-CNN Sec. 3.1, Eq. 5: u v weights become kept (u + v).
     Errors: ValueError for more values than the layer's rank allows, or none.

@@ -66,8 +66,7 @@ def hinge(logits: Tensor, targets: Tensor, margin: float = 1.0, alpha: float | N
 
 
 def smooth_l1(pred: Tensor, target: Tensor, beta: float = 1.0) -> Tensor:
-    """0.5 d^2 / beta where |d| < beta, else |d| - beta / 2, of every element;
-    beta 0 is the plain L1 distance.
+    """0.5 d^2 / beta where |d| < beta, else |d| - beta / 2, of every element; beta 0 is plain L1.
 
     Source: Fast R-CNN (arXiv 1504.08083v2) eq. 3 with beta 1; sigma^2 of its successor's code is 1 / beta.
     """
@@ -115,7 +114,7 @@ def value_and_slope(u: Tensor, cfg: ClassLossConfig) -> tuple[Tensor, Tensor]:
 
 
 def _minus_log_p(u: Tensor, wrong: Tensor) -> Tensor:
-    # true of most background; twice as fast, and as exact
+    # as exact and twice as fast, and most background is so
     if u.device.type == "cpu" and u.numel() and u.amax() < 4:
         return torch.log1p(-wrong).neg_()
     return F.softplus(u)

@@ -7,17 +7,14 @@ DIGITS = 7                     # characters of 5 bits that a run length may have
 
 
 def polygons(mask: np.ndarray) -> list[list[float]]:
-    """The outline of a mask as COCO polygons, one a piece;
-    a hole is joined to its piece by a cut of no width.
+    """The outline of a mask as COCO polygons, one a piece; a cut of no width joins a hole to its piece.
 
-    It runs a quarter of a pixel inside the pixels' outer edges,
-    so that pycocotools fills exactly the mask again.
+    It runs a quarter of a pixel inside the pixels' outer edges; so pycocotools fills the same mask again.
     Shapes: mask (H, W) bool -> lists [x1, y1, x2, y2, ...].
     Units:  px; (0, 0) is the outer corner of the first pixel.
     """
     x, y, w, h = cv2.boundingRect(mask.view(np.uint8))
-    # two cells a pixel; corners of cells are quarter pixels
-    double = np.zeros((2 * h + 2, 2 * w + 2), np.uint8)
+    double = np.zeros((2 * h + 2, 2 * w + 2), np.uint8)  # two cells a pixel, and a border of one cell
     cut = mask[y:y + h, x:x + w].view(np.uint8)
     if cut.size:
         cv2.resize(cut, (2 * w, 2 * h), double[1:-1, 1:-1], interpolation=cv2.INTER_NEAREST)
@@ -44,10 +41,8 @@ def _cut_to(ring: np.ndarray, hole: np.ndarray) -> np.ndarray:
 
 
 def run_lengths(mask: np.ndarray) -> dict:
-    """COCO's uncompressed RLE, as its crowd regions are stored:
-    {"size": [h, w], "counts": [zeros, ones, ...]}."""
-    # starts with zeros, perhaps none
-    turns = np.flatnonzero(np.diff(mask.ravel(order="F"), prepend=False))
+    """A crowd region's mask as COCO stores it: {"size": [h, w], "counts": [zeros, ones, ...]}."""
+    turns = np.flatnonzero(np.diff(mask.ravel(order="F"), prepend=False))  # zeros come first, perhaps none
     edges = np.concatenate([[0], turns, [mask.size]])
     return {"size": list(mask.shape), "counts": np.diff(edges).tolist()}
 
@@ -66,9 +61,9 @@ def compress(segmentation: list | dict, size: tuple[int, int]) -> dict:
 
 
 def unpack(text: str | bytes) -> np.ndarray:
-    """Run lengths (n,) from COCO's string form: 5 bits a character, low first; from the fourth run on,
-    differences.
+    """Run lengths (n,) from COCO's string form, of 5 bits a character, low first.
 
+    From the fourth run on it holds the difference to the last run but one.
     Errors: ValueError for what is no such string.
     """
     raw = text.encode("ascii") if isinstance(text, str) else text

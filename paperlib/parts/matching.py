@@ -2,7 +2,7 @@
 
 Labels of a match are 1 (object), 0 (background), -1 (takes no part in the loss).
 
-Legend: A anchors, G objects of an image, K classes; (…) any leading dimensions.
+Legend: A anchors, R regions, G objects of an image, K classes; (…) any leading dimensions.
 """
 from dataclasses import dataclass
 
@@ -62,8 +62,8 @@ def match(overlaps: Tensor, hi: float, lo: float, best: bool = False, valid: Ten
     Shapes: overlaps (…, G, A), valid (…, G) bool or None -> gt index (…, A) int64,
             label (…, A) int64 in {1, 0, -1}.
     Units:  1 where the best IoU >= hi, 0 where it is < lo, else -1. With `best`, every anchor that shares the
-            highest IoU of some object is 1 too, unless that IoU is 0. Rows that are not `valid` are never
-            matched.
+            highest IoU of some object is 1 too, unless that IoU is 0.
+            Rows that are not `valid` are never matched.
     Differs: an anchor made positive by `best` keeps the object it overlaps most, as in the authors' code.
     """
     *lead, num_gt, num_anchors = overlaps.shape
@@ -88,6 +88,15 @@ def ignore_crowds(label: Tensor, covered: Tensor, crowd: Tensor, threshold: floa
     """
     hidden = ((covered > threshold) & crowd.unsqueeze(-2)).any(dim=-1)
     return label.masked_fill((label == 0) & hidden, -1)
+
+
+def by_class(overlaps: Tensor, labels: Tensor, num_classes: int) -> Tensor:
+    """The highest overlap of each region with an object of each class, 0 where there is none of it.
+
+    Shapes: overlaps (R, G), labels (G,) in 1..K -> (R, K).
+    """
+    best = overlaps.new_zeros(len(overlaps), num_classes)
+    return best.scatter_reduce_(1, (labels - 1).expand(len(overlaps), -1), overlaps, "amax")
 
 
 def assign(anchors: Tensor, target: dict, rule: MatchConfig) -> tuple[Tensor, Tensor]:

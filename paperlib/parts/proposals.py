@@ -26,8 +26,7 @@ class ProposalConfig:
 
 def propose(logits: list[Tensor], deltas: list[Tensor], anchors: list[Tensor], sizes: Tensor,
             cfg: ProposalConfig = ProposalConfig()) -> list[dict[str, Tensor]]:
-    """Proposals of a batch: a level's best anchors, moved, clipped and thinned by NMS;
-    of all levels the best `keep`.
+    """Proposals of a batch: each level's best anchors, moved, clipped, thinned by NMS; the best `keep`.
 
     Source: Faster R-CNN (arXiv 1506.01497v3) Sec. 3.3; FPN (arXiv 1612.03144v2) Sec. 4.1.
     Shapes: lists over levels of logits (N, A_l), deltas (N, A_l, 4), anchors (A_l, 4); sizes (N, 2)
@@ -35,8 +34,8 @@ def propose(logits: list[Tensor], deltas: list[Tensor], anchors: list[Tensor], s
     Units:  sizes are (h, w) px of the images without padding; scores are the sigmoid of the logits. Which
             anchors are kept has no gradient, where they are moved has one.
     Differs: the papers do not say whether NMS looks across levels; here each level is alone,
-             as in the authors' code. Nor how unscored proposals are drawn; here the draw is repeatable
-             (`_shuffled`).
+             as in the authors' code. Nor how unscored proposals are drawn;
+             here the draw is repeatable (`_shuffled`).
     """
     sizes = sizes.to(anchors[0].device)
     levels = [_level(*level, sizes, cfg) for level in zip(logits, deltas, anchors)]

@@ -33,8 +33,7 @@ def to_rois(proposals: list[Tensor]) -> Tensor:
 
 
 def level_of(b: Tensor, levels, canonical_level: int = 4, canonical_size: float = 224.0) -> Tensor:
-    """The pyramid level that each box is pooled from, clamped to the `levels` there are:
-    (R, 4) px -> (R,) int64.
+    """The pyramid level that each box is pooled from, one of `levels`: (R, 4) px -> (R,) int64.
 
     Source: FPN (arXiv 1612.03144v2) Eq. 1: floor(k0 + log2(sqrt(wh) / 224)).
     Differs: 1e-6 is added before rounding down, as in the authors' code, so that 224 px exactly stays on k0.
@@ -96,15 +95,13 @@ def _warp(x: Tensor, rois: Tensor, scale: float, cfg: RoIConfig) -> Tensor:
     at = row[:, :, None, :, None] * w + px[:, None, :, None, :]  # (R, side, side, 2 samples, 2 samples)
     share = fy[:, :, None, :, None] * fx[:, None, :, None, :]
     vectors = x.permute(0, 2, 3, 1).reshape(n * h * w, c)
-    cells = F.embedding_bag(at.flatten(3).flatten(0, 2), vectors, mode="sum",
-                            # a weighted sum of the map's vectors
+    cells = F.embedding_bag(at.flatten(3).flatten(0, 2), vectors, mode="sum",  # weighted sums of vectors
                             per_sample_weights=share.flatten(3).flatten(0, 2))
     return cells.view(len(rois), cfg.side, cfg.side, c).permute(0, 3, 1, 2)
 
 
 def _weights(start: Tensor, length: Tensor, size: int, cfg: RoIConfig) -> tuple[Tensor, Tensor]:
-    """Along one axis, the map's places that each cell of a RoI reads, and their weights:
-    both (R, side, 2 samples)."""
+    """Places of a map, along one axis, that each cell of a RoI reads, and weights: (R, side, 2 samples)."""
     count = cfg.side * cfg.samples
     steps = (torch.arange(count, device=start.device) + 0.5).to(start) / count
     p = start[:, None] + length[:, None] * steps  # (R, side samples), in cells

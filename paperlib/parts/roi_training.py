@@ -63,11 +63,11 @@ def sample_rois(proposals: list[Tensor], targets: list[dict], cfg: RoISampleConf
         for target in targets:
             target.pop("difficult", None)
     gt, gt_labels, valid, crowd = pad_targets(targets, proposals[0].device)
-    # to each image's own list: where a candidate stands does not depend on the other images
+    # objects join each image's own list: where a candidate stands does not depend on the other images
     if cfg.add_truth:
         proposals = [torch.cat([b.to(gt.dtype), g[real]]) for b, g, real in zip(proposals, gt, valid)]
     candidates, _, real, _ = pad_targets([{"boxes": b, "labels": b.new_zeros(len(b))} for b in proposals])
-    # one at least
+    # one object more, which is none: an image needs one to choose from
     gt, gt_labels, valid = F.pad(gt, (0, 0, 0, 1)), F.pad(gt_labels, (0, 1)), F.pad(valid, (0, 1))
     index, label = _shown(candidates.detach(), real, gt, valid, crowd, cfg)
     label = sample(label, cfg.num, cfg.positive, generator)
@@ -80,8 +80,7 @@ def sample_rois(proposals: list[Tensor], targets: list[dict], cfg: RoISampleConf
 @torch.no_grad()
 def _shown(candidates: Tensor, real: Tensor, gt: Tensor, valid: Tensor, crowd: Tensor,
            cfg: RoISampleConfig) -> tuple[Tensor, Tensor]:
-    """Which object each candidate (N, P, 4) overlaps most, and whether it shows it: 1, 0, or -1,
-    both (N, P)."""
+    """The object that each candidate (N, P, 4) overlaps most; 1 if it shows it, else 0 or -1: (N, P) both."""
     overlaps = boxes.iou(gt, candidates).masked_fill(~valid[..., None], 0)  # (N, G, P)
     low, high = cfg.background
     index, label = match(overlaps, cfg.hi, high)

@@ -15,8 +15,7 @@ def _ranks(keys: Tensor) -> Tensor:
 
 
 def _keys(shape: torch.Size, generator: torch.Generator | None) -> Tensor:
-    """Uniform numbers of `shape` (…, A), a stream for each row;
-    this process's rows of what all processes draw."""
+    """Uniform numbers of `shape` (…, A), a stream a row: this process's rows of what all processes draw."""
     rank, world = ranks()
     rows = math.prod(shape[:-1])
     device = "cpu" if generator is None else generator.device
@@ -27,13 +26,12 @@ def _keys(shape: torch.Size, generator: torch.Generator | None) -> Tensor:
 
 def sample(label: Tensor, num: int, positive_fraction: float,
            generator: torch.Generator | None = None) -> Tensor:
-    """Keep `num` random anchors of each image, at most `positive_fraction` of them positive;
-    the rest become -1.
+    """Keep `num` random anchors of each image, a share of them positive; the others' labels become -1.
 
+    At most `positive_fraction` of them are positive.
     Source: Faster R-CNN Sec. 3.1.3: 256 an image, up to half positive, padded with negatives.
     Shapes: label (…, A) -> (…, A). `generator` may live on another device than `label`.
-    Each image has a stream of its own, so that its draw is the same in a batch of two processes as in one of
-    one.
+    Each image has a stream of its own: its draw is the same for two processes as for one.
     """
     keys = _keys(label.shape, generator).to(label.device)
     positive, negative = label == 1, label == 0

@@ -1,5 +1,4 @@
-"""Where a trunk's weights come from: a file of this repository, torchvision's ImageNet weights,
-or any state dict."""
+"""Where a trunk's weights come from: a file of ours, torchvision's ImageNet weights, any state dict."""
 from pathlib import Path
 
 import torch
@@ -63,8 +62,7 @@ def _fitting(module: nn.Module, state: dict, source) -> dict:
 
 
 def _from_torchvision(state: dict) -> dict:
-    """torchvision's own keys of a ResNet or VGG as our trunks have them; without the last,
-    classifying layer."""
+    """torchvision's keys of a ResNet or VGG as our trunks have them; without the layer that classifies."""
     renamed = {}
     for key, value in state.items():
         place, dot, rest = key.rpartition(".")

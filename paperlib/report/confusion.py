@@ -9,9 +9,9 @@ from paperlib.scoring.error_types import greedy_match, pairs
 
 
 def confusion(evidence: Evidence, threshold: float) -> np.ndarray:
-    """(K + 1, K + 1) counts: rows are objects, the last row is the background; columns are answers, the last
-    is "not found".
+    """(K + 1, K + 1) counts: a row an object's class, a column the answer's.
 
+    The last row is the background, the last column "not found".
     Only detections of `threshold` or more are looked at. An object that has been found under its own name
     counts on the diagonal. What is left is then matched without regard to names, best score first, at IoU
     .5: these are the confusions. Objects that remain are not found; detections that remain lie on the

@@ -29,8 +29,9 @@ def places(out: Path, files: Sequence[Path]) -> list[Path]:
 
 
 def _listed(out: Path) -> set[str]:
-    """Names of the files that the last run wrote into a folder, by the list that it left; of older ones the
-    drawings are marked.
+    """Names of the files that the last run wrote into a folder, by the list that it left.
+
+    Of older runs the drawings are marked.
     """
     listed = detected_list(out / LIST) or {}
     try:

@@ -19,7 +19,7 @@ from paperlib.report.drawing import DrawnBox, contact_sheet, draw_boxes, thumbna
 from paperlib.report.picture_set import picture_set
 from paperlib.report.torchvision_detectors import PREFIX, published
 from paperlib.scoring.detect import detect_all, detect_each
-from paperlib.training.trained import tells_classes, trained
+from paperlib.training.trained import sides_of, tells_classes, trained
 from paperlib.training.weights import load_weights
 
 THRESHOLD = 0.5                # score from which a detection is drawn
@@ -83,13 +83,8 @@ def detect_files(system: nn.Module, files: Sequence[Path], device: torch.device,
     """
     classes = class_names(system)
     pictures, unreadable = picture_set(files, classes)
-    results = detect_all(system, pictures, device, batch, **_sides(size))
+    results = detect_all(system, pictures, device, batch, **sides_of(size))
     return Detected(pictures, classes, results, unreadable)
-
-
-def _sides(size: tuple[int, ...] | None) -> dict[str, int]:
-    """A size as `detect_all` takes it."""
-    return dict(zip(("short", "long"), size or ()))
 
 
 def boxes_of(records: Sequence[dict], classes: Sequence[str], threshold: float) -> list[DrawnBox]:
@@ -114,10 +109,10 @@ def picture_of(detected: Detected, place: int, records: Sequence[dict],
 def detect_into(out: Path, system: nn.Module, files: Sequence[Path], device: torch.device,
                 size: tuple[int, ...] | None = None, threshold: float = THRESHOLD,
                 batch: int = BATCH) -> Detected:
-    """`detect_files`, whose result is written into the folder `out`: each drawn picture when it is done; then
-    contact_sheet.jpg, results.json (COCO's records, of every score) and images.json (COCO's list of the
-    pictures and categories that the results speak of).
+    """`detect_files`, whose result is written into the folder `out`, each drawn picture when it is done.
 
+    Then come contact_sheet.jpg, results.json (COCO's records, of every score) and images.json (COCO's list of
+    the pictures and categories that the results speak of).
     Errors: as `detect_files`; before the detector runs, as `places`; OSError where nothing can be written.
             KeyboardInterrupt that says how many pictures are done: all is written of these.
     """
@@ -128,7 +123,7 @@ def detect_into(out: Path, system: nn.Module, files: Sequence[Path], device: tor
     whole = Detected(pictures, classes, [], unreadable)
     done: dict[int, Drawing] = {}
     try:
-        for place, records in detect_each(system, pictures, device, batch, **_sides(size)):
+        for place, records in detect_each(system, pictures, device, batch, **sides_of(size)):
             done[place] = _drawing(whole, place, records, threshold, paths[place])
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_kept(out, whole, done)) from None

@@ -1,4 +1,6 @@
 """Pictures with boxes, names and scores drawn on them, and many of them on one sheet; by Pillow."""
+import base64
+import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -87,6 +89,13 @@ def contact_sheet(pictures: Sequence[Image.Image], captions: Sequence[str]) -> I
             pen.text((x, y + each.height + 3), words, fill="#ececec", font=_font(12))
         y += height
     return sheet
+
+
+def data_url(picture: Image.Image, kind: str, **options) -> str:
+    """A picture as an address that holds its data; `kind` is "jpeg" or "png", `options` those of saving."""
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, **options)
+    return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
 def thumbnail(picture: Image.Image) -> Image.Image:

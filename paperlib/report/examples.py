@@ -2,8 +2,6 @@
 
 Legend: G objects, D detections, N images.
 """
-import base64
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from paperlib.data.pixels import decode
+from paperlib.report.drawing import data_url
 from paperlib.report.evidence import Evidence
 
 SHOWN = 6                      # pictures of each kind
@@ -144,7 +143,6 @@ def _address(file: Path, size: tuple[int, int]) -> str:
         pixels, _ = decode(file, size)
     except (OSError, ValueError):
         return ""
-    picture, buffer = Image.fromarray(pixels), io.BytesIO()
+    picture = Image.fromarray(pixels)
     picture.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
-    picture.save(buffer, "JPEG", quality=QUALITY)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return data_url(picture, "jpeg", quality=QUALITY)

@@ -174,5 +174,3 @@ def headline(facts: Facts) -> list[str]:
 
 def _tenths(share: float) -> str:
     return f"{round(10 * share)} of 10"
-
-

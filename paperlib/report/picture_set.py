@@ -8,7 +8,7 @@ from PIL import Image, ImageOps
 
 from paperlib.data.detection_set import DetectionSet
 from paperlib.data.layouts.folders import SUFFIXES, is_picture
-from paperlib.data.record_checks.values import AREA_BOUNDS, MAX_AREA
+from paperlib.data.record_checks.values import area_ranges
 from paperlib.scoring.result_files import SET_NAME
 
 PATTERN = set("*?[")
@@ -50,9 +50,9 @@ def _pictures(files, otherwise: str) -> list[Path]:
 
 
 def picture_set(files: Sequence[Path], classes: Sequence[str]) -> tuple[DetectionSet, list[str]]:
-    """The pictures as a set without objects whose categories 1..K are `classes`, and a line for each that
-    cannot be read.
+    """The pictures as a set without objects, of `classes`, and a line for each that cannot be read.
 
+    Category k of 1..K is `classes[k-1]`.
     Errors: ValueError, those lines, if none can be read.
     """
     images, unreadable = [], []
@@ -68,11 +68,8 @@ def picture_set(files: Sequence[Path], classes: Sequence[str]) -> tuple[Detectio
     categories = [{"id": label, "name": name} for label, name in enumerate(classes, 1)]
     names = "\n".join(image["file_name"] for image in images)
     version = hashlib.sha256(names.encode(errors="surrogateescape")).hexdigest()[:12]
-    small, large = (float(bound) ** 2 for bound in AREA_BOUNDS)
-    ranges = {"all": (0.0, MAX_AREA), "small": (0.0, small), "medium": (small, large),
-              "large": (large, MAX_AREA)}
     annotations: dict[int, list[dict]] = {image["id"]: [] for image in images}
-    return DetectionSet(SET_NAME, Path(), categories, images, annotations, version, ranges), unreadable
+    return DetectionSet(SET_NAME, Path(), categories, images, annotations, version, area_ranges()), unreadable
 
 
 def upright_size(file: Path) -> tuple[int, int]:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torchvision import models
 
 from paperlib.spelling import did_you_mean
+from paperlib.systems.contract import image_sizes
 from paperlib.training.trained import Trained
 
 PREFIX = "torchvision:"
@@ -27,8 +28,10 @@ class PublishedConfig:
 
 
 class TorchvisionDetector(nn.Module):
-    """One of torchvision's detection models; label k is `trained.classes[k-1]`, names that stand for nothing
-    left out."""
+    """One of torchvision's detection models; label k is `trained.classes[k-1]`.
+
+    Names that stand for nothing are left out.
+    """
 
     scored_by = "coco"
     proposes = False
@@ -51,7 +54,7 @@ class TorchvisionDetector(nn.Module):
                proposals: list[Tensor] | None = None) -> list[dict[str, Tensor]]:
         """Detections of each image, as of our systems; the model resizes images itself."""
         if sizes is None:
-            sizes = torch.tensor([images.shape[-2:]] * len(images))
+            sizes = image_sizes(images)
         pictures = []
         for image, (height, width) in zip(images, sizes.tolist()):
             pictures.append(image[:, :height, :width] / 255)
@@ -67,8 +70,8 @@ class TorchvisionDetector(nn.Module):
 def published(name: str) -> TorchvisionDetector:
     """torchvision's detector of that name, such as "fasterrcnn_resnet50_fpn", with its newest COCO weights.
 
-    Errors: ValueError for a name that it lacks; FileNotFoundError if the weights are not on disk and cannot
-            be fetched.
+    Errors: ValueError for a name that it lacks; FileNotFoundError if the weights are not on disk
+            and cannot be fetched.
     """
     names = models.list_models(module=models.detection)
     if name not in names:

@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 
 from paperlib.data.detection_set import DetectionSet
-from paperlib.data.record_checks.values import AREA_BOUNDS, area_bounds
+from paperlib.data.record_checks.values import AREA_BOUNDS, area_bounds, area_ranges
 from paperlib.scoring.checked_arrays import Detections, Truth, detections, truth
 from paperlib.scoring.coco_curves import curves
 from paperlib.scoring.image_draws import DRAWS, drawn, image_draws, keep_draw
@@ -24,8 +24,7 @@ def areas_of(gt) -> dict[str, tuple[float, float]]:
     bounds, wrong = area_bounds(gt) if isinstance(gt, dict) else (AREA_BOUNDS, None)
     if wrong:
         raise ValueError(f"info: found {wrong[0]}; expected {wrong[1]}")
-    small, large = (float(b) ** 2 for b in bounds)
-    return {"all": (0.0, 1e10), "small": (0.0, small), "medium": (small, large), "large": (large, 1e10)}
+    return area_ranges(bounds)
 
 
 def by_size(ranges: dict[str, tuple[float, float]]) -> tuple[list[str], list[tuple[float, float]]]:

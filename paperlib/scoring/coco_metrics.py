@@ -25,13 +25,11 @@ from paperlib.scoring.segments.bounds import upper_bound
 from paperlib.scoring.segments.outlines import outlines
 from paperlib.scoring.voc_ap import numbers as pascal_numbers
 from paperlib.scoring.voc_ap import voc_ap
-from paperlib.training.own_proposals import with_given_proposals
-from paperlib.training.trained import category_ids, lacks_masks, trained
+from paperlib.training.own_proposals import with_tested_proposals
+from paperlib.training.trained import category_ids, lacks_masks, sides_for
 
 __all__ = ["average_recall", "coco_metrics", "detect_all", "evaluate", "voc_ap"]
 
-COCO_AREAS = {"all": (0.0, 1e10), "small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**2),
-              "large": (96.0**2, 1e10)}          # px^2
 PROPOSALS = (2, 10, 20, 100, 300, 1000)          # counts at which proposals are scored
 
 
@@ -105,9 +103,7 @@ def evaluate(system, dataset, device, batch: int = 16, short: int | None = None,
     category_ids(system, dataset)  # sets that do not fit are refused before any work
     if wrong := lacks_masks(system, dataset):
         raise ValueError(wrong)
-    reads_proposals = system.cfg.needs_proposals()
-    if reads_proposals and dataset.proposals is None:
-        dataset = with_given_proposals(dataset, system.cfg.proposals.at_test())
+    dataset = with_tested_proposals(dataset, system)
     if results is None:
         results = detect_all(system, dataset, device, batch, short, long)
     if system.scored_by == "segments":
@@ -122,7 +118,7 @@ def evaluate(system, dataset, device, batch: int = 16, short: int | None = None,
     else:
         score = partial(_detector_numbers, area_ranges=ranges, pascal=dataset.has_difficult)
         metrics = score(columns, dt, per_category=True)
-    if reads_proposals:
+    if system.cfg.needs_proposals():
         metrics["given_AR"] = covered(dataset)
     if draws and proposes:
         metrics["draws"] = recall_on_draws(columns, dt, ranges, PROPOSALS, draws)
@@ -156,10 +152,7 @@ def _bound(system, dataset, device, short: int | None, long: int | None) -> dict
     """`segments.bounds.upper_bound`, where the system's configuration asks for it."""
     if not system.cfg.propose.bound:
         return {}
-    if short is None and long is None:
-        sides = trained(system).sides
-        short, long = sides.get("short"), sides.get("long")
-    return upper_bound(system, dataset, device, short, long)
+    return upper_bound(system, dataset, device, *sides_for(system, short, long))
 
 
 def _detector_numbers(columns: Truth, dt: Detections, area_ranges: dict, pascal: bool,

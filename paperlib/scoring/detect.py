@@ -10,8 +10,8 @@ from torch import Tensor
 
 from paperlib.data.image_batches import image_batches
 from paperlib.parts.windows.records import segment_records
-from paperlib.training.own_proposals import with_given_proposals
-from paperlib.training.trained import category_ids, trained
+from paperlib.training.own_proposals import with_tested_proposals
+from paperlib.training.trained import category_ids, sides_for
 
 
 def detect_all(system, dataset, device, batch: int = 16, short: int | None = None,
@@ -24,9 +24,9 @@ def detect_all(system, dataset, device, batch: int = 16, short: int | None = Non
 @torch.no_grad()
 def detect_each(system, dataset, device, batch: int = 16, short: int | None = None,
                 long: int | None = None) -> Iterator[tuple[int, list[dict]]]:
-    """The place of each image in `dataset`, as `image_batches` has them, and what `system` detects on it:
-    COCO result records, boxes on the stored image.
+    """The place of each image in `dataset`, as `image_batches` has them, and what `system` detects on it.
 
+    Detections are COCO result records, boxes on the stored image.
     `short`, `long`: as in `image_batches`; without both, the size that the system was trained at (`trained`),
     where it says so. Labels become the set's categories by their names.
     Proposed masks are records with "segmentation" too (`parts.windows.records`), of the first category.
@@ -34,13 +34,9 @@ def detect_each(system, dataset, device, batch: int = 16, short: int | None = No
     Errors: ValueError for a set that shares no class with the system.
     """
     categories = category_ids(system, dataset)
-    if short is None and long is None:
-        sides = trained(system).sides
-        short, long = sides.get("short"), sides.get("long")
+    short, long = sides_for(system, short, long)
     system.to(device).eval()
-    reads_proposals = system.cfg.needs_proposals()
-    if reads_proposals and dataset.proposals is None:
-        dataset = with_given_proposals(dataset, system.cfg.proposals.at_test())
+    dataset, reads_proposals = with_tested_proposals(dataset, system), system.cfg.needs_proposals()
     for images in image_batches(dataset, device, batch, short, long, title="detect"):
         scales, proposals = images.scales(), None
         if reads_proposals:

@@ -55,8 +55,8 @@ def learnt_sizes(system, dataset, device, batch: int = 16) -> Tensor:
     """Mean width and height (shapes, 2) px of what each anchor proposes, weighted by its objectness.
 
     Source: Faster R-CNN Table 1, for an RPN on one map.
-    Differs: the paper does not say over which proposals it takes the mean; the weight counts those that
-             matter.
+    Differs: the paper does not say over which proposals it takes the mean;
+             the weight counts those that matter.
     """
     shapes = system.cfg.rpn.anchors.shapes_per_position
     total = weight = 0.0

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from paperlib.scoring.checked_arrays import as_coco, detections, truth
-from paperlib.scoring.voc_ap import best_overlap
+from paperlib.scoring.voc_ap import area_under, best_overlap, first_hits
 
 SHARES = (0.1, 0.3, 0.7, 0.9)  # of a class's objects below the bounds of five groups (Hoiem et al.)
 GROUPS = ("extra small", "small", "medium", "large", "extra large")
@@ -82,13 +82,11 @@ def _groups(values: np.ndarray, real: np.ndarray) -> dict[str, np.ndarray]:
 
 def _normalised_ap(best: np.ndarray, hit: np.ndarray, inside: np.ndarray, usual: float) -> float:
     """AP over the objects `inside` (G,), of detections, best first: their nearest objects, and which hit."""
-    first = np.zeros(len(best), bool)  # the best detection of each object
-    first[np.flatnonzero(hit)[np.unique(best[hit], return_index=True)[1]]] = True
     in_group = np.zeros(len(best), bool)
     in_group[hit] = inside[best[hit]]
     counted = ~hit | in_group  # what hits another group's object counts neither way
-    right, wrong = np.cumsum((first & in_group)[counted]), np.cumsum(~(first & in_group)[counted])
+    is_right = (first_hits(best, hit) & in_group)[counted]
+    right, wrong = np.cumsum(is_right), np.cumsum(~is_right)
     recall = right / inside.sum()
     precision = recall * usual / np.maximum(recall * usual + wrong, 1e-9)
-    envelope = np.maximum.accumulate(precision[::-1])[::-1]
-    return float((np.diff(recall, prepend=0.0) * envelope).sum())
+    return area_under(recall, precision)

@@ -17,8 +17,8 @@ def coco_detector(classes: list[int], state: dict[str, Tensor] | None = None) ->
     """torchvision's published detector as ours, for the COCO category ids `classes`.
 
     `state` stands in for its weights.
-    Errors: ValueError for an id that is not COCO's; FileNotFoundError if the weights can be neither found nor
-            fetched.
+    Errors: ValueError for an id that is not COCO's; FileNotFoundError if the weights can be neither found
+            nor fetched.
     """
     names = WEIGHTS.meta["categories"]
     for category in classes:

@@ -41,13 +41,23 @@ def _voc_class(gt: Truth, dt: Detections, category: int, year: int, threshold: f
     order = order[np.argsort(-dt.scores[order], kind="stable")]
     best, overlap = best_overlap(gt.image[objects], gt.boxes[objects], dt.image[order], dt.boxes[order])
     hit = overlap >= threshold
-    first = np.zeros(len(order), bool)  # the highest-scoring detection of each object
-    first[np.flatnonzero(hit)[np.unique(best[hit], return_index=True)[1]]] = True
     used = ~(hit & skip[best])
-    tp = np.cumsum(first[used])
+    tp = np.cumsum(first_hits(best, hit)[used])
     recall, precision = tp / (~skip).sum(), tp / np.arange(1, len(tp) + 1)
     if year == 2007:
         return float(np.mean([precision[recall >= t].max(initial=0.0) for t in np.arange(11) / 10]))
+    return area_under(recall, precision)
+
+
+def first_hits(best: np.ndarray, hit: np.ndarray) -> np.ndarray:
+    """Which detections, best first, are the first to hit their object: (D,), (D,) bool -> (D,) bool."""
+    first = np.zeros(len(best), bool)
+    first[np.flatnonzero(hit)[np.unique(best[hit], return_index=True)[1]]] = True
+    return first
+
+
+def area_under(recall: np.ndarray, precision: np.ndarray) -> float:
+    """The area under a curve (D,), (D,) whose precision is made to fall: the best at this recall or more."""
     envelope = np.maximum.accumulate(precision[::-1])[::-1]
     return float((np.diff(recall, prepend=0.0) * envelope).sum())
 

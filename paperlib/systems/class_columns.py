@@ -12,8 +12,8 @@ def take_over(system: nn.Module, names: Sequence[str], state: dict[str, Tensor],
               classes: Sequence[str]) -> list[str]:
     """Fill a system from weights of its kind; the classes that both name.
 
-    Label k is `names[k-1]` in the system and `classes[k-1]` in the weights. What has no counterpart keeps its
-    fresh values.
+    Label k is `names[k-1]` in the system and `classes[k-1]` in the weights.
+    What has no counterpart keeps its fresh values.
     Errors: ValueError if not one tensor fits.
     """
     names, classes, fits = list(names), list(classes), 0

@@ -87,8 +87,8 @@ class Trainable(Protocol):
         """Called once before the `losses` of every training step; returns the targets for that step.
 
         The one place where a step may change a system's state other than its weights and its norms'
-        statistics. What was worked out for it may be added to the targets, so that `losses` need not work it
-        out again.
+        statistics. What was worked out for it may be added to the targets,
+        so that `losses` need not work it out again.
         """
         return targets
 
@@ -117,8 +117,8 @@ class DetectionSystem(Trainable, Protocol):
         """Per image {"boxes" (D, 4) px, "scores" (D,), "labels" (D,) in 1..K}, best first.
 
         `sizes` (N, 2) h, w px of the images without padding, to which boxes are clipped; the whole tensor's
-        if None. Systems that propose masks add "windows" (D, 4) px, "window_masks" (D, m, m) logits and
-        "threshold" ().
+        if None. Systems that propose masks add "windows" (D, 4) px, "window_masks" (D, m, m) logits
+        and "threshold" ().
         Errors: as `predict`.
         """
         ...
@@ -134,8 +134,8 @@ class ProposalMaker(DetectionSystem, Protocol):
     def predict_levels(self, images: Tensor) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
         """The RPN's raw outputs, also where `predict` gives those of a second stage.
 
-        Shapes: (N, 3, H, W) -> per level, fine to coarse: logits [(N, A_l)], deltas [(N, A_l, 4)], anchors
-                [(A_l, 4)].
+        Shapes: (N, 3, H, W) -> per level, fine to coarse:
+                logits [(N, A_l)], deltas [(N, A_l, 4)], anchors [(A_l, 4)].
         """
         ...
 

@@ -51,7 +51,6 @@ class DeepMaskConfig(SystemConfig):
         """log2 of all scales of the test."""
         return (*self.window.scales, *self.zoom)
 
-
     def right_sized(self, boxes: Tensor, size: tuple[int, int]) -> Tensor:
         """Which objects (G, 4) of an image of (h, w) px some tested window holds centred and right-sized."""
         covered = torch.zeros(len(boxes), dtype=torch.bool)
@@ -92,8 +91,8 @@ class DeepMask(nn.Module, MaskProposals):
         """The trunk's maps of normalised pictures, and what the head says of the windows in them.
 
         The picture begins with the first window's context. A patch has one window, an image has a grid.
-        Shapes: x (N, 3, h, w) -> [(N, C, h / stride, w / stride), ...], (N, D, rows, columns), (N, rows,
-                columns).
+        Shapes: x (N, 3, h, w) -> [(N, C, h / stride, w / stride), ...], (N, D, rows, columns),
+                (N, rows, columns).
         Errors: ValueError if the trunk's stride is not the windows'.
         """
         maps = maps_of(self.trunk, x)

@@ -92,8 +92,8 @@ def check_ending(path: Path) -> None:
 def export(system: nn.Module, path: Path, size: tuple[int, int]) -> list[Path]:
     """Write a system's graph for one image of `size` (H, W) px to a .onnx or .pt2 file.
 
-    A Faster R-CNN has two, `<name>.proposals` for its first stage and `<name>.boxes` for as many RoIs as it
-    tests.
+    A Faster R-CNN has two, `<name>.proposals` for its first stage and `<name>.boxes` for as many RoIs
+    as it tests.
     Errors: ValueError for another system, another kind of file, a size that is no multiple of 32, and where
             what ONNX needs is not installed.
     """

@@ -60,8 +60,8 @@ class FasterRCNN(FastRCNN, ProposalMaker):
 
     Source: Faster R-CNN (arXiv 1506.01497v3) Sec. 3; on a pyramid, FPN (arXiv 1612.03144v2) Sec. 5.2.2.
     `losses` is approximate joint training; with training "exact" proposals keep their gradient, which needs
-    roi.kind "warp". "alternating" and "separate" are trained in stages (training.alternating), on parts of
-    the losses.
+    roi.kind "warp". "alternating" and "separate" are trained in stages (training.alternating),
+    on parts of the losses.
     """
 
     revision = 1
@@ -163,10 +163,7 @@ class FasterRCNN(FastRCNN, ProposalMaker):
                proposals: list[Tensor] | None = None) -> list[dict[str, Tensor]]:
         """Per image {"boxes" (D, 4) px, "scores" (D,), "labels" (D,)}, best first.
 
-        Without `proposals` they are the RPN's.
-
-        `sizes` (N, 2) h, w px of the images without padding, to which boxes are clipped; the whole tensor's
-        if None.
+        Without `proposals` they are the RPN's. `sizes`: as `contract.DetectionSystem.detect` has them.
         """
         sizes = image_sizes(images) if sizes is None else sizes
         if proposals is not None:

@@ -66,9 +66,10 @@ class MaskProposals(DetectionSystem):
     @torch.no_grad()
     def detect(self, images: Tensor, sizes: Tensor | None = None,
                proposals: list[Tensor] | None = None) -> list[dict[str, Tensor]]:
-        """The proposals of each image, best first: {"boxes" (D, 4) px, "scores" (D,), "labels" (D,), all 1,
-        "windows" (D, 4) px, "window_masks" (D, m, m) logits, "threshold" ()}.
+        """The proposals of each image, best first.
 
+        Shapes: {"boxes" (D, 4) px, "scores" (D,), "labels" (D,), all 1, "windows" (D, 4) px,
+                "window_masks" (D, m, m) logits, "threshold" ()}.
         `parts.windows.resampling.paste` makes masks of an image of the last three. Boxes are tight around
         them, clipped to `sizes` (N, 2) h, w px; windows without a mask are left out.
         Errors: ValueError for `proposals`.

@@ -33,7 +33,7 @@ class SVMStageConfig:
 
 @dataclass(frozen=True)
 class RidgeStageConfig:
-    # that a detection is moved: 0 never, 1 as in Table 2 "BB", 2 scored and moved again (App. C)
+    # how often a detection is moved: 0 never, 1 as in Table 2 "BB", 2 scored and moved again (App. C)
     times: int = 0
     weight: float = 1000.0  # lambda (App. C), for features of `norm` and all pairs of a class
     overlap: float = 0.6  # IoU with an object above which a region learns to move to it (App. C)

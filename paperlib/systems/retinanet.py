@@ -200,8 +200,7 @@ class RetinaNet(nn.Module, DetectionSystem):
                proposals: list[Tensor] | None = None) -> list[dict[str, Tensor]]:
         """Per image {"boxes" (D, 4) px, "scores" (D,), "labels" (D,)}, best first.
 
-        `sizes` (N, 2) h, w px of the images without padding, to which boxes are clipped; the whole tensor's
-        if None.
+        `sizes`: as `contract.DetectionSystem.detect` has them.
         Errors: ValueError for `proposals`.
         """
         refuse_proposals(proposals, "a RetinaNet")

@@ -44,7 +44,7 @@ class ProposerConfig:
     box_weight: float = 1.0  # lambda of Eq. 1 (Faster R-CNN: 10)
     locations: float = 1.0  # N_reg / N_cls of Eq. 1 (Faster R-CNN: 2400 / 256; the later code: 1)
     box_beta: float = 1 / 9  # deltas' size where smooth L1 turns linear (not in the paper; the released code)
-    # Sec. 3.3
+    # proposals that a detector learns from (Sec. 3.3)
     train: ProposalConfig = field(default_factory=lambda: ProposalConfig(pre_nms=12000, keep=2000))
     test: ProposalConfig = field(default_factory=ProposalConfig)  # FPN Sec. 5.1: 1000 proposals
 
@@ -52,8 +52,8 @@ class ProposerConfig:
 class Proposer(nn.Module):
     """The head, the loss and the proposals of an RPN, on maps that somebody else has computed.
 
-    Source: Faster R-CNN (arXiv 1506.01497v3) Sec. 3.1 and 3.3; on a pyramid, FPN (arXiv 1612.03144v2)
-            Sec. 4.1.
+    Source: Faster R-CNN (arXiv 1506.01497v3) Sec. 3.1 and 3.3;
+            on a pyramid, FPN (arXiv 1612.03144v2) Sec. 4.1.
     """
 
     def __init__(self, channels: int, cfg: ProposerConfig, scale: float = 1.0):
@@ -96,7 +96,7 @@ class Proposer(nn.Module):
         within = inside(anchors, size, self.cfg.border)
         gt = torch.zeros(len(anchors), dtype=torch.int64, device=anchors.device)
         label = torch.full_like(gt, -1)
-        # among these alone, so that the best anchor of an object is one that trains
+        # matched among these alone, so that the best anchor of an object is one that trains
         gt[within], label[within] = assign(anchors[within], target, self.cfg.match)
         return gt, label
 
@@ -124,8 +124,7 @@ class Proposer(nn.Module):
 
     def propose(self, outputs: tuple[list, list, list], sizes: Tensor,
                 training: bool) -> list[dict[str, Tensor]]:
-        """N dicts {"boxes" (P, 4), "scores" (P,)}, by cfg.train for a detector to learn from, or by
-        cfg.test."""
+        """N dicts {"boxes" (P, 4), "scores" (P,)}, by cfg.test, or with `training` by cfg.train."""
         cfg = self.cfg.train if training else self.cfg.test
         return propose(*outputs, sizes, cfg)
 
@@ -191,8 +190,7 @@ class RPN(nn.Module, ProposalMaker):
                proposals: list[Tensor] | None = None) -> list[dict[str, Tensor]]:
         """Per image {"boxes" (P, 4) px, "scores" (P,) objectness, "labels" (P,), all 1}, best first.
 
-        `sizes` (N, 2) h, w px of the images without padding, to which boxes are clipped; the whole tensor's
-        if None.
+        `sizes`: as `contract.DetectionSystem.detect` has them.
         Errors: ValueError for `proposals`.
         """
         refuse_proposals(proposals, "an RPN")

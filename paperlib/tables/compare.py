@@ -7,7 +7,7 @@ from paperlib.papers.printed import by_variant, published
 from paperlib.tables import dials, row_jobs
 from paperlib.tables.identities import identity, is_current
 from paperlib.tables.recorded import rows_of
-from paperlib.training.recipes import Budget, budget
+from paperlib.training.recipes import Budget, as_budget
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,13 +36,6 @@ def measured(table: str, plan: str | Budget | None = None) -> dict[str, dict]:
         keys[job.row] = identity(job)
     measures = row_jobs.runnable(table).get("measures", {})
     return rows_of(table, plan.name, lambda record: is_current(record, keys.get(record["row"])), measures)
-
-
-def as_budget(plan: str | Budget | None) -> Budget:
-    """A budget, or that of a name; None: the default one."""
-    if isinstance(plan, Budget):
-        return plan
-    return budget(plan)
 
 
 def points(rows: dict[str, dict], row: str, metric: str) -> dict[int, float]:

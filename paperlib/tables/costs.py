@@ -1,9 +1,9 @@
 """What the tables' runs cost: minutes spent, and minutes still to spend."""
 from paperlib.papers.printed import published
 from paperlib.tables import records
-from paperlib.tables.compare import as_budget, measured
+from paperlib.tables.compare import measured
 from paperlib.tables.recorded import typical_seconds
-from paperlib.training.recipes import Budget
+from paperlib.training.recipes import Budget, as_budget
 
 
 def cost(plan: str | Budget | None = None) -> dict[str, tuple[int, float]]:

@@ -5,8 +5,6 @@ a default makes no record stale. A default that is changed does not show here: r
 systems that it reaches.
 """
 
-import hashlib
-import json
 from dataclasses import asdict
 from functools import cache
 
@@ -15,11 +13,12 @@ from torch import nn
 from paperlib.config import departures, digest
 from paperlib.data import given_proposals, selective_search
 from paperlib.data.named_sets import is_drawn, load
-from paperlib.paths import DATA, weights_folder
+from paperlib.paths import file_digest, weights_folder
 from paperlib.systems.fast_rcnn import FastRCNNConfig
 from paperlib.systems.faster_rcnn import FasterRCNNConfig
 from paperlib.systems.rcnn_config import RCNNConfig
 from paperlib.systems.registry import SYSTEMS
+from paperlib.tables.recorded import renamed
 from paperlib.tables.row_jobs import Job
 from paperlib.training import alternating, own_proposals
 from paperlib.training.rcnn import portraits
@@ -57,15 +56,6 @@ def is_current(record: dict, key: str) -> bool:
 def identity_of(record: dict) -> str:
     """The identity of a recorded run. Records made when whole configurations were hashed keep that `hash`."""
     return renamed().get(record["hash"], record["hash"])
-
-
-@cache
-def renamed() -> dict[str, str]:
-    """{hash of the whole configuration: identity} of the recorded runs that were current at the change."""
-    path = DATA / "results" / "identities.json"
-    if not path.is_file():
-        return {}
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def revisions(system: type[nn.Module]) -> dict[str, int]:
@@ -110,7 +100,7 @@ def _proposal_constants(source) -> dict:
     if source.kind in grids or source.dense:
         numbers["border"] = given_proposals.BORDER
     if source.kind.endswith(".safetensors"):
-        numbers["weights"] = own_proposals.file_digest(own_proposals.weights_file(source.kind))
+        numbers["weights"] = file_digest(own_proposals.weights_file(source.kind))
     if source.kind in ("selective_search", "nearest_dense", "nearest_rich", "beside_rich"):
         numbers["search"] = [selective_search.FAST, selective_search.SMALL]
     if source.kind == "quality":
@@ -145,5 +135,5 @@ def weights_version(weights: str | None, *trunks: str) -> str | None:
     for trunk in filter(None, trunks):
         path = weights_folder() / f"{trunk}.safetensors"
         if path.is_file():
-            digests.append(hashlib.sha256(path.read_bytes()).hexdigest()[:12])
+            digests.append(file_digest(path)[:12])
     return "+".join(digests) or None

@@ -1,19 +1,32 @@
 """The records of a table row by row, without torch: metrics by seed, and what is to be said of the runs."""
+import json
 from collections import defaultdict
 from collections.abc import Callable
+from functools import cache
 from statistics import median
 
+from paperlib.paths import DATA
 from paperlib.tables import records
 from paperlib.tables.rules import before_rules
 from paperlib.tables.source import changed_since
 
 
+@cache
+def renamed() -> dict[str, str]:
+    """{older hash: identity} of early recorded runs, which are known by a hash of the whole configuration."""
+    path = DATA / "results" / "identities.json"
+    if not path.is_file():
+        return {}
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
 def rows_of(table: str, budget: str, is_fresh: Callable[[dict], bool],
             measures: dict[str, str]) -> dict[str, dict]:
-    """{row: {"metrics": {metric: {seed: value}}, "seconds": [...], "stale": n, "diverged": n, "changed": runs
-    whose code, "older_rules": whose rules changed since, "products": {seed: kind},
-    "draws": {metric: {seed: its values on draws of the images}}}} of the records.
+    """What the records say of each row, {row: entry}.
 
+    An entry is {"metrics": {metric: {seed: value}}, "draws": {metric: {seed: its values on draws of the
+    images}}, "seconds": [...], "products": {seed: kind}} and numbers of runs: "stale", "diverged", "changed"
+    (their code since), "older_rules"; "copied" and "older" are the seconds of copies and of older CPUs.
     Runs that are not fresh are counted as stale, and left out. `measures` names metrics as the paper does,
     {its: ours}. A run that diverged has 0 in every score that a run of the table has (records.is_score).
     """

@@ -11,7 +11,7 @@ from paperlib.scoring.coco_metrics import evaluate
 from paperlib.scoring.proposal_recall import proposal_facts
 from paperlib.training.loop import to_device
 from paperlib.training.recipes import Recipe
-from paperlib.training.trainer import sides
+from paperlib.training.trained import sides_of
 
 GAMMAS = (0.0, 0.5, 1.0, 2.0)  # of RetinaNet's Fig. 4
 NEGATIVES = 1_000_000  # background anchors to look at, or all there are
@@ -23,7 +23,7 @@ class ApCurve:
     def __init__(self, recipe: Recipe, dataset, device: torch.device):
         self.steps = {round(recipe.steps * k / recipe.checks) for k in range(1, recipe.checks + 1)}
         self.dataset = dataset.subset(recipe.check_images)
-        self.sides, self.device = sides(recipe), device
+        self.sides, self.device = sides_of(recipe.size), device
 
     def __call__(self, system: nn.Module, record: dict) -> None:
         if record["step"] + 1 in self.steps and "AP" not in record:  # a resumed run brings earlier ones

@@ -21,8 +21,9 @@ from paperlib.tables.identities import identity, identity_of, is_current
 from paperlib.tables.recorded import typical_seconds
 from paperlib.tables.row_jobs import Job, jobs_of
 from paperlib.training.rcnn.feature_store import features_read
-from paperlib.training.recipes import Budget, budget, tested
-from paperlib.training.trainer import sides, train
+from paperlib.training.recipes import Budget, as_budget, tested
+from paperlib.training.trained import sides_of
+from paperlib.training.trainer import train
 from paperlib.world.set_names import SetName
 
 BAR = "{desc} {percentage:3.0f}%|{bar}| {elapsed}, about {remaining} left{postfix}"
@@ -44,11 +45,11 @@ def run_job(job: Job, key: str, device: str | None = None, threads: int | None =
         if ranks()[0]:
             return {}
         start = busy(target) + features_read(system)
-        besides = mistakes if job.system == "rcnn" else None
-        metrics = evaluate(system, test, target, **sides(job.recipe), draws=DRAWS, besides=besides)
+        sides, besides = sides_of(job.recipe.size), mistakes if job.system == "rcnn" else None
+        metrics = evaluate(system, test, target, **sides, draws=DRAWS, besides=besides)
         start -= features_read(system)  # features from disk count as what it cost to compute them
         if job.shares:
-            metrics |= run_measurements.facts(system, history, test, target, **sides(job.recipe))
+            metrics |= run_measurements.facts(system, history, test, target, **sides)
     except FloatingPointError as error:
         status = "diverged: " + str(error).split(";")[0]
         metrics = _zeros(job.table)
@@ -114,7 +115,7 @@ def run(names: str | Iterable[str], plan: str | Budget | None = None, rows: list
     Under `torchrun` all processes train each run together, and the first scores and records it.
     On a cluster: inside `with joblib.parallel_config("dask"):` and a client of it, its workers run them.
     """
-    plan = plan if isinstance(plan, Budget) else budget(plan)
+    plan = as_budget(plan)
     names = [names] if isinstance(names, str) else list(names)
     ready = _systems()
     join_ranks(pick_device(device))

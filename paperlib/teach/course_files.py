@@ -23,8 +23,8 @@ class Wrong(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 class Exercise(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Notes on one exercise, by the name that its `check` has.
 
-    `context` is code that stands in for what the notebook has computed before; `points` count in an
-    assignment.
+    `context` is code that stands in for what the notebook has computed before;
+    `points` count in an assignment.
     """
 
     name: str

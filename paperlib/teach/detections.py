@@ -1,11 +1,9 @@
-"""A detector to try on pictures of one's own: `try_detector`, live, and `detection_picture`, its static twin;
-the report page in a cell: `report_page`.
+"""A detector to try on pictures of one's own, and the report page in a cell.
 
-The first two draw with `report.detecting`, as the command `paperlib detect` does.
+`try_detector` is live, `detection_picture` its static twin; both draw with `report.detecting`, as the
+command `paperlib detect` does.
 """
-import base64
 import html
-import io
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,10 +11,10 @@ from pathlib import Path
 import ipywidgets as widgets
 import torch
 from IPython.display import HTML
-from PIL import Image
 
 from paperlib.device import pick_device
 from paperlib.report.detecting import THRESHOLD, Detected, detect_files, load_detector, picture_of, summary
+from paperlib.report.drawing import data_url
 from paperlib.report.picture_set import picture_files
 from paperlib.teach.widgets import name_sliders
 
@@ -55,8 +53,10 @@ class Shelf:
         self.pictures: dict[str, tuple[Detected, int]] = {}
 
     def add(self, files: Sequence[Path]) -> list[str]:
-        """Run the detector on more pictures; a line for each that cannot be read. Errors: ValueError if
-        none can."""
+        """Run the detector on more pictures; a line for each that cannot be read.
+
+        Errors: ValueError if none can.
+        """
         detected = detect_files(self.system, files, self.device, self.size)
         for place, file in enumerate(detected.pictures.files):
             self.pictures[file.name] = detected, place
@@ -80,13 +80,8 @@ class Shelf:
         drawn.thumbnail((SHOWN, SHOWN))
         one = Detected(detected.pictures.subset([place]), detected.classes, records, [])
         words = html.escape(f"{name}: {summary(one, threshold)}")
-        return f'<img alt="{words}" src="{_address(drawn)}" style="max-width: 100%"><p>{words}</p>'
-
-
-def _address(picture: Image.Image) -> str:
-    buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=85)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+        source = data_url(drawn, "jpeg", quality=85)
+        return f'<img alt="{words}" src="{source}" style="max-width: 100%"><p>{words}</p>'
 
 
 def try_detector(system, pictures: Sequence[str | Path] = (), size: tuple[int, ...] | None = None,

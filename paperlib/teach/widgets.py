@@ -1,7 +1,7 @@
 """Live pictures from core ipywidgets, and the same pictures side by side for readers without a kernel.
 
-Both take one function `draw_fn(ax, **state)` that draws a state on axes, so the live and the printed picture
-cannot differ.
+Both take one function `draw_fn(ax, **state)` that draws a state on axes,
+so the live and the printed picture cannot differ.
 """
 import html
 from collections.abc import Callable, Mapping, Sequence

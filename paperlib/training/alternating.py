@@ -1,5 +1,4 @@
-"""Training Faster R-CNN in stages: the four steps of alternating training,
-or two networks that share nothing."""
+"""Training Faster R-CNN in stages: four steps in turn, or two networks that share nothing."""
 import json
 from collections.abc import Iterator
 from contextlib import closing, nullcontext, suppress
@@ -44,11 +43,10 @@ class Proposed:
 
 def fit_stages(system: FasterRCNN, batches, recipe: Recipe, device: torch.device, seed: int = 0,
                checkpoint: Path | None = None) -> Iterator[dict]:
-    """Train by cfg.training "alternating" or "separate"; yields fit's records,
-    "stage" and a running "step" added.
+    """Train by cfg.training "alternating" or "separate"; yields fit's records with "stage" and "step".
 
-    Source: Faster R-CNN Sec. 3.2, "4-Step Alternating Training"; two networks: the same without steps 3 and
-            4.
+    "step" runs on from stage to stage.
+    Source: Faster R-CNN Sec. 3.2, "4-Step Alternating Training"; "separate" is that without steps 3 and 4.
     1 an RPN on its own; 2 a Fast R-CNN on its proposals; 3 the RPN's head on the detector's features, which
     no longer change; 4 the detector's head likewise. Steps 1 and 2 take recipe.steps each, 3 and 4 half of
     that. With `checkpoint` every step resumes. What steps 1 and 2 made is kept in the folder "stages" beside
@@ -92,7 +90,7 @@ def fix_features(system: FasterRCNN) -> None:
     """Trunk and pyramid learn no more, nor do the statistics of the trunk's norms; a pyramid has none."""
     system.trunk.requires_grad_(False)
     system.pyramid.requires_grad_(False)
-    # which `train` leaves in test mode
+    # `train` leaves the norms of frozen stages in test mode
     system.trunk.cfg = replace(system.trunk.cfg, frozen_stages=ALL_STAGES)
 
 
@@ -107,8 +105,7 @@ def _later(steps: int) -> int:
 
 
 def clear(checkpoint: Path) -> None:
-    """Remove the stages that runs kept beside `checkpoint`, with their locks,
-    but for those that another run holds."""
+    """Remove the stages that runs kept beside `checkpoint`, but for those that another run holds."""
     folder = Path(checkpoint).parent / "stages"
     for key in {file.name.partition(".")[0] for file in folder.glob("*.*")}:
         lock = folder / f"{key}.lock"

@@ -1,6 +1,5 @@
 """Checkpoints: the state of a run on disk, written whole or not at all, also when the run is left early."""
 import json
-import os
 import signal
 import threading
 import time
@@ -12,6 +11,7 @@ import torch
 from torch import nn
 
 from paperlib.distributed import ranks
+from paperlib.paths import written_whole
 from paperlib.training.weights import check_tensors
 
 MINUTE = 60.0  # seconds after which what was done is written, however many steps it is
@@ -20,8 +20,8 @@ MINUTE = 60.0  # seconds after which what was done is written, however many step
 class Checkpoint:
     """The file that a run can go on from; without `path` nothing is written or read.
 
-    It is written every `every` steps, every minute, at step `last`, and by `fit` when it is left
-    early. Under `torchrun` the first process writes for all.
+    It is written every `every` steps, every minute, at step `last`, and by `fit` when it is left early.
+    Under `torchrun` the first process writes for all.
     """
 
     def __init__(self, path: Path | None, identity: dict, system: nn.Module, optimiser, every: int,
@@ -32,8 +32,7 @@ class Checkpoint:
         self.history, self.written, self.whole, self.clock = [], 0, True, time.monotonic()
 
     def resume(self, device: torch.device) -> list[dict]:
-        """Load the file, if there is one, into system and optimiser;
-        the records of the iterations that it holds.
+        """Load the file, if there is one, into system and optimiser; the records of its iterations.
 
         Errors: ValueError for a file that is no checkpoint, and for one of another run.
         """
@@ -44,8 +43,7 @@ class Checkpoint:
 
     @contextmanager
     def step(self) -> Iterator[None]:
-        """The block is one iteration. An interrupt waits for its end;
-        what fails inside leaves no state to be kept."""
+        """The block is one iteration: an interrupt waits for its end, a failure leaves no state to keep."""
         self.whole = False
         with uninterrupted():
             yield
@@ -60,8 +58,10 @@ class Checkpoint:
     def write(self) -> None:
         """Write the state as it is, unless the file has it already."""
         if self.path and ranks()[0] == 0 and self.whole and len(self.history) > self.written:
-            _write(self.path, {"identity": self.identity, "history": self.history,
-                               "model": self.system.state_dict(), "optimiser": self.optimiser.state_dict()})
+            state = {"identity": self.identity, "history": self.history, "model": self.system.state_dict(),
+                     "optimiser": self.optimiser.state_dict()}
+            with written_whole(self.path) as part:
+                torch.save(state, part)
             self.written, self.clock = len(self.history), time.monotonic()
 
 
@@ -85,17 +85,6 @@ def uninterrupted() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
     if came:
         before(signal.SIGINT, None)
-
-
-def _write(path: Path, state: dict) -> None:
-    """Write whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(path.suffix + ".part")
-    try:
-        torch.save(state, part)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def steps_in(path: Path) -> int:
@@ -123,10 +112,9 @@ def _read(path: Path, system: nn.Module, optimiser, identity: dict, device) -> l
         raise ValueError(f"{path}: not a readable checkpoint of paperlib ({why}); {advice}") from None
     for key, want in identity.items():
         if stored.get(key) != want:
-            raise ValueError(
-                f"{path}: checkpoint of another run: its {key} is {_difference(stored.get(key), want)}; "
-                "delete it or choose another folder"
-            )
+            difference = _difference(stored.get(key), want)
+            raise ValueError(f"{path}: checkpoint of another run: its {key} is {difference}; "
+                             "delete it or choose another folder")
     try:
         check_tensors(path, system, state["model"])
     except ValueError as error:

@@ -1,5 +1,4 @@
-"""Training: one generator for every system, with warm-up and steps, exact resume,
-and a stop on non-finite losses."""
+"""Training: one generator for every system, which resumes exactly and stops at losses that are not finite."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -20,9 +19,9 @@ from paperlib.training.recipes import Recipe
 
 
 def learning_rate(step: int, recipe: Recipe) -> float:
-    """The rate of one iteration: linear warm-up from lr / 10, then as `decay` says:
-    divided by 10 at each fraction of the steps in `drops`, or straight down to 0.
+    """The rate of one iteration: linear warm-up from lr / 10, then a decay.
 
+    It is divided by 10 at each fraction of the steps in `drops`, or falls straight to 0.
     Errors: ValueError for another kind of decay.
     """
     warm = min(1.0, 0.1 + 0.9 * step / recipe.warmup) if recipe.warmup else 1.0
@@ -60,8 +59,7 @@ def fit(
 
     "seconds" are core-seconds on a CPU (clock.busy).
 
-    Source:  SGD with momentum, as in every paper here (e.g. Focal Loss, Sec. 4.1), or AdamW; the caller owns
-             the bar.
+    Source:  SGD with momentum, as in every paper here (e.g. Focal Loss, Sec. 4.1), or AdamW.
     `batches[s]` is (images (N,3,H,W), targets) of iteration s and depends on s alone; with `checkpoint`, the
     state is written every `every` iterations, every minute, at the end, and when the run is left early
     (Ctrl-C, a picture that cannot be read, a consumer that stops). An existing file is continued, on CPU to
@@ -133,8 +131,7 @@ def _means(values: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def _iterate(system, learnt: Callable, losses: Callable, optimiser, images: Tensor, targets: list[dict],
              recipe: Recipe, step: int) -> dict:
-    """Forward, backward and one update; `learnt` are the `losses` whose gradients are means over all
-    processes."""
+    """Forward, backward and one update; `learnt` are `losses` whose gradients are means over processes."""
     optimiser.zero_grad(set_to_none=True)
     sums: dict[str, Tensor] = {}
     for part in _parts(len(images), recipe.accumulate):

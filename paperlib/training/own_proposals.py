@@ -2,7 +2,6 @@
 
 Legend: N images of a batch, P proposals of an image.
 """
-import hashlib
 import json
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from paperlib.data.image_batches import ImageBatch, image_batches
 from paperlib.data.selective_search import kept
 from paperlib.device import pick_device
 from paperlib.parts.proposals import ProposalConfig, ProposalSource, propose
-from paperlib.paths import weights_folder
+from paperlib.paths import file_digest, weights_folder
 from paperlib.training.trained import tells_classes, trained
 from paperlib.training.weights import load_weights
 
@@ -24,13 +23,11 @@ MOST = 1000  # proposals of an image
 
 
 def with_given_proposals(dataset: DetectionSet, source: ProposalSource) -> DetectionSet:
-    """As `given_proposals.with_proposals`; a source that names weights has their best proposals, 1000 at
-    most.
+    """As `given_proposals.with_proposals`; a source that names weights has their best MOST proposals.
 
-    They are the same for every seed of a detector, like those of selective search, and kept on disk like
-    them.
-    Errors: those of `with_proposals`; FileNotFoundError for missing weights; ValueError for weights that
-            propose nothing.
+    Like those of selective search they are kept on disk, and are the same for every seed of a detector.
+    Errors: those of `with_proposals`; FileNotFoundError for missing weights;
+            ValueError for weights that propose nothing.
     """
     if not source.kind.endswith(".safetensors"):
         return with_proposals(dataset, source)
@@ -47,6 +44,13 @@ def with_given_proposals(dataset: DetectionSet, source: ProposalSource) -> Detec
     return treated(dataset, ranked, source)
 
 
+def with_tested_proposals(dataset: DetectionSet, system: nn.Module) -> DetectionSet:
+    """The set with the proposals that the system is tested on, if it reads any and the set has none yet."""
+    if not system.cfg.needs_proposals() or dataset.proposals is not None:
+        return dataset
+    return with_given_proposals(dataset, system.cfg.proposals.at_test())
+
+
 def weights_file(kind: str) -> Path:
     """The file that `proposals.kind` names: a path, or the name of one of the course's.
 
@@ -56,11 +60,6 @@ def weights_file(kind: str) -> Path:
         if file.is_file():
             return file
     raise FileNotFoundError(f"proposals.kind {kind}: no such file, nor one of {weights_folder()}")
-
-
-def file_digest(file: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def proposer(file: Path) -> nn.Module:
@@ -74,7 +73,7 @@ def proposer(file: Path) -> nn.Module:
 
 @torch.no_grad()
 def boxes_of(system: nn.Module, dataset: DetectionSet) -> list[np.ndarray]:
-    """The best boxes of every image, 1000 at most, (P, 4) px of the image as stored; seen as in training."""
+    """The best boxes of every image, MOST at most, (P, 4) px of the image as stored; seen as in training."""
     device, of_image = pick_device(), {}
     system.to(device).eval()
     for batch in image_batches(dataset, device, **trained(system).sides):

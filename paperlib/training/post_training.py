@@ -8,6 +8,7 @@ from torch import nn
 from paperlib.data.batches import Batches
 from paperlib.distributed import wait_for_ranks
 from paperlib.parts import boxes
+from paperlib.parts.matching import by_class
 from paperlib.parts.roi_pooling import to_rois
 from paperlib.training.svms import train_svms
 
@@ -41,8 +42,7 @@ def finish(system: nn.Module, batches: Batches, device: torch.device, fit: Calla
 
 @torch.no_grad()
 def fc7_pages(system: nn.Module, batches: Batches, device: torch.device) -> Iterator[tuple]:
-    """For `train_svms`: of every training image, fc7 of its proposals and objects,
-    their labels and overlaps."""
+    """For `train_svms`: of every training image, fc7 of its proposals and objects, labels and overlaps."""
     system.to(device).eval()
     pages = Batches(batches.dataset, 1, size=batches.size, flip=False)
     for step in range(len(pages.dataset)):
@@ -51,9 +51,6 @@ def fc7_pages(system: nn.Module, batches: Batches, device: torch.device) -> Iter
         gt, classes = target["boxes"][plain], target["labels"][plain]
         regions = torch.cat([target["proposals"], gt])
         labels = torch.cat([classes.new_zeros(len(target["proposals"])), classes])
-        overlaps = torch.zeros(len(regions), system.cfg.num_classes)
-        if len(gt):
-            columns = (classes - 1).expand(len(regions), -1)  # (P, G)
-            overlaps.scatter_reduce_(1, columns, boxes.iou(regions, gt), "amax")
+        overlaps = by_class(boxes.iou(regions, gt), classes, system.cfg.num_classes)
         features = system.head.features(system.windows(images.to(device), to_rois([regions.to(device)])))
         yield features.float().cpu().numpy(), labels.numpy(), overlaps.numpy()

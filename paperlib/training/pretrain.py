@@ -23,8 +23,7 @@ RUNS = Path("runs/pretrain")
 
 
 class CropBatches:
-    """Batches of a classification set, a function of (seed, step): shuffled by epoch,
-    flipped and scaled at random.
+    """Batches of a classification set, a function of (seed, step): shuffled, flipped and scaled at random.
 
     `sides`: px, the sizes that a batch may be scaled to, so that the trunk also learns to name what is small.
     """
@@ -50,16 +49,14 @@ class CropBatches:
 
 
 @torch.no_grad()
-def accuracy(system: Classifier, images: np.ndarray, labels: np.ndarray, device,
-             batch: int = 256) -> np.ndarray:
-    """Predicted label of each image (n,), to be held against `labels` (n,)."""
+def predicted(system: Classifier, images: np.ndarray, device: torch.device, batch: int = 256) -> np.ndarray:
+    """The likeliest label (n,) of each of n images (n, 3, S, S) uint8."""
     system.eval()
-    return np.concatenate(
-        [
-            system.predict(torch.from_numpy(images[i : i + batch]).to(device)).argmax(1).cpu().numpy()
-            for i in range(0, len(images), batch)
-        ]
-    )
+    labels = []
+    for first in range(0, len(images), batch):
+        some = torch.from_numpy(images[first:first + batch]).to(device)
+        labels.append(system.predict(some).argmax(1).cpu().numpy())
+    return np.concatenate(labels)
 
 
 def pretrain(
@@ -70,9 +67,9 @@ def pretrain(
     out: Path | None = None,
     lr: float | None = None,
 ) -> tuple[Path, float]:
-    """Train `trunk` on MiniNet by the budget's classifier recipe (or another `lr`), store it;
-    return path and top-1.
+    """Train `trunk` on MiniNet by the budget's classifier recipe, and store it; (path, top-1).
 
+    `lr` replaces the recipe's rate.
     The header of the file holds the accuracy, the recipe's numbers and the data set's version. Without `out`
     it goes to the course's weights, unless better ones lie there: then to runs/pretrain.
     Errors: ValueError for an unknown trunk, and for a rate that is not above 0.
@@ -92,7 +89,7 @@ def pretrain(
     run = fit(system, batches, recipe, device, seed, checkpoint)
     bar = progress(run, total=recipe.steps, desc=f"pre-training {trunk}")
     seconds = sum(record["seconds"] for record in bar)
-    top1 = float((accuracy(system, val.images, val.labels, device) == val.labels).mean())
+    top1 = float((predicted(system, val.images, device) == val.labels).mean())
     facts = {
         "accuracy": f"{top1:.4f}",
         "seconds": f"{seconds:.0f}",

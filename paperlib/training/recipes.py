@@ -46,15 +46,14 @@ class Recipe:
 
 
 def tested(recipe: Recipe) -> tuple[str, str | None]:
-    """(set, split) that a run is scored on: `recipe.test` is a split of its own set, or names both,
-    "minivoc/test"."""
+    """(set, split) that a run is scored on: `recipe.test` is a split of its set, or both: "minivoc/test"."""
     name, sign, split = (recipe.test or "").partition("/")
     return (name, split) if sign else (recipe.data, recipe.test)
 
 
 @dataclass(frozen=True)
 class Budget:
-    """A named amount of work (DESIGN: smoke, mini, gpu, paper); `recipes` holds one Recipe a system."""
+    """A named amount of work (smoke, mini, scale, gpu, paper); `recipes` holds one Recipe a system."""
 
     name: str
     seeds: int  # seeds a row
@@ -104,13 +103,22 @@ def _recipe(fields: dict, where: str) -> Recipe:
 
 
 def budget(name: str | None = None) -> Budget:
-    """The named budget; without a name, PAPERLIB_BUDGET or "mini". Errors:
-    KeyError listing those there are."""
+    """The named budget; without a name, PAPERLIB_BUDGET or "mini".
+
+    Errors: KeyError listing those there are.
+    """
     name = name or os.environ.get("PAPERLIB_BUDGET") or "mini"
     if name not in (known := _budgets()):
         raise KeyError(f"unknown budget {name!r}; expected one of {', '.join(known)}"
                        f"{did_you_mean(name, known)}")
     return known[name]
+
+
+def as_budget(plan: str | Budget | None) -> Budget:
+    """A budget, or that of a name; None: the default one. Errors: as `budget`."""
+    if isinstance(plan, Budget):
+        return plan
+    return budget(plan)
 
 
 def stand_in(table: str, name: str) -> str:
@@ -136,7 +144,6 @@ def preset(system: str, name: str) -> Callable:
 
 
 def system_config(system: str, recipe: Recipe, num_classes: int, changes: dict | list[str] = ()):
-    """The resolved configuration of one run: the system's preset, the budget's overrides,
-    then the row's own."""
+    """The configuration of one run: the system's preset, the budget's overrides, then the row's own."""
     cfg = override(preset(system, recipe.preset)(), {"num_classes": num_classes})
     return override(override(cfg, recipe.set), changes)

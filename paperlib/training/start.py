@@ -46,8 +46,7 @@ def choose(system: str, recipe: Recipe, start: str | None = None, preset: str | 
     preset_of(system, preset or recipe.preset)
     if start is not None and start not in STARTS:
         return _from_file(system, recipe, Path(start))
-    kinds = [start] if start else ["coco", "imagenet", "mininet", "random"]
-    for kind in kinds:
+    for kind in [start] if start else STARTS:
         for name in [preset] if preset else _presets(kind, recipe, on_gpu, bool(start)):
             if can_be(system, name, kind) and (start or _on_disk(system, name, kind)):
                 return _begun(system, recipe, name, kind)

@@ -33,7 +33,7 @@ def train_svms(pages: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]], num_c
     """
     rng, scale, weights = np.random.default_rng(seed), None, None
     memory, rows = [], 0  # features of the regions that any class remembers: kept once, as they came
-    # their row numbers in the memory
+    # of each class, page by page: rows of the memory
     positive: list[list] = [[] for _ in range(num_classes)]
     negative: list[list] = [[] for _ in range(num_classes)]
     for number, (raw, labels, overlaps) in enumerate(pages, 1):
@@ -68,18 +68,19 @@ def _all(memory: list, positive: list, negative: list, scale: float,
     features = np.concatenate(memory)
     for side in (positive, negative):
         side[:] = [[np.concatenate(rows)] for rows in side]
-    fitted = []
+    weights, biases = [], []
     for (objects,), others in zip(positive, negative):
         yes, no = features[objects].astype(np.float64) * scale, features[others[0]].astype(np.float64) * scale
         weight, bias, margins = _one(yes, no, cfg)
-        fitted.append((weight, bias))
+        weights.append(weight)
+        biases.append(bias)
         hardest = np.sort(margins.argsort(kind="stable")[-cfg.most:])
         others[0] = others[0][hardest[margins[hardest] > -1.2]]
     kept = np.unique(np.concatenate([rows for (rows,) in positive + negative]))
     memory[:] = [features[kept]]
     for side in (positive, negative):
         side[:] = [[np.searchsorted(kept, rows)] for (rows,) in side]
-    return np.stack([w for w, _ in fitted]), np.array([b for _, b in fitted])
+    return np.stack(weights), np.array(biases)
 
 
 def _one(positive: np.ndarray, negative: np.ndarray, cfg: SVMConfig) -> tuple[np.ndarray, float, np.ndarray]:
@@ -96,7 +97,6 @@ def _one(positive: np.ndarray, negative: np.ndarray, cfg: SVMConfig) -> tuple[np
 
 
 def _give_back() -> None:
-    """Hand freed memory to the system: liblinear's, a piece for each region, is else kept,
-    13 GB on a rich grid."""
+    """Hand freed memory to the system: liblinear's pieces, one a region, are else kept (13 GB, rich grid)."""
     if platform.libc_ver()[0] == "glibc":
         ctypes.CDLL(None).malloc_trim(0)

@@ -1,5 +1,4 @@
-"""What a system was trained on: the names of its labels, its image size and its sets;
-sets meet it by these names."""
+"""What a system was trained on: the names of its labels, by which sets meet it, its image size, its sets."""
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -27,7 +26,20 @@ class Trained:
     @property
     def sides(self) -> dict[str, int]:
         """`size` as `evaluate` and `detect_all` take it."""
-        return dict(zip(("short", "long"), self.size or ()))
+        return sides_of(self.size)
+
+
+def sides_of(size: tuple[int, ...] | None) -> dict[str, int]:
+    """A size as in Recipe, as `evaluate` and `detect_all` take it."""
+    return dict(zip(("short", "long"), size or ()))
+
+
+def sides_for(system: nn.Module, short: int | None, long: int | None) -> tuple[int | None, int | None]:
+    """(short, long) px as they are asked for; without both, those that the system was trained at."""
+    if short is not None or long is not None:
+        return short, long
+    sides = trained(system).sides
+    return sides.get("short"), sides.get("long")
 
 
 def trained(system: nn.Module) -> Trained:
@@ -42,9 +54,9 @@ def to_header(facts: Trained) -> dict[str, str]:
 
 
 def from_header(header: dict[str, str], num_classes: int) -> Trained:
-    """What a header says; one of earlier versions names neither classes nor size,
-    but the drawn sets have one list.
+    """What a header says.
 
+    One of earlier versions names neither classes nor size, but the drawn sets have one list of classes.
     Errors: ValueError naming the entry that is none of ours.
     """
     classes = _entry(header, "classes", lambda v: _all(str, v) and len(v) in (0, num_classes),
@@ -74,8 +86,7 @@ def _entry(header: dict[str, str], key: str, fits, expected: str = "what paperli
 
 
 def _drawn(data: str, num_classes: int) -> tuple[str, ...]:
-    """The classes of a drawn set by their labels, without drawing it;
-    () for another set or another number."""
+    """The classes of a drawn set by label, without drawing it; () for another set or another number."""
     if not is_drawn(data):
         return ()
     from paperlib.world import catalogue, drawn_sets  # late: drawing needs OpenCV
@@ -93,11 +104,10 @@ def tells_classes(system) -> bool:
 
 
 def category_ids(system: nn.Module, dataset: DetectionSet) -> list[int | None]:
-    """For each label 1..K of a system the category of the set that has its name;
-    None where the set has no such.
+    """For each label 1..K of a system the category of the set that has its name; None where there is none.
 
-    A system that names no classes is taken at its numbers. One that finds objects of any class says label 1
-    for all.
+    A system that names no classes is taken at its numbers.
+    One that finds objects of any class says label 1 for all.
     Errors: ValueError if not one class is common, or if the numbers cannot fit.
     """
     ids, names = [category["id"] for category in dataset.categories], trained(system).classes
@@ -136,9 +146,7 @@ def compare(classes: Sequence[str], dataset: DetectionSet, these: str = "the wei
 
 def nothing_in(dataset: DetectionSet, purpose: str) -> str:
     """One line for a set without an object, crowds left out, which is no use for `purpose`; else ""."""
-    crowds = []
-    for annotations in dataset.annotations.values():
-        crowds += [bool(annotation["iscrowd"]) for annotation in annotations]
+    crowds = [bool(annotation["iscrowd"]) for annotation in dataset.every_annotation()]
     if not all(crowds):
         return ""
     but = f" but {len(crowds)} crowd region{'s' * (len(crowds) != 1)}" if crowds else ""
@@ -150,11 +158,10 @@ def lacks_masks(system, dataset: DetectionSet) -> str:
     if not system.needs_masks:
         return ""
     total = bare = 0
-    for annotations in dataset.annotations.values():
-        for annotation in annotations:
-            segmentation = annotation.get("segmentation", [])
-            total += 1
-            bare += segmentation is not None and not segmentation  # None: dropped on load, and left out
+    for annotation in dataset.every_annotation():
+        segmentation = annotation.get("segmentation", [])
+        total += 1
+        bare += segmentation is not None and not segmentation  # None: dropped on load, and left out
     if not bare:
         return ""
     kind = system if isinstance(system, type) else type(system)

@@ -21,11 +21,6 @@ from paperlib.training.trained import Trained, lacks_masks, nothing_in
 from paperlib.training.weights import weights_digest
 
 
-def sides(recipe: Recipe) -> dict[str, int]:
-    """The recipe's image size as `evaluate` and `detect_all` take it."""
-    return Trained(size=recipe.size).sides
-
-
 def prepare(name: str, recipe: Recipe, seed: int = 0, changes: dict | list[str] = (),
             begin=lambda dataset: None) -> tuple[nn.Module, Batches]:
     """A freshly initialised system and the training batches of one run; both depend on `seed` alone.
@@ -77,7 +72,7 @@ def train(
     system, batches = prepare(name, recipe, seed, changes, begin)
     course, total = _course(system, recipe)
     history = []
-    # left early, it writes its state
+    # a run that is left early writes its state
     with closing(course(system, batches, recipe, device, seed, checkpoint)) as run:
         for record in bar(run, total=total, desc=name):
             watch(system, record)
@@ -93,8 +88,7 @@ def train(
 
 
 def _course(system, recipe: Recipe):
-    """How a system is trained, and in how many steps: at once,
-    or in stages (which are themselves trained by `fit`)."""
+    """How a system is trained, and in how many steps: at once, or in stages, which `fit` trains too."""
     if isinstance(system, RCNN):
         from paperlib.training.rcnn import stages as rcnn_stages
 

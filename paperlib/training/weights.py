@@ -1,9 +1,7 @@
-"""Weights on disk: safetensors files whose header says which system,
-configuration and training they belong to."""
+"""Weights on disk: safetensors files whose header names system, configuration and training."""
 
 import hashlib
 import json
-import os
 from pathlib import Path
 
 import safetensors
@@ -12,32 +10,26 @@ import torch
 from torch import Tensor, nn
 
 from paperlib.config import override, to_dict
+from paperlib.paths import written_whole
 from paperlib.systems.registry import PRESETS, SYSTEMS
 from paperlib.training.trained import from_header, to_header, trained
 
 
 def save_weights(path: Path, name: str, system: nn.Module, half: bool = False, **facts: str) -> Path:
-    """Write a system's weights as safetensors, with its name, configuration,
-    training and `facts` in the header.
+    """Write a system's weights as safetensors; the header has its name, configuration, training and `facts`.
 
     Errors: ValueError naming a tensor that is not finite; nothing is written then.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    tensors = {
-        k: (v.half() if half and v.is_floating_point() else v).detach().cpu().contiguous()
-        for k, v in system.state_dict().items()
-    }
-    for key, value in tensors.items():
-        _check_finite(f"{path}: not written", key, value)
+    path, tensors = Path(path), {}
+    for key, value in system.state_dict().items():
+        if half and value.is_floating_point():
+            value = value.half()
+        tensors[key] = value.detach().cpu().contiguous()
+        _check_finite(f"{path}: not written", key, tensors[key])
     header = {"system": name, "config": json.dumps(to_dict(system.cfg))}
     header |= to_header(trained(system)) | facts
-    part = path.with_suffix(".part")
-    try:
+    with written_whole(path) as part:
         part.write_bytes(safetensors.torch.save(tensors, header))  # save_file hides it from others: mode 600
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
     return path
 
 
@@ -66,8 +58,8 @@ def read_header(path: Path) -> dict:
 def load_weights(path: Path, expect: str | None = None) -> nn.Module:
     """The system stored at `path`, ready to detect, on the CPU; it knows what it was trained on (`trained`).
 
-    Errors: ValueError if it is not an `expect`, or if header and tensors do not fit each other or are not
-            finite.
+    Errors: ValueError if it is not an `expect`, or if header and tensors do not fit each other,
+            or are not finite.
     """
     header = read_header(path)
     name = header["system"]
@@ -85,7 +77,7 @@ def _built(path: Path, name: str, header: dict) -> nn.Module:
     try:
         preset = next(iter(PRESETS[name].values()))()
         cfg = override(preset, _flat(json.loads(header["config"])))
-        system = SYSTEMS[name](_without_pretraining(cfg))
+        system = SYSTEMS[name](override(cfg, {"trunk.weights": None}))  # stored ones are about to be replaced
         if cfg.after is not None and cfg.after.svm:
             system.svm = nn.Linear(system.head.cls.in_features, cfg.num_classes)
         if cfg.after is not None and cfg.after.svd:
@@ -131,12 +123,6 @@ def _check_finite(path, key: str, value: Tensor) -> None:
     if bad:
         raise ValueError(f"{path}: {bad} of the {value.numel()} numbers of {key} are NaN or infinite; "
                          "expected none")
-
-
-def _without_pretraining(cfg):
-    """The same configuration, but not asking for a trunk's stored weights:
-    they are about to be overwritten."""
-    return override(cfg, {"trunk.weights": None})
 
 
 def _flat(tree: dict, prefix: str = "") -> dict:

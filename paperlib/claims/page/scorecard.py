@@ -16,7 +16,7 @@ from paperlib.papers.names import NAMES
 from paperlib.papers.printed import published
 from paperlib.paths import REPOSITORY
 from paperlib.tables import costs, records
-from paperlib.training.recipes import Budget, budget
+from paperlib.training.recipes import Budget, as_budget
 
 SIGNS = {
     "follows": "✓",
@@ -70,7 +70,7 @@ def write(out: Path | str = "build/scorecard.html", plan: str | Budget | None = 
 
 def page(lines: list[Verdict], plan: str | Budget | None, folder: Path) -> str:
     """The page's HTML for judged claims; links to notebooks are relative to `folder`."""
-    plan = plan if isinstance(plan, Budget) else budget(plan)
+    plan = as_budget(plan)
     files = FileSystemLoader(Path(__file__).parent)
     pages = Environment(loader=files, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     num_runs, minutes = _cost(plan)

@@ -37,8 +37,10 @@ class Prints:
 
 
 def prints(dataset: DetectionSet, picks: Sequence[int] | None = None) -> Prints:
-    """Look at the pictures of a set, all or those at the places `picks`; unreadable ones are left out, as are
-    those without contrast."""
+    """Look at the pictures of a set, all or those at the places `picks`.
+
+    Unreadable ones are left out, as are those without contrast.
+    """
     if picks is None:
         picks = range(len(dataset))
     places, files, bits, small = [], [], [], []

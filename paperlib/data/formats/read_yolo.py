@@ -1,7 +1,6 @@
 """The reader of YOLO's text files: a line an object, numbers as fractions of the picture."""
 import hashlib
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,12 +12,12 @@ from paperlib.data.layouts.yolo_pictures import label_of, pictures_of
 from paperlib.data.layouts.yolo_places import YoloPlaces, read_yaml
 from paperlib.data.read_coco import assemble
 from paperlib.data.record_checks.categories import NAMES_DIFFER
-from paperlib.data.record_checks.faults import Fault, read_lines, stop_if_fatal, summary
+from paperlib.data.record_checks.faults import Fault, read_lines
 from paperlib.data.record_checks.records import check_records
 from paperlib.data.record_checks.values import Wrong, brief, whole
 
 ROUNDED = 1e-5                 # of a fraction in a text, by which a box may stick out unsaid
-BOX, KEYPOINTS = 5, 3          # numbers of a box's line, with its class; of each keypoint behind it
+BOX = 5                        # numbers of a box's line, with its class; keypoints may stand behind them
 
 
 @dataclass(frozen=True)
@@ -30,23 +29,13 @@ class _Labels:
     keypoints: bool
 
 
-def read_yolo(places: YoloPlaces, name: str,
-              report: Callable[[str], None] | None = print) -> DetectionSet:
-    """A split of a YOLO set; a line is "class x y width height" or "class x1 y1 x2 y2 x3 y3 ...".
-
-    Units: x, y (the centre's for a box), width and height are fractions of the picture as it is shown.
-    A picture without a file of labels, or with an empty one, has no object. Category k is class k - 1.
-    Errors: ValueError naming file, line, what was found and what was expected.
-    """
-    dataset, faults = gather_yolo(places, name)
-    stop_if_fatal(faults)
-    if report and (line := summary(faults)):
-        report(f"{dataset.name}: {line}")
-    return dataset
-
-
 def gather_yolo(places: YoloPlaces, name: str) -> tuple[DetectionSet, list[Fault]]:
-    """As much of a split as can be used, and every fault in it; of pictures only the head is read."""
+    """As much of a split as can be used, and every fault in it; of pictures only the head is read.
+
+    A line is "class x y width height" or "class x1 y1 x2 y2 x3 y3 ...". A picture without a file of labels,
+    or with an empty one, has no object. Category k is class k - 1.
+    Units: x, y (the centre's for a box), width and height are fractions of the picture as it is shown.
+    """
     faults: list[Fault] = []
     pictures = pictures_of(places, faults)
     images = image_records(pictures, places.top, faults)

@@ -89,7 +89,9 @@ def _counts(fractions: np.ndarray, num: int) -> np.ndarray:
 
 
 def _neediest(lacks: np.ndarray, room: np.ndarray, size: int) -> int:
-    """The part with room for `size` images, or with most, that lacks most of a class; of equals the one with
-    most room."""
+    """The part with room for `size` images, or with most, that lacks most of a class.
+
+    Of equals it is the one with most room.
+    """
     able = np.flatnonzero(room >= min(size, room.max()))
     return int(able[np.lexsort((-room[able], -lacks[able]))[0]])

@@ -6,7 +6,7 @@ and VOC files contain.
 """
 import gc
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,6 +54,18 @@ def stop_if_fatal(faults: Iterable[Fault]) -> None:
         if len(fatal) > 1:
             more = f" (and {len(fatal) - 1} more: `paperlib data check` lists all)"
         raise ValueError(f"{str(fatal[0]).removesuffix(' [error]')}{more}")
+
+
+def usable(dataset, faults: list[Fault], report: Callable[[str], None] | None = print):
+    """The set that a reader gathered, if no fault is fatal; `report` gets one line on the others.
+
+    Errors: as `stop_if_fatal`.
+    """
+    stop_if_fatal(faults)
+    line = summary(faults)
+    if report and line:
+        report(f"{dataset.name}: {line}")
+    return dataset
 
 
 def summary(faults: list[Fault]) -> str:

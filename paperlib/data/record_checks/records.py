@@ -166,10 +166,10 @@ def _check_boxes(annotations: list[dict], sizes: dict, file: str, faults: list[F
     x, y, w, h = np.array([a["bbox"] for a in annotations], dtype=float).T
     height, width = np.array([sizes[a["image_id"]] for a in annotations], dtype=float).T
     x1, y1, x2, y2 = x.clip(0, width), y.clip(0, height), (x + w).clip(0, width), (y + h).clip(0, height)
-    # as tensors hold them
+    # of no area in float32, as tensors hold boxes
     empty = (np.float32(x + w) <= np.float32(x)) | (np.float32(y + h) <= np.float32(y))
     lost = ~empty & ((x2 - x1) * (y2 - y1) < 0.5 * w * h)
-    # below: rounding of stored decimals
+    # by more than stored decimals are rounded
     out = np.maximum.reduce([-x, -y, x + w - width, y + h - height]) > 1e-3
     inside = np.stack([x1, y1, x2 - x1, y2 - y1], axis=1).tolist()
     for i in np.flatnonzero(empty | lost | out):

@@ -1,7 +1,7 @@
 """Masks as files give them, polygons or run lengths, checked before pycocotools' C code reads them.
 
-A polygon with a coordinate far outside, or run lengths of more pixels than the image has, would end the
-process.
+A polygon with a coordinate far outside, or run lengths of more pixels than the image has,
+would end the process.
 Units: size is (height, width) px of the image.
 """
 import math

@@ -6,6 +6,7 @@ import math
 import os
 import re
 import reprlib
+from collections.abc import Sequence
 
 from PIL import Image
 
@@ -88,6 +89,13 @@ def wrong_path(name: object) -> Wrong | None:
 def native(name: str) -> str:
     """A UTF-8 name out of a file, as this system spells its files' names; under LC_ALL=C they differ."""
     return os.fsdecode(name.encode("utf-8", "surrogateescape"))
+
+
+def area_ranges(bounds: Sequence[float] = AREA_BOUNDS) -> dict[str, tuple[float, float]]:
+    """The areas, px^2, that count as small, medium and large where these sides, px, divide them; and all."""
+    small, large = (float(side) ** 2 for side in bounds)
+    return {"all": (0.0, MAX_AREA), "small": (0.0, small), "medium": (small, large),
+            "large": (large, MAX_AREA)}
 
 
 def area_bounds(data: dict) -> tuple[tuple[float, float], Wrong | None]:

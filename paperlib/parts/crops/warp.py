@@ -27,8 +27,7 @@ class CropConfig:
 
 
 def sources(regions: Tensor, cfg: CropConfig = CropConfig()) -> Tensor:
-    """What each crop shows of the image: the region, enlarged so that it is `context` px off the crop's
-    edges.
+    """What each crop shows of the image: the region, and around it `context` px of the crop.
 
     Source: R-CNN (arXiv 1311.2524v5) Sec. 2.1 and App. A.
     Shapes: regions (R, 4) px -> (R, 4) px, which may lie outside the image.

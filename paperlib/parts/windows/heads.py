@@ -1,8 +1,8 @@
 """DeepMask's heads: a mask and a score from the features of a window, one by one or densely over an image.
 
 A layer on a whole window is a convolution as large as the window, so the same weights serve both ways.
-Legend: N maps of h x w windows, R windows, S cells along a window, F channels, D numbers that describe a
-window.
+Legend: N maps of h x w windows, R windows, S cells along a window, F channels,
+D numbers that describe a window.
 """
 from dataclasses import dataclass
 

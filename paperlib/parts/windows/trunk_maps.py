@@ -36,8 +36,8 @@ def pad_with(net: nn.Module, padding: str) -> None:
     """Let all convolutions of a network pad in one way, in place.
 
     Source: Sec. 3.5, "reflective-padding instead of 0-padding at every convolutional layer". "reflect"
-            mirrors around the outermost pixel; the published code mirrors with it, which for one pixel is
-            "replicate".
+            mirrors around the outermost pixel; the published code mirrors with it,
+            which for one pixel is "replicate".
     """
     if padding not in PADDINGS:
         raise ValueError(f"padding {padding!r}: expected one of {', '.join(PADDINGS)}")

@@ -1,8 +1,8 @@
 """How sharp proposed masks are: right and wrong in a narrow band around the true outlines, a trimap.
 
 Source: SharpMask Figs. 3.2 and 3.9 show "proposals with highest IoU to the ground truth"; so those are taken.
-        The trimap is Kohli et al.'s (2009) measure, the band's IoU that of "boundary IoU" about the truth's
-        outline.
+        The trimap is Kohli et al.'s (2009) measure; the band's IoU is that of "boundary IoU"
+        about the truth's outline.
 """
 from collections import defaultdict
 
@@ -16,11 +16,11 @@ REACHED = 0.5  # IoU from which a mask is one of the object
 
 
 def outlines(dataset, results: list[dict], widths=WIDTHS, reached: float = REACHED) -> dict[str, float]:
-    """Of the best mask of every object that some mask reaches: {"best IoU", "band IoU <px>", "trimap <px>",
-    "reached"}, means over these objects; "trimap" is the share of the band's pixels that are right.
+    """{"best IoU", "band IoU <px>", "trimap <px>", "reached"} of the best mask of every object.
 
-    `results` are records with "segmentation" in run lengths. nan where no object is reached. "reached" is the
-    share of all objects; crowds are left out.
+    Means are over the objects that some mask reaches, nan where none is; "trimap" is the share of the band's
+    pixels that are right, "reached" that of all objects. Crowds are left out.
+    `results` are records with "segmentation" in run lengths.
     """
     by_image, rows, objects = defaultdict(list), [], 0
     for record in results:

@@ -75,13 +75,6 @@ def hash_distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.rint(a @ (1 - b).T + (1 - a) @ b.T).astype(int)
 
 
-def near_duplicates(hashes: np.ndarray, bar: int) -> list[tuple[int, int]]:
-    """Pairs (i, j), i < j, whose hashes differ in at most `bar` bits."""
-    near = hash_distance(hashes, hashes) <= bar
-    first, second = np.nonzero(np.triu(near, 1))
-    return list(zip(first.tolist(), second.tolist()))
-
-
 def split_by_group(groups: list, shares: dict[str, float], rng: np.random.Generator) -> dict[str, list[int]]:
     """Images dealt to splits so that no group (a photographer's day, near-duplicates) is in two of them."""
     names, left = list(shares), np.array(list(shares.values())) / sum(shares.values()) * len(groups)

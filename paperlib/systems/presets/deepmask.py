@@ -1,11 +1,10 @@
 """DeepMask and SharpMask in the sizes that the course uses, and as published."""
-from dataclasses import replace
-
 from paperlib.parts.trunks import TrunkConfig
 from paperlib.parts.windows.centred import CentredConfig
 from paperlib.parts.windows.grid import WindowConfig
 from paperlib.parts.windows.heads import MaskHeadConfig
 from paperlib.systems.deepmask import DeepMaskConfig
+from paperlib.systems.presets.pretrained import on_resnet18
 
 FOURTH = CentredConfig(min_side=1.25, min_area=6.25)  # of the published code's 5 px and 100 px^2
 
@@ -31,5 +30,4 @@ def resnet50(num_classes: int = 80, weights: str | None = None) -> DeepMaskConfi
 
 def resnet18(num_classes: int = 80, weights: str | None = None) -> DeepMaskConfig:
     """The same on a ResNet-18, for photographs on a CPU or a small GPU."""
-    cfg = resnet50(num_classes, weights)
-    return replace(cfg, trunk=replace(cfg.trunk, name="resnet18"))
+    return on_resnet18(resnet50(num_classes, weights))

@@ -1,12 +1,11 @@
 """Fast R-CNN in the sizes that the course uses."""
-from dataclasses import replace
-
 from paperlib.parts.heads import BoxHeadConfig
 from paperlib.parts.proposals import ProposalSource
 from paperlib.parts.pyramids import PyramidConfig
 from paperlib.parts.roi_pooling import RoIConfig
 from paperlib.parts.trunks import FC_SIDE, FC_WIDTH, TrunkConfig
 from paperlib.systems.fast_rcnn import FastRCNNConfig
+from paperlib.systems.presets.pretrained import fixed_trunk, on_resnet18
 
 
 def small(num_classes: int = 20) -> FastRCNNConfig:
@@ -54,8 +53,7 @@ def scale(num_classes: int = 36) -> FastRCNNConfig:
 
 
 def vgg16(num_classes: int = 20, weights: str | None = None) -> FastRCNNConfig:
-    """Model L as published: VGG16 with conv1 and conv2 fixed, 2000 proposals
-    (Fast R-CNN Sec. 2.2, 4.1, 4.5)."""
+    """Model L as published: VGG16, conv1 and conv2 fixed, 2000 proposals (Fast R-CNN Sec. 2.2, 4.1, 4.5)."""
     return FastRCNNConfig(
         num_classes=num_classes,
         trunk=TrunkConfig("vgg16", weights, frozen_stages=2),
@@ -66,10 +64,9 @@ def vgg16(num_classes: int = 20, weights: str | None = None) -> FastRCNNConfig:
 
 def resnet50(num_classes: int = 80, weights: str | None = None) -> FastRCNNConfig:
     """ResNet-50 with a pyramid (FPN Sec. 5.2); `weights` also fix the norms, the stem and the first stage."""
-    frozen = weights is not None
     return FastRCNNConfig(
         num_classes=num_classes,
-        trunk=TrunkConfig("resnet50", weights, 2 if frozen else 0, frozen_norm=frozen),
+        trunk=fixed_trunk("resnet50", weights),
         pyramid=PyramidConfig(levels=(2, 3, 4, 5), extra=None),
         roi=RoIConfig("align"),
         head=BoxHeadConfig((1024, 1024)),
@@ -78,5 +75,4 @@ def resnet50(num_classes: int = 80, weights: str | None = None) -> FastRCNNConfi
 
 def resnet18(num_classes: int = 80, weights: str | None = None) -> FastRCNNConfig:
     """As `resnet50` on a ResNet-18, for photographs on a CPU or a small GPU."""
-    cfg = resnet50(num_classes, weights)
-    return replace(cfg, trunk=replace(cfg.trunk, name="resnet18"))
+    return on_resnet18(resnet50(num_classes, weights))

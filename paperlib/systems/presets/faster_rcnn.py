@@ -11,6 +11,7 @@ from paperlib.parts.roi_training import RoISampleConfig
 from paperlib.parts.trunks import TrunkConfig
 from paperlib.systems.faster_rcnn import FasterRCNN, FasterRCNNConfig
 from paperlib.systems.presets import fast_rcnn as fast
+from paperlib.systems.presets.pretrained import fixed_trunk, on_resnet18
 from paperlib.systems.presets.retinanet import renamed
 from paperlib.systems.rpn import ProposerConfig, RPNConfig
 
@@ -19,9 +20,9 @@ TENTH = ProposalConfig(pre_nms=600, keep=30)  # of the 6000 and 300 of Faster R-
 
 
 def rpn_tiny(num_classes: int = 36) -> RPNConfig:
-    """For 128 px images on a CPU core: tiny trunk, P2-P6 of 64 channels, one anchor scale a level, 8 to 128
-    px.
+    """For 128 px images on a CPU core: tiny trunk, P2-P6 of 64 channels.
 
+    One anchor scale a level, 8 to 128 px.
     Differs: 128 sampled anchors an image of 4,092, where the papers have 256 of 20,000 or of 200,000.
     """
     return RPNConfig(
@@ -50,9 +51,9 @@ def rpn_scale(num_classes: int = 36) -> RPNConfig:
 
 
 def rpn_small(num_classes: int = 20) -> RPNConfig:
-    """Faster R-CNN's own geometry for 128 px images: model S's last map, 3 scales (24, 48, 96 px) and 3
-    ratios.
+    """Faster R-CNN's own geometry for 128 px images: model S's last map, 3 scales and 3 ratios.
 
+    The scales are 24, 48 and 96 px.
     Differs: 2,304 anchors an image where the paper has 20,000, so every count of proposals is a tenth of the
              paper's, and 64 anchors are sampled.
     """
@@ -67,8 +68,7 @@ def rpn_small(num_classes: int = 20) -> RPNConfig:
 
 
 def rpn_vgg16(num_classes: int = 20, weights: str | None = None) -> RPNConfig:
-    """The proposal network on conv5_3: 3x3 to 512, anchors of 128, 256, 512 px and 3 ratios
-    (Faster R-CNN Sec. 3)."""
+    """Faster R-CNN Sec. 3: on conv5_3, 3x3 to 512 channels, anchors of 128, 256 and 512 px, 3 ratios."""
     anchors = AnchorConfig(levels=(4,), size_per_stride=8.0, scales=(1.0, 2.0, 4.0))
     return RPNConfig(
         num_classes=num_classes,
@@ -81,17 +81,12 @@ def rpn_vgg16(num_classes: int = 20, weights: str | None = None) -> RPNConfig:
 
 def rpn_resnet50(num_classes: int = 80, weights: str | None = None) -> RPNConfig:
     """FPN's proposal network (FPN Sec. 5.1); `weights` also fix the norms, the stem and the first stage."""
-    frozen = weights is not None
-    return RPNConfig(num_classes, TrunkConfig("resnet50", weights, 2 if frozen else 0, frozen_norm=frozen))
+    return RPNConfig(num_classes, fixed_trunk("resnet50", weights))
 
 
 def rpn_resnet18(num_classes: int = 80, weights: str | None = None) -> RPNConfig:
     """FPN's proposal network on a ResNet-18, for photographs on a CPU or a small GPU."""
-    return _on_resnet18(rpn_resnet50(num_classes, weights))
-
-
-def _on_resnet18(cfg):
-    return replace(cfg, trunk=replace(cfg.trunk, name="resnet18"))
+    return on_resnet18(rpn_resnet50(num_classes, weights))
 
 
 def _on(detector, proposer: RPNConfig, test: ProposalConfig, **more) -> FasterRCNNConfig:
@@ -115,9 +110,9 @@ def tiny(num_classes: int = 36) -> FasterRCNNConfig:
 
 
 def scale(num_classes: int = 36) -> FasterRCNNConfig:
-    """On a pyramid, for 128 px images on a CPU core: trunk slim at scale 1, P2-P6 of strides 4 to 64, RoIs
-    from P2-P5, 100 proposals at test time.
+    """On a pyramid, for 128 px images on a CPU core: trunk slim at scale 1, P2-P6 of strides 4 to 64.
 
+    RoIs come from P2-P5; 100 proposals at test time.
     Differs: anchors of 3.5 strides, 14 to 224 px; 80 px is the canonical RoI, 5 cells wide on P4. Cells are
              twice as wide as in `rpn_scale`, so that twice as many images are seen in a given time.
     """
@@ -131,8 +126,10 @@ def scale(num_classes: int = 36) -> FasterRCNNConfig:
 
 
 def vgg16(num_classes: int = 20, weights: str | None = None) -> FasterRCNNConfig:
-    """VGG16 as published, trained jointly; 2000 proposals in training, 300 at test time
-    (Faster R-CNN Sec. 3.3, 4)."""
+    """VGG16 as published, trained jointly (Faster R-CNN Sec. 3.3, 4).
+
+    2000 proposals in training, 300 at test time.
+    """
     proposer = rpn_vgg16(num_classes, weights)
     return _on(fast.vgg16(num_classes, weights), proposer, proposer.rpn.test)
 
@@ -147,7 +144,7 @@ def resnet50(num_classes: int = 80, weights: str | None = None) -> FasterRCNNCon
 
 def resnet18(num_classes: int = 80, weights: str | None = None) -> FasterRCNNConfig:
     """As `resnet50` on a ResNet-18, for photographs on a CPU or a small GPU."""
-    return _on_resnet18(resnet50(num_classes, weights))
+    return on_resnet18(resnet50(num_classes, weights))
 
 
 def torchvision_resnet50(num_classes: int = 90, norm_eps: float = 1e-5) -> FasterRCNNConfig:
@@ -178,15 +175,13 @@ RENAMED = (
 
 
 def load_torchvision(model: FasterRCNN, state: dict[str, Tensor]) -> FasterRCNN:
-    """Fill our FasterRCNN(torchvision_resnet50(K)) with torchvision's `fasterrcnn_resnet50_fpn` weights;
-    return it.
+    """Fill our FasterRCNN(torchvision_resnet50(K)) with torchvision's weights, and return it.
 
-    torchvision gives background a box of its own that nothing uses, so that goes: with its 91 columns, K is
-    90.
+    torchvision gives background a box of its own that nothing uses, so that goes.
+    With its 91 columns, K is 90.
     Errors: KeyError naming a key that is not of that model.
     """
-    ours = from_torchvision(state)
-    model.load_state_dict({k: v for k, v in ours.items() if not k.endswith("num_batches_tracked")})
+    model.load_state_dict(from_torchvision(state))
     return model
 
 

@@ -1,11 +1,10 @@
 """FPN's mask proposals in the sizes that the course uses, and as published."""
-from dataclasses import replace
-
 from paperlib.parts.pyramids import PyramidConfig
 from paperlib.parts.trunks import TrunkConfig
 from paperlib.parts.windows.cell_head import CellHeadConfig
 from paperlib.parts.windows.levels import LevelWindowConfig
 from paperlib.systems.fpn_masks import FPNMasksConfig
+from paperlib.systems.presets.pretrained import fixed_trunk, on_resnet18
 
 
 def scale(num_classes: int = 36) -> FPNMasksConfig:
@@ -25,11 +24,9 @@ def scale(num_classes: int = 36) -> FPNMasksConfig:
 
 def resnet50(num_classes: int = 80, weights: str | None = None) -> FPNMasksConfig:
     """As published: both MLPs, 28 px masks (App. A); `weights` also fix the norms, stem and first stage."""
-    fixed = weights is not None
-    return FPNMasksConfig(num_classes, TrunkConfig("resnet50", weights, 2 if fixed else 0, frozen_norm=fixed))
+    return FPNMasksConfig(num_classes, fixed_trunk("resnet50", weights))
 
 
 def resnet18(num_classes: int = 80, weights: str | None = None) -> FPNMasksConfig:
     """The same on a ResNet-18, for photographs on a CPU or a small GPU."""
-    cfg = resnet50(num_classes, weights)
-    return replace(cfg, trunk=replace(cfg.trunk, name="resnet18"))
+    return on_resnet18(resnet50(num_classes, weights))

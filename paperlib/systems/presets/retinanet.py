@@ -1,6 +1,5 @@
 """RetinaNet in the sizes that the course uses, and torchvision's weights in ours."""
 import re
-from dataclasses import replace
 
 from torch import Tensor
 
@@ -8,15 +7,15 @@ from paperlib.parts.anchors import AnchorConfig
 from paperlib.parts.heads import HeadConfig
 from paperlib.parts.pyramids import PyramidConfig
 from paperlib.parts.trunks import TrunkConfig
+from paperlib.systems.presets.pretrained import fixed_trunk, on_resnet18
 from paperlib.systems.retinanet import RetinaNet, RetinaNetConfig
 
 
 def tiny(num_classes: int = 36) -> RetinaNetConfig:
-    """For 128 px images on a CPU core: tiny trunk, P2-P6 of 32 channels, one layer a subnet, anchors of 8 to
-    203 px.
+    """For 128 px images on a CPU core: tiny trunk, P2-P6 of 32 channels, one layer a subnet.
 
-    Differs: anchors half as large for their stride as the paper's, since two objects of five are under 12 px.
-             One layer a subnet learns sooner than the paper's four.
+    Differs: anchors of 8 to 203 px, half as large for their stride as the paper's, since two objects of five
+             are under 12 px. One layer a subnet learns sooner than the paper's four.
     """
     return RetinaNetConfig(
         num_classes=num_classes,
@@ -28,8 +27,7 @@ def tiny(num_classes: int = 36) -> RetinaNetConfig:
 
 
 def scale(num_classes: int = 36) -> RetinaNetConfig:
-    """A true scale model for 128 px images on a CPU core: trunk slim at scale 1/2, so that P3-P7 have strides
-    4 to 64.
+    """A true scale model for 128 px images on a CPU core: trunk slim at scale 1/2, P3-P7 of strides 4 to 64.
 
     Differs: anchors of 3 strides, 12 to 305 px (4 in the paper), since half of the objects are under 16 px;
              one layer a subnet.
@@ -44,24 +42,18 @@ def scale(num_classes: int = 36) -> RetinaNetConfig:
 
 
 def resnet50(num_classes: int = 80, weights: str | None = None) -> RetinaNetConfig:
-    """The paper's ablation model (RetinaNet Sec. 4); `weights` also fix the norms, the stem and the first
-    stage."""
-    frozen = weights is not None
-    trunk = TrunkConfig("resnet50", weights, 2 if frozen else 0, frozen_norm=frozen)
-    return RetinaNetConfig(num_classes, trunk)
+    """The paper's ablation model (RetinaNet Sec. 4); `weights` also fix norms, stem and first stage."""
+    return RetinaNetConfig(num_classes, fixed_trunk("resnet50", weights))
 
 
 def resnet18(num_classes: int = 80, weights: str | None = None) -> RetinaNetConfig:
     """As `resnet50` on a ResNet-18, for photographs on a CPU or a small GPU."""
-    cfg = resnet50(num_classes, weights)
-    return replace(cfg, trunk=replace(cfg.trunk, name="resnet18"))
+    return on_resnet18(resnet50(num_classes, weights))
 
 
 def resnet101(num_classes: int = 80, weights: str | None = None) -> RetinaNetConfig:
     """The paper's best model (RetinaNet Sec. 5.3)."""
-    frozen = weights is not None
-    trunk = TrunkConfig("resnet101", weights, 2 if frozen else 0, frozen_norm=frozen)
-    return RetinaNetConfig(num_classes, trunk)
+    return RetinaNetConfig(num_classes, fixed_trunk("resnet101", weights))
 
 
 def torchvision_resnet50(num_classes: int = 90, norm_eps: float = 1e-5) -> RetinaNetConfig:
@@ -91,9 +83,9 @@ RENAMED = (
 )
 
 
-def from_torchvision(state: dict[str, Tensor], num_anchors: int = 9, classes: list[int] | None = None):
-    """torchvision's `retinanet_resnet50_fpn` state dict under our names, for
-    RetinaNet(torchvision_resnet50(K)).
+def from_torchvision(state: dict[str, Tensor], num_anchors: int = 9,
+                     classes: list[int] | None = None) -> dict[str, Tensor]:
+    """torchvision's `retinanet_resnet50_fpn` state dict as that of RetinaNet(torchvision_resnet50(K)).
 
     torchvision gives background a column of its own that nothing uses; ours starts at class 1, so the column
     goes: with its 91 columns, K is 90. `classes` keeps these columns only: COCO's category ids, of which 80
@@ -102,18 +94,22 @@ def from_torchvision(state: dict[str, Tensor], num_anchors: int = 9, classes: li
     """
     ours = renamed(state, RENAMED, "retinanet_resnet50_fpn")
     kept = slice(1, None) if classes is None else classes
-    return {key: value.unflatten(0, (num_anchors, -1))[:, kept].flatten(0, 1) if key.startswith("head.cls.8.")
-            else value for key, value in ours.items()}
+    for key, value in ours.items():
+        if key.startswith("head.cls.8."):
+            ours[key] = value.unflatten(0, (num_anchors, -1))[:, kept].flatten(0, 1)
+    return ours
 
 
 def renamed(state: dict[str, Tensor], rules: tuple, model: str) -> dict[str, Tensor]:
-    """A state dict of torchvision's `model` under our names, by the first of (pattern, name) that fits each
-    key.
+    """A state dict of torchvision's `model` under our names, by the first (pattern, name) that fits a key.
 
+    The counts of batches that norms keep are left out: fixed norms have none.
     Errors: KeyError naming a key that no rule fits.
     """
     ours = {}
     for key, value in state.items():
+        if key.endswith("num_batches_tracked"):
+            continue
         for pattern, name in rules:
             new, hits = re.subn("^" + pattern, name, key)
             if hits:
@@ -128,5 +124,5 @@ def load_torchvision(model: RetinaNet, state: dict[str, Tensor],
                      classes: list[int] | None = None) -> RetinaNet:
     """Fill our RetinaNet(torchvision_resnet50(...)) with torchvision's weights, and return it."""
     ours = from_torchvision(state, classes=classes) | {"positives": model.positives}
-    model.load_state_dict({k: v for k, v in ours.items() if not k.endswith("num_batches_tracked")})
+    model.load_state_dict(ours)
     return model

@@ -1,7 +1,5 @@
 """Pictures of the annotation interfaces (COCO, App. A): what a worker sees, as arrays."""
-import base64
 import html
-import io
 from dataclasses import dataclass
 
 import cv2
@@ -9,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 from paperlib.data.detection_set import DetectionSet
+from paperlib.report.drawing import data_url
 from paperlib.studies.annotation.outlines import Hand, draw_by_hand, mask_iou, objects
 from paperlib.world.catalogue import CATEGORIES, fitted, render
 
@@ -32,11 +31,9 @@ class Sheet:
 
 def as_html(rgb: np.ndarray, alt: str, width: int) -> str:
     """A picture (H, W, 3) uint8 as one <img> element `width` px wide that holds its own data."""
-    buffer = io.BytesIO()
-    Image.fromarray(rgb).save(buffer, format="png")
-    data = base64.b64encode(buffer.getvalue()).decode()
     style = f"width:{width}px;max-width:none;image-rendering:pixelated;display:block;margin:0"
-    return f'<img alt="{html.escape(alt)}" style="{style}" src="data:image/png;base64,{data}">'
+    source = data_url(Image.fromarray(rgb), "png")
+    return f'<img alt="{html.escape(alt)}" style="{style}" src="{source}">'
 
 
 def enlarge(rgb: np.ndarray, factor: int) -> np.ndarray:

@@ -1,6 +1,4 @@
 """A picture with boxes to drag, resize and move by keys, and words that follow them."""
-import base64
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +8,7 @@ import traitlets
 from IPython.display import display
 from PIL import Image
 
+from paperlib.report.drawing import data_url
 from paperlib.teach.boxes.front import FOLDER, script, styles
 from paperlib.teach.draw import PALETTE, as_rgb
 
@@ -57,10 +56,10 @@ class Board(anywidget.AnyWidget):
     def __init__(self, boxes: np.ndarray, movable: Sequence[bool], tell: Teller, label: str,
                  image=None, size: tuple[int, int] | None = None,
                  places: Sequence[str] = ()):
-        """`boxes` (N, 4) xyxy px of a picture `image` (as `draw.as_rgb` takes it), or of white of `size`
-        (h, w). The words of a box that moves stand below it, of others above, unless `places` says "above",
-        "below" or "inside".
+        """Boxes (N, 4) xyxy px on a picture (as `draw.as_rgb` takes it), or on white of `size` (h, w) px.
 
+        The words of a box that moves stand below it, of others above, unless `places` says "above", "below"
+        or "inside".
         Errors: ValueError unless there is one bool a box, and an image or a size.
         """
         boxes = np.asarray(boxes, float).reshape(-1, 4)
@@ -111,9 +110,7 @@ def _address(pixels: np.ndarray) -> str:
     """A picture as a data URL."""
     if pixels.dtype != np.uint8:
         pixels = (255 * pixels).round().astype(np.uint8)
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format="png", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return data_url(Image.fromarray(pixels), "png", optimize=True)
 
 
 def drag(board: Board) -> None:

@@ -4,7 +4,6 @@ A box is [x, y, width, height, label], px of the upright picture, label 1..K. Th
 are labelled and no others, so that a picture nobody has looked at is never taken for an empty one.
 """
 import json
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from PIL import Image, ImageOps
 
 from paperlib.data.layouts.folders import SUFFIXES
 from paperlib.data.read_coco import read_coco
+from paperlib.paths import written_whole
 
 LEAST = 2.0  # px; a shorter side is a slip of the hand
 Boxes = list[list[float]]
@@ -23,9 +23,9 @@ class Labelling:
 
     def __init__(self, folder: str | Path, classes: Sequence[str] = (), file: str | Path | None = None,
                  suggest: Callable[[Path], list] | None = None):
-        """`file` (default: instances.json in the folder) is gone on with if it is there; `classes` are added
-        to its own. `suggest(picture)` gives boxes to begin with: (x, y, width, height, class name).
+        """Go on with `file` (default: instances.json in the folder) if it is there; `classes` join its own.
 
+        `suggest(picture)` gives boxes to begin with: (x, y, width, height, class name).
         Errors: ValueError for a folder without pictures, for no class at all, for a file about other
                 pictures, and for one that `read_coco` refuses.
         """
@@ -150,9 +150,8 @@ class Labelling:
 
     def save(self) -> None:
         """Write the file, whole or not at all."""
-        part = self.file.with_suffix(".part")
-        part.write_text(json.dumps(self.coco(), indent=1), encoding="utf-8")
-        os.replace(part, self.file)
+        with written_whole(self.file) as part:
+            part.write_text(json.dumps(self.coco(), indent=1), encoding="utf-8")
 
 
 def pictures_in(folder: Path) -> list[Path]:

@@ -1,6 +1,4 @@
 """The labeller on the screen: a picture with boxes to draw, move and name, by mouse or by keyboard."""
-import base64
-import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -11,6 +9,7 @@ from PIL import Image
 from torch import nn
 
 from paperlib.report.detecting import detect_files
+from paperlib.report.drawing import data_url
 from paperlib.teach.boxes.front import script, styles
 from paperlib.teach.labeller.labelling import Labelling
 
@@ -45,9 +44,7 @@ class Labeller(anywidget.AnyWidget):
         self.place, picture = i, Image.fromarray(self.labelling.pixels(i))
         self.size, self.classes = list(picture.size), list(self.labelling.classes)
         picture.thumbnail((LARGEST, LARGEST))
-        buffer = io.BytesIO()
-        picture.save(buffer, format="jpeg", quality=90)
-        self.picture = "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+        self.picture = data_url(picture, "jpeg", quality=90)
         self._show_boxes()
         self._tell()
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from paperlib.clock import busy
 from paperlib.config import digest, to_dict
+from paperlib.paths import written_whole
 from paperlib.training.weights import weights_digest
 
 NETWORKS = 4  # folders that are kept, the latest used; one of the mini budget's holds 4 GB
@@ -28,8 +29,7 @@ def network_key(system: nn.Module) -> str:
 
 
 class FeatureStore:
-    """`store(image, regions, compute)`: the features that compute(image, regions) gives, from disk where
-    it has them.
+    """`store(image, regions, compute)`: what compute(image, regions) gives, from disk where that has it.
 
     `seconds`: core-seconds that the features read from disk have cost when they were computed.
     """
@@ -82,11 +82,8 @@ def _name(image: Tensor, regions: Tensor) -> str:
 
 def write_arrays(path: Path, arrays: dict) -> None:
     """Named arrays as an .npz, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    with part.open("wb") as file:
+    with written_whole(path, f".{os.getpid()}") as part, part.open("wb") as file:
         np.savez(file, **arrays)
-    os.replace(part, path)
 
 
 def forget(folder: Path, keep: int = NETWORKS) -> None:

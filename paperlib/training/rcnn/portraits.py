@@ -3,7 +3,6 @@
 Legend: K classes of a set of scenes, G objects.
 """
 import json
-import os
 from dataclasses import replace
 
 import torch
@@ -12,6 +11,7 @@ from filelock import FileLock
 from paperlib.data.detection_set import DetectionSet
 from paperlib.data.named_sets import ensure
 from paperlib.data.pixels import cache_folder, writable
+from paperlib.paths import written_whole
 from paperlib.progress import progress
 from paperlib.world import drawn_sets
 from paperlib.world.catalogue import CATEGORIES
@@ -66,10 +66,8 @@ def _pictures(per_class: int) -> list[dict]:
         return json.loads(path.read_text(encoding="utf-8"))
     pictures = [_picture(k, kinds) for k in progress(range(per_class * kinds), desc="boxes", unit="picture")]
     if writable(path.parent):
-        with FileLock(f"{path}.lock"):
-            part = path.with_name(f"{path.name}.part")
+        with FileLock(f"{path}.lock"), written_whole(path) as part:
             part.write_text(json.dumps(pictures), encoding="utf-8")
-            os.replace(part, path)
     return pictures
 
 

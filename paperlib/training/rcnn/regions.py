@@ -7,6 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from paperlib.parts.matching import by_class
+from paperlib.parts.windows.overlap import mask_iou
 from paperlib.systems.rcnn import RCNN, boxes_around
 from paperlib.systems.rcnn_config import SegmentationConfig
 
@@ -44,9 +46,4 @@ def region_features(system: RCNN, image: Tensor, masks: Tensor, layer: str, stra
 
 def overlaps_of(masks: Tensor, target: dict, num_classes: int) -> np.ndarray:
     """IoU (R, K) of each region's mask with the object of each class that it overlaps most."""
-    best = torch.zeros(len(masks), num_classes)
-    for mask, label in zip(target["masks"], target["labels"]):
-        both = (masks & mask).sum((1, 2)).float()
-        overlap = both / (masks | mask).sum((1, 2))
-        best[:, label - 1] = torch.maximum(best[:, label - 1], overlap)
-    return best.numpy()
+    return by_class(mask_iou(masks, target["masks"]), target["labels"], num_classes).numpy()

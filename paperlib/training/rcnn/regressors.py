@@ -47,8 +47,8 @@ def learnt_from(system: RCNN, dataset: DetectionSet, places: np.ndarray) -> tupl
 def segment_stage(system: RCNN, dataset: DetectionSet, seed: int = 0) -> dict:
     """Train the regressors of a system in place, on a CPU; {"stage", "loss", "seconds"}.
 
-    `seed` draws which share `segment.images` of the images is learnt from. The loss is the mean absolute
-    error.
+    `seed` draws which share `segment.images` of the images is learnt from.
+    The loss is the mean absolute error.
     """
     device, cfg = torch.device("cpu"), system.cfg.segment
     system.to(device).eval()

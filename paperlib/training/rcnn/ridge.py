@@ -56,11 +56,11 @@ def moves_of(pairs: Pairs, cfg: RidgeStageConfig) -> tuple[np.ndarray, np.ndarra
 
 
 def fit_ridge(pages: Sequence, num_classes: int, cfg: RidgeStageConfig) -> dict[str, np.ndarray]:
-    """"weight" (K, 4, D) and "constant" (K, 4) on unscaled features; "pairs" (K,), "error" of each
-    class's moves.
+    """{"weight" (K, 4, D), "constant" (K, 4), "pairs" (K,), "error" (K,)}, on unscaled features.
 
-    Source: R-CNN App. C: a region learns to move to the object that it overlaps most, if by more than
-            `overlap`.
+    "error" is the mean squared one of a class's moves.
+    Source: R-CNN App. C: a region learns to move to the object that it overlaps most,
+            if by more than `overlap`.
     A class without pairs moves nothing.
     """
     scale = scale_of(pages, cfg.norm)

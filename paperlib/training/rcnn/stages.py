@@ -19,6 +19,7 @@ from paperlib.data.batches import Batches
 from paperlib.device import seed_all
 from paperlib.distributed import ranks
 from paperlib.parts import boxes
+from paperlib.parts.matching import by_class
 from paperlib.systems.rcnn import RCNN
 from paperlib.systems.rcnn_config import RCNNConfig
 from paperlib.training.alternating import kept_stage, stage_identity
@@ -52,11 +53,7 @@ class Page:
     @cached_property
     def overlaps(self) -> np.ndarray:
         """The highest IoU with an object of each class, (P, K)."""
-        best = torch.zeros(len(self.regions), self.num_classes)
-        if len(self.objects):
-            columns = (self.object_labels - 1).expand(len(self.regions), -1)
-            best.scatter_reduce_(1, columns, self.overlaps_with_objects, "amax")
-        return best.numpy()
+        return by_class(self.overlaps_with_objects, self.object_labels, self.num_classes).numpy()
 
 
 class Pages:
@@ -82,9 +79,9 @@ class Pages:
 
 def fit_rcnn(system: RCNN, batches: Batches, recipe: Recipe, device: torch.device, seed: int = 0,
              checkpoint: Path | None = None) -> Iterator[dict]:
-    """Train in place: fine-tuning (none where recipe.steps is 0), SVMs, ridge regression; yields their
-    records.
+    """Train in place: fine-tuning, SVMs, ridge regression; yields their records.
 
+    There is no fine-tuning where recipe.steps is 0.
     Source: R-CNN (arXiv 1311.2524v5) Sec. 2.3, App. C.
     With `checkpoint`, what stages make is kept in runs/rcnn, for all runs that share them.
     """
