@@ -75,18 +75,20 @@ def _ready(table: str, body: dict, plan: Budget) -> dict[str, tuple[str, Recipe,
     ready = {}
     for label, row in settings.items():
         system = row.get("system", body["run"]["system"])
-        changed = _changes(row["set"], system, _recipe(body["run"], system, plan))
+        recipe = _recipe(body["run"], system, row.get("recipe"), plan)
+        changed = _changes(row["set"], system, recipe)
         if changed is not None:
             ready[label] = system, *changed
     return ready
 
 
-def _recipe(run: dict, system: str, plan: Budget) -> Recipe:
-    """The recipe of a table's rows of one system; the table's own, if it names one, is that of its system."""
+def _recipe(run: dict, system: str, named: str | None, plan: Budget) -> Recipe:
+    """The recipe of a table's row: the one `named` by the row, else its system's; the table's own, if it names
+    one, is that of the table's system."""
     name = system
     if system == run["system"]:
         name = run.get("recipe", system)
-    recipe, skipped = plan.recipe(name), {"system", "recipe"}
+    recipe, skipped = plan.recipe(named or name), {"system", "recipe"}
     if not is_drawn(recipe.data):  # real photographs stay
         skipped |= {"data", "train", "test", "preset"}
     return override(recipe, {key: value for key, value in run.items() if key not in skipped})
