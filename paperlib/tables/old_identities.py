@@ -9,7 +9,7 @@ from pathlib import Path
 
 from paperlib.config import digest, to_dict
 from paperlib.papers.printed import published
-from paperlib.systems.registry import SYSTEMS
+from paperlib.systems.registry import class_of
 from paperlib.tables import dials, records
 from paperlib.tables.identities import ELSEWHERE, data_version, first_weights, identity
 from paperlib.tables.row_jobs import Job, jobs_of
@@ -21,7 +21,7 @@ def legacy_identity(job: Job) -> str:
     train_version, classes = data_version(job.recipe.data, job.recipe.train)
     cfg = system_config(job.system, job.recipe, classes, job.changes)
     recipe = {key: value for key, value in asdict(job.recipe).items() if key not in ELSEWHERE}
-    facts = {"config": to_dict(cfg), "recipe": recipe, "revision": SYSTEMS[job.system].revision,
+    facts = {"config": to_dict(cfg), "recipe": recipe, "revision": class_of(job.system).revision,
              "data": [train_version, data_version(*tested(job.recipe))[0]], "weights": first_weights(cfg)}
     return digest(json.loads(json.dumps(facts)))
 
