@@ -13,7 +13,7 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from paperlib.data.named_sets import load
 from paperlib.papers.printed import published
-from paperlib.systems.registry import SYSTEMS
+from paperlib.systems.registry import SYSTEMS, class_of
 from paperlib.tables import compare, costs, dials, identities, records, row_jobs, runner, workers
 from paperlib.training import recipes
 from paperlib.training.recipes import Budget, budget, system_config
@@ -39,7 +39,7 @@ def test_every_runnable_row_is_a_configuration_of_its_system():
     for name in ready:
         for job in row_jobs.jobs_of(name, budget("smoke"), seeds=1):
             cfg = system_config(job.system, job.recipe, 3, job.changes)
-            SYSTEMS[job.system](cfg)
+            class_of(job.system)(cfg)
 
 
 def test_a_table_is_recorded_once_and_then_skipped(plan):
@@ -360,3 +360,16 @@ def test_rows_with_different_switches_are_different_runs(plan):
             own = switches.get(job.row, job.changes)
             run, own = str((job.recipe, job.changes)), own.get(job.recipe.preset, own)
             assert seen.setdefault(run, own) == own, f"{name}: {job.row!r} is trained like another row despite {own}"
+
+
+def test_a_row_of_another_system_has_a_recipe_and_measures_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.setenv("PAPERLIB_RESULTS", str(tmp_path / "results"))
+    plan, table = budget("mini"), "sharpmask/3"
+    rpn, masks = (row_jobs.jobs_of(table, plan, [row], 1)[0] for row in ("RPN", "SharpMask"))
+    alone = row_jobs.jobs_of("fpn/1", plan, ["C4 baseline"], 1)[0]
+    assert rpn.changes == alone.changes and rpn.recipe == replace(alone.recipe, test_images=masks.recipe.test_images)
+    for row in ("RPN", "SharpMask"):
+        _enter(plan, table, row, 0, {"AR1000": 0.4, "box AR1000": 0.5, "AUC": 0.2})
+    ours = {row: entry["metrics"] for row, entry in compare.measured(table, plan).items()}
+    assert ours["RPN"]["box AR1k"] == {0: 0.4} and ours["RPN"]["box AUC"] == {0: 0.2}
+    assert ours["SharpMask"]["box AR1k"] == {0: 0.5} and "box AUC" not in ours["SharpMask"]

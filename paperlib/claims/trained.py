@@ -46,7 +46,7 @@ class Trained:
         def is_fresh(record: dict) -> bool:
             return names.get(record["hash"], record["hash"]) == keys.get(record["row"])
 
-        return rows_of(table, self.plan.name, is_fresh, body.get("measures", {}))
+        return rows_of(table, self.plan.name, is_fresh, body)
 
     def row(self, table: str, label: str) -> dict:
         """One row; NOTHING where no run of it is recorded."""

@@ -20,10 +20,9 @@ from paperlib.data.detection_set import DetectionSet
 from paperlib.data.pixels import cache_folder, writable
 from paperlib.paths import written_whole
 from paperlib.progress import progress
+from paperlib.systems.selective_search import FAST, SMALL
 
-SMALL = 256                    # px; images with a shorter side below are searched in finer steps
-# colour spaces, graph segmentations (sigma, k, least px), similarities: colour, size, fill, texture
-FAST = (("HSV", "Lab"), ((0.4, 30, 12),), ("csf", "sf"))
+# colour spaces, graph segmentations (sigma, k, least px), similarities: colour, size, fill, texture; as FAST
 QUALITY = (("HSV", "Lab"), ((0.4, 20, 8), (0.4, 100, 16)), ("csf", "sf"))
 CHUNK = 100                    # images between two writes
 

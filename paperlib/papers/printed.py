@@ -65,6 +65,8 @@ class Row(Cited, frozen=True, kw_only=True):
     better: str | None = None
     see: str | None = None
     system: str | None = None  # of another paper than the table's; else the system of `run`
+    recipe: str | None = None  # by which the row is run, where it is not that of its system
+    measures: dict | None = None  # {printed metric: the metric of ours}, before those of the table
 
 
 def published(folder: Path | str | None = None) -> dict[str, dict]:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from paperlib.data.image_batches import image_batches
-from paperlib.parts.windows.records import segment_records
+from paperlib.parts.windows.records import region_records, segment_records
 from paperlib.training.own_proposals import with_tested_proposals
 from paperlib.training.trained import category_ids, sides_for
 
@@ -47,6 +47,8 @@ def detect_each(system, dataset, device, batch: int = 16, short: int | None = No
         for i, record, scale, detected in zip(images.places, images.records, scales, detections):
             if "window_masks" in detected:
                 yield i, segment_records(record, scale, detected, categories[0])
+            elif "masks" in detected:
+                yield i, region_records(record, scale, detected, categories[0])
             else:
                 yield i, _records(record, scale, detected, categories)
 

@@ -97,6 +97,7 @@ class DetectionSystem(Trainable, Protocol):
     """What scoring and the doctor ask of a system besides."""
 
     cfg: SystemConfig
+    seeded: ClassVar[bool] = True  # False: nothing is drawn or learnt, so that every seed gives the same
     # "coco": AP, class by class | "recall": of boxes of any class | "segments": of their masks too
     # | "regions": of pixels (R-CNN, Sec. 5)
     scored_by: ClassVar[str] = "coco"
@@ -118,7 +119,7 @@ class DetectionSystem(Trainable, Protocol):
 
         `sizes` (N, 2) h, w px of the images without padding, to which boxes are clipped; the whole tensor's
         if None. Systems that propose masks add "windows" (D, 4) px, "window_masks" (D, m, m) logits
-        and "threshold" ().
+        and "threshold" (), or "masks" (D, h, w) bool of the whole image.
         Errors: as `predict`.
         """
         ...

@@ -7,10 +7,12 @@ from paperlib.systems.presets import deepmask, fast_rcnn, faster_rcnn, fpn_masks
 from paperlib.systems.rcnn import RCNN
 from paperlib.systems.retinanet import RetinaNet
 from paperlib.systems.rpn import RPN
+from paperlib.systems.selective_search import SelectiveSearch, SelectiveSearchConfig
 from paperlib.systems.sharpmask import SharpMask
 
 SYSTEMS = {"retinanet": RetinaNet, "fast_rcnn": FastRCNN, "rpn": RPN, "faster_rcnn": FasterRCNN, "rcnn": RCNN,
            "deepmask": DeepMask, "sharpmask": SharpMask, "fpn_masks": FPNMasks}
+UNTRAINED = {"selective_search": SelectiveSearch}  # rows of tables that have no weights, and nothing to train
 ONE_STAGE = ("tiny", "scale", "resnet18", "resnet50", "resnet101", "torchvision_resnet50")
 TWO_STAGE = ("small", "tiny", "scale", "vgg16", "resnet18", "resnet50")
 OF_MASKS = ("scale", "resnet18", "resnet50")
@@ -21,4 +23,10 @@ PRESETS = {"retinanet": {name: getattr(retinanet, name) for name in ONE_STAGE},
            "rcnn": {"small": rcnn.small, "tiny": rcnn.tiny, "vgg16": rcnn.vgg16},
            "deepmask": {name: getattr(deepmask, name) for name in OF_MASKS},
            "sharpmask": {name: getattr(sharpmask, name) for name in OF_MASKS},
-           "fpn_masks": {name: getattr(fpn_masks, name) for name in OF_MASKS}}
+           "fpn_masks": {name: getattr(fpn_masks, name) for name in OF_MASKS},
+           "selective_search": {"scale": SelectiveSearchConfig}}
+
+
+def class_of(name: str) -> type:
+    """A system's class, with weights or without."""
+    return (SYSTEMS | UNTRAINED)[name]

@@ -34,8 +34,8 @@ def measured(table: str, plan: str | Budget | None = None) -> dict[str, dict]:
     keys = {}  # an identity is the same for every seed
     for job in row_jobs.jobs_of(table, plan, seeds=1):
         keys[job.row] = identity(job)
-    measures = row_jobs.runnable(table).get("measures", {})
-    return rows_of(table, plan.name, lambda record: is_current(record, keys.get(record["row"])), measures)
+    body = row_jobs.runnable(table)
+    return rows_of(table, plan.name, lambda record: is_current(record, keys.get(record["row"])), body)
 
 
 def points(rows: dict[str, dict], row: str, metric: str) -> dict[int, float]:

@@ -17,7 +17,8 @@ from paperlib.paths import file_digest, weights_folder
 from paperlib.systems.fast_rcnn import FastRCNNConfig
 from paperlib.systems.faster_rcnn import FasterRCNNConfig
 from paperlib.systems.rcnn_config import RCNNConfig
-from paperlib.systems.registry import SYSTEMS
+from paperlib.systems.registry import class_of
+from paperlib.systems.selective_search import SelectiveSearchConfig
 from paperlib.tables.recorded import renamed
 from paperlib.tables.row_jobs import Job
 from paperlib.training import alternating, own_proposals
@@ -41,7 +42,7 @@ def identity(job: Job) -> str:
         "system": job.system,
         "config": departures(cfg),
         "recipe": recipe,
-        "revisions": revisions(SYSTEMS[job.system]),
+        "revisions": revisions(class_of(job.system)),
         "constants": constants(cfg),
         "data": [train_version, data_version(*tested(job.recipe))[0]],
         "weights": first_weights(cfg),
@@ -86,7 +87,7 @@ def _are_given(cfg) -> bool:
     """Whether a system is trained or tested on proposals that come with the images."""
     if isinstance(cfg, FasterRCNNConfig):
         return "given" in (cfg.train_on, cfg.test_on)
-    return isinstance(cfg, FastRCNNConfig | RCNNConfig)
+    return isinstance(cfg, FastRCNNConfig | RCNNConfig | SelectiveSearchConfig)
 
 
 def _proposal_constants(source) -> dict:

@@ -20,15 +20,15 @@ def renamed() -> dict[str, str]:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def rows_of(table: str, budget: str, is_fresh: Callable[[dict], bool],
-            measures: dict[str, str]) -> dict[str, dict]:
+def rows_of(table: str, budget: str, is_fresh: Callable[[dict], bool], body: dict) -> dict[str, dict]:
     """What the records say of each row, {row: entry}.
 
     An entry is {"metrics": {metric: {seed: value}}, "draws": {metric: {seed: its values on draws of the
     images}}, "seconds": [...], "products": {seed: kind}} and numbers of runs: "stale", "diverged", "changed"
     (their code since), "older_rules"; "copied" and "older" are the seconds of copies and of older CPUs.
-    Runs that are not fresh are counted as stale, and left out. `measures` names metrics as the paper does,
-    {its: ours}. A run that diverged has 0 in every score that a run of the table has (records.is_score).
+    Runs that are not fresh are counted as stale, and left out. The table's `body` names metrics as the paper
+    does, by its `measures` {the paper's: ours} and those of its rows. A run that diverged has 0 in every
+    score that a run of the table has (records.is_score).
     """
     rows, lost = {}, []
     for (row, seed), record in records.latest(records.read(table, budget)).items():
@@ -53,13 +53,15 @@ def rows_of(table: str, budget: str, is_fresh: Callable[[dict], bool],
             for metric, value in record.get(kept, {}).items():
                 entry[kept].setdefault(metric, {})[seed] = value
     _add_zeros(rows, lost)
-    _add_printed_names(rows, measures)
+    _add_printed_names(rows, body)
     return rows
 
 
-def _add_printed_names(rows: dict[str, dict], measures: dict[str, str]) -> None:
-    """Give what is measured also the names that the paper prints, {its name: ours}."""
-    for entry in rows.values():
+def _add_printed_names(rows: dict[str, dict], body: dict) -> None:
+    """Give what is measured also the names that the paper prints; a row's own come before the table's."""
+    of_rows = {row["label"]: row.get("measures", {}) for row in body.get("rows", ())}
+    for label, entry in rows.items():
+        measures = body.get("measures", {}) | of_rows.get(label, {})
         for kept in (entry["metrics"], entry["draws"]):
             for printed, measure in measures.items():
                 if measure in kept:

@@ -8,7 +8,7 @@ from paperlib.papers.judges import settings
 from paperlib.papers.printed import by_variant, published
 from paperlib.papers.register import claims
 from paperlib.spelling import did_you_mean
-from paperlib.systems.registry import PRESETS
+from paperlib.systems.registry import PRESETS, class_of
 from paperlib.tables import dials
 from paperlib.training.recipes import Budget, Recipe, budget, stand_in
 from paperlib.world import drawn_sets
@@ -45,6 +45,7 @@ def runnable(table: str) -> dict:
 
 def jobs_of(table: str, plan: Budget, rows: list[str] | None = None, seeds: int | None = None) -> list[Job]:
     """Every run of a table, seed by seed so that an interrupted table is complete for the first seeds.
+    A row whose system no seed changes is run once.
 
     A table that another budget stands in for is run with that one's recipes.
     Errors: KeyError for a row that the table does not have.
@@ -61,7 +62,7 @@ def jobs_of(table: str, plan: Budget, rows: list[str] | None = None, seeds: int 
     jobs = []
     for seed in range(seeds or plan.seeds):
         for label, (system, recipe, changes) in ready.items():
-            if not rows or label in rows:
+            if (not rows or label in rows) and (seed == 0 or class_of(system).seeded):
                 shares = label in looked_at
                 jobs.append(Job(table, label, seed, plan.name, system, recipe, changes, shares))
     return jobs
@@ -75,18 +76,20 @@ def _ready(table: str, body: dict, plan: Budget) -> dict[str, tuple[str, Recipe,
     ready = {}
     for label, row in settings.items():
         system = row.get("system", body["run"]["system"])
-        changed = _changes(row["set"], system, _recipe(body["run"], system, plan))
+        recipe = _recipe(body["run"], system, row.get("recipe"), plan)
+        changed = _changes(row["set"], system, recipe)
         if changed is not None:
             ready[label] = system, *changed
     return ready
 
 
-def _recipe(run: dict, system: str, plan: Budget) -> Recipe:
-    """The recipe of a table's rows of one system; the table's own, if it names one, is that of its system."""
+def _recipe(run: dict, system: str, named: str | None, plan: Budget) -> Recipe:
+    """The recipe of a table's row: the one `named` by the row, else its system's; the table's own, if it
+    names one, is that of the table's system."""
     name = system
     if system == run["system"]:
         name = run.get("recipe", system)
-    recipe, skipped = plan.recipe(name), {"system", "recipe"}
+    recipe, skipped = plan.recipe(named or name), {"system", "recipe"}
     if not is_drawn(recipe.data):  # real photographs stay
         skipped |= {"data", "train", "test", "preset"}
     return override(recipe, {key: value for key, value in run.items() if key not in skipped})

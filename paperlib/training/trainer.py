@@ -11,7 +11,7 @@ from paperlib.data.named_sets import load
 from paperlib.device import pick_device, seed_all
 from paperlib.distributed import join_ranks, ranks
 from paperlib.systems.rcnn import RCNN
-from paperlib.systems.registry import SYSTEMS
+from paperlib.systems.registry import class_of
 from paperlib.systems.sharpmask import SharpMask
 from paperlib.training.loop import fit
 from paperlib.training.own_proposals import with_given_proposals
@@ -30,12 +30,12 @@ def prepare(name: str, recipe: Recipe, seed: int = 0, changes: dict | list[str] 
     Errors: ValueError for a set without an object to learn, or without the masks that a system needs.
     """
     dataset = load(recipe.data, recipe.train, limit=recipe.train_images)
-    if wrong := nothing_in(dataset, "learn") or lacks_masks(SYSTEMS[name], dataset):
+    if wrong := nothing_in(dataset, "learn") or lacks_masks(class_of(name), dataset):
         raise ValueError(wrong)
     cfg = system_config(name, recipe, len(dataset.classes), changes)
     fill = begin(dataset)
     seed_all(seed)
-    system = SYSTEMS[name](cfg)
+    system = class_of(name)(cfg)
     system.trained = Trained(tuple(dataset.classes), recipe.size, recipe.data, recipe.train,
                              (*tested(recipe), recipe.test_images))
     if fill is not None:
@@ -87,8 +87,15 @@ def train(
     return system.eval(), history
 
 
+def _untrained(*_):
+    """The course of a system without weights: no step."""
+    yield from ()
+
+
 def _course(system, recipe: Recipe):
     """How a system is trained, and in how many steps: at once, or in stages, which `fit` trains too."""
+    if not list(system.parameters()):
+        return _untrained, 0
     if isinstance(system, RCNN):
         from paperlib.training.rcnn import stages as rcnn_stages
 
