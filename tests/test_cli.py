@@ -155,7 +155,8 @@ def test_a_home_folder_behind_an_option_is_no_folder_of_that_name(scenes, capsys
     assert (scenes.parent / "as_yolo").is_dir() and not Path("~").exists()
 
 
-@pytest.mark.parametrize("words", [["data", "check", ""], ["train", "retinanet", "--data", ""], ["detect", "w", "a", ""]])
+@pytest.mark.parametrize("words", [
+    ["data", "check", ""], ["train", "retinanet", "--data", ""], ["detect", "w", "a", ""]])
 def test_an_empty_argument_stands_for_nothing_else(words, capsys):
     """`--data "$SET"` without such a variable would train on the budget's set, `check ""` look at this folder."""
     assert main(words) == 2

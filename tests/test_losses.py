@@ -273,3 +273,12 @@ def test_no_image_has_no_class_loss():
     loss = class_loss(logits, torch.zeros(0, 5, dtype=torch.int64), ClassLossConfig())
     loss.backward()
     assert loss.item() == 0 and logits.grad.shape == (0, 5, 3)
+
+
+@pytest.mark.parametrize(("cfg", "message"), [
+    (ClassLossConfig(gamma=-2.0), "loss.gamma is -2; expected 0 or more"),
+    (ClassLossConfig("focal_star", gamma=0.0), "loss.gamma is 0; expected above 0"),
+    (ClassLossConfig(alpha=7.0), "loss.alpha is 7; expected a share from 0 to 1")])
+def test_a_gamma_or_an_alpha_of_no_loss_is_refused(cfg, message):
+    with pytest.raises(ValueError, match=message):
+        class_loss(torch.randn(2, 5, 3), torch.zeros(2, 5, dtype=torch.int64), cfg)

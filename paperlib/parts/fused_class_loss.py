@@ -110,11 +110,16 @@ def class_loss(logits: Tensor, labels: Tensor, cfg: ClassLossConfig, scale: Tens
     Source: RetinaNet eq. 5 and App. A-B.
     Shapes: logits (N, A, K), labels (N, A) in {-1 ignored, 0 background, 1..K},
             scale (N,) factor per image -> ().
-    Errors: ValueError for an unknown kind, and for labels of another shape.
+    Errors: ValueError for an unknown kind, for labels of another shape, and for a gamma or alpha of no loss.
     Equal to the sum of scale * focal(...) (or another kind) over one-hot targets, in float32 or float64.
     """
     if cfg.kind not in KINDS:
         raise ValueError(f"loss.kind {cfg.kind!r}: expected one of {KINDS}")
+    if cfg.gamma < 0 or (cfg.gamma == 0 and cfg.kind == "focal_star"):  # which is divided by it
+        wanted = "above 0" if cfg.gamma == 0 else "0 or more"
+        raise ValueError(f"loss.gamma is {cfg.gamma:g}; expected {wanted}")
+    if cfg.alpha is not None and not 0 <= cfg.alpha <= 1:
+        raise ValueError(f"loss.alpha is {cfg.alpha:g}; expected a share from 0 to 1, or none")
     if labels.shape != logits.shape[:-1]:
         raise ValueError(f"logits of shape {tuple(logits.shape)} and labels of shape {tuple(labels.shape)}: "
                          "expected (N, A, K) and (N, A)")
