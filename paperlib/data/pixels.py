@@ -51,7 +51,7 @@ def _leads_nowhere(file: Path) -> bool:
 
 
 def spelt_otherwise(file: Path) -> str:
-    """Of a file that is not there: "; but 'A.JPG' is there" where only case or accents' code points differ."""
+    """Of a file that is not there: "; but 'A.JPG' is there" where only case or accents are otherwise."""
     try:
         there = _spellings(file.parent, file.parent.stat().st_mtime_ns)
     except OSError:
