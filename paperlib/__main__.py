@@ -1,6 +1,7 @@
 """The command line: `python -m paperlib COMMAND`, also installed as `paperlib`."""
 
 import os
+import signal
 import sys
 import traceback
 import warnings
@@ -19,6 +20,8 @@ def main(argv: list[str] | None = None) -> int:
     the whole traceback of either.
     """
     _speak_plainly()
+    if argv is None:
+        _end_as_by_ctrl_c()
     args = parser().parse_args(argv)
     try:
         return args.run(args) or 0
@@ -40,6 +43,24 @@ def _speak_plainly() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+
+
+def _end_as_by_ctrl_c() -> None:
+    """What `kill`, a cluster or a container sends, and a terminal that closes, loses no more than Ctrl-C.
+
+    Not under `torchrun`: a process that waits for the others answers to no signal but the usual one.
+    """
+    for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
+        number = getattr(signal, name, None)
+        if number and "RANK" not in os.environ and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _interrupt)
+
+
+def _interrupt(number, frame) -> None:
+    at_ctrl_c = signal.getsignal(signal.SIGINT)
+    if not callable(at_ctrl_c):  # ignored by a script's background jobs
+        raise KeyboardInterrupt
+    at_ctrl_c(signal.SIGINT, frame)
 
 
 def _note(message, category, filename, *rest, **more) -> str:

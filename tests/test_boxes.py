@@ -130,3 +130,25 @@ def test_nms_equals_the_greedy_rule(device):
     assert got.tolist() == nms_slow(b, scores, labels, 0.3)
     got = boxes.nms(b.to(device), scores.to(device), None, 0.3)
     assert got.tolist() == nms_slow(b, scores, labels * 0, 0.3)
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.float16, torch.bfloat16])
+def test_overlaps_of_whole_numbers_and_halves_are_those_in_float32(dtype):
+    a = torch.tensor([[0, 0, 512, 512], [0, 0, 10, 10]]).to(dtype)  # 512 x 512 is infinite in float16
+    for overlap in (boxes.iou, boxes.coverage):
+        torch.testing.assert_close(overlap(a, a), overlap(a.float(), a.float()))
+    assert boxes.iou(a, a).tolist() == [[1, pytest.approx(100 / 512**2)], [pytest.approx(100 / 512**2), 1]]
+
+
+def test_a_side_that_is_no_number_is_no_area():
+    whole, broken = torch.tensor([[0.0, 0, 10, 10]]), torch.tensor([[0.0, 0, float("nan"), 10]])
+    for pair in ((whole, broken), (broken, whole)):
+        with pytest.raises(ValueError, match="box 0 has no area"):
+            boxes.encode(*pair)
+
+
+@pytest.mark.parametrize(("scores", "labels"), [(2, None), (3, 2), (3, 4), (2, 3)])
+def test_boxes_without_a_score_or_a_label_each_are_refused(scores, labels):
+    labels = None if labels is None else torch.arange(labels)
+    with pytest.raises(ValueError, match=f"3 boxes, {scores} scores and .* labels: expected one of each a box"):
+        boxes.nms(random_boxes(3), torch.rand(scores), labels, 0.5)

@@ -1,10 +1,17 @@
 """The command line: what each command prints, and one clear line for each kind of bad input."""
+import io
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from paperlib.__main__ import main
+from paperlib.progress import progress
 
 TRAIN = ["train", "retinanet", "--budget", "smoke", "--steps", "3", "--batch", "2", "--out", "out"]
 
@@ -139,3 +146,58 @@ def test_a_file_that_is_not_there_is_named_first(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(["score", "truth.json", "results.json"]) == 2
     assert capsys.readouterr().err == "paperlib: truth.json: No such file or directory\n"
+
+
+def test_a_home_folder_behind_an_option_is_no_folder_of_that_name(scenes, capsys, monkeypatch):
+    monkeypatch.setenv("HOME", str(scenes.parent))
+    monkeypatch.setenv("USERPROFILE", str(scenes.parent))
+    assert main(["data", "convert", f"~/{scenes.name}", "--to", "yolo", "--out=~/as_yolo"]) == 0
+    assert (scenes.parent / "as_yolo").is_dir() and not Path("~").exists()
+
+
+@pytest.mark.parametrize("words", [
+    ["data", "check", ""], ["train", "retinanet", "--data", ""], ["detect", "w", "a", ""]])
+def test_an_empty_argument_stands_for_nothing_else(words, capsys):
+    """`--data "$SET"` without such a variable would train on the budget's set, `check ""` look at this folder."""
+    assert main(words) == 2
+    assert "is an empty text; expected a word, or to be left out" in said(capsys)[1]
+
+
+def test_bars_stay_out_of_a_file_of_results(monkeypatch):
+    monkeypatch.delenv("PAPERLIB_PROGRESS", raising=False)
+    out, err = io.StringIO(), io.StringIO()
+    for name, stream in (("stdout", out), ("__stdout__", out), ("stderr", err)):
+        monkeypatch.setattr(sys, name, stream)
+    assert list(progress(range(3))) == [0, 1, 2] and not out.getvalue() and "3" in err.getvalue()
+    monkeypatch.setattr(sys, "__stdout__", io.StringIO())                # a notebook's output is a stream of its own
+    list(progress(range(3)))
+    assert "3" in out.getvalue()
+
+
+TOLD_TO_END = """
+import os, signal, sys
+from paperlib.__main__ import main
+from paperlib.commands import measuring
+
+def info(args):
+    "One line."
+    os.kill(os.getpid(), signal.{name})
+
+measuring.info = info
+for each in {ignored}:
+    signal.signal(each, signal.SIG_IGN)
+sys.argv[1:] = ["info"]
+sys.exit(main())
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of Unix")
+@pytest.mark.parametrize(("name", "ignored", "status"), [
+    ("SIGTERM", [], 130), ("SIGHUP", [], 130), ("SIGTERM", [signal.SIGINT], 130), ("SIGHUP", [1], 0)])
+def test_a_command_that_is_told_to_end_ends_as_by_ctrl_c(name, ignored, status):
+    """By `kill`, a cluster or a closed terminal, also in the background of a script; `nohup` is left in force."""
+    program = TOLD_TO_END.format(name=name, ignored=list(map(int, ignored)))
+    env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    env.pop("RANK", None)
+    done = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True, timeout=300)
+    assert (done.returncode, done.stderr) == (status, "interrupted\n" if status else "")

@@ -9,6 +9,7 @@ from PIL import Image
 from pycocotools import mask as rle_tools
 
 from paperlib.data.named_sets import load
+from paperlib.data.pixels import read_rgb
 from paperlib.data.read_coco import read_coco
 from paperlib.data.record_checks.faults import parse_json
 from paperlib.data.record_checks.segmentations import right_polygons, thin, wrong_mask
@@ -274,6 +275,19 @@ def test_a_damaged_image_is_named(tmp_path, damage, message):
     with pytest.raises((ValueError, FileNotFoundError), match=r"8\.png"):
         data.pixels()
     assert not list((tmp_path / "cache").rglob("*.npy")) and not list((tmp_path / "cache").rglob("*.part"))
+
+
+@pytest.mark.parametrize("recorded, stored", [("8.png", "8.PNG"), ("caf\u00e9.png", "cafe\u0301.png")])
+def test_a_picture_whose_name_is_only_spelt_otherwise_is_named(tmp_path, recorded, stored):
+    """Windows and macOS find a.jpg for A.JPG, and macOS writes an accent as a letter of its own."""
+    file = write(tmp_path, change(images__1__file_name=recorded))
+    (tmp_path / "images" / "8.png").rename(tmp_path / "images" / stored)
+    if (tmp_path / "images" / recorded).is_file():
+        pytest.skip("this file system sees no difference")
+    with pytest.raises(ValueError, match=rf"image 8: found no such file; but '{stored}' is there.*rename the file"):
+        read_coco(file)
+    with pytest.raises(FileNotFoundError, match=rf"image file is missing; but '{stored}' is there"):
+        read_rgb(tmp_path / "images" / recorded, (10, 20))
 
 
 ODD = (b"123456789012345678901234567890", b"18446744073709551616", b"-0.0", b"NaN", b"-Infinity", b"1e999", b"1e-400",

@@ -321,6 +321,8 @@ def test_a_rare_class_is_pointed_out(tmp_path):
     assert even.level == "ok" and even.text == "red has 20 objects, green has 10; 0 classes have fewer than 10"
     (rare,) = examine_classes(painted(tmp_path, [row + [(20, 20, 9, 9, 2)] * 9]), 2)
     assert rare.level == "look" and "green has 9; 1 classes have fewer" in rare.text and "chance" in rare.advice
+    *_, alone = examine_classes(painted(tmp_path, [row]), 1)
+    assert alone.text == "red has 10 objects; 0 classes have fewer than 10"
     (uneven,) = examine_classes(painted(tmp_path, [row * 101, [(20, 20, 9, 9, 2)] * 10]), 2)
     assert uneven.level == "look" and not uneven.advice    # 1010 to 10
 

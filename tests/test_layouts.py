@@ -246,6 +246,16 @@ def test_a_wrong_data_yaml_is_named(tmp_path, content):
         named_sets.load(tmp_path, "train")
 
 
+@pytest.mark.parametrize("names", ["{0: cat, 2: dog}", "dog", "[cat, {}]", "[]"])
+def test_names_that_cannot_be_read_are_one_fault_and_labels_are_still_read(tmp_path, names):
+    yolo(tmp_path, ("train",))
+    text(tmp_path / "data.yaml", f"train: images/train\nnames: {names}\n")
+    assert [fault.record for fault in check(tmp_path)] == ["names"]
+    (labels,) = (tmp_path / "labels" / "train").iterdir()
+    labels.write_text(f"{LINE}0 0.5 0.5 nan 0.2\n")
+    assert {fault.record for fault in check(tmp_path)} == {"names", "line 2"}
+
+
 def test_what_yolo_leaves_open_is_said(tmp_path):
     yolo(tmp_path, ("train",))
     picture(tmp_path / "images/train/bare.jpg")

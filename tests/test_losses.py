@@ -244,3 +244,41 @@ def test_the_margin_of_the_hinge_is_the_configurations():
     u = torch.tensor([-3.0, -1.0, 0.5])
     value, slope = value_and_slope(u, ClassLossConfig("hinge", beta=2.0))
     assert value.tolist() == [0.0, 1.0, 2.5] and slope.tolist() == [0.0, 1.0, 1.0]
+
+
+# wrong arguments
+
+@pytest.mark.parametrize("loss", [cross_entropy, focal, focal_star, hinge])
+def test_one_target_a_logit_or_one_for_all(loss):
+    logits = torch.randn(4)
+    for shape in ((4, 1), (1,), (5,)):
+        with pytest.raises(ValueError, match=r"logits of shape \(4,\) and targets of shape .*one target a logit"):
+            loss(logits, torch.ones(shape))
+    torch.testing.assert_close(loss(logits, torch.ones(())), loss(logits, torch.ones(4)))
+
+
+@pytest.mark.parametrize("loss", [cross_entropy, focal, focal_star, hinge])
+def test_targets_may_be_true_and_false(loss):
+    logits, targets = torch.randn(4), torch.tensor([True, False, True, False])
+    torch.testing.assert_close(loss(logits, targets, alpha=0.3), loss(logits, targets.float(), alpha=0.3))
+
+
+def test_labels_of_another_number_of_anchors_are_refused():
+    with pytest.raises(ValueError, match=r"logits of shape \(2, 5, 3\) and labels of shape \(2, 4\)"):
+        class_loss(torch.randn(2, 5, 3), torch.zeros(2, 4, dtype=torch.int64), ClassLossConfig())
+
+
+def test_no_image_has_no_class_loss():
+    logits = torch.zeros(0, 5, 3, requires_grad=True)
+    loss = class_loss(logits, torch.zeros(0, 5, dtype=torch.int64), ClassLossConfig())
+    loss.backward()
+    assert loss.item() == 0 and logits.grad.shape == (0, 5, 3)
+
+
+@pytest.mark.parametrize(("cfg", "message"), [
+    (ClassLossConfig(gamma=-2.0), "loss.gamma is -2; expected 0 or more"),
+    (ClassLossConfig("focal_star", gamma=0.0), "loss.gamma is 0; expected above 0"),
+    (ClassLossConfig(alpha=7.0), "loss.alpha is 7; expected a share from 0 to 1")])
+def test_a_gamma_or_an_alpha_of_no_loss_is_refused(cfg, message):
+    with pytest.raises(ValueError, match=message):
+        class_loss(torch.randn(2, 5, 3), torch.zeros(2, 5, dtype=torch.int64), cfg)

@@ -153,6 +153,12 @@ def test_lint_reports_a_missing_and_an_unreadable_file(folder):
         twins.read(folder / "01_tiny.ipynb")
 
 
+@pytest.mark.parametrize("command", ["sync", "lint"])
+def test_a_folder_without_a_notebook_is_told(command, tmp_path, capsys):
+    assert main(["notebooks", command, "--folder", str(tmp_path)]) == 2
+    assert f"{tmp_path}: no notebook is there" in capsys.readouterr().err
+
+
 def test_urls_fractions_and_markup_are_not_paths(folder):
     text = "https://arxiv.org/abs/1708.02002 AP/AR 3 / 4 </b></div> ../data/x ~/x img/s notebooks/x.ipynb"
     edit(folder, put("stream", name="stdout", text=text))

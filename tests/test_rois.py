@@ -250,3 +250,9 @@ def test_a_share_between_the_thresholds_of_roi_sampling_is_left_out():
     cfg = RoISampleConfig(hi=0.55, background=(0.1, 0.4), add_truth=False)
     found, labels, _ = sample_rois([near, near[:0]], targets(), cfg)
     assert found[:, 4].tolist() == [34.0, 22.0] and labels.tolist() == [3, 0]
+
+
+def test_levels_that_no_map_has_are_named():
+    features = {2: torch.rand(1, 3, 8, 8), 3: torch.rand(1, 3, 4, 4)}
+    with pytest.raises(ValueError, match=r"roi\.levels is \(4, 5\); expected levels of the features, \[2, 3\]"):
+        pool(features, torch.zeros(1, 5), RoIConfig(levels=(4, 5)))

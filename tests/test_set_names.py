@@ -61,3 +61,11 @@ def test_a_question_without_a_dial_is_refused():
     assert drawn_sets.folder_of("minicoco?") == drawn_sets.folder_of("minicoco")
     with pytest.raises(KeyError, match="no dial ''"):
         drawn_sets.world_of("minicoco?")
+
+
+def test_home_is_found(tmp_path, monkeypatch):
+    """In `DATA = "~/photos"` no shell puts it."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    assert SetName.parse("~/photos").path == tmp_path / "photos"
+    assert SetName.parse("a~b").path == Path("a~b")

@@ -52,6 +52,15 @@ def test_targets_of_fewer_or_more_images_are_refused(name, part):
 
 
 @pytest.mark.parametrize(("name", "part"), ALL)
+def test_no_object_is_no_box_of_four_numbers(name, part):
+    """torch.tensor([]) has one dimension."""
+    net, images, targets = case(name, part)
+    targets[1] = {**targets[1], "boxes": torch.tensor([])}
+    with pytest.raises(ValueError, match=r"target 1 .* has boxes of shape \(0,\): expected \(G, 4\), and \(0, 4\)"):
+        net.losses(images, targets)
+
+
+@pytest.mark.parametrize(("name", "part"), ALL)
 def test_a_target_without_boxes_is_named(name, part):
     net, images, targets = case(name, part)
     del targets[1]["boxes"]

@@ -130,6 +130,19 @@ def test_an_interrupt_of_the_scoring_keeps_the_weights(data, monkeypatch, capsys
     assert load_weights("out/retinanet.safetensors")
 
 
+@pytest.mark.parametrize("place", ["training.weights.save_weights", "watching.curves.plot"])
+def test_an_interrupt_after_the_last_step_says_what_is_kept(data, monkeypatch, capsys, place):
+    def stopped(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f"paperlib.{place}", stopped)
+    assert train() == 130
+    assert "interrupted; what was done is in out/retinanet.checkpoint; run the same" in capsys.readouterr().err
+    monkeypatch.undo()
+    monkeypatch.chdir(data.parent)
+    assert train() == 0 and "retinanet.checkpoint" not in listed()
+
+
 def test_a_bad_training_picture_keeps_the_steps_before_it(data, capsys):
     bad = Batches(load("set", "train"), 2).indices(1)[0] + 1             # of the second batch
     (data / f"train/{bad}.png").write_bytes(b"no picture")

@@ -2,6 +2,7 @@
 
 import functools
 import math
+import os
 from collections.abc import Callable
 
 # what an option must at least be; one that a command lacks, or whose value is a word, is left alone
@@ -12,11 +13,13 @@ DEVICES = ("cpu", "cuda", "mps")
 
 
 def checked(command: Callable) -> Callable:
-    """The command, run after `check` of its arguments."""
+    """The command, run after `check` of its arguments, and with ~ as the home folder."""
 
     @functools.wraps(command)
     def run(args):
         check(args)
+        for option, value in vars(args).items():
+            setattr(args, option, _at_home(value))
         return command(args)
 
     return run
@@ -25,6 +28,10 @@ def checked(command: Callable) -> Callable:
 def check(args) -> None:
     """Errors: ValueError for options that no run can have, the first of them."""
     name = args.run.__name__
+    for option, value in vars(args).items():
+        if "" in (value if isinstance(value, list) else [value]):
+            raise ValueError(f"the argument {option!r} is an empty text; expected a word, or to be left out "
+                             "(is a variable of the shell not set?)")
     for option, least in LEAST.items():
         if name == "doctor" and option == "steps":
             least = 0  # no trial
@@ -40,6 +47,13 @@ def check(args) -> None:
         raise ValueError(f"device {args.device!r} is not usable here; expected 'cpu', 'cuda[:N]' or 'mps'")
     if name != "notebooks":
         _check_changes(getattr(args, "set", ()))
+
+
+def _at_home(value):
+    """A word, or a list of words, with the home folder for a leading ~: behind "--out=" no shell puts it."""
+    if isinstance(value, list):
+        return [_at_home(each) for each in value]
+    return os.path.expanduser(value) if isinstance(value, str) else value
 
 
 def _check_count(option: str, value, least: int) -> None:

@@ -95,13 +95,14 @@ def _train(args, out: Path, checkpoint: Path) -> None:
         system, history = trainer.train(
             args.system, recipe, args.seed, args.set, device, checkpoint, watch=watch, begin=begin,
             bar=partial(_loss_bar, is_over=lambda: watched.is_over))
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(run_files.kept(checkpoint, bool(steps_done), started)) from None
-    if ranks()[0]:
-        return  # torchrun: the first process scores and writes
-    run_options.say(watched.end(system, len(history)))
-    run_options.say(run_files.put_aside(out / f"{args.system}.safetensors"))
-    _keep(args, system, history, test, device, out, started)
+        if ranks()[0]:
+            return  # torchrun: the first process scores and writes
+        run_options.say(watched.end(system, len(history)))
+        run_options.say(run_files.put_aside(out / f"{args.system}.safetensors"))
+        _keep(args, system, history, test, device, out, started)
+    except KeyboardInterrupt as stop:
+        said = stop.args or (run_files.kept(checkpoint, bool(steps_done), started),)
+        raise KeyboardInterrupt(*said) from None
 
 
 def _keep(args, system, history: list[dict], test, device, out: Path, started: float) -> None:
@@ -115,8 +116,8 @@ def _keep(args, system, history: list[dict], test, device, out: Path, started: f
     path = save_weights(out / f"{args.system}.safetensors", args.system, system, args.half, **facts)
     scores = _scored(path, test, device, f"the trained weights are in {path}, for `paperlib eval`")
     save_weights(path, args.system, system, args.half, **facts, **run_options.headline_of(scores))
-    run_files.tidy(out / f"{args.system}.checkpoint")
     picture, loss = plot(history, path.with_suffix(".png")), history[-1]["loss"]
+    run_files.tidy(out / f"{args.system}.checkpoint")
     print(f"{run_options.cost(history, device, started)}, loss {loss:.4f}; {path}, {picture.name}")
     print_scores(scores, args.json, test.name, args.stdout)
 

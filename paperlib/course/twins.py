@@ -28,9 +28,11 @@ SOLUTION = re.compile(r"<details>.*?```python\n(.*?)```.*?</details>", re.DOTALL
 def names(wanted: list[str] | None = None, folder: Path = NOTEBOOKS) -> list[str]:
     """The notebooks' names, in order; `wanted` are whole names, files or numbers ("10"); default: all.
 
-    Errors: ValueError naming what does not exist.
+    Errors: ValueError naming what does not exist, and for a folder without a notebook.
     """
     every = sorted(path.stem for path in (folder / "text").glob("*.py"))
+    if not every:
+        raise ValueError(f"{folder}: no notebook is there; expected their text twins, text/*.py")
     if not wanted:
         return every
     chosen = set()

@@ -2,8 +2,9 @@
 import hashlib
 import os
 import tempfile
+import unicodedata
 import warnings
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,26 @@ def _leads_nowhere(file: Path) -> bool:
     return os.path.islink(file) and not os.path.exists(file)
 
 
+def spelt_otherwise(file: Path) -> str:
+    """Of a file that is not there: "; but 'A.JPG' is there" where only case or accents are otherwise."""
+    try:
+        there = _spellings(file.parent, file.parent.stat().st_mtime_ns)
+    except OSError:
+        return ""
+    near = there.get(_spelt(file.name))
+    return f"; but {near!r} is there" if near else ""
+
+
+@lru_cache(maxsize=8)
+def _spellings(folder: Path, changed: int) -> dict[str, str]:
+    """A folder's names by what they are without case and in one normal form; `changed` is of the cache."""
+    return {_spelt(name): name for name in os.listdir(folder)}
+
+
+def _spelt(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
+
+
 def known_size(root: Path, name: str) -> tuple[int, int] | None:
     """(height, width) px of a picture below a folder; None where there is none that can be read."""
     try:
@@ -87,7 +108,7 @@ def decode(file: Path, size: tuple[int, int]) -> tuple[np.ndarray, str]:
             if not wrong:
                 rgb = np.asarray(to_rgb(upright, stored.format))
     except FileNotFoundError:
-        raise FileNotFoundError(f"{file}: image file is missing") from None
+        raise FileNotFoundError(f"{file}: image file is missing{spelt_otherwise(file)}") from None
     except Exception as error:  # Pillow's readers fail on broken files in many ways
         empty = file.is_file() and not file.stat().st_size
         said = str(error).split(str(file))[0].strip(" '") or type(error).__name__
@@ -120,7 +141,8 @@ def cached_pixels(root: Path, images: list[dict], version: str) -> np.memmap | N
         try:
             info = os.stat(root / image["file_name"])
         except FileNotFoundError:
-            raise FileNotFoundError(f"{root / image['file_name']}: image file is missing") from None
+            file = root / image["file_name"]
+            raise FileNotFoundError(f"{file}: image file is missing{spelt_otherwise(file)}") from None
         line = f"{image['file_name']} {info.st_size} {info.st_mtime_ns}"
         stamp.update(line.encode(errors="surrogateescape"))
     file = cache_folder(root) / f".pixels-{version}-{stamp.hexdigest()[:12]}.npy"
@@ -185,5 +207,6 @@ def missing_images(root: Path, images: list[dict], file: str) -> list[Fault]:
     for image in images:
         picture = root / image["file_name"]
         if not picture.is_file():
-            faults.append(Fault(file, f"image {image['id']}", "no such file", str(picture), True))
+            faults.append(Fault(file, f"image {image['id']}", f"no such file{spelt_otherwise(picture)}",
+                                str(picture), True))
     return faults if len(faults) < len(images) else []

@@ -86,7 +86,10 @@ def _balance(counts: Counter[str]) -> Finding:
     most, highest = ranked[0]
     least, lowest = ranked[-1]
     rare = sum(count < RARE for _, count in ranked)
-    text = f"{most} has {highest} objects, {least} has {lowest}; {rare} classes have fewer than {RARE}"
+    text = f"{most} has {highest} objects"
+    if len(ranked) > 1:
+        text += f", {least} has {lowest}"
+    text += f"; {rare} classes have fewer than {RARE}"
     if rare:
         return Finding("classes", "look", text, "AP of rare classes is mostly chance")
     return Finding("classes", "look" if highest > 100 * lowest else "ok", text)

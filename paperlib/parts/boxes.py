@@ -37,8 +37,10 @@ def iou(a: Tensor, b: Tensor) -> Tensor:
     """Intersection over union of every box of `a` with every box of `b`.
 
     Shapes: a (…, N, 4), b (…, M, 4) -> (…, N, M); leading dimensions broadcast.
-    Units:  xyxy pixels, width = x2 - x1. Two boxes without area overlap by 0, not by 0 / 0.
+    Units:  xyxy pixels, width = x2 - x1. Two boxes without area overlap by 0, not by 0 / 0. Whole numbers and
+            halves are widened to float32: an area above 65504 px^2 is infinite in float16.
     """
+    a, b = widened(a), widened(b)
     both = _intersection(a, b)
     union = (area(a).unsqueeze(-1) + area(b).unsqueeze(-2)).sub_(both)
     return both.div_(union.clamp_(min=torch.finfo(union.dtype).tiny))
@@ -49,6 +51,7 @@ def coverage(a: Tensor, b: Tensor) -> Tensor:
 
     Source: the COCO metric's overlap with a crowd region, which may hold many objects and so is not an IoU.
     """
+    a, b = widened(a), widened(b)
     return _intersection(a, b) / area(a).unsqueeze(-1).clamp(min=torch.finfo(a.dtype).tiny)
 
 
@@ -67,7 +70,7 @@ def encode(src: Tensor, dst: Tensor) -> Tensor:
     Differs: the code of 2014 added 1 to widths and heights.
     """
     (src_c, src_wh), (dst_c, dst_wh) = _centre_form(src), _centre_form(dst)
-    if (bad := ((src_wh <= 0) | (dst_wh <= 0)).any(-1)).any():
+    if (bad := ~((src_wh > 0) & (dst_wh > 0)).all(-1)).any():  # of NaN, too
         i = tuple(bad.nonzero()[0].tolist())
         pair = src.expand(*bad.shape, 4)[i].tolist(), dst.expand(*bad.shape, 4)[i].tolist()
         raise ValueError(f"box {i[0] if len(i) == 1 else i} has no area: src {pair[0]}, dst {pair[1]}")
@@ -101,10 +104,14 @@ def nms(b: Tensor, scores: Tensor, labels: Tensor | None, threshold: float,
     Shapes: b (D, 4), scores (D,), labels (D,) or None -> (keep,) int64.
     Units:  a box goes when a better one of the same label (of any label if None) overlaps it
             by IoU > threshold.
+    Errors: ValueError unless each box has one score and one label.
     Differs: torchvision shifts few boxes by label * width to handle all labels at once, and so rounds them:
              in float32, 80 classes of 16 images of 1333 px,
              by an eighth of a pixel. Here each label is alone, and unmoved.
     """
+    if len(scores) != len(b) or (labels is not None and len(labels) != len(b)):
+        found = "no labels" if labels is None else f"{len(labels)} labels"
+        raise ValueError(f"{len(b)} boxes, {len(scores)} scores and {found}: expected one of each a box")
     if b.dtype in HALVES:
         b = b.float()
     if scores.dtype in HALVES:

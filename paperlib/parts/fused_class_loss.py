@@ -46,7 +46,7 @@ def _alphas(cfg: ClassLossConfig) -> tuple[float, float]:
 
 def _all_background(logits: Tensor, grad: Tensor, scale: Tensor, cfg: ClassLossConfig) -> Tensor:
     """Treat every logit as background: write its gradient, return the loss."""
-    flat, flat_grad = logits.view(len(logits), -1), grad.view(len(logits), -1)  # (N, A K)
+    flat, flat_grad = logits.flatten(1), grad.flatten(1)  # (N, A K)
     weight = scale * _alphas(cfg)[0]
     if flat.device.type != "cpu":
         loss, slope = value_and_slope(flat.to(weight.dtype), cfg)
@@ -109,11 +109,19 @@ def class_loss(logits: Tensor, labels: Tensor, cfg: ClassLossConfig, scale: Tens
     Source: RetinaNet eq. 5 and App. A-B.
     Shapes: logits (N, A, K), labels (N, A) in {-1 ignored, 0 background, 1..K},
             scale (N,) factor per image -> ().
-    Errors: ValueError for an unknown kind.
+    Errors: ValueError for an unknown kind, for labels of another shape, and for a gamma or alpha of no loss.
     Equal to the sum of scale * focal(...) (or another kind) over one-hot targets, in float32 or float64.
     """
     if cfg.kind not in KINDS:
         raise ValueError(f"loss.kind {cfg.kind!r}: expected one of {KINDS}")
+    if cfg.gamma < 0 or (cfg.gamma == 0 and cfg.kind == "focal_star"):  # which is divided by it
+        wanted = "above 0" if cfg.gamma == 0 else "0 or more"
+        raise ValueError(f"loss.gamma is {cfg.gamma:g}; expected {wanted}")
+    if cfg.alpha is not None and not 0 <= cfg.alpha <= 1:
+        raise ValueError(f"loss.alpha is {cfg.alpha:g}; expected a share from 0 to 1, or none")
+    if labels.shape != logits.shape[:-1]:
+        raise ValueError(f"logits of shape {tuple(logits.shape)} and labels of shape {tuple(labels.shape)}: "
+                         "expected (N, A, K) and (N, A)")
     if scale is None:
         scale = torch.ones(len(logits), device=logits.device)
     return _ClassLoss.apply(logits, labels, scale, cfg)

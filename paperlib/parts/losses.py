@@ -16,6 +16,10 @@ from paperlib.parts import boxes
 
 
 def _wrongness(logits: Tensor, targets: Tensor) -> Tensor:
+    """-x_t of every logit. Errors: ValueError unless there is one target for all, or one for each."""
+    if targets.shape not in ((), logits.shape):  # (A,) and (A, 1) would make a loss of every pair
+        raise ValueError(f"logits of shape {tuple(logits.shape)} and targets of shape "
+                         f"{tuple(targets.shape)}: expected one target a logit")
     wide = boxes.widened(logits)
     return wide * (1 - 2 * targets.to(wide.dtype))  # -x_t
 
@@ -23,6 +27,7 @@ def _wrongness(logits: Tensor, targets: Tensor) -> Tensor:
 def _balanced(loss: Tensor, targets: Tensor, alpha: float | None) -> Tensor:
     if alpha is None:
         return loss
+    targets = targets.to(loss.dtype)  # of True and False, too
     return loss * (targets * alpha + (1 - targets) * (1 - alpha))
 
 

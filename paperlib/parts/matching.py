@@ -16,8 +16,8 @@ def check_targets(targets: list[dict], count: int, keys: tuple[str, ...],
                   num_classes: int | None = None) -> None:
     """Refuse targets unless there is one for each of `count` images, with all `keys`.
 
-    Errors: ValueError naming the first target that lacks a key, has not one label a box, or, where
-            `num_classes` is given, a label outside 1..K.
+    Errors: ValueError naming the first target that lacks a key, whose boxes are not (G, 4), that has not one
+            label a box, or, where `num_classes` is given, a label outside 1..K.
     """
     if len(targets) != count:
         raise ValueError(f"{count} images and {len(targets)} targets: expected one an image")
@@ -25,6 +25,10 @@ def check_targets(targets: list[dict], count: int, keys: tuple[str, ...],
         if lacks := [key for key in keys if key not in target]:
             raise ValueError(f"{_name(i, target)} has no {lacks[0]!r}, found {sorted(target)}: expected "
                              f"{' and '.join(map(repr, keys))} in every target of the batch")
+        shape = tuple(target["boxes"].shape)
+        if shape[1:] != (4,):
+            raise ValueError(f"{_name(i, target)} has boxes of shape {shape}: expected (G, 4), "
+                             "and (0, 4) where there is no object")
         if "labels" in keys and len(target["labels"]) != len(target["boxes"]):
             raise ValueError(f"{_name(i, target)} has {len(target['boxes'])} boxes and "
                              f"{len(target['labels'])} labels: expected one label a box")

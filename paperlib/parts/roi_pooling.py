@@ -52,13 +52,16 @@ def pool(features: dict[int, Tensor], rois: Tensor, cfg: RoIConfig = RoIConfig()
             level l's stride is 2^l px times the trunk's `scale`.
     Units:  "max" rounds a RoI to whole cells and takes the last px as part of it, as the authors' code:
             x2 - 1.
-    Errors: ValueError for an unknown kind.
+    Errors: ValueError for an unknown kind, and where no map has one of `cfg.levels`.
     Differs: "warp" is "align" whose boxes get a gradient too (Faster R-CNN v3 Sec. 3.2 iii asks for one).
     """
     if cfg.kind not in KINDS:
         raise ValueError(f"roi.kind {cfg.kind!r}: expected one of {sorted(KINDS)}")
     if cfg.levels is not None:
+        there = sorted(features)
         features = {level: x for level, x in features.items() if level in cfg.levels}
+        if not features:
+            raise ValueError(f"roi.levels is {cfg.levels}; expected levels of the features, {there}")
     if len(features) == 1:
         (level, x), = features.items()
         return _pool_level(x, rois, stride_of(level, scale), cfg)

@@ -1,4 +1,5 @@
 """The one parser of set names: "minicoco", "minicoco?stuff=0", "minicoco@minivoc", paths."""
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ class SetName:
 
     `path` is the name without its mix, as a path. Whether "photos/val" is a split or a path is for the disk
     to say: `base` and `split` hold the first reading, `path` the second. A path of several folders has no
-    split.
+    split. A "~" in front is the home folder.
     """
 
     base: str                                       # "minicoco", "coco2017", "photos/all/instances.json"
@@ -28,7 +29,7 @@ class SetName:
         """The parts of a name; one that is parsed already stays as it is."""
         if isinstance(name, SetName):
             return name
-        front, mix = _without_mix(str(name))
+        front, mix = _without_mix(os.path.expanduser(str(name)))
         top, _, split = front.rpartition("/")
         if not top or not split or "/" in top:
             top, split = front, None

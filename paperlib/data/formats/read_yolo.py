@@ -41,7 +41,7 @@ def gather_yolo(places: YoloPlaces, name: str) -> tuple[DetectionSet, list[Fault
     images = image_records(pictures, places.top, faults)
     names = class_names(places.names_file, faults)
     digest, annotations, sources = hashlib.sha256("\n".join(names).encode(errors="surrogateescape")), [], {}
-    if places.names_file is None:
+    if not names:
         names = _numbers_as_names(images, places, faults)
     for image in images:
         file = label_of(places.top / image["file_name"], places.top)
@@ -117,8 +117,10 @@ def _numbers_as_names(images: list[dict], places: YoloPlaces, faults: list[Fault
             continue
         for line in read_lines(file)[0]:
             highest = max(highest, _class_of(line.split()[0]) or 0)
-    faults.append(Fault(str(places.top), "names", "no data.yaml and no classes.txt",
-                        "the names of the classes; they are called by their numbers", False))
+    lacks = "no name in it" if places.names_file else "no data.yaml and no classes.txt"
+    if not any(fault.record == "names" for fault in faults):
+        faults.append(Fault(str(places.names_file or places.top), "names", lacks,
+                            "the names of the classes; they are called by their numbers", False))
     return list(map(str, range(min(highest, 9999) + 1)))
 
 
@@ -191,11 +193,8 @@ def _inside(fractions: np.ndarray) -> np.ndarray:
 
 def _said_missing(places: YoloPlaces) -> list[Fault]:
     """What data.yaml names and is not there; Roboflow names a test split that it may not have."""
-    faults = []
-    for text in places.missing:
-        faults.append(Fault(str(places.names_file), text, "nothing at that place", "a folder of pictures",
-                            False))
-    return faults
+    return [Fault(str(places.names_file), text, "nothing at that place", "a folder of pictures", False)
+            for text in places.missing]
 
 
 def _without_labels(images: list[dict], sources: dict[int, Path], places: YoloPlaces) -> list[Fault]:

@@ -14,6 +14,8 @@ HINTS = (                      # (in "record: found; expected", what to do); the
     (r"height None|width None|no .*'(height|width)'|^size: |whole numbers above 0", SIZE),
     (r"as recorded in the annotations",
      "was the picture scaled or cut after it was labelled? Then its boxes are wrong too: restore it"),
+    (r"; but '.*' is there",
+     "systems differ in whether a.jpg is A.JPG: rename the file, or correct the name in the record"),
     (r"image file is missing|no such image|: no such file", "copy the picture there, or take its record out"),
     (r"no whole image", "save the picture anew, or take it and its record out, as --fix OUT does"),
     (r"complete JSON|broken XML",
