@@ -13,7 +13,6 @@ from paperlib.config import override
 from paperlib.data.named_sets import load
 from paperlib.systems.class_columns import take_over
 from paperlib.systems.presets import faster_rcnn, retinanet
-from paperlib.systems.rcnn_config import RCNNConfig
 from paperlib.systems.registry import SYSTEMS
 from paperlib.training import start as starts
 from paperlib.training.loop import fit
@@ -213,12 +212,13 @@ def test_a_run_ends_early_and_leaves_weights_and_curves(data, monkeypatch, capsy
     assert "trained in stages" in capsys.readouterr().err
 
 
-def test_a_systems_configuration_says_whether_it_is_scored_on_the_way(data, monkeypatch, tmp_path):
-    args = SimpleNamespace(system="rcnn", tensorboard=False, checks=None, patience=None, set=[])
-    recipe, some = replace(budget("smoke").recipe("rcnn"), data=str(data), steps=500), load(data, "val")
-    assert run_options.watched(args, recipe, some, CPU, tmp_path).best is None
-    monkeypatch.setattr(RCNNConfig, "in_stages", False)
-    assert run_options.watched(args, recipe, some, CPU, tmp_path).best is not None
+@pytest.mark.parametrize(("system", "changes", "scored"), [
+    ("retinanet", [], True), ("faster_rcnn", [], True), ("fast_rcnn", [], True), ("rcnn", [], False),
+    ("faster_rcnn", ["training=alternating"], False), ("fast_rcnn", ["after.svm=True"], False)])
+def test_what_is_trained_at_once_is_scored_on_its_way(data, tmp_path, system, changes, scored):
+    args = SimpleNamespace(system=system, tensorboard=False, checks=None, patience=None, set=changes)
+    recipe, some = replace(budget("smoke").recipe(system), data=str(data), steps=500), load(data, "val")
+    assert (run_options.watched(args, recipe, some, CPU, tmp_path).best is not None) == scored
 
 
 def test_a_resumed_run_says_so_and_one_of_another_recipe_does_not(data, monkeypatch, capsys):

@@ -840,8 +840,8 @@ def intervals(ax, name, metric):
         paper, mine, span = (frame.loc[row, key] for key in (("paper", "delta"), ("ours", "delta"), ("ours", "interval")))
         ax.plot(paper, i, "D", color=draw.PALETTE["vermillion"], label="paper" if not i else None)
         if isinstance(span, tuple):
-            ax.plot(span, [i, i], color=draw.PALETTE["blue"], lw=3, ls="-", label="ours, 95% interval" if not i else None)
-            ax.plot(mine, i, "o", color=draw.PALETTE["blue"])
+            ax.plot(span, [i, i], color=draw.PALETTE["blue"], lw=3, ls="-")
+        ax.plot(mine, i, "o", color=draw.PALETTE["blue"], label="ours, 95% interval where there is one" if not i else None)
     ax.axvline(0, color="black", lw=0.8)
     ax.set(yticks=range(len(rows)), yticklabels=rows, xlabel=f"{metric}, points over the first row")
     ax.invert_yaxis()
@@ -988,13 +988,27 @@ draw.table(pd.DataFrame.from_dict(limit, "index", columns=["anchors", "given to 
 beside("fpn/2", "Table 2: Fast R-CNN on fixed proposals, AP")
 
 # %% [markdown]
-# One head, one list of proposals for every row: only the features differ. (But for $C_4$, whose head is the trunk's own last stage.) Read the
-# deltas from one row to the next. From $C_5$ to the pyramid is the longest step, here as in the paper. $P_2$ alone is hardly behind the
-# pyramid, as the paper says: RoI pooling finds an object of any size on the finest map, since the proposals already say how large it is.
+# $C_4$'s row has one seed so far: its head is the trunk's own last stage, and a run takes it nearly an hour. So take the pyramid itself as the
+# measure, which has as many seeds as the other rows. What does each of them lose against it?
+
+# %%
+from paperlib.intervals import paired
+
+runs, words = compare.measured("fpn/2", shown), printed("fpn/2")
+over = {}
+for row in [*(row for row in words if row in runs and row != "FPN"), "FPN, ReLU"]:
+    lead = paired(compare.points(runs, row, "AP"), compare.points(runs, "FPN", "AP"))
+    paper = words[row]["AP"] - words["FPN"]["AP"] if row in words else None
+    over[row] = [paper, lead and lead.mean, (lead.low, lead.high) if lead and lead.n > 1 else None, lead.n if lead else 0]
+draw.table(pd.DataFrame.from_dict(over, "index", columns=["paper", "here", "95% interval", "pairs"]), "Table 2: AP of each row minus that of the pyramid")
+
+# %% [markdown]
+# Every row is behind the pyramid in the paper, and so it is here. $C_5$ is far behind, by about as much. $P_2$ alone is hardly behind: RoI pooling
+# finds an object of any size on the finest map, since its proposal already says how large it is.
 #
-# The way down has the paper's sign and a part of its size. The laterals are the other way round: leaving them out costs more here than
-# leaving out the way down, and in the paper less. And nonlinear units in the pyramid (*FPN, ReLU*), which the paper calls a minor matter,
-# cost a quarter of the AP. It prints no row for them. The next two sections look for reasons.
+# The way down has the paper's sign, at a fifth of its size. The laterals are the other way round: leaving them out costs more here than
+# leaving out the way down, and in the paper less. And nonlinear units in the pyramid (*FPN, ReLU*) cost a fifth of the AP. The paper prints
+# no row for them and calls their impact minor. The next two sections look for reasons.
 
 # %% [markdown] tags=["further"]
 # ### Which objects pay?
@@ -1015,12 +1029,13 @@ rows2 = {job.row: ("fpn/2", job.row) for job in row_jobs.jobs_of("fpn/2", shown,
 draw.table(by_size(rows2), "Table 2 by the objects' size: AP")
 
 # %% [markdown]
-# Compare *FPN* with the two rows after it. Without the way down every size loses a little. Without the laterals the maps come from above
-# alone, and nothing in them knows where an edge lies to a pixel: the small objects lose most of their AP, and the medium ones half. Half of
-# our objects are small, so the row falls. $C_5$ and $C_4$ lose the same objects for the same reason, as their one map is coarse.
+# Compare *FPN* with the two rows after it. Without the way down every size loses something. Without the laterals the maps come from above
+# alone, and nothing in them knows where an edge lies to a pixel. There the small objects lose more than half of their AP, the medium ones half,
+# the large ones a quarter. Half of our objects are small, so the row falls. $C_5$'s one map is coarse, too, and it loses the same objects.
+# $C_4$'s loses the small ones alone.
 #
-# So what the paper's pyramid is for comes out here, and where our world differs from COCO can be seen, too: things are small, and what they
-# are can be told from near, without the context that the way down brings.
+# So what the paper's pyramid is for comes out here. What differs from COCO can be seen, too: our things are small, and what they
+# are can be told from near, without the context that the way down brings. (Table 1 has the measurements that say so.)
 
 # %% [markdown] tags=["further"]
 # ### Nonlinear units in the pyramid
@@ -1060,13 +1075,14 @@ fig.legend(*left.get_legend_handles_labels(), loc="outside upper left", ncols=3)
 told = studied(right, "units", None, [f"rate {v:g}" for v in dials()["dials/units"]["values"]])
 draw.show(fig, "P2 to P6, quiet channels and directions: " + "; ".join(
     f"{name} {', '.join(f'{q:.0f}% and {d:.1f}' for q, d in zip(*both))}" for name, both in spread.items())
-    + f". Right, AP of the detector of Table 2 without and with units: {told}.")
+    + f". Right, AP of quick detectors without and with units: {told}.")
 
 # %% [markdown]
 # Units do fall silent, and fewer at the lower rate. (In the linear pyramid a channel below zero does no harm: its values are still passed on.) But
-# the cost in AP is no smaller there, which speaks against the suspect. What the two rates have in common is the second count: on the fine levels
+# the cost in AP is no smaller there, which speaks against the suspect. (These detectors are quick networks, with AP much lower than Table 2's.) What the two rates have in common is the second count: on the fine levels
 # rectified maps vary in about half as many directions as linear ones. That is a hint and no proof, as the counts are of proposal networks and the
-# AP of detectors. Our pyramid has 64 channels and the paper's 256; whether a wider one could spare that half has not been tried.
+# AP of detectors. The paper's pyramid has 256 channels, ours a
+# fraction of them; whether a wider one could spare that half has not been tried.
 
 # %%
 beside("fpn/3", "Table 3: Faster R-CNN, AP")
@@ -1083,7 +1099,7 @@ draw.show(fig, "AP over the first row in the paper and here, all, small and larg
 
 # %% [markdown]
 # Read the middle column first. What a pyramid is *for*, small objects, comes out as in the paper in both tables. On large objects the single
-# map $C_4$ is ahead, most of all with its own proposals, where the paper has it ahead as well.
+# map $C_4$ is ahead, most of all with its own proposals, where the paper has it ahead as well. (Deltas to $C_4$ rest on its one seed.)
 
 # %% [markdown] tags=["further"]
 # ### Whose proposals, whose detector?
@@ -1117,7 +1133,7 @@ draw.table(by_size({"C4 on the pyramid's proposals": ("fpn/2", "C4 baseline"), "
 # RPN finds far more of the small objects. Of the large ones $C_4$'s finds more: it lays five sizes of anchors at each of its places, where the
 # coarse levels of a pyramid have few places on an image of 128 px. A detector of AP, which large objects lead, feels both.
 #
-# $C_5$ loses with either list: its 16 places are too coarse for what the proposals frame. So the pyramid's lead over it is one of features.
+# $C_5$ loses with either list, since its one map is too coarse. So the pyramid's lead over it is one of features, not of proposals.
 
 # %%
 beside("fpn/5", "Table 5: proposals and detector with or without shared features")
@@ -1182,8 +1198,8 @@ as_printed("fpn/6", "Table 6, as printed: segment proposals; AR of 1000 segments
 # **One row, two verdicts?** A row can *hold* in a table above and its claim be *contradicted* here. The table asks only one thing: does the
 # row lie on the paper's side of the *first* row? The claim asks for the whole sentence, which often names another row, a size or a margin.
 #
-# Read in this way, more of the paper fails here than its deltas show, most of it in the tables of the quick networks. The lateral
-# connections cost Fast R-CNN more than the top-down path, not less; pooling from $P_2$ alone is the better one, not marginally worse. And the
+# Read in this way, more of the paper fails here than its deltas show. The lateral connections cost Fast R-CNN more than the top-down path, not
+# less. Where a claim names a detector on $C_4$, there is one seed of it so far, and the claim stays open. And the
 # row of $P_2$ alone is one contrast that counts as two claims, one on levels and one on the number of anchors. Before Tables 1 to 3 were run anew,
 # we wrote down what we expected of each claim that had failed or stayed open:
 

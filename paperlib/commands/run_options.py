@@ -87,6 +87,7 @@ def watched(args, recipe, test, device, out: Path) -> Watched:
 
     Errors: ValueError for checks of a system that is trained in stages, or finished after its training.
     """
+    from paperlib.systems.contract import AfterConfig
     from paperlib.training.checkpoints import steps_in
     from paperlib.training.recipes import system_config
     from paperlib.watching.best import Best
@@ -97,7 +98,7 @@ def watched(args, recipe, test, device, out: Path) -> Watched:
     if args.tensorboard:
         others += (Board(out / "tensorboard"),)
     cfg = system_config(args.system, recipe, 1, args.set)
-    at_once = not cfg.in_stages and cfg.after is None
+    at_once = not cfg.in_stages and cfg.after in (None, AfterConfig())
     checks = args.checks
     if checks is None:
         checks = 0
