@@ -19,7 +19,7 @@ from paperlib.parts.losses import KINDS
 from paperlib.parts.trunks import TrunkConfig
 from paperlib.scoring.coco_metrics import evaluate
 from paperlib.systems.classifier import Classifier, ClassifierConfig
-from paperlib.systems.registry import PRESETS, SYSTEMS
+from paperlib.systems.registry import PRESETS, SYSTEMS, UNTRAINED, class_of
 from paperlib.tables import dials, row_jobs, run_measurements
 from paperlib.training.loop import fit
 from paperlib.training.recipes import Recipe, budget, system_config
@@ -62,6 +62,9 @@ def batch(number: int = 2) -> tuple[torch.Tensor, list[dict]]:
     return torch.randint(0, 256, (number, 3, 64, 64), generator=g, dtype=torch.uint8), targets
 
 
+GIVEN = ("fast_rcnn", "rcnn", *UNTRAINED)  # need proposals that come with the images
+
+
 def learn_and_detect(name: str, cfg) -> None:
     """A step of training, as `fit` does it, and detections; all that comes out is on the GPU."""
     for there in (pretended, *TRUE):
@@ -69,16 +72,17 @@ def learn_and_detect(name: str, cfg) -> None:
 
 
 def learn_and_detect_in(there, name: str, cfg) -> None:
-    """The same on one GPU: inside `there()`."""
+    """The same on one GPU: inside `there()`; what has no weights only detects."""
     torch.manual_seed(0)
-    system = SYSTEMS[name](cfg)
+    system = class_of(name)(cfg)
     images, targets = batch()
     with there():
-        list(fit(system, [(images, targets)], RECIPE, CUDA))
-        trained = [p for p in system.parameters() if p.requires_grad]
-        assert all(p.is_cuda for p in system.parameters())
-        assert any(p.grad is not None and p.grad.is_cuda and p.grad.any() for p in trained)
-        given = {"proposals": [t["proposals"].to(CUDA) for t in targets]} if name in ("fast_rcnn", "rcnn") else {}
+        if name not in UNTRAINED:
+            list(fit(system, [(images, targets)], RECIPE, CUDA))
+            trained = [p for p in system.parameters() if p.requires_grad]
+            assert all(p.is_cuda for p in system.parameters())
+            assert any(p.grad is not None and p.grad.is_cuda and p.grad.any() for p in trained)
+        given = {"proposals": [t["proposals"].to(CUDA) for t in targets]} if name in GIVEN else {}
         found = system.eval().detect(images.to(CUDA), torch.tensor([[64, 60], [64, 64]]).to(CUDA), **given)
         whole = system.detect(images.to(CUDA), **given)
     assert all(value.is_cuda for one in found + whole for value in one.values())

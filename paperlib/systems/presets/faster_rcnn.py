@@ -181,7 +181,8 @@ def load_torchvision(model: FasterRCNN, state: dict[str, Tensor]) -> FasterRCNN:
     With its 91 columns, K is 90.
     Errors: KeyError naming a key that is not of that model.
     """
-    model.load_state_dict(from_torchvision(state))
+    ours = from_torchvision(state)
+    model.load_state_dict(ours)
     return model
 
 
