@@ -37,6 +37,16 @@ def test_the_check_goes_on_after_a_fatal_fault_and_opens_every_image(tmp_path):
     assert "complete JSON" in check(tmp_path)[0].found
 
 
+def test_many_grey_pictures_are_one_line(tmp_path):
+    write_coco(tmp_path, good())
+    for name in ("7.png", "8.png"):
+        with Image.open(tmp_path / "images" / name) as picture:
+            grey = picture.convert("L")
+        grey.save(tmp_path / "images" / name)
+    [line] = texts(check(tmp_path))
+    assert "images: 2 pictures, first 7.png: found pixels of kind L; expected RGB (converted)" in line
+
+
 def test_twins_masks_and_spellings_are_pointed_out(tmp_path):
     record = change(annotations__1__bbox=[2, 1, 4, 6], annotations__1__category_id=3, categories__0__name="Cat ",
                     annotations__0__segmentation=[[2, 1, 16, 1, 16, 7, 2, 7]])

@@ -256,6 +256,14 @@ def test_names_that_cannot_be_read_are_one_fault_and_labels_are_still_read(tmp_p
     assert {fault.record for fault in check(tmp_path)} == {"names", "line 2"}
 
 
+def test_a_count_of_classes_that_the_names_contradict_is_pointed_out(tmp_path):
+    yolo(tmp_path, ("train",))
+    text(tmp_path / "data.yaml", "train: images/train\nnc: 3\nnames: [cat, dog]\n")
+    (fault,) = check(tmp_path)
+    assert (fault.record, fault.found, fault.fatal) == ("nc", "nc 3 beside 2 names", False)
+    assert named_sets.load(tmp_path, "train").classes == ["cat", "dog"]
+
+
 def test_what_yolo_leaves_open_is_said(tmp_path):
     yolo(tmp_path, ("train",))
     picture(tmp_path / "images/train/bare.jpg")

@@ -3,7 +3,9 @@ import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 from pycocotools import mask as rle_tools
@@ -69,8 +71,22 @@ def pictures_that_fail(dataset: DetectionSet) -> dict[int, Fault]:
 
 
 def _pictures(views: list[View]) -> list[Fault]:
-    """The pictures that cannot be used, or not as they are stored."""
-    return list(filter(None, _looks(views)))
+    """The pictures that cannot be used, one by one, and those whose pixels are of another kind, by their kind."""
+    alike, faults = defaultdict(list), []
+    for (dataset, _), fault in zip(views, _looks(views)):
+        if fault is None:
+            continue
+        if fault.fatal:
+            faults.append(fault)
+        else:
+            alike[dataset.root, fault.found].append(fault)
+    for (root, found), members in alike.items():
+        first = members[0]
+        if len(members) > 1:
+            record = f"{len(members)} pictures, first {Path(first.file).relative_to(root)}"
+            first = replace(first, file=str(root), record=record)
+        faults.append(first)
+    return faults
 
 
 def _looks(views: list[View]) -> list[Fault | None]:

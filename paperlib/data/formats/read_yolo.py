@@ -81,7 +81,11 @@ def class_names(file: Path | None, faults: list[Fault]) -> list[str]:
         lines, wrong = read_lines(file)
         faults += wrong
         return _unique(lines, file, faults)
-    names = read_yaml(file)["names"]
+    data = read_yaml(file)
+    names, count = data["names"], data.get("nc")
+    if isinstance(names, list | dict) and count not in (None, len(names)):
+        faults.append(Fault(str(file), "nc", f"nc {brief(count)} beside {len(names)} names",
+                            "as many names as nc says; the names decide", False))
     if isinstance(names, dict):
         numbers = [whole(key) for key in names]
         if sorted(map(str, numbers)) != sorted(map(str, range(len(names)))):
