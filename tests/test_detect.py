@@ -138,11 +138,13 @@ def test_a_second_run_leaves_out_what_the_first_has_drawn(scenes, finder, capsys
         assert "4 pictures" in capsys.readouterr().out
 
 
-def test_a_picture_is_never_replaced(scenes, finder, capsys):
+@pytest.mark.parametrize("name", ["1.jpg", "1.png"])
+def test_drawings_never_come_among_the_pictures(scenes, finder, capsys, name):
     Image.open(scenes / "images" / "1.png").save(scenes / "images" / "1.jpg")
-    before = (scenes / "images" / "1.jpg").read_bytes()
-    assert main(["detect", "w", "set/images/1.jpg", "--out", "set/images"]) == 2
-    assert "would replace" in capsys.readouterr().err and (scenes / "images" / "1.jpg").read_bytes() == before
+    before = {file: file.read_bytes() for file in (scenes / "images").iterdir()}
+    assert main(["detect", "w", f"set/images/{name}", "--out", "set/images"]) == 2
+    assert f"set/images: found the picture {name} in it" in capsys.readouterr().err
+    assert {file: file.read_bytes() for file in (scenes / "images").iterdir()} == before
 
 
 @pytest.mark.parametrize("name", ["1.jpg", "contact_sheet.jpg", "results.json", "images.json"])

@@ -14,14 +14,15 @@ MARK = b"drawn by paperlib detect"  # comment in each of them, by which a later 
 def places(out: Path, files: Sequence[Path]) -> list[Path]:
     """A path in `out` for the drawing of each picture.
 
-    Errors: ValueError naming a file that would be replaced though no earlier run wrote it.
+    Errors: ValueError for the pictures' own folder, where drawings would soon be taken for pictures;
+            ValueError naming a file that would be replaced though no earlier run wrote it.
     """
-    paths, earlier = [out / name for name in _names(files)], _listed(out)
-    originals = {file.resolve() for file in files}
-    for path in (out / LIST, out / RESULTS, out / SHEET, *paths):
-        if path.resolve() in originals:
-            raise ValueError(f"{path}: the drawn picture would replace the picture itself; "
+    for file in files:
+        if file.resolve().parent == out.resolve():
+            raise ValueError(f"{out}: found the picture {file.name} in it, and drawings would lie among such; "
                              "choose another folder with --out")
+    paths, earlier = [out / name for name in _names(files)], _listed(out)
+    for path in (out / LIST, out / RESULTS, out / SHEET, *paths):
         if path.exists() and path.name not in earlier and not _is_marked(path):
             raise ValueError(f"{path}: found a file that no earlier `paperlib detect` wrote, and would be "
                              "replaced; choose another folder with --out")
