@@ -41,6 +41,18 @@ def mean_over_ranks(*tensors: torch.Tensor) -> None:
         t.detach().copy_(mean.view_as(t))
 
 
+def part_of_mean(mean: torch.Tensor, num: int) -> torch.Tensor:
+    """A mean over `num` examples of this process as its part of the mean over those of all processes.
+
+    `backward` averages over processes: the parts' average is the whole mean. Every process has to call it.
+    """
+    if ranks()[1] == 1:
+        return mean
+    whole = torch.full((), float(num), device=mean.device)
+    mean_over_ranks(whole)
+    return mean * (num / whole.clamp(min=1e-6))
+
+
 def share_buffers(system: nn.Module) -> None:
     """Give all processes the first one's buffers: batch norm's statistics, which each keeps for itself."""
     if ranks()[1] > 1:

@@ -67,9 +67,10 @@ def check(cases, folder):
 
 
 def test_two_processes_equal_one(scenes, tmp_path):
-    """The two stages for one step: the order of a fresh network's proposals hangs on the last bit of its weights."""
+    """Two for one step: the order of a fresh network's proposals, and relus, hang on the weights' last bits."""
     check([("rpn", recipe_of("rpn", scenes), FIXED), ("retinanet", recipe_of("retinanet", scenes), FIXED),
-           ("faster_rcnn", recipe_of("faster_rcnn", scenes, steps=1), FIXED)], tmp_path)
+           ("faster_rcnn", recipe_of("faster_rcnn", scenes, steps=1), FIXED),
+           ("fpn_masks", recipe_of("fpn_masks", scenes, steps=1), FIXED)], tmp_path)
 
 
 def test_two_processes_equal_one_on_photographs(shared, tmp_path):

@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from paperlib.distributed import part_of_mean
 from paperlib.parts.matching import check_targets
 from paperlib.parts.trunks import TrunkConfig
 from paperlib.parts.windows.centred import CentredConfig, label_windows
@@ -137,7 +138,8 @@ class DeepMask(nn.Module, MaskProposals):
         mask = images.new_zeros((), dtype=torch.float32)
         if len(truth):
             mask = mask_loss(self.head.masks(vectors.flatten(1)[label > 0]), truth)
-        return {"mask": mask, "score": self.cfg.score_weight * score_loss(scores.flatten(), label)}
+        return {"mask": part_of_mean(mask, len(truth)),
+                "score": self.cfg.score_weight * score_loss(scores.flatten(), label)}
 
     def prepared(self, images: Tensor) -> Tensor:
         """Normalised: what lies beyond an image is 0, the mean colour."""

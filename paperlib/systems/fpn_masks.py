@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from paperlib.distributed import part_of_mean
 from paperlib.parts.matching import check_targets
 from paperlib.parts.pyramids import PyramidConfig, pyramid
 from paperlib.parts.sampling import sample
@@ -123,6 +124,7 @@ class FPNMasks(nn.Module, MaskProposals):
             shown = self._true_masks(laid, targets, torch.stack(gt)[image, window][around], image[around],
                                      window[around])
             mask = mask_loss(self._by_head("masks", vectors[around], place[around]), shown)
+        mask = part_of_mean(mask, int((truth > 0).sum()))
         return {"mask": self.cfg.mask_weight * mask, "score": score}
 
     def _true_masks(self, laid: LevelWindows, targets: list[dict], gt: Tensor, image: Tensor,

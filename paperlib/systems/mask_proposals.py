@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from paperlib.distributed import part_of_mean
 from paperlib.parts.windows.overlap import boxes_in_windows
 from paperlib.systems.contract import DetectionSystem, image_sizes, refuse_proposals
 
@@ -99,6 +100,9 @@ def mask_loss(logits: Tensor, truth: Tensor) -> Tensor:
 
 
 def score_loss(logits: Tensor, label: Tensor) -> Tensor:
-    """The mean logistic loss of windows: (R,) logits, (R,) 1 or 0 -> (); 0 of none."""
+    """The mean logistic loss of windows: (R,) logits, (R,) 1 or 0 -> (); 0 of none.
+
+    Of several processes each gives its part of the mean over all windows.
+    """
     total = F.binary_cross_entropy_with_logits(logits.float(), label.float(), reduction="sum")
-    return total / max(len(label), 1)
+    return part_of_mean(total / max(len(label), 1), len(label))

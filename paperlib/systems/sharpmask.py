@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from paperlib.distributed import part_of_mean
 from paperlib.parts.matching import check_targets
 from paperlib.parts.windows.heads import enlarged_masks
 from paperlib.parts.windows.patches import true_masks
@@ -117,6 +118,7 @@ class SharpMask(DeepMask):
         mask = logits.sum()  # 0 where there is no window
         if len(around):
             mask = mask_loss(logits, truth)
+        mask = part_of_mean(mask, len(around))
         if alone:
             return {"mask": mask}
         return {"mask": mask, "score": self.cfg.score_weight * score_loss(scores.flatten(), label)}
