@@ -71,7 +71,7 @@ def pictures_that_fail(dataset: DetectionSet) -> dict[int, Fault]:
 
 
 def _pictures(views: list[View]) -> list[Fault]:
-    """The pictures that cannot be used, one by one, and those whose pixels are of another kind, by their kind."""
+    """The pictures that cannot be used, one by one, and those of other pixels than RGB, a kind at a time."""
     alike, faults = defaultdict(list), []
     for (dataset, _), fault in zip(views, _looks(views)):
         if fault is None:
@@ -80,7 +80,7 @@ def _pictures(views: list[View]) -> list[Fault]:
             faults.append(fault)
         else:
             alike[dataset.root, fault.found].append(fault)
-    for (root, found), members in alike.items():
+    for (root, _), members in alike.items():
         first = members[0]
         if len(members) > 1:
             record = f"{len(members)} pictures, first {Path(first.file).relative_to(root)}"

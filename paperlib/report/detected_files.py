@@ -19,8 +19,8 @@ def places(out: Path, files: Sequence[Path]) -> list[Path]:
     """
     for file in files:
         if file.resolve().parent == out.resolve():
-            raise ValueError(f"{out}: found the picture {file.name} in it, and drawings would lie among such; "
-                             "choose another folder with --out")
+            raise ValueError(f"{out}: found the picture {file.name} in it, and drawings would lie among "
+                             "pictures; choose another folder with --out")
     paths, earlier = [out / name for name in _names(files)], _listed(out)
     for path in (out / LIST, out / RESULTS, out / SHEET, *paths):
         if path.exists() and path.name not in earlier and not _is_marked(path):
