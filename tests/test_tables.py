@@ -218,6 +218,13 @@ def test_identity_follows_the_drawings_and_the_first_weights_without_drawing(tmp
     assert not (tmp_path / "none").exists()
 
 
+def test_rows_whose_proposals_a_claim_compares_have_their_recall_measured():
+    looked_at = {job.row for job in row_jobs.jobs_of("faster_rcnn/2", budget("mini"), seeds=1) if job.shares}
+    assert {"RPN+ZF shared / 300", "RPN+ZF unshared / 300"} <= looked_at
+    assert "SS / RPN+ZF 300" not in looked_at              # it would cost time, and nobody asks
+
+
+
 def test_a_row_may_change_its_images_and_its_schedule_by_preset():
     mine = {job.row: job for job in row_jobs.jobs_of("focal_loss/1e", budget("mini"), seeds=1)}
     assert mine["50-400"].recipe.size == (64, 64) and mine["101-800"].recipe.size == (192, 192)

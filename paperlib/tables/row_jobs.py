@@ -96,9 +96,16 @@ def _recipe(run: dict, system: str, named: str | None, plan: Budget) -> Recipe:
 
 
 def _looked_at(table: str) -> set[str]:
-    """The rows whose trained models a claim is about."""
-    judges = [claim["judge"] for claim in claims()]
-    return {judge["row"] for judge in judges if judge.get("table") == table and "row" in judge}
+    """The rows whose trained models a claim is about, or whose proposals' recall it compares."""
+    rows = set()
+    for judge in (claim["judge"] for claim in claims()):
+        if judge.get("table") != table:
+            continue
+        if "row" in judge:
+            rows.add(judge["row"])
+        if judge.get("metric", "").startswith("recall_"):
+            rows |= {judge["better"], judge["worse"]}
+    return rows
 
 
 def _changes(changes: dict, system: str, recipe: Recipe) -> tuple[Recipe, dict] | None:
