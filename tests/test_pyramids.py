@@ -32,10 +32,12 @@ def test_equals_torchvision(extra_from):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("lateral, top_down, relu", [
-    (True, True, False), (True, False, False), (False, True, False), (True, True, True)])
-def test_switches_equal_the_recursion(lateral, top_down, relu):
-    net, x = pyramid(PyramidConfig((2, 3, 4, 5), 12, lateral, top_down, extra=None, relu=relu), CHANNELS), features()
+@pytest.mark.parametrize("lateral, top_down, relu, residual", [
+    (True, True, False, False), (True, False, False, False), (False, True, False, False), (True, True, True, False),
+    (True, True, False, True)])
+def test_switches_equal_the_recursion(lateral, top_down, relu, residual):
+    cfg = PyramidConfig((2, 3, 4, 5), 12, lateral, top_down, extra=None, relu=relu, residual=residual)
+    net, x = pyramid(cfg, CHANNELS), features()
     act = F.relu if relu else torch.clone
     top = act(net.lateral["5"](x[5]))
     merged = {5: top}
@@ -46,6 +48,15 @@ def test_switches_equal_the_recursion(lateral, top_down, relu):
         torch.testing.assert_close(got, act(net.smooth[str(level)](merged[level])))
     out = sum(v.sum() for v in net(x).values())
     assert all(g is not None for g in torch.autograd.grad(out, list(net.parameters())))  # nothing is left unused
+
+
+def test_a_residual_lateral_is_the_plain_one_and_a_bottleneck():
+    block, x = pyramid(PyramidConfig((2, 3, 4, 5), 12, extra=None, residual=True), CHANNELS).lateral["4"], features()[4]
+    squeezed = F.relu(F.conv2d(x, block.squeeze.weight, block.squeeze.bias))
+    assert squeezed.shape[1] == 3                          # a quarter of 12 channels, as in a ResNet
+    middle = F.relu(F.conv2d(squeezed, block.middle.weight, block.middle.bias, padding=1))
+    wide = F.conv2d(middle, block.widen.weight, block.widen.bias)
+    torch.testing.assert_close(block(x), F.conv2d(x, block.projection.weight, block.projection.bias) + wide)
 
 
 def test_pool_takes_every_second_pixel():

@@ -23,6 +23,7 @@ class PyramidConfig:
     extra_from: str = "C"
     # after each lateral and each 3x3 layer (FPN Sec. 3 has none and found that it matters little)
     relu: bool = False
+    residual: bool = False  # laterals are residual blocks (FPN Sec. 3: "marginally better")
     kind: str = "fpn"  # "fpn" | "single": one trunk level as it is (Faster R-CNN; FPN Table 1 a, b)
 
 
@@ -39,6 +40,26 @@ class Single(nn.Module):
         return {self.level: features[self.level]}
 
 
+class ResidualLateral(nn.Module):
+    """A residual block as a lateral connection: (N, C, H, W) -> (N, dim, H, W).
+
+    Source: FPN Sec. 3 names "multi-layer residual blocks" and no more. This is ResNet's bottleneck of three
+    layers beside a 1x1 projection, without norms and without a unit behind the sum, as in the plain pyramid.
+    """
+
+    def __init__(self, channels: int, dim: int):
+        super().__init__()
+        narrow = max(dim // 4, 1)
+        self.projection = Pointwise(channels, dim)
+        self.squeeze = Pointwise(channels, narrow)
+        self.middle = nn.Conv2d(narrow, narrow, 3, padding=1)
+        self.widen = Pointwise(narrow, dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        inner = F.relu(self.middle(F.relu(self.squeeze(x))))
+        return self.projection(x) + self.widen(inner)
+
+
 class FPN(nn.Module):
     """Top-down pyramid with lateral connections, and coarser levels on top.
 
@@ -53,7 +74,8 @@ class FPN(nn.Module):
         self.inner = [level for level in sorted(cfg.levels) if level <= max(channels)]
         self.extra = [level for level in sorted(cfg.levels) if level > max(channels)]
         top = max(self.inner)
-        self.lateral = nn.ModuleDict({str(level): Pointwise(channels[level], cfg.dim)
+        lateral = ResidualLateral if cfg.residual else Pointwise
+        self.lateral = nn.ModuleDict({str(level): lateral(channels[level], cfg.dim)
                                       for level in self.inner if cfg.lateral or level == top})
         self.smooth = nn.ModuleDict({str(level): nn.Conv2d(cfg.dim, cfg.dim, 3, padding=1)
                                      for level in self.inner})
