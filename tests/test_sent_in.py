@@ -93,7 +93,7 @@ def test_a_run_as_the_table_writes_it_counts_where_another_budget_stands_in(file
     assert main(["claims", "check", str(file)]) == 1
     said = capsys.readouterr().out
     assert scale == "scale" and "1 of 2 runs count" in said
-    assert "note: a run at budget 'smoke'; `--budget` judges those" in said
+    assert "note: a run at budget 'smoke', which `--budget` judges" in said
 
 
 def test_a_run_that_comes_twice_is_said(file, capsys):

@@ -35,9 +35,9 @@ class Run:
 
 
 def read(file: Path) -> list[Run]:
-    """The runs of a file of records, one JSON line each, examined; a line that is none has that as its fault.
+    """The runs of a file of records, one JSON line each, examined; no record is a fault of its line.
 
-    Errors: ValueError naming the file where it is no text or has no line with a record, with the first's fault.
+    Errors: ValueError naming the file where it is no text, or the first line where none has a record.
     """
     try:
         lines = file.read_text(encoding="utf-8-sig").split("\n")
@@ -50,7 +50,7 @@ def read(file: Path) -> list[Run]:
     if not runs:
         raise ValueError(f"{file}: holds no record; expected one JSON line for each run")
     if not before:
-        raise ValueError(f"{runs[0].where}: {runs[0].faults[0]} (lines without a record: {len(runs)}, all)")
+        raise ValueError(f"{runs[0].where}: {runs[0].faults[0]}; no line of {len(runs)} has a record")
     return runs
 
 
@@ -67,7 +67,8 @@ def _of_line(line: str, where: str, before: dict[tuple, str]) -> Run:
     run = _examined(record, where)
     if same is None:
         return run
-    return replace(run, remarks=(*run.remarks, f"the same row and seed as {same}; the newest counts"))
+    repeated = f"the same row and seed as {same}; the newest counts"
+    return replace(run, remarks=(*run.remarks, repeated))
 
 
 def _examined(record: dict, where: str) -> Run:
@@ -178,7 +179,7 @@ def report(file: Path, plan: str) -> tuple[list[str], bool]:
         said += [f"  fault: {fault}" for fault in run.faults]
         said += [f"  note: {remark}" for remark in run.remarks]
         if run.record is not None and not _is_at(run.record, plan):
-            said.append(f"  note: a run at budget {run.record['budget']!r}; `--budget` judges those")
+            said.append(f"  note: a run at budget {run.record['budget']!r}, which `--budget` judges")
     usable = [run for run in runs if not run.faults and _is_at(run.record, plan)]
     said.append(f"{len(usable)} of {len(runs)} runs count at budget {plan!r}.")
     if not usable:
@@ -186,7 +187,8 @@ def report(file: Path, plan: str) -> tuple[list[str], bool]:
     moved = changes(usable, plan)
     for before, after in moved:
         was, now = _with_interval(before), _with_interval(after)
-        said.append(f"{after.id}: {was} -> {now}" if was != now else f"{after.id}: {now}; its parts move")
+        moves = f"{was} -> {now}" if was != now else f"{now}; its parts move"
+        said.append(f"{after.id}: {moves}")
     if not moved:
         said.append("No verdict, and no interval of one, would be another with them.")
     return said, len(usable) == len(runs)
@@ -200,7 +202,7 @@ def _named(record: dict | None) -> str:
 
 
 def _is_at(record: dict, plan: str) -> bool:
-    """Whether a run is one of those that a budget's verdicts follow from: its own, or its stand-in's."""
+    """Whether a budget's verdicts follow from such runs: its own, or its stand-in's."""
     return record["budget"] in (plan, stand_in(record["table"], plan))
 
 

@@ -149,8 +149,9 @@ def lab(args) -> int:
 def export(args) -> int:
     """Write copies of the notebooks: for students, teachers and graders, slides, questions; then names."""
     if not args.names or args.names[0] not in export_files.KINDS:
+        near = did_you_mean(args.names[0], export_files.KINDS) if args.names else ""
         raise ValueError(f"export: expected one of {', '.join(export_files.KINDS)}, then names or numbers; "
-                         f"got {' '.join(args.names) or 'nothing'}")
+                         f"got {' '.join(args.names) or 'nothing'}{near}")
     kind, wanted = args.names[0], args.names[1:]
     chosen = export_files.noted(twins.names(wanted, args.folder))
     print(*export_files.KINDS[kind](chosen, args.folder, args.out / kind), sep="\n")
