@@ -91,7 +91,9 @@ def new(args) -> int:
     """Begin one notebook from the skeleton: give its name, such as 15_my_paper."""
     for name in args.names:
         twin = twins.twin_path(name, args.folder)
-        if not re.fullmatch(r"\d\d\w?_\w+", name) or twin.exists():
+        if twin.exists():
+            raise ValueError(f"cannot begin {name!r}: {twin} exists; expected a new name, or edit that file")
+        if not re.fullmatch(r"\d\d\w?_\w+", name):
             raise ValueError(f"cannot begin {name!r}: expected a new name with a number, "
                              "such as '15_my_paper'")
         title = name.split("_", 1)[1].replace("_", " ").capitalize()
