@@ -97,6 +97,11 @@ def test_a_run_that_two_dials_share_is_recorded_in_both(plan, monkeypatch):
     ("values = [0.01, 0.5, 0.8]", "values = 0.5", "values = 0.5 has the wrong type"),
     ("values = [0.01, 0.5, 0.8]", "values = [0.5]\nalso = [{}, {}]", "2 entries of also, expected one a value, 1"),
     ('label = "focal loss", ', "", "lacks better.label"),
+    ("values = [0.01, 0.5, 0.8]", "values = []", "no value; expected one or more"),
+    ("values = [0.01, 0.5, 0.8]", "values = [0.5, 0.5]", "two rows are called 'empty 0.5: focal loss'"),
+    ('label = "cross entropy"', 'label = "focal loss"', "two rows are called 'empty 0.01: focal loss'"),
+    ('id = "dials/objects"', 'id = "dials/imbalance"', "another dial has this id"),
+    ('claim = "focal-fl-gain"', 'claim = "focal-fl-gane"', "'focal-fl-gane'; did you mean 'focal-fl-gain'?"),
 ])
 def test_a_bad_dial_is_refused_by_name(tmp_path, monkeypatch, old, new, says):
     good = (dials.DATA / "dials.toml").read_text()

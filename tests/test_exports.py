@@ -223,3 +223,26 @@ def test_the_command_writes_each_kind(tmp_path, capsys):
     assert "https:" not in re.sub(r"<a [^>]*>", "", page) and page.count("<section") > 10
     assert main(["notebooks", "export", "posters", "--out", str(tmp_path)]) == 2
     assert "expected one of student, instructor, slides, grader, otter, questions" in capsys.readouterr().err
+    assert main(["notebooks", "export", "Students", "00"]) == 2
+    assert "got Students 00; did you mean 'student'?" in capsys.readouterr().err
+
+
+def test_a_copy_that_was_stopped_half_way_leaves_the_one_before(stored, tmp_path, monkeypatch):
+    path = tmp_path / "copy.ipynb"
+    twins.write(exports.student(NAME, stored), path)
+    before = path.read_bytes()
+
+    def torn(self, text, **options):
+        with open(self, "w", encoding="utf-8") as file:
+            file.write(text[:100])
+        raise KeyboardInterrupt
+    monkeypatch.setattr(type(path), "write_text", torn)
+    with pytest.raises(KeyboardInterrupt):
+        twins.write(exports.instructor(NAME, stored), path)
+    assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_copy_that_is_no_text_any_more_is_written_anew(stored, tmp_path):
+    path = tmp_path / "copy.ipynb"
+    path.write_bytes("Übung".encode("latin-1"))
+    assert twins.write(exports.student(NAME, stored), path) and twins.read(path).cells

@@ -187,3 +187,12 @@ def test_a_table_that_another_budget_stands_in_for_is_run_recorded_and_read_unde
         assert runner.missing("fpn/1", name, ["FPN"], 1) == []
     assert records.path_of("fpn/1", "gpu").parent.name == "gpu"
     assert recipes.stand_in("fpn/1", "huge") == "huge"                     # a folder of records sent in, say
+
+
+@pytest.mark.parametrize(("changes", "says"), [
+    ({"loss.gama": 1.0}, "unknown override 'loss.gama'"), ({"loss.gamma": "five"}, "'five' is of type str")])
+def test_a_row_that_sets_what_does_not_exist_is_named(changes, says):
+    job = replace(job_of(TABLE, "gamma 2"), changes=changes)
+    with pytest.raises(ValueError, match="table 'focal_loss/1b', row 'gamma 2': ") as error:
+        identities.identity(job)
+    assert says in str(error.value)

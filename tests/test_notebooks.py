@@ -210,9 +210,10 @@ def test_new_begins_a_notebook_whose_setup_works_on_colab(folder, capsys):
     cells = code(twins.read(folder / "15_my_paper.ipynb"))
     assert "    !git clone -q" in cells[1].source and "    %pip install -q" in cells[1].source
     assert twins.title("15_my_paper", folder) == "My paper"
-    for wrong in ("15_my_paper", "my_paper"):
+    for wrong, says in (("15_my_paper", "15_my_paper.py exists"), ("my_paper", "expected a new name with a number")):
         assert main(["notebooks", "new", wrong, "--folder", str(folder)]) == 2
-        assert f"paperlib: cannot begin {wrong!r}" in capsys.readouterr().err
+        said = capsys.readouterr().err
+        assert f"paperlib: cannot begin {wrong!r}: " in said and says in said
 
 
 def test_run_shows_the_failing_cell_and_exits_with_1(folder, capsys):

@@ -58,6 +58,52 @@ def test_what_is_wrong_with_a_run_is_said(file, capsys):
     assert "note: we have this seed: AP 0.3, yours 0.31" in said and "1 of 4 runs count" in said
 
 
+def test_one_bad_line_hides_no_other(file, capsys):
+    good = sealed([record("gamma 2", 2, 0.3)])
+    file.write_text("{oops\n" + good + good.replace("0.3", "0.4") + "null\n" + "[" * 100_000 + "\n")
+    assert main(["claims", "check", str(file)]) == 1
+    said = capsys.readouterr().out
+    assert "line 1: no record that can be used\n  fault: found '{oops', expected a whole JSON record" in said
+    assert "line 2: focal_loss/1b 'gamma 2', seed 2" in said
+    assert "line 3: no record that can be used\n  fault: row 'gamma 2', seed 2: the record does not match" in said
+    assert "line 4: no" in said and "line 5: no" in said and "1 of 5 runs count" in said
+
+
+@pytest.mark.parametrize(("changed", "says"), [
+    ({"metrics": {"AP": float("nan")}}, "metrics: AP is nan, expected a share from 0 to 1"),
+    ({"metrics": {"AP": 33.0}}, "AP is 33.0, expected a share"), ({"metrics": {"AP": -0.1}}, "AP is -0.1, expected"),
+    ({"metrics": {"width_0": float("inf")}}, "width_0 is inf, expected a number"),
+    ({"metrics": {"loss_fall": 1e300}}, "loss_fall is 1e+300, expected a number"),
+    ({"metrics": {}}, "metrics is empty"), ({"status": "fine"}, "status is 'fine', expected 'ok' or 'diverged: ...'"),
+    ({"seconds": -4}, "seconds is -4"), ({"seconds": float("nan")}, "seconds is nan"),
+    ({"seed": -5}, "seed is -5, expected 0 or more"), ({"draws": "abc"}, "draws: expected a list of numbers"),
+    ({"draws": {"AP": ["x"]}}, "draws: expected"),
+    ({"provenance": MADE_BY | {"commit": 5}}, "provenance: commit is 5, expected text")])
+def test_values_that_no_run_gives_are_faults(file, changed, says, capsys):
+    file.write_text(sealed([record("gamma 2", 2, 0.3) | changed]))
+    assert main(["claims", "check", str(file)]) == 1
+    said = capsys.readouterr().out
+    assert "  fault: " in said and says in said and "0 of 1 runs count" in said
+
+
+def test_a_run_as_the_table_writes_it_counts_where_another_budget_stands_in(file, capsys):
+    scale = row_jobs.jobs_of(TABLE, budget("mini"), ["gamma 2"], 1)[0].budget
+    other = record("gamma 0", 2, 0.3, budget="smoke", hash="x")
+    file.write_text(sealed([record("gamma 2", 2, 0.3, budget=scale), other]))
+    assert main(["claims", "check", str(file)]) == 1
+    said = capsys.readouterr().out
+    assert scale == "scale" and "1 of 2 runs count" in said
+    assert "note: a run at budget 'smoke', which `--budget` judges" in said
+
+
+def test_a_run_that_comes_twice_is_said(file, capsys):
+    file.write_text("\ufeff" + sealed([record("gamma 2", 2, 0.3, note="a\u2028b"), record("gamma 2", 2, 0.31)])
+                    .replace("\\u2028", "\u2028"), encoding="utf-8")
+    assert main(["claims", "check", str(file)]) == 0
+    heard = capsys.readouterr()
+    assert f"note: the same row and seed as {file}, line 1; the newest counts" in heard.out and not heard.err
+
+
 @pytest.mark.parametrize(("text", "says"), [
     ("", "holds no record"), ("{oops\n", "runs.jsonl, line 1: found '{oops', expected a whole JSON record"),
     (sealed([record("gamma 2", 2, 0.3)]).replace("0.3", "0.4"),

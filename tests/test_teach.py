@@ -205,10 +205,43 @@ def test_check_calls_an_empty_stub_not_started(capsys):
     (torch.zeros(2), torch.zeros(3), "shape (3,)"), (1.0, torch.zeros(1), "expected a tensor"),
     (np.array([1.0, 2]), np.array([1.0, 3]), "first at [1]"), ([1, 2], [1, 2, 3], "3 items, got 2"),
     ({"a": 1}, {"a": 2}, "['a']"), ({"b": 1}, {"a": 1}, "keys ['a']"), ("x", 1, "expected a number"),
-    (torch.zeros(2), True, "not the same"), (float("nan"), 1.0, "not the same")])
+    (torch.zeros(2), True, "not the same"), (float("nan"), 1.0, "not the same"),
+    ("3", 3, "expected a number, got str"), (10**400, 1.0, "not the same"),
+    (torch.tensor(3.0), [1, 2], "expected 2 items, got Tensor"), ([[1], [1, 2]], True, "not the same"),
+    (np.array(["a", "b"]), np.zeros(2), "an array of numbers, got one of <U1"),
+    (torch.ones(2).to_sparse(), torch.ones(2), "cannot be compared")])
 def test_differences_are_told_in_words(got, expected, says, capsys):
     exercises.check("it", lambda: got, lambda: expected, [()])
     assert says in capsys.readouterr().out and not exercises.results["it"]
+
+
+class Stubborn:
+    """What a learner may return by mistake: neither compares nor prints."""
+
+    def __eq__(self, other):
+        raise RuntimeError("no comparison")
+
+    def __repr__(self):
+        raise RuntimeError("no text")
+
+
+@pytest.mark.parametrize("expected", [1.0, True, None, "word", [1, 2], {"a": 1}, torch.ones(2)])
+@pytest.mark.parametrize("got", [Stubborn, lambda: torch.ones(2, device="meta"), lambda: [[1], [1, 2]], lambda: int])
+def test_no_answer_of_whatever_kind_stops_a_notebook(got, expected, capsys):
+    exercises.check("it", got, lambda: expected, [()])
+    assert "differs" in capsys.readouterr().out and not exercises.results["it"]
+
+
+def test_half_precision_is_compared_as_numbers():
+    exercises.check("it", lambda: torch.ones(2, dtype=torch.bfloat16), lambda: torch.ones(2), [()])
+    assert exercises.results["it"]
+
+
+def test_a_function_of_other_arguments_is_not_blamed_on_our_code(capsys):
+    exercises.check("it", lambda a: a, lambda a, b: a, [(1, 2)])
+    out = capsys.readouterr().out
+    assert "takes 1 positional argument but 2 were given" in out and "_call" not in out
+    assert "the check calls it with the arguments below" in out and "  b = 2" in out
 
 
 @pytest.mark.parametrize("value", [torch.eye(2), float("nan"), "text", True, {"a": [1, (2.0, None)]}])

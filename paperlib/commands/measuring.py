@@ -108,9 +108,12 @@ def claims(args) -> int | None:
         return _check_runs(args)
     from paperlib.claims.kept import judged
     from paperlib.claims.tally import VERDICTS, counts, export
+    from paperlib.spelling import did_you_mean
 
     if args.verdict not in (None, *VERDICTS):
-        raise ValueError(f"unknown verdict {args.verdict!r}; expected one of {', '.join(VERDICTS)}")
+        known = ", ".join(map(repr, VERDICTS))  # some have a comma in them
+        near = did_you_mean(args.verdict, VERDICTS)
+        raise ValueError(f"unknown verdict {args.verdict!r}; expected one of {known}{near}")
     lines = []
     for line in judged(args.budget or "mini"):
         if args.paper in (None, line.paper) and args.verdict in (None, line.verdict):

@@ -91,7 +91,9 @@ def new(args) -> int:
     """Begin one notebook from the skeleton: give its name, such as 15_my_paper."""
     for name in args.names:
         twin = twins.twin_path(name, args.folder)
-        if not re.fullmatch(r"\d\d\w?_\w+", name) or twin.exists():
+        if twin.exists():
+            raise ValueError(f"cannot begin {name!r}: {twin} exists; expected a new name, or edit that file")
+        if not re.fullmatch(r"\d\d\w?_\w+", name):
             raise ValueError(f"cannot begin {name!r}: expected a new name with a number, "
                              "such as '15_my_paper'")
         title = name.split("_", 1)[1].replace("_", " ").capitalize()
@@ -149,8 +151,9 @@ def lab(args) -> int:
 def export(args) -> int:
     """Write copies of the notebooks: for students, teachers and graders, slides, questions; then names."""
     if not args.names or args.names[0] not in export_files.KINDS:
+        near = did_you_mean(args.names[0], export_files.KINDS) if args.names else ""
         raise ValueError(f"export: expected one of {', '.join(export_files.KINDS)}, then names or numbers; "
-                         f"got {' '.join(args.names) or 'nothing'}")
+                         f"got {' '.join(args.names) or 'nothing'}{near}")
     kind, wanted = args.names[0], args.names[1:]
     chosen = export_files.noted(twins.names(wanted, args.folder))
     print(*export_files.KINDS[kind](chosen, args.folder, args.out / kind), sep="\n")

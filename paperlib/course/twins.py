@@ -11,7 +11,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from paperlib.course import main_path
-from paperlib.paths import REPOSITORY
+from paperlib.paths import REPOSITORY, written_whole
 
 NOTEBOOKS = REPOSITORY / "notebooks"
 MINUTES = REPOSITORY / "data" / "results" / "notebook_minutes.json"
@@ -73,10 +73,10 @@ def read(path: Path) -> NotebookNode:
 def write(notebook: NotebookNode, path: Path) -> bool:
     """Write an ipynb if its text differs from the file's; true if it was written."""
     text = nbformat.writes(notebook, version=4) + "\n"
-    if path.exists() and path.read_text(encoding="utf-8") == text:
+    if path.exists() and path.read_text(encoding="utf-8", errors="replace") == text:
         return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8", newline="\n")
+    with written_whole(path) as part:  # an interrupt loses no outputs
+        part.write_text(text, encoding="utf-8", newline="\n")
     return True
 
 

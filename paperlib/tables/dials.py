@@ -5,7 +5,9 @@ from functools import cache
 from msgspec import Struct, field, to_builtins
 
 from paperlib.papers.files import read_toml, typed
+from paperlib.papers.register import claims
 from paperlib.paths import DATA
+from paperlib.spelling import did_you_mean
 
 STRETCH = 0.5  # of the recipe's steps: the sets are small, and only differences count
 
@@ -44,7 +46,8 @@ class DialsFile(Struct, forbid_unknown_fields=True, frozen=True):
 def dials() -> dict[str, dict]:
     """The experiments of `data/dials.toml` by id.
 
-    Errors: ValueError naming the one with a wrong or missing key.
+    Errors: ValueError naming the one with a wrong or missing key, an id or rows that are there already, or
+            a claim that does not exist.
     """
     file, experiments = DATA / "dials.toml", {}
     for record in typed(DialsFile, read_toml(file), str(file)).dial:
@@ -54,8 +57,27 @@ def dials() -> dict[str, dict]:
         if len(also) != len(dial.values):
             expected = f"expected one a value, {len(dial.values)}"
             raise ValueError(f"{where}: {len(also)} entries of also, {expected}")
+        if dial.id in experiments:
+            raise ValueError(f"{where}: another dial has this id")
         experiments[dial.id] = to_builtins(dial) | {"also": also}
+        _check(experiments[dial.id], where)
     return experiments
+
+
+def _check(dial: dict, where: str) -> None:
+    """Errors: ValueError for an unknown claim, for no value, and for two rows of one name."""
+    known, labels = [claim["id"] for claim in claims()], set()
+    if dial["claim"] and dial["claim"] not in known:
+        near = did_you_mean(dial["claim"], known)
+        raise ValueError(f"{where}: unknown claim {dial['claim']!r}{near}")
+    if not dial["values"]:
+        raise ValueError(f"{where}: no value; expected one or more")
+    for value in dial["values"]:
+        for side in ("better", "worse"):
+            label = row_of(dial, value, side)
+            if label in labels:
+                raise ValueError(f"{where}: two rows are called {label!r}; each needs a name of its own")
+            labels.add(label)
 
 
 def set_name(dial: dict, value) -> str:

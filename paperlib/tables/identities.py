@@ -36,7 +36,7 @@ STAGED = ("alternating", "separate")  # FasterRCNNConfig.training in stages
 def identity(job: Job) -> str:
     """Hash of configuration, recipe, data, first weights, revisions and constants; the seed is not in it."""
     train_version, classes = data_version(job.recipe.data, job.recipe.train)
-    cfg = system_config(job.system, job.recipe, classes, job.changes)
+    cfg = _config_of(job, classes)
     recipe = {key: value for key, value in departures(job.recipe).items() if key not in ELSEWHERE}
     return digest({
         "system": job.system,
@@ -47,6 +47,14 @@ def identity(job: Job) -> str:
         "data": [train_version, data_version(*tested(job.recipe))[0]],
         "weights": first_weights(cfg),
     })
+
+
+def _config_of(job: Job, classes: int):
+    """The configuration of a run. Errors: as `system_config`, with the table and the row that ask for it."""
+    try:
+        return system_config(job.system, job.recipe, classes, job.changes)
+    except (KeyError, ValueError) as error:
+        raise ValueError(f"table {job.table!r}, row {job.row!r}: {error.args[0]}") from None
 
 
 def is_current(record: dict, key: str) -> bool:

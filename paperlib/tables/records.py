@@ -103,7 +103,7 @@ def _warn(text: str) -> None:
 def _parsed(line: str) -> dict | None:
     try:
         record = json.loads(line)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):  # no JSON, or a number or a nesting beyond all measure
         return None
     return record if isinstance(record, dict) else None
 

@@ -7,4 +7,6 @@ def as_array(values) -> np.ndarray:
     """A tensor (of any device, with a gradient or without), list or array as an array."""
     if isinstance(values, torch.Tensor):
         values = values.detach().cpu()
+        if values.dtype == torch.bfloat16:  # NumPy has no such numbers
+            values = values.float()
     return np.asarray(values)
