@@ -227,6 +227,18 @@ def test_the_command_writes_each_kind(tmp_path, capsys):
     assert "got Students 00; did you mean 'student'?" in capsys.readouterr().err
 
 
+def test_a_copy_that_somebody_worked_in_is_kept_beside_the_new_one(tmp_path):
+    command = ["notebooks", "export", "student", "00", "--out", str(tmp_path)]
+    path = tmp_path / "student" / "00_start_here.ipynb"
+    for _ in range(2):
+        assert main(command) == 0
+    assert not path.with_name(f"{path.name}~").exists()    # nothing was changed, so nothing is kept
+    worked_in = path.read_bytes().replace(b'"cells": [', b'"cells": [ ', 1)
+    path.write_bytes(worked_in)
+    assert main(command) == 0
+    assert path.with_name(f"{path.name}~").read_bytes() == worked_in and path.read_bytes() != worked_in
+
+
 def test_a_copy_that_was_stopped_half_way_leaves_the_one_before(stored, tmp_path, monkeypatch):
     path = tmp_path / "copy.ipynb"
     twins.write(exports.student(NAME, stored), path)

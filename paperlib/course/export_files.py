@@ -42,10 +42,17 @@ def _copies(make: Callable[[str, NotebookNode], NotebookNode | None]) -> Callabl
         for name in names:
             copy = make(name, twins.read(folder / f"{name}.ipynb"))
             if copy is not None:
-                twins.write(copy, out / f"{name}.ipynb")
+                _replace(out / f"{name}.ipynb", copy)
                 written.append(out / f"{name}.ipynb")
         return written
     return write
+
+
+def _replace(target: Path, copy: NotebookNode) -> None:
+    """Write a copy; another that stood there is kept as NAME.ipynb~, since somebody may have worked in it."""
+    before = target.read_bytes() if target.exists() else None
+    if twins.write(copy, target) and before is not None:
+        target.with_name(f"{target.name}~").write_bytes(before)
 
 
 def noted(names: list[str]) -> list[str]:
