@@ -175,6 +175,9 @@ def test_a_second_move_is_scored_and_moved_as_of_its_class():
     want = twice.scores(features)[at, first["labels"] - 1]
     assert set(second["scores"].tolist()) <= set(want.tolist()) and not second["boxes"].equal(first["boxes"])
     assert len(second["boxes"]) <= len(first["boxes"])
+    size = torch.tensor(images.shape[-2:])
+    moved = once.detect_regions(once.features(images[0], regions[0]), regions[0], size)
+    assert first["boxes"].equal(moved["boxes"])  # once is once
 
 
 def test_opencv_without_selective_search_says_how_to_get_it(monkeypatch):
