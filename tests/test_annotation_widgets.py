@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from paperlib.data.named_sets import load
+from paperlib.studies.annotation.simulated_workers import Presence
 from paperlib.teach.annotation import pictures as sheets
 from paperlib.teach.annotation import scores, tasks
 from paperlib.world import build
@@ -53,6 +54,13 @@ def test_naming_nothing_is_counted_as_missed(scenes, busy):
     while not task.parts["next"].disabled:
         press(task.parts["next"])
     assert "<td>you</td><td>0.00</td><td>0.00</td>" in task.parts["score"].value
+
+
+def test_recall_comes_before_precision():
+    some = Presence(np.array([[True, False]]), np.zeros((1, 2)), np.zeros(2, int))
+    said = scores.labelling_score({"cat", "dog", "cow"}, {"cat", "hen"}, some)
+    assert "<td>you</td><td>0.50</td><td>0.33</td>" in said  # one of two there, one of three named
+    assert "right: cat; wrong: cow, dog; missed: hen" in said
 
 
 def test_spotting_counts_hits_doubles_and_misses(scenes, busy):

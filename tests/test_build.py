@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from paperlib.data.set_checks import check
 from paperlib.parts.masks import filled, polygons, run_lengths
 from paperlib.world import build, drawn_sets, write_pictures
 from paperlib.world.world import World, draw_scene
+from paperlib.world.write_voc import _flag, write_voc
 
 COUNTS = {"minicoco": {"train": 60, "val": 8, "test": 4}, "minivoc": {"trainval": 20, "test": 8},
           "mininet": {"train": 36, "val": 36}}
@@ -216,3 +218,17 @@ def test_read_only_folder_gets_a_hint(tmp_path, monkeypatch):
     monkeypatch.setenv("PAPERLIB_DATA", str(tmp_path / "taken"))
     with pytest.raises(OSError, match=r"minivoc cannot be drawn there .* set PAPERLIB_DATA"):
         named_sets.ensure("minivoc")
+
+
+def test_a_class_is_only_difficult_where_each_of_its_objects_is(tmp_path):
+    for part in ("Annotations", "SegmentationObject", "SegmentationClass"):
+        (tmp_path / part).mkdir()
+    mask = np.zeros((32, 32), bool)
+    mask[4:20, 4:20] = True
+    easy = {"name": "cat", "category": 1, "mask": mask, "bbox": [4, 4, 16, 16], "truncated": False, "visible": 1.0}
+    hidden, small = easy | {"visible": 0.4}, easy | {"bbox": [4, 4, 8, 8]}
+    for instances, hard in (([easy], False), ([hidden], True), ([small], True), ([hidden, easy], False),
+                            ([easy, small], False), ([hidden, small], True)):
+        drawing = SimpleNamespace(image=np.zeros((32, 32, 3), np.uint8), instances=instances)
+        assert write_voc(tmp_path, "1", drawing) == {"cat": hard}
+    assert [_flag("cat", {"cat": hard}) for hard in (False, True)] == [1, 0] and _flag("cat", {"dog": False}) == -1

@@ -30,6 +30,15 @@ def test_boxes_are_saved_cut_and_read_back(folder):
     assert again.labelled == [1] and again.next_unlabelled(1) == 2 and again.next_unlabelled(2) == 0
 
 
+def test_the_next_picture_is_looked_for_all_around(folder):
+    labelling = Labelling(folder, ["cat"])
+    labelling.accept(0)
+    labelling.accept(2)
+    assert [labelling.next_unlabelled(after) for after in (-1, 0, 1, 2)] == [1] * 4
+    labelling.accept(1)
+    assert labelling.next_unlabelled(1) is None
+
+
 def test_a_change_can_be_taken_back_also_from_the_file(folder):
     labelling = Labelling(folder, ["cat"])
     labelling.change(0, [[1, 2, 30, 20, 1]])

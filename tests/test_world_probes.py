@@ -89,6 +89,15 @@ def test_probes_run_are_recorded_and_go_stale(monkeypatch, tmp_path):
         world.bench(["taste"])
 
 
+def test_a_part_of_a_probe_is_not_kept(monkeypatch, tmp_path):
+    monkeypatch.setenv("PAPERLIB_RESULTS", str(tmp_path))
+    monkeypatch.setitem(world.PROBES, "colour", lambda _, seeds, share: {"colour alone": [share] * seeds})
+    assert world.bench(["colour"], seeds=2, share=0.5)[0]["metrics"] == {"colour alone": 0.5}
+    assert records.read("world", "bench") == []
+    world.bench(["colour"], seeds=2)
+    assert [record["values"] for record in records.read("world", "bench")] == [{"colour alone": [1.0, 1.0]}]
+
+
 def test_claims_about_cocos_figures_are_judged_by_their_records(monkeypatch, tmp_path):
     monkeypatch.setenv("PAPERLIB_RESULTS", str(tmp_path / "results"))
     monkeypatch.setenv("PAPERLIB_DATA", str(tmp_path / "data"))
