@@ -209,6 +209,15 @@ def test_checks_are_at_even_points_and_leave_the_system_training(tmp_path, monke
     assert system.training and best.score == 0.1
 
 
+def test_the_first_process_alone_keeps_the_best_weights(tmp_path, monkeypatch):
+    for rank in (1, 0):
+        scripted(monkeypatch, [0.3])
+        monkeypatch.setattr(watching, "ranks", lambda rank=rank: (rank, 2))
+        best = watching.Best(SimpleNamespace(name="set/val"), CPU, tmp_path / "best.pt", steps=2, checks=1)
+        best(torch.nn.Linear(1, 1), {"step": 1})
+        assert best.score == 0.3 and (tmp_path / "best.pt").exists() == (rank == 0)
+
+
 def test_weights_of_another_step_than_the_best_do_not_come_back(tmp_path):
     system, dataset = torch.nn.Linear(1, 1), SimpleNamespace(name="set/val")
     torch.save({"step": 2, "model": torch.nn.Linear(1, 1).state_dict()}, tmp_path / "best.pt")
