@@ -176,6 +176,16 @@ def test_pipeline_adds_up_and_is_reproducible(scenes):
     assert pipeline.annotate(scenes.subset(40), np.random.default_rng(1)).stages == s
 
 
+def test_wrong_names_that_are_turned_down_cost_no_segment(scenes):
+    few, stages = scenes.subset(10), []
+    for dismissed in (1.0, 0.0):
+        rules = pipeline.Rules(dismissed=dismissed)
+        stages.append(pipeline.annotate(few, np.random.default_rng(1), rules=rules).stages)
+    drawn = [each["segments drawn"] for each in stages]
+    assert drawn[1] - drawn[0] == stages[0]["categories named wrongly"] > 0
+    assert stages[0]["segments of nothing kept"] == 0
+
+
 def test_pipeline_without_masks_or_workers_says_why(scenes):
     with pytest.raises(ValueError, match="nobody passed the training task at IoU 1"):
         pipeline.annotate(scenes.subset(10), np.random.default_rng(0), rules=pipeline.Rules(bar=1.1))
@@ -245,6 +255,14 @@ def test_average_shapes_are_poor_masks_even_in_perfect_boxes(scenes):
     np.testing.assert_array_equal(loose.mask_iou, average_shapes.shape_mask_overlap(scenes, scenes).mask_iou)
 
 
+def test_a_category_is_as_prominent_as_its_largest_object():
+    notes = [{"category_id": 1, "bbox": [0, 0, *sides], "iscrowd": crowd}
+             for sides, crowd in (((50, 40), 0), ((10, 10), 0), ((100, 100), 1))]
+    dataset = SimpleNamespace(images=[{"id": 1, "width": 100, "height": 100}], annotations={1: notes},
+                              categories=[{"id": 1, "name": "cat"}])
+    assert collecting.prominence(dataset, 0) == {"cat": 0.2}
+
+
 def test_a_pair_brings_fuller_pictures_than_one_name(scenes):
     names = ["person", scenes.classes[int(np.argmax(simulated_workers.presence(scenes).there[:, :14].sum(0)))]]
     one, two = (collecting.search([scenes], names[:n], 20) for n in (1, 2))
@@ -258,7 +276,8 @@ def test_a_pair_brings_fuller_pictures_than_one_name(scenes):
 @pytest.mark.parametrize(("boxes", "alone", "expected"), [
     ([(1, 30, 30, 50, 40)], True, True), ([(1, 30, 30, 50, 39)], True, False),  # a fifth of the image
     ([(1, 0, 30, 50, 40)], True, True), ([(1, 0, 30, 48, 50)], True, False),  # its middle in the middle half
-    ([(1, 30, 30, 50, 40), (2, 0, 0, 9, 9)], True, False), ([(1, 30, 30, 50, 40), (2, 0, 0, 9, 9)], False, True),
+    ([(1, 30, 30, 50, 40), (2, 0, 0, 9, 9)], True, False),
+    ([(1, 30, 30, 50, 40), (2, 0, 0, 9, 9)], False, True),
     ([(2, 0, 0, 9, 9), (1, 30, 30, 50, 40)], False, True), ([], False, False)])
 def test_iconic_by_hand(boxes, alone, expected):
     notes = [{"category_id": k, "bbox": sides} for k, *sides in boxes]

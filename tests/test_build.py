@@ -1,6 +1,7 @@
 """The three sets on disk: the same bytes from any number of processes, read by everyone's readers, masks exact."""
 import dataclasses
 import json
+import re
 import subprocess
 import sys
 import time
@@ -19,6 +20,7 @@ from paperlib.data.read_voc import read_voc
 from paperlib.data.set_checks import check
 from paperlib.parts.masks import filled, polygons, run_lengths
 from paperlib.world import build, drawn_sets, write_pictures
+from paperlib.world.captions import captions
 from paperlib.world.world import World, draw_scene
 from paperlib.world.write_voc import _flag, write_voc
 
@@ -225,10 +227,34 @@ def test_a_class_is_only_difficult_where_each_of_its_objects_is(tmp_path):
         (tmp_path / part).mkdir()
     mask = np.zeros((32, 32), bool)
     mask[4:20, 4:20] = True
-    easy = {"name": "cat", "category": 1, "mask": mask, "bbox": [4, 4, 16, 16], "truncated": False, "visible": 1.0}
+    easy = {"name": "cat", "category": 1, "mask": mask, "bbox": [4, 4, 16, 16], "truncated": False,
+            "visible": 1.0}
     hidden, small = easy | {"visible": 0.4}, easy | {"bbox": [4, 4, 8, 8]}
     for instances, hard in (([easy], False), ([hidden], True), ([small], True), ([hidden, easy], False),
                             ([easy, small], False), ([hidden, small], True)):
         drawing = SimpleNamespace(image=np.zeros((32, 32, 3), np.uint8), instances=instances)
         assert write_voc(tmp_path, "1", drawing) == {"cat": hard}
-    assert [_flag("cat", {"cat": hard}) for hard in (False, True)] == [1, 0] and _flag("cat", {"dog": False}) == -1
+    drawing.instances = [easy | {"visible": 0.9}, easy | {"truncated": True}]
+    write_voc(tmp_path, "1", drawing)
+    written = (tmp_path / "Annotations" / "1.xml").read_text()
+    assert [int(flag) for flag in re.findall(r"<occluded>(.)<", written)] == [1, 0]
+    assert [int(flag) for flag in re.findall(r"<truncated>(.)<", written)] == [0, 1]
+    assert [_flag("cat", {"cat": hard}) for hard in (False, True)] == [1, 0]
+    assert _flag("cat", {"dog": False}) == -1
+
+
+def test_captions_count_and_name_what_is_there():
+    def said(**counts):
+        things = []
+        for name, number in counts.items():
+            things += [{"name": name, "crowd": number == "crowd"}] * (1 if number == "crowd" else number)
+        drawing = SimpleNamespace(instances=things, scene=SimpleNamespace(where="in a field"))
+        return captions(drawing, 0)
+
+    some = "many people, three buses and an umbrella"
+    assert said(person=10, bus=3, umbrella=1) == [
+        f"{some[0].upper()}{some[1:]} in a field.", f"A picture of {some}, in a field.",
+        f"There are {some} in a field.", "In a field: many people.",
+        "Here we see many people beside three buses in a field."]
+    assert said(sheep=9)[3] == "In a field: nine sheep." and said(cow="crowd")[3] == "In a field: many cows."
+    assert said(cat=1)[2] == "There is a cat in a field."

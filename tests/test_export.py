@@ -75,7 +75,8 @@ def test_both_stages_of_a_faster_rcnn(tmp_path, preset, ending):
 def test_the_second_stage_knows_the_scale_of_the_trunk(kind):
     torch.manual_seed(0)
     cfg = override(PRESETS["faster_rcnn"]["scale"](3), {"roi.kind": kind, "trunk.scale": 0.5})
-    system, images, rois = SYSTEMS["faster_rcnn"](cfg).eval(), torch.rand(1, 3, 64, 96), torch.rand(20, 4) * 40
+    system, images = SYSTEMS["faster_rcnn"](cfg).eval(), torch.rand(1, 3, 64, 96)
+    rois = torch.rand(20, 4) * 40
     rois[:, 2:] += rois[:, :2] + 4
     torch.nn.init.normal_(system.head.cls.weight)  # small ones would tell no window from another
     levels = ProposalGraph(system, (64, 96)).levels

@@ -115,7 +115,8 @@ def test_objects_are_those_that_count_and_an_image_keeps_its_edges():
               "crowd": torch.tensor([False, True, False]), "difficult": torch.tensor([False, False, True])}
     data = SimpleNamespace(target=lambda i: target, images=[{"height": 333, "width": 500}])
     boxes, labels = resized_objects(data, 0, 128)
-    assert labels.tolist() == [1] and boxes[0].tolist() == pytest.approx([0, 0, 128, 85])  # 85.2 px, in whole ones
+    assert labels.tolist() == [1]
+    assert boxes[0].tolist() == pytest.approx([0, 0, 128, 85])  # 85.2 px, in whole ones
 
 
 def test_of_a_larger_set_no_more_than_the_limit_are_picked():
@@ -127,3 +128,10 @@ def test_an_overlap_that_is_just_reached_counts():
     one = torch.ones(2)
     cover = Coverage(torch.tensor([0.5, 0.25]), one, one, one.long(), 1.0, (1.0, 1.0), 1)
     assert cover.share(0.5) == 0.5 and cover.share(0.25) == 1
+
+
+def test_sizes_are_sorted_by_whole_octaves():
+    sides, one = torch.tensor([16.0, 24, 31, 32, 100]), torch.ones(5)
+    cover = Coverage(one, sides, one, one.long(), 1.0, (1.0, 1.0), 1)
+    found = {name: sides[chosen].tolist() for name, chosen in cover.size_bins().items()}
+    assert found == {"16-32": [16, 24, 31], "32-64": [32], "64-128": [100]}

@@ -329,10 +329,10 @@ def test_a_store_that_is_opened_again_is_the_latest_used(tmp_path):
 
 
 def test_features_are_those_of_a_crop_a_layer_and_weights():
-    keys = [feature_store.network_key(network(**changes)) for changes in ({}, {"crop.context": 5.0})]
     other = network()
     other.fc7.bias.data += 1
-    assert len({*keys, feature_store.network_key(other)}) == 3 and keys[0] == feature_store.network_key(network())
+    keys = [feature_store.network_key(net) for net in (network(), other, network(**{"crop.context": 5.0}))]
+    assert len(set(keys)) == 3 and keys[0] == feature_store.network_key(network())
 
 
 def data_of(version="1", number=8, size=(64,)):
@@ -344,9 +344,9 @@ def test_what_a_stage_made_is_kept_apart_by_all_that_decides_it(tmp_path):
     other, revised = network(), network()
     other.fc7.bias.data += 1
     revised.revision = 99
-    runs = [{}, {"choices": ["fc6"]}, {"stage": "ridge"}, {"data": data_of(version="2")}, {"data": data_of(number=9)},
-            {"data": data_of(size=(32,))}, {"system": other}, {"system": revised}, {"system": network(21)},
-            {"system": network(**{"proposals.keep": 7})}]
+    runs = [{}, {"choices": ["fc6"]}, {"stage": "ridge"}, {"data": data_of(version="2")},
+            {"data": data_of(number=9)}, {"data": data_of(size=(32,))}, {"system": other},
+            {"system": revised}, {"system": network(21)}, {"system": network(**{"proposals.keep": 7})}]
     for count, run in enumerate(runs, 1):
         run = {"stage": "svm", "choices": ["fc7"], "system": network(), "data": data_of(), **run}
         for _ in range(2):  # the second time it is there
@@ -364,7 +364,8 @@ def test_svms_are_trained_for_each_seed_rule_and_layer_and_moves_for_each_rule(t
 
     def moved(pages, classes, cfg):
         made.append("ridge")
-        return {"weight": np.zeros((classes, 4, network().ridge.weight.shape[1])), "constant": np.zeros((classes, 4)),
+        width = network().ridge.weight.shape[1]
+        return {"weight": np.zeros((classes, 4, width)), "constant": np.zeros((classes, 4)),
                 "pairs": np.ones(classes), "error": np.zeros(classes)}
 
     monkeypatch.setattr(rcnn_stages, "Pages", lambda *arguments: None)
@@ -373,7 +374,7 @@ def test_svms_are_trained_for_each_seed_rule_and_layer_and_moves_for_each_rule(t
     for seed, changes in ((0, {}), (1, {}), (0, {"svm.c": 0.5}), (0, {"layer": "fc6"})) * 2:
         rcnn_stages.svm_stage(network(**changes), data_of(), CPU, seed, tmp_path)
     assert made == ["svm"] * 4
-    for changes in ({}, {"ridge.weight": 5.0}, {"ridge.times": 2}) * 2:  # how often it is used changes no weight
+    for changes in ({}, {"ridge.weight": 5.0}, {"ridge.times": 2}) * 2:  # its use changes no weight
         rcnn_stages.ridge_stage(network(**{"ridge.times": 1, **changes}), data_of(), CPU, tmp_path)
     assert made[4:] == ["ridge"] * 2
 
@@ -403,5 +404,6 @@ def test_pages_hold_every_proposal_and_object_as_it_is_tested(scenes):
     for page, shown in zip((pages[i] for i in range(8)), order):
         t = objects[shown]
         assert page.labels.tolist() == [0, 0, 1, 2] and page.object_labels.tolist() == [1, 2]
-        assert page.regions.equal(torch.cat([t["proposals"], t["boxes"][:2]])) and page.objects.equal(t["boxes"][:2])
+        assert page.regions.equal(torch.cat([t["proposals"], t["boxes"][:2]]))
+        assert page.objects.equal(t["boxes"][:2])
         assert page.features.tolist() == net.features(dataset.image(shown), page.regions)["fc7"].tolist()
