@@ -15,7 +15,7 @@ from paperlib.data.read_coco import read_coco
 from paperlib.data.selective_search import save_proposals
 from paperlib.doctor import data_findings, examine
 from paperlib.doctor import overfit as trials
-from paperlib.doctor.anchor_coverage import anchor_coverage, best_iou, proposal_coverage
+from paperlib.doctor.anchor_coverage import Coverage, anchor_coverage, best_iou, proposal_coverage
 from paperlib.doctor.data_findings import examine_classes, examine_records
 from paperlib.doctor.examine import doctor
 from paperlib.doctor.missed import missed, share_reached
@@ -339,6 +339,15 @@ def test_nothing_opens_images_that_cannot_be_read(tmp_path):
     assert findings[0].serious and not {f.topic for f in findings} & {"proposals", "model"}
     findings = doctor(data, tiny(2), steps=1, device=torch.device("cpu"), report=None)
     assert "anchors" in {f.topic for f in findings} and "model" not in {f.topic for f in findings}
+
+
+@pytest.mark.parametrize(("missed_ones", "named"), [(1, False), (2, True)])
+def test_a_kind_is_named_from_a_fiftieth_of_the_objects_on(missed_ones, named):
+    best, side, one = torch.ones(100), torch.full((100,), 32.0), torch.ones(100)
+    best[:missed_ones], side[:missed_ones] = 0, 500
+    cover = Coverage(best, side, one, one.long(), 9.0, (16.0, 128.0), 1)
+    found = text(examine_anchors(cover, RULE, ["red"]))
+    assert (f"{missed_ones} of the missed are larger than the largest anchor (128 px)" in found) == named
 
 
 def test_objects_without_any_box_near_are_reached_by_none():

@@ -69,6 +69,13 @@ def test_windows_are_32_with_an_object_and_96_without_or_any_at_random():
     assert share / (20 * 64) == pytest.approx(float((everything > 0).float().mean()), abs=0.05)
 
 
+def test_processes_share_a_steps_windows(monkeypatch):
+    monkeypatch.setattr("paperlib.parts.crops.windows.ranks", lambda: (1, 4))
+    targets = scenes()[1]
+    wide = [{**target, "proposals": 128 * torch.rand(300, 4).sort(1).values} for target in targets]
+    assert len(sample_windows(wide)[0]) == 128 // 4
+
+
 def test_losses_are_the_log_loss_of_the_drawn_windows():
     images, targets = scenes()
     net = network()
