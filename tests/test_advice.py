@@ -2,6 +2,7 @@
 import json
 import shlex
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -116,6 +117,15 @@ def test_small_objects_ask_for_a_larger_size(tmp_path):
     assert finding.level == "look" and f"--size {chosen.size[0]}" in finding.advice
 
 
+def test_pictures_without_objects_do_not_hide_those_with_some(tmp_path, monkeypatch):
+    monkeypatch.setattr(suggest, "IMAGES", 2)  # the first and the last picture, both empty
+    data = painted(tmp_path, [[], [(4, 6, 32, 32, 1)], [(4, 6, 32, 32, 1)], []])
+    present, _ = suggest.suggestion(data, tiny(2), (64,), "retinanet")
+    assert 0 <= present.reached <= 1
+    crowds = painted(tmp_path, [[], [(4, 6, 32, 32, 1)], []], crowd=(0,))
+    assert suggest.suggestion(crowds, tiny(2), (64,), "retinanet") is None
+
+
 def test_long_objects_ask_for_long_anchors(tmp_path):
     data = painted(tmp_path, [[(0, 20, 120, 36, 1), (10, 80, 110, 34, 2)]] * 6, side=128)
     cfg = override(tiny(2), {"anchors.ratios": (1.0,)})
@@ -187,6 +197,12 @@ def test_systems_on_given_proposals_are_told_a_size(tmp_path):
     data = painted(tmp_path, [[(20, 30, 12, 12, 1), (100, 60, 12, 12, 2)]] * 5, side=256)
     assert suggest.visible_size(data, (128,)) == (256,) and suggest.visible_size(data, None) is None
     assert suggest.visible_size(painted(tmp_path, [[(20, 30, 64, 64, 1)]] * 3, side=256), (128,)) == (128,)
+
+
+def test_sizes_to_try_end_at_that_of_the_stored_pictures():
+    data = SimpleNamespace(sizes=[(256, 300), (200, 256), (256, 256)])
+    assert suggest._sizes(data, (128,)) == [(128,), (192,), (256,)] and suggest._sizes(data, None) == [None]
+    assert suggest._sizes(data, (300,)) == [(300,)]
 
 
 def test_bccd_and_its_splits(shared):

@@ -1,6 +1,7 @@
 """The simulated annotation pipeline, shapes and collection: hand-worked numbers, laws that must hold, and bad input."""
 import dataclasses
 import itertools
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -42,6 +43,7 @@ def test_union_by_hand():
     np.testing.assert_allclose(simulated_workers.union_curve(named, truth), [[0.5, 1.0], [1.0, 2 / 3]])
     assert simulated_workers.recall_precision(truth, truth) == (1.0, 1.0)
     assert simulated_workers.majority(np.array([[[1, 1, 0]], [[1, 0, 0]]], bool)).tolist() == [[True], [False]]
+    assert not simulated_workers.majority(np.array([[[1, 0]]], bool)).any()  # half is no majority
 
 
 def test_independent_workers_find_what_the_formula_says(rng):
@@ -91,6 +93,14 @@ def test_leave_one_out_counts_every_job(scenes, rng):
     assert each[:, 2].sum() == 800 and ((each[:, :2] > 0) & (each[:, :2] <= 1)).mean() > 0.9
 
 
+def test_a_worker_is_judged_by_what_the_others_said(rng):
+    """Two who name what is absent by chance: half of what one says, the other says too."""
+    found = Presence(np.zeros((200, 20), bool), np.zeros((200, 20)), np.zeros(20, int))
+    model = Workers(slip=(0.0, 0.0), doubt=0.0, strayed=1.0)
+    each = simulated_workers.leave_one_out(found, model, 2, 2, rng)
+    np.testing.assert_allclose(each, [[0.5, 0.5, 200]] * 2, atol=0.05)
+
+
 def test_no_worker_marks_more_than_the_limit_and_large_ones_come_first(scenes, rng):
     crew = Crew(np.full(3, 50.0), np.zeros(3))
     free = simulated_workers.spot(scenes, WORKERS, crew, rng, limit=None)
@@ -137,6 +147,9 @@ def test_polygons_fill_the_pixels_whose_middle_they_hold():
     two[2:8, 2:8] = two[12:18, 12:18] = True
     assert len(outlines.outline(two, 4)) == 2
     np.testing.assert_array_equal(outlines.filled_rings(outlines.outline(two, 8), 20, 20), two)
+    speck = np.zeros((40, 40), bool)
+    speck[2:32, 2:32] = speck[34:37, 34:37] = True
+    assert len(outlines.outline(speck, 4)) == 1  # a hundredth of the largest part is left out
     with pytest.raises(ValueError, match="empty mask"):
         outlines.outline(np.zeros((5, 5), bool), 4)
 
@@ -161,6 +174,16 @@ def test_pipeline_adds_up_and_is_reproducible(scenes):
         same = truth[i]["masks"][truth[i]["labels"] == label].numpy()
         assert max(outlines.mask_iou(mask, m) for m in same) >= iou - 1e-9
     assert pipeline.annotate(scenes.subset(40), np.random.default_rng(1)).stages == s
+
+
+def test_wrong_names_that_are_turned_down_cost_no_segment(scenes):
+    few, stages = scenes.subset(10), []
+    for dismissed in (1.0, 0.0):
+        rules = pipeline.Rules(dismissed=dismissed)
+        stages.append(pipeline.annotate(few, np.random.default_rng(1), rules=rules).stages)
+    drawn = [each["segments drawn"] for each in stages]
+    assert drawn[1] - drawn[0] == stages[0]["categories named wrongly"] > 0
+    assert stages[0]["segments of nothing kept"] == 0
 
 
 def test_pipeline_without_masks_or_workers_says_why(scenes):
@@ -192,6 +215,18 @@ def test_pasting_a_shape():
     cut = average_shapes.paste(whole, np.array([-5.0, -5, 5, 5]), 20, 30)
     assert cut.sum() == 25
     assert not average_shapes.paste(whole, np.array([40.0, 40, 50, 50]), 20, 30).any()
+    left = whole * (np.arange(average_shapes.SIDE) < average_shapes.SIDE // 2)
+    assert not average_shapes.paste(left, np.array([-8.0, 0, 8, 10]), 20, 30).any()  # its left half is beyond
+    assert average_shapes.paste(left, np.array([22.0, 0, 38, 10]), 20, 30)[:10, 22:].all()
+
+
+def test_objects_are_averaged_in_equally_large_groups_of_their_aspects():
+    masks = np.stack([np.full((average_shapes.SIDE,) * 2, 40 * k, np.uint8) for k in range(6)])
+    shapes = average_shapes.Shapes(np.ones(6, int), masks, np.linspace(-1, 1, 6), np.ones(6), np.zeros(6),
+                                   np.ones((6, 4)))
+    model = average_shapes.average_shapes(shapes, 1)
+    np.testing.assert_allclose(model.mean[0, :, 0, 0] * 255, [20, 100, 180], rtol=1e-5)
+    assert average_shapes.shape_for(model, 1, np.array([0, 0, 40, 20.0]))[0, 0] == model.mean[0, 2, 0, 0]
 
 
 def test_average_shape_of_equal_discs_is_that_disc():
@@ -220,6 +255,14 @@ def test_average_shapes_are_poor_masks_even_in_perfect_boxes(scenes):
     np.testing.assert_array_equal(loose.mask_iou, average_shapes.shape_mask_overlap(scenes, scenes).mask_iou)
 
 
+def test_a_category_is_as_prominent_as_its_largest_object():
+    notes = [{"category_id": 1, "bbox": [0, 0, *sides], "iscrowd": crowd}
+             for sides, crowd in (((50, 40), 0), ((10, 10), 0), ((100, 100), 1))]
+    dataset = SimpleNamespace(images=[{"id": 1, "width": 100, "height": 100}], annotations={1: notes},
+                              categories=[{"id": 1, "name": "cat"}])
+    assert collecting.prominence(dataset, 0) == {"cat": 0.2}
+
+
 def test_a_pair_brings_fuller_pictures_than_one_name(scenes):
     names = ["person", scenes.classes[int(np.argmax(simulated_workers.presence(scenes).there[:, :14].sum(0)))]]
     one, two = (collecting.search([scenes], names[:n], 20) for n in (1, 2))
@@ -228,6 +271,18 @@ def test_a_pair_brings_fuller_pictures_than_one_name(scenes):
         assert set(names) <= set(collecting.prominence(hit.dataset, hit.index))
         assert not collecting.iconic(hit.dataset, hit.index)       # by definition: two categories
     assert collecting.search([scenes], ["unicorn"]) == []
+
+
+@pytest.mark.parametrize(("boxes", "alone", "expected"), [
+    ([(1, 30, 30, 50, 40)], True, True), ([(1, 30, 30, 50, 39)], True, False),  # a fifth of the image
+    ([(1, 0, 30, 50, 40)], True, True), ([(1, 0, 30, 48, 50)], True, False),  # its middle in the middle half
+    ([(1, 30, 30, 50, 40), (2, 0, 0, 9, 9)], True, False),
+    ([(1, 30, 30, 50, 40), (2, 0, 0, 9, 9)], False, True),
+    ([(2, 0, 0, 9, 9), (1, 30, 30, 50, 40)], False, True), ([], False, False)])
+def test_iconic_by_hand(boxes, alone, expected):
+    notes = [{"category_id": k, "bbox": sides} for k, *sides in boxes]
+    dataset = SimpleNamespace(images=[{"id": 1, "width": 100, "height": 100}], annotations={1: notes})
+    assert collecting.iconic(dataset, 0, alone) == expected
 
 
 def test_iconic_alone_asks_for_one_category_more(scenes):

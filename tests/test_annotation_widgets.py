@@ -1,8 +1,12 @@
 """The annotation interfaces: each is used as a student would, through its widgets, and scores what was done."""
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+import torch
 
 from paperlib.data.named_sets import load
+from paperlib.studies.annotation.simulated_workers import Presence
 from paperlib.teach.annotation import pictures as sheets
 from paperlib.teach.annotation import scores, tasks
 from paperlib.world import build
@@ -53,6 +57,25 @@ def test_naming_nothing_is_counted_as_missed(scenes, busy):
     while not task.parts["next"].disabled:
         press(task.parts["next"])
     assert "<td>you</td><td>0.00</td><td>0.00</td>" in task.parts["score"].value
+
+
+def test_recall_comes_before_precision():
+    some = Presence(np.array([[True, False]]), np.zeros((1, 2)), np.zeros(2, int))
+    said = scores.labelling_score({"cat", "dog", "cow"}, {"cat", "hen"}, some)
+    assert "<td>you</td><td>0.50</td><td>0.33</td>" in said  # one of two there, one of three named
+    assert "right: cat; wrong: cow, dog; missed: hen" in said
+
+
+def test_an_object_is_in_the_cells_that_hold_much_of_it():
+    masks = torch.zeros(4, 16, 16, dtype=torch.bool)  # in 4 x 4 cells of 4 px each
+    masks[0, 4, 5:9] = True  # three pixels of cell 5, one of cell 6
+    masks[1, :4, :8] = True  # all of cells 0 and 1
+    masks[2] = masks[3] = True
+    target = {"masks": masks, "labels": torch.tensor([7, 7, 7, 8]),
+              "crowd": torch.tensor([False, False, True, False])}
+    dataset = SimpleNamespace(target=lambda i, masks: target)
+    truth = scores.cell_truth(dataset, 0, 7, 4)
+    assert [row.nonzero()[0].tolist() for row in truth] == [[0, 1], [5]]  # the larger first, no crowd
 
 
 def test_spotting_counts_hits_doubles_and_misses(scenes, busy):
@@ -127,6 +150,9 @@ def test_a_judge_who_finds_three_of_four_may_go_on_and_another_not(scenes):
     assert "<b>3 of 4</b>" in task.parts["score"].value and "you may judge" in task.parts["score"].value
     assert task.parts["buttons"][bad[3]].description == "bad"
     task = tasks.verify_segments(scenes, 1)
+    for _ in range(2):
+        press(task.parts["buttons"][bad[3]])  # a second click takes the mark back
+    assert task.state["marked"] == set() and task.parts["buttons"][bad[3]].description == ""
     other = next(n for n in range(64) if n not in bad)
     for n in (*bad[:2], other):
         press(task.parts["buttons"][n])

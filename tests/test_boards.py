@@ -31,6 +31,11 @@ def test_the_words_of_a_pair_are_its_overlap(box, reached):
     assert answer.texts[1].endswith(f"{slow_iou(*pair):.2f}")
 
 
+def test_the_areas_of_a_pair_are_what_its_overlap_is_made_of():
+    said = scoring.iou_answer(scoring.PAIR).said  # 28 x 32 px of 40 x 40 each
+    assert said.startswith("IoU 0.39 = 896 / (1600 + 1600 - 896) px²; it reaches 0.1.")
+
+
 def test_a_move_is_answered_and_the_twin_says_the_same():
     board = scoring.iou_board()
     before = board.said

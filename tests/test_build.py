@@ -1,10 +1,12 @@
 """The three sets on disk: the same bytes from any number of processes, read by everyone's readers, masks exact."""
 import dataclasses
 import json
+import re
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,7 +20,9 @@ from paperlib.data.read_voc import read_voc
 from paperlib.data.set_checks import check
 from paperlib.parts.masks import filled, polygons, run_lengths
 from paperlib.world import build, drawn_sets, write_pictures
+from paperlib.world.captions import captions
 from paperlib.world.world import World, draw_scene
+from paperlib.world.write_voc import _flag, write_voc
 
 COUNTS = {"minicoco": {"train": 60, "val": 8, "test": 4}, "minivoc": {"trainval": 20, "test": 8},
           "mininet": {"train": 36, "val": 36}}
@@ -216,3 +220,41 @@ def test_read_only_folder_gets_a_hint(tmp_path, monkeypatch):
     monkeypatch.setenv("PAPERLIB_DATA", str(tmp_path / "taken"))
     with pytest.raises(OSError, match=r"minivoc cannot be drawn there .* set PAPERLIB_DATA"):
         named_sets.ensure("minivoc")
+
+
+def test_a_class_is_only_difficult_where_each_of_its_objects_is(tmp_path):
+    for part in ("Annotations", "SegmentationObject", "SegmentationClass"):
+        (tmp_path / part).mkdir()
+    mask = np.zeros((32, 32), bool)
+    mask[4:20, 4:20] = True
+    easy = {"name": "cat", "category": 1, "mask": mask, "bbox": [4, 4, 16, 16], "truncated": False,
+            "visible": 1.0}
+    hidden, small = easy | {"visible": 0.4}, easy | {"bbox": [4, 4, 8, 8]}
+    for instances, hard in (([easy], False), ([hidden], True), ([small], True), ([hidden, easy], False),
+                            ([easy, small], False), ([hidden, small], True)):
+        drawing = SimpleNamespace(image=np.zeros((32, 32, 3), np.uint8), instances=instances)
+        assert write_voc(tmp_path, "1", drawing) == {"cat": hard}
+    drawing.instances = [easy | {"visible": 0.9}, easy | {"truncated": True}]
+    write_voc(tmp_path, "1", drawing)
+    written = (tmp_path / "Annotations" / "1.xml").read_text()
+    assert [int(flag) for flag in re.findall(r"<occluded>(.)<", written)] == [1, 0]
+    assert [int(flag) for flag in re.findall(r"<truncated>(.)<", written)] == [0, 1]
+    assert [_flag("cat", {"cat": hard}) for hard in (False, True)] == [1, 0]
+    assert _flag("cat", {"dog": False}) == -1
+
+
+def test_captions_count_and_name_what_is_there():
+    def said(**counts):
+        things = []
+        for name, number in counts.items():
+            things += [{"name": name, "crowd": number == "crowd"}] * (1 if number == "crowd" else number)
+        drawing = SimpleNamespace(instances=things, scene=SimpleNamespace(where="in a field"))
+        return captions(drawing, 0)
+
+    some = "many people, three buses and an umbrella"
+    assert said(person=10, bus=3, umbrella=1) == [
+        f"{some[0].upper()}{some[1:]} in a field.", f"A picture of {some}, in a field.",
+        f"There are {some} in a field.", "In a field: many people.",
+        "Here we see many people beside three buses in a field."]
+    assert said(sheep=9)[3] == "In a field: nine sheep." and said(cow="crowd")[3] == "In a field: many cows."
+    assert said(cat=1)[2] == "There is a cat in a field."

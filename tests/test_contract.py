@@ -79,6 +79,7 @@ def test_facts_follow_the_configuration():
     second = override(first, {"test_on": "given"})
     assert second.needs_proposals() and second.trained_anchors() is None
     assert PRESETS["rpn"]["small"](2).trained_anchors().border == 0.0
+    assert override(cfg, {"rpn.border": 2.0}).trained_anchors().border == 2.0
 
 
 @pytest.mark.parametrize("name", SYSTEMS)

@@ -12,7 +12,7 @@ from paperlib.parts.windows.centred import label_windows, offsets
 from paperlib.parts.windows.grid import grid
 from paperlib.parts.windows.heads import KINDS, MaskHead, MaskHeadConfig
 from paperlib.parts.windows.overlap import mask_iou, tight_boxes
-from paperlib.parts.windows.patches import Patches, true_masks
+from paperlib.parts.windows.patches import PatchConfig, Patches, true_masks
 from paperlib.parts.windows.resampling import lay, paste
 from paperlib.parts.windows.trunk_maps import cut_trunk, maps_of, normalised
 from paperlib.systems.deepmask import DeepMask, padded
@@ -172,6 +172,14 @@ def test_training_windows_keep_to_the_rule_in_one_frame():
         assert (sides > 40 / 2**0.5 - 1e-3).all() and 60 < sides.max() < 40 * 2**2.5 + 1e-3
         middle = (negatives[:, :2] + negatives[:, 2:]) / 2
         assert (middle >= 0).all() and (middle <= 96).all()
+
+
+def test_windows_without_objects_lie_in_the_image_and_not_in_its_padding():
+    net, (images, targets) = model(), scenes(1)
+    narrow = [{**targets[0], "size": torch.tensor([96, 40])}]
+    (patches,) = net.sample(images, narrow, PatchConfig(per_image=40, positive=0.0))
+    across, down = ((patches.windows[:, :2] + patches.windows[:, 2:]) / 2).amax(0).tolist()
+    assert len(patches.windows) == 40 and across < 40 < down < 96
 
 
 def test_both_branches_learn_from_the_same_windows():

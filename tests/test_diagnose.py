@@ -1,5 +1,6 @@
 """The doctor: each illness is made on purpose and must be named; a healthy set must pass."""
 import json
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -13,10 +14,11 @@ from paperlib.data import named_sets
 from paperlib.data.read_coco import read_coco
 from paperlib.data.selective_search import save_proposals
 from paperlib.doctor import data_findings, examine
-from paperlib.doctor.anchor_coverage import anchor_coverage, best_iou, proposal_coverage
+from paperlib.doctor import overfit as trials
+from paperlib.doctor.anchor_coverage import Coverage, anchor_coverage, best_iou, proposal_coverage
 from paperlib.doctor.data_findings import examine_classes, examine_records
 from paperlib.doctor.examine import doctor
-from paperlib.doctor.missed import missed
+from paperlib.doctor.missed import missed, share_reached
 from paperlib.doctor.model_findings import examine_anchors, examine_model, examine_proposals
 from paperlib.doctor.overfit import Trial, overfit, with_objects
 from paperlib.parts.anchors import AnchorConfig
@@ -255,7 +257,8 @@ def test_crowds_are_nothing_to_learn_from(tmp_path):
 def test_a_set_is_held_against_stored_weights(tmp_path, capsys, quick):
     data = healthy(tmp_path)
     assert doctor(data, tiny(2), steps=0, known=("green", "red"), report=None)[1].topic == "classes"
-    assert "know" not in text(doctor(data, tiny(2), steps=0, known=("green", "red"), report=None))
+    told = doctor(data, tiny(2), steps=0, known=("green", "red"), report=None)
+    assert "know" not in text(told) and "try" not in {finding.topic for finding in told}
     (found,) = [f for f in doctor(data, tiny(3), steps=0, known=("red", "dog", "cat"), report=None) if "know" in f.text]
     assert found.level == "look" and "green cannot be found, what is found of dog, cat does not count" in found.text
     (found,) = [f for f in doctor(data, tiny(3), steps=0, known=("dog",), report=None) if "know" in f.text]
@@ -338,6 +341,15 @@ def test_nothing_opens_images_that_cannot_be_read(tmp_path):
     assert "anchors" in {f.topic for f in findings} and "model" not in {f.topic for f in findings}
 
 
+@pytest.mark.parametrize(("missed_ones", "named"), [(1, False), (2, True)])
+def test_a_kind_is_named_from_a_fiftieth_of_the_objects_on(missed_ones, named):
+    best, side, one = torch.ones(100), torch.full((100,), 32.0), torch.ones(100)
+    best[:missed_ones], side[:missed_ones] = 0, 500
+    cover = Coverage(best, side, one, one.long(), 9.0, (16.0, 128.0), 1)
+    found = text(examine_anchors(cover, RULE, ["red"]))
+    assert (f"{missed_ones} of the missed are larger than the largest anchor (128 px)" in found) == named
+
+
 def test_objects_without_any_box_near_are_reached_by_none():
     gt = torch.tensor([[0.0, 0, 10, 10], [5, 5, 9, 9]])
     assert best_iou(gt, torch.zeros(0, 4)).tolist() == [0, 0]
@@ -353,7 +365,35 @@ def test_the_first_images_with_objects_are_the_batch(tmp_path):
 
 def test_a_loss_that_explodes_is_a_finding_not_a_crash(tmp_path):
     trial = overfit(healthy(tmp_path), tiny(2), steps=20, lr=1e30, device=torch.device("cpu"))
-    assert "not finite" in trial.error and examine_model(trial)[-1].serious
+    assert "not finite" in trial.error and examine_model(trial)[-1].serious and math.isnan(trial.last)
+
+
+def test_a_proposal_method_has_three_boxes_for_each_object():
+    class Stub(torch.nn.Module):
+        def detect(self, images, sizes):
+            return [{"boxes": torch.tensor([[50.0, 50, 60, 60]] * self.before + [[0, 0, 10, 9]])}] * 2
+
+    target = {"boxes": torch.tensor([[0.0, 0, 10, 10], [50, 50, 60, 60]]),
+              "crowd": torch.tensor([False, True]), "size": torch.tensor([90, 90])}
+    empty = {**target, "crowd": torch.tensor([True, True])}
+    for Stub.before, share in ((2, 1.0), (3, 0.0)):  # a crowd is no object
+        assert share_reached(Stub(), torch.zeros(2, 3, 90, 90), [target, empty]) == share
+    assert share_reached(Stub(), torch.zeros(2, 3, 90, 90), [empty, empty]) == 0
+
+
+def test_levels_without_a_gradient_are_unread_only_where_regions_are_read(tmp_path, monkeypatch):
+    names = ["pyramid.smooth.3.weight", "head.cls.0.weight"]
+    monkeypatch.setattr(trials, "unmoved", lambda *_: ([], names))
+    trial = overfit(healthy(tmp_path, 1), tiny(2), steps=1, device=torch.device("cpu"), images=1)
+    assert (trial.silent, trial.unread) == (names, [])  # a RetinaNet reads all levels everywhere
+    pooling = PRESETS["faster_rcnn"]["tiny"](2)
+    trial = overfit(healthy(tmp_path, 1), pooling, None, "faster_rcnn", 1, torch.device("cpu"), 1)
+    assert (trial.silent, trial.unread) == (names[1:], names[:1])
+
+
+def test_a_trial_is_tested_at_the_size_that_it_was_trained_at():
+    sizes = {None: (None, None), 64: (64, 64), (48,): (48, None), (48, 80): (48, 80)}
+    assert {size: trials._sides(size) for size in sizes} == sizes
 
 
 def test_bccd_platelets_are_out_of_reach_of_the_anchors_at_128_px(shared):

@@ -6,7 +6,7 @@ import torch
 from paperlib.__main__ import main
 from paperlib.config import override
 from paperlib.parts import boxes, roi_training
-from paperlib.systems.exported import export
+from paperlib.systems.exported import BoxGraph, ProposalGraph, export
 from paperlib.systems.presets import retinanet
 from paperlib.systems.registry import PRESETS, SYSTEMS
 from paperlib.training.trained import Trained
@@ -69,6 +69,21 @@ def test_both_stages_of_a_faster_rcnn(tmp_path, preset, ending):
     torch.testing.assert_close(again, scores.softmax(1), rtol=1e-3, atol=1e-3)
     wanted = roi_training.decode(rois[:, None], moves, cfg.deltas)
     torch.testing.assert_close(placed, wanted, rtol=1e-3, atol=1e-2)
+
+
+@pytest.mark.parametrize("kind", ["align", "max"])
+def test_the_second_stage_knows_the_scale_of_the_trunk(kind):
+    torch.manual_seed(0)
+    cfg = override(PRESETS["faster_rcnn"]["scale"](3), {"roi.kind": kind, "trunk.scale": 0.5})
+    system, images = SYSTEMS["faster_rcnn"](cfg).eval(), torch.rand(1, 3, 64, 96)
+    rois = torch.rand(20, 4) * 40
+    rois[:, 2:] += rois[:, :2] + 4
+    torch.nn.init.normal_(system.head.cls.weight)  # small ones would tell no window from another
+    levels = ProposalGraph(system, (64, 96)).levels
+    with torch.no_grad():
+        maps = system.features(images)
+        scores, _ = BoxGraph(system, levels)(rois, *[maps[level] for level in levels])
+        torch.testing.assert_close(scores, system.predict(images, [rois])[0].softmax(1), rtol=1e-4, atol=1e-5)
 
 
 def runner(path, ending):

@@ -42,6 +42,11 @@ def test_contract(preset, device):
         assert set(found) == {"boxes", "scores", "labels"} and len(found["boxes"]) == len(found["scores"]) <= 100
 
 
+def test_regions_of_an_image_that_is_not_square_end_at_its_edges():
+    rois = model().eval().predict(torch.rand(1, 3, 32, 96))[2]
+    assert rois[:, 1:].amin(0)[:2].tolist() == [0, 0] and rois[:, 1:].amax(0)[2:].tolist() == [96, 32]
+
+
 def test_each_part_of_the_loss_can_be_trained_alone():
     net, (images, targets) = model(), scenes()
     torch.manual_seed(1)

@@ -98,3 +98,13 @@ def test_the_stage_head_has_a_stage_of_its_own_and_takes_its_mean():
     assert head.features(pooled).shape == (2, net.channels[top])
     for mine, its in zip(head.stage.parameters(), net.stages()[-1].parameters(), strict=True):
         assert mine.equal(its) and mine is not its
+
+
+def test_the_box_heads_layers_begin_as_configured_and_both_drop_out():
+    torch.manual_seed(0)
+    head = BoxHead(8, 2, 5, BoxHeadConfig((64, 200), dropout=0.5, cls_std=0.2, box_std=0.02))
+    assert head.cls.weight.std().item() == pytest.approx(0.2, rel=0.1)
+    assert head.box.weight.std().item() == pytest.approx(0.02, rel=0.1)
+    head.fc7.weight.data.zero_()
+    head.fc7.bias.data.fill_(1)  # whatever fc6 gives, fc7 gives 1
+    assert set(head.train().features(torch.rand(4, 8, 2, 2)).unique().tolist()) == {0, 2}

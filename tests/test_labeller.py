@@ -30,6 +30,21 @@ def test_boxes_are_saved_cut_and_read_back(folder):
     assert again.labelled == [1] and again.next_unlabelled(1) == 2 and again.next_unlabelled(2) == 0
 
 
+def test_the_next_picture_is_looked_for_all_around(folder):
+    labelling = Labelling(folder, ["cat"])
+    labelling.accept(0)
+    labelling.accept(2)
+    assert [labelling.next_unlabelled(after) for after in (-1, 0, 1, 2)] == [1] * 4
+    labelling.accept(1)
+    assert labelling.next_unlabelled(1) is None
+
+
+def test_two_pixels_are_the_least_side(folder):
+    labelling = Labelling(folder, ["cat"])
+    labelling.change(0, [[1, 2, 2, 9, 1], [1, 2, 9, 1.9, 1]])
+    assert labelling.boxes(0) == [[1, 2, 2, 9, 1]]
+
+
 def test_a_change_can_be_taken_back_also_from_the_file(folder):
     labelling = Labelling(folder, ["cat"])
     labelling.change(0, [[1, 2, 30, 20, 1]])
@@ -62,6 +77,7 @@ def test_a_phone_s_upright_picture_is_labelled_upright(folder):
 
 
 @pytest.mark.parametrize(("boxes", "words"), [
+    ([[1, 2, 9, 9, 0]], "label from 1 to 1"),
     ([[1, 2, 3, 4]], "expected x, y, width, height and a label"), ([[1, 2, 9, 9, 3]], "label from 1 to 1"),
     ([[1, 2, float("nan"), 9, 1]], "p0.jpg: box")])
 def test_wrong_boxes_change_nothing(folder, boxes, words):

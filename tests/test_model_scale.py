@@ -2,13 +2,18 @@
 import json
 import math
 from dataclasses import asdict
+from types import SimpleNamespace
 
 import pytest
+import torch
 
 from paperlib.config import override
 from paperlib.data import named_sets
 from paperlib.data.read_coco import read_coco
+from paperlib.doctor.anchor_coverage import Coverage
 from paperlib.doctor.model_scale import examine_scale, least, model_scale, on_photographs, table
+from paperlib.doctor.training_size import even_picks, laid_anchors, resized_objects
+from paperlib.parts.anchors import AnchorConfig
 from paperlib.systems.registry import PRESETS
 from paperlib.world import build
 
@@ -95,3 +100,38 @@ def test_the_photographs_record_is_what_is_measured(shared, system):
 def test_the_table_has_a_line_a_model(squares):
     lines = table({"slim": model_scale(squares, PRESETS["rpn"]["scale"](1))}).splitlines()
     assert len(lines) == 2 and lines[1].split()[0] == "slim" and lines[1].split()[-2:] == [".", "."]
+
+
+def test_anchors_end_at_the_edge_of_the_image_and_not_of_its_padding():
+    cfg = AnchorConfig(levels=(3,), size_per_stride=1.0, scales=(1.0,), ratios=(1.0,))  # one cell each
+    anchors, strides = laid_anchors(cfg, (40, 24), border=0.0)
+    assert len(anchors) == len(strides) == 5 * 3 and anchors.amax(0).tolist() == [16, 32, 24, 40]
+    assert len(laid_anchors(cfg, (40, 24))[0]) == 8 * 4  # without a border all of the 64 x 32 px
+
+
+def test_objects_are_those_that_count_and_an_image_keeps_its_edges():
+    whole = torch.tensor([[0.0, 0, 500, 333]])
+    target = {"boxes": whole.repeat(3, 1), "labels": torch.tensor([1, 2, 3]),
+              "crowd": torch.tensor([False, True, False]), "difficult": torch.tensor([False, False, True])}
+    data = SimpleNamespace(target=lambda i: target, images=[{"height": 333, "width": 500}])
+    boxes, labels = resized_objects(data, 0, 128)
+    assert labels.tolist() == [1]
+    assert boxes[0].tolist() == pytest.approx([0, 0, 128, 85])  # 85.2 px, in whole ones
+
+
+def test_of_a_larger_set_no_more_than_the_limit_are_picked():
+    assert list(even_picks(range(15), 10)) == list(range(0, 15, 2))
+    assert list(even_picks(range(10), 10)) == list(range(10))
+
+
+def test_an_overlap_that_is_just_reached_counts():
+    one = torch.ones(2)
+    cover = Coverage(torch.tensor([0.5, 0.25]), one, one, one.long(), 1.0, (1.0, 1.0), 1)
+    assert cover.share(0.5) == 0.5 and cover.share(0.25) == 1
+
+
+def test_sizes_are_sorted_by_whole_octaves():
+    sides, one = torch.tensor([16.0, 24, 31, 32, 100]), torch.ones(5)
+    cover = Coverage(one, sides, one, one.long(), 1.0, (1.0, 1.0), 1)
+    found = {name: sides[chosen].tolist() for name, chosen in cover.size_bins().items()}
+    assert found == {"16-32": [16, 24, 31], "32-64": [32], "64-128": [100]}

@@ -15,7 +15,7 @@ from PIL import Image
 from paperlib.course import twins
 from paperlib.data.named_sets import load
 from paperlib.teach import shown_detector
-from paperlib.teach.small_copy import small_copy
+from paperlib.teach.small_copy import _scale, small_copy
 from paperlib.training.weights import load_weights, read_header
 
 SHARED = Path(os.environ.get("PAPERLIB_SHARED", twins.NOTEBOOKS.parents[1] / "shared")) / "data"
@@ -172,3 +172,9 @@ def test_every_notebook_that_offers_a_folder_is_known():
         if "a COCO or VOC folder" in text.split("# %%")[2] or "COCO or VOC set" in text.split("# %%")[2]:
             assert name in OFFERED
             assert name == "01_coco" or "\nSIZE = " in text
+
+
+def test_areas_shrink_with_both_sides():
+    record = {"bbox": [8, 4, 20, 10], "area": 120.0, "segmentation": [[8, 4, 28, 4, 28, 14]]}
+    _scale(record, 0.5, 60, 80, 40)
+    assert record == {"bbox": [4, 2, 10, 5], "area": 30.0, "segmentation": [[4, 2, 14, 2, 14, 7]]}

@@ -1,5 +1,6 @@
 """What is measured beside a run's scores: the AP curve, resumed or not, and the shares of a trained model's loss."""
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -69,3 +70,17 @@ def test_resized_images_bring_their_boxes_along(scenes):
     system, _ = prepare("retinanet", small(scenes))
     wide = list(run_measurements.anchor_logits(system, dataset, CPU, short=128, long=128))
     assert sum(len(yes) for yes, _ in wide) > 0 and wide[0][1].shape[0] > 8 * 64 * 64
+
+
+def test_boxes_follow_each_side_of_a_resized_image():
+    target = {"size": torch.tensor([10, 40]), "boxes": torch.tensor([[4.0, 1, 8, 2]])}
+    assert run_measurements._resized(target, [20, 120])["boxes"].tolist() == [[12, 2, 24, 4]]
+
+
+def test_a_curve_ends_with_its_last_values_and_its_fall_is_a_share_of_the_first(monkeypatch):
+    assert run_measurements.thin([float(k) for k in range(1, 41)]) == [2 * k + 1.5 for k in range(20)]
+    assert run_measurements.thin([3.0, 1.0]) == [3.0, 1.0]
+    monkeypatch.setattr(run_measurements, "loss_shares", lambda *_, **sides: {"short": sides["short"]})
+    history = [{"loss": 4.0}, {"loss": 2.0}, {"loss": 1.0}]
+    found = run_measurements.facts(SimpleNamespace(proposes=False), history, None, CPU, short=64)
+    assert found == {"short": 64, "loss_fall": 0.75}

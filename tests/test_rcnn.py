@@ -69,6 +69,13 @@ def test_windows_are_32_with_an_object_and_96_without_or_any_at_random():
     assert share / (20 * 64) == pytest.approx(float((everything > 0).float().mean()), abs=0.05)
 
 
+def test_processes_share_a_steps_windows(monkeypatch):
+    monkeypatch.setattr("paperlib.parts.crops.windows.ranks", lambda: (1, 4))
+    targets = scenes()[1]
+    wide = [{**target, "proposals": 128 * torch.rand(300, 4).sort(1).values} for target in targets]
+    assert len(sample_windows(wide)[0]) == 128 // 4
+
+
 def test_losses_are_the_log_loss_of_the_drawn_windows():
     images, targets = scenes()
     net = network()
@@ -175,6 +182,9 @@ def test_a_second_move_is_scored_and_moved_as_of_its_class():
     want = twice.scores(features)[at, first["labels"] - 1]
     assert set(second["scores"].tolist()) <= set(want.tolist()) and not second["boxes"].equal(first["boxes"])
     assert len(second["boxes"]) <= len(first["boxes"])
+    size = torch.tensor(images.shape[-2:])
+    moved = once.detect_regions(once.features(images[0], regions[0]), regions[0], size)
+    assert first["boxes"].equal(moved["boxes"])  # once is once
 
 
 def test_opencv_without_selective_search_says_how_to_get_it(monkeypatch):

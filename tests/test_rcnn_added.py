@@ -46,6 +46,19 @@ def test_pictures_follow_the_scenes_with_a_box_each_and_no_proposals(kept_here):
     assert again.annotations == joined.annotations and len(list(kept_here.glob("*.json"))) == 1
 
 
+def test_pictures_that_are_added_have_numbers_and_a_version_of_their_own(monkeypatch, tmp_path):
+    scenes = load("minivoc", "trainval", limit=3).subset([0, 2])  # numbers 1 and 3
+    picture = {"file": "train/cat/1.jpg", "name": scenes.classes[0], "bbox": [1, 2, 30, 40]}
+    monkeypatch.setattr(portraits, "_pictures", lambda per_class: [picture] * per_class)
+    monkeypatch.setattr(portraits, "ensure", lambda name: tmp_path)
+    one, two = (with_portraits(scenes, count) for count in (1, 2))
+    assert len({scenes.version, one.version, two.version}) == 3
+    assert two.image_ids[:2] == scenes.image_ids and len(set(two.image_ids)) == 4
+    for i in range(2):
+        assert two.target(i)["boxes"].equal(scenes.target(i)["boxes"])
+    assert two.target(3)["boxes"].tolist() == [[1, 2, 31, 42]]
+
+
 def test_a_box_is_that_of_what_the_stored_picture_shows():
     picture = portraits._picture(40, 36)
     assert picture["name"] == CATEGORIES[4].name

@@ -28,6 +28,15 @@ def test_regions_are_the_segments_each_once():
     assert len(regions_of(blocks(), SegmentationConfig(most=2))) == 2
 
 
+def test_the_largest_regions_come_first():
+    image = torch.zeros(3, 64, 64, dtype=torch.uint8)
+    image[0, :, :16], image[1, :, 16:36] = 250, 250
+    masks = regions_of(image, SegmentationConfig(scales=(100.0,)))
+    areas = masks.flatten(1).sum(1).tolist()
+    assert areas == sorted(areas, reverse=True) and areas[0] > areas[1]
+    assert regions_of(image, SegmentationConfig(scales=(100.0,), most=1)).equal(masks[:1])
+
+
 def test_foreground_features_do_not_see_the_rest():
     net, image = network(), blocks()
     mask = torch.zeros(1, 64, 64, dtype=torch.bool)

@@ -1,16 +1,21 @@
 """R-CNN's stages: mining, SVMs and ridge equal to scikit-learn's, features on disk, runs that go on."""
 import dataclasses
+import os
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from sklearn.linear_model import Ridge
 from sklearn.svm import LinearSVC
+from test_alternating import Pictures
+from test_rcnn import network
 
+from paperlib.data.read_coco import read_coco
 from paperlib.parts import boxes
 from paperlib.systems.rcnn_config import RidgeStageConfig, SVMStageConfig
-from paperlib.training.rcnn import feature_store
+from paperlib.training.rcnn import feature_store, hard_negatives
 from paperlib.training.rcnn import stages as rcnn_stages
 from paperlib.training.rcnn.hard_negatives import Examples, mine_svms, scale_of, svm, train_one
 from paperlib.training.rcnn.ridge import Pairs, fit_ridge, moves_of, pairs_by_class, ridge, whitening
@@ -129,6 +134,37 @@ def test_easy_negatives_leave_and_known_ones_do_not_come_twice():
     assert len(every.keys) == 40  # none is as easy as that
 
 
+class Visited(list):
+    """Pages that say which of them was looked at last."""
+
+    def __getitem__(self, i):
+        self.last = i
+        return super().__getitem__(i)
+
+
+def test_images_are_mined_in_the_seeds_order_pass_by_pass():
+    pages, seen = Visited(drawn_pages(8)), []
+    cfg = SVMStageConfig(passes=2, images=0.5)
+    mine_svms(pages, 2, cfg, seed=1, watch=lambda number, counts: seen.append(pages.last))
+    assert seen == np.random.default_rng((1, 5)).permutation(8)[:4].tolist() * 2
+
+
+def test_an_svm_is_trained_again_above_the_limit_of_new_negatives_and_at_the_end(monkeypatch):
+    sizes = []
+
+    def trained(some, cfg):  # a machine for which every negative is hard
+        sizes.append(some.num_waiting)
+        some.gather()
+        return np.zeros(8), 0.0
+
+    monkeypatch.setattr(hard_negatives, "train_one", trained)
+    pages, order = drawn_pages(5, classes=1), np.random.default_rng((0, 5)).permutation(5)
+    new = [int((pages[i].overlaps[:, 0] < 0.3).sum()) for i in order]
+    assert min(new) > 0
+    mine_svms(pages, 1, SVMStageConfig(retrain=new[1] + new[2]))  # just as many are not enough
+    assert sizes == [new[0], new[1] + new[2] + new[3], new[4]]
+
+
 def test_a_class_without_objects_is_never_detected_and_other_negatives_are_only_those_of_iou_0():
     pages = drawn_pages(6, classes=2)
     pages = [dataclasses.replace(page, num_classes=3) for page in pages]
@@ -187,6 +223,14 @@ def test_pairs_are_regions_above_the_overlap_with_their_nearest_object():
     nothing = [dataclasses.replace(page, objects=page.objects[:0], object_labels=page.object_labels[:0],
                                    labels=page.labels * 0) for page in pages]
     assert not fit_ridge(nothing, 2, RidgeStageConfig())["weight"].any()
+
+
+def test_moves_are_predicted_from_unscaled_features_and_their_error_is_the_mean():
+    pages, cfg = drawn_pages(8), RidgeStageConfig(weight=1.0)
+    made = fit_ridge(pages, 2, cfg)
+    for k, pairs in enumerate(pairs_by_class(pages, 2, cfg)):
+        moved = pairs.features @ made["weight"][k].T + made["constant"][k]
+        assert made["error"][k] == pytest.approx(np.square(moved - pairs.moves).mean(), rel=1e-3)
 
 
 RECIPE = Recipe(data="minivoc", train="trainval", test="test", preset="tiny", train_images=6, test_images=4, steps=2,
@@ -258,7 +302,8 @@ def test_features_on_disk_are_those_that_are_computed(tmp_path):
     assert system.store.seconds > 0 and len(list(system.store.folder.iterdir())) == 1
     system.features(images[0], regions[1:])
     system.features(images[1], regions)
-    assert len(list(system.store.folder.iterdir())) == 3
+    moved = system.features(images[0], regions + 1)
+    assert len(list(system.store.folder.iterdir())) == 4 and not moved["fc7"].equal(computed["fc7"])
     before = feature_store.network_key(system)
     with torch.no_grad():
         system.cls.weight += 1
@@ -269,9 +314,96 @@ def test_features_on_disk_are_those_that_are_computed(tmp_path):
 
 
 def test_only_the_latest_networks_features_are_kept(tmp_path):
-    import os
     for number in range(7):
         (tmp_path / str(number)).mkdir()
         os.utime(tmp_path / str(number), (number, number))
     feature_store.forget(tmp_path, keep=3)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["4", "5", "6"]
+
+
+def test_a_store_that_is_opened_again_is_the_latest_used(tmp_path):
+    folder = feature_store.FeatureStore(tmp_path, network()).folder
+    os.utime(folder, (0, 0))
+    feature_store.FeatureStore(tmp_path, network())
+    assert folder.stat().st_mtime > 0
+
+
+def test_features_are_those_of_a_crop_a_layer_and_weights():
+    other = network()
+    other.fc7.bias.data += 1
+    keys = [feature_store.network_key(net) for net in (network(), other, network(**{"crop.context": 5.0}))]
+    assert len(set(keys)) == 3 and keys[0] == feature_store.network_key(network())
+
+
+def data_of(version="1", number=8, size=(64,)):
+    """As much of a run's batches as the names of kept stages look at."""
+    return SimpleNamespace(dataset=Pictures(version, number), size=size)
+
+
+def test_what_a_stage_made_is_kept_apart_by_all_that_decides_it(tmp_path):
+    other, revised = network(), network()
+    other.fc7.bias.data += 1
+    revised.revision = 99
+    runs = [{}, {"choices": ["fc6"]}, {"stage": "ridge"}, {"data": data_of(version="2")},
+            {"data": data_of(number=9)}, {"data": data_of(size=(32,))}, {"system": other},
+            {"system": revised}, {"system": network(21)}, {"system": network(**{"proposals.keep": 7})}]
+    for count, run in enumerate(runs, 1):
+        run = {"stage": "svm", "choices": ["fc7"], "system": network(), "data": data_of(), **run}
+        for _ in range(2):  # the second time it is there
+            rcnn_stages._once(tmp_path, run["stage"], run["choices"], run["system"], run["data"], CPU,
+                              lambda: {"weight": np.zeros(1)})
+        assert len(list(tmp_path.rglob("*.npz"))) == count, run
+
+
+def test_svms_are_trained_for_each_seed_rule_and_layer_and_moves_for_each_rule(tmp_path, monkeypatch):
+    made = []
+
+    def mined(pages, classes, cfg, seed):
+        made.append("svm")
+        return np.zeros((classes, 64)), np.zeros(classes), 0.0
+
+    def moved(pages, classes, cfg):
+        made.append("ridge")
+        width = network().ridge.weight.shape[1]
+        return {"weight": np.zeros((classes, 4, width)), "constant": np.zeros((classes, 4)),
+                "pairs": np.ones(classes), "error": np.zeros(classes)}
+
+    monkeypatch.setattr(rcnn_stages, "Pages", lambda *arguments: None)
+    monkeypatch.setattr(rcnn_stages, "mine_svms", mined)
+    monkeypatch.setattr(rcnn_stages, "fit_ridge", moved)
+    for seed, changes in ((0, {}), (1, {}), (0, {"svm.c": 0.5}), (0, {"layer": "fc6"})) * 2:
+        rcnn_stages.svm_stage(network(**changes), data_of(), CPU, seed, tmp_path)
+    assert made == ["svm"] * 4
+    for changes in ({}, {"ridge.weight": 5.0}, {"ridge.times": 2}) * 2:  # its use changes no weight
+        rcnn_stages.ridge_stage(network(**{"ridge.times": 1, **changes}), data_of(), CPU, tmp_path)
+    assert made[4:] == ["ridge"] * 2
+
+
+def test_a_stages_seconds_include_those_of_the_features_that_it_read():
+    system = network()
+    system.store = SimpleNamespace(seconds=7.0)
+
+    def work():
+        system.store.seconds += 1000
+        return {}
+
+    assert 1000 <= rcnn_stages._once(None, "svm", [], system, data_of(), CPU, work)["seconds"] < 1007
+
+
+def test_pages_hold_every_proposal_and_object_as_it_is_tested(scenes):
+    dataset = read_coco(scenes / "instances.json").subset([0, 1, 2, 3] * 2)
+    objects = [dataset.target(i) for i in range(8)]
+    for t in objects:  # a second object, and a crowd
+        more = t["boxes"][:1] + torch.tensor([[4.0, 0, 4, 0]])
+        t |= {"boxes": torch.cat([t["boxes"], more, more + 9]), "labels": torch.tensor([1, 2, 3]),
+              "crowd": torch.tensor([False, False, True]), "proposals": torch.cat([more + 1, more - 6])}
+    dataset.target = lambda i, masks=False: dict(objects[i])
+    net = network(3, **{"dropout": 0.5}).train()
+    pages = Pages(net, SimpleNamespace(dataset=dataset, size=None), "fc7", CPU)
+    order = [pages.batches.indices(i)[0] for i in range(8)]
+    for page, shown in zip((pages[i] for i in range(8)), order):
+        t = objects[shown]
+        assert page.labels.tolist() == [0, 0, 1, 2] and page.object_labels.tolist() == [1, 2]
+        assert page.regions.equal(torch.cat([t["proposals"], t["boxes"][:2]]))
+        assert page.objects.equal(t["boxes"][:2])
+        assert page.features.tolist() == net.features(dataset.image(shown), page.regions)["fc7"].tolist()

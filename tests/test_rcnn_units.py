@@ -42,6 +42,7 @@ def test_regions_have_the_label_of_what_they_overlap():
     target = {"boxes": torch.tensor([[0.0, 0, 10, 10], [50, 50, 60, 60]]), "labels": torch.tensor([4, 7])}
     regions = torch.tensor([[0.0, 0, 10, 9], [50, 50, 59, 60], [20, 20, 30, 30]])
     assert shown(regions, target, 0.3).tolist() == [4, 7, 0]
+    assert shown(torch.tensor([[0.0, 0, 10, 5]]), target, 0.5).tolist() == [4]  # just reached
     assert shown(regions, {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0).long()}, 0.3).tolist() == [0, 0, 0]
 
 

@@ -8,7 +8,7 @@ import torch
 
 from paperlib import device, paths
 from paperlib.tables import records
-from paperlib.tables.recorded import typical_seconds
+from paperlib.tables.recorded import rows_of, typical_seconds
 
 
 @pytest.fixture
@@ -72,6 +72,14 @@ def test_usual_seconds_are_those_of_chips_with_faster_products(record):
     records.append(record | slow | {"table": "fpn/1"})
     assert typical_seconds(systems, "smoke") == {
         "focal_loss/1a": 4.0, "focal_loss/1b": 4.0, "retinanet": 4.0, "fpn/1": 50.0, "rpn": 50.0}
+
+
+def test_a_run_that_diverged_has_0_only_in_the_scores_that_it_lacks(record):
+    records.append(record | {"metrics": {"AP": 0.25, "AP50": 0.5, "anchors": 9.0}})
+    records.append(record | {"seed": 1, "status": "diverged: loss is not finite", "metrics": {"AP": 0.125}})
+    entry = rows_of("focal_loss/1b", "smoke", lambda one: True, {})["gamma 2"]
+    assert entry["metrics"] == {"AP": {0: 0.25, 1: 0.125}, "AP50": {0: 0.5, 1: 0.0}, "anchors": {0: 9.0}}
+    assert (entry["diverged"], entry["stale"]) == (1, 0)
 
 
 @pytest.mark.parametrize("torn", ['{"table": "focal', '{"table": "focal_loss/1b", "row": "a', "\0\0\0", "12"])

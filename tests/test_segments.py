@@ -4,6 +4,7 @@ import io
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from paperlib.__main__ import main
 from paperlib.config import override
 from paperlib.data.batches import Batches
 from paperlib.data.named_sets import load
+from paperlib.data.read_coco import read_coco
 from paperlib.doctor.examine import doctor
 from paperlib.doctor.windows import examine_windows, fitting_scales, window_coverage
 from paperlib.parts.windows.overlap import mask_iou, rles
@@ -254,3 +256,13 @@ def test_the_doctor_names_window_scales_that_fit_the_training_size(scenes):
     assert window_coverage(dataset, override(far, [setting])) == (1.0, 4)
     assert fitting_scales(dataset.subset([]), far) == ()
     assert "[]" not in str(examine_windows(dataset.subset([]), far, None, DeepMask))
+
+
+def test_the_share_of_right_sized_objects_is_one_of_objects(scenes):
+    dataset = read_coco(scenes / "instances.json").subset([0, 1])
+    objects = dataset.target(0)
+    objects |= {"boxes": objects["boxes"].repeat(2, 1), "labels": objects["labels"].repeat(2),
+                "crowd": objects["crowd"].repeat(2)}
+    dataset.target = lambda i: objects
+    cfg = SimpleNamespace(right_sized=lambda boxes, size: torch.tensor([True, False]))
+    assert window_coverage(dataset, cfg) == (0.5, 4)

@@ -125,3 +125,15 @@ def test_the_run_is_known_by_its_boxes_and_by_its_revision(monkeypatch):
         assert runner.identity(job) != before
     monkeypatch.setattr("paperlib.data.selective_search.FAST", search.FAST[:1])
     assert runner.identity(job) != before
+
+
+def test_the_colours_of_a_union_are_weighted_by_the_pixels_of_its_parts():
+    picture = np.zeros((4, 8, 3), np.uint8)
+    picture[:, 6:] = 255
+    labels = np.zeros((4, 8), np.int64)
+    labels[:, 6:] = 1
+    features = search._Features(picture, labels)
+    assert features.unite(0, 1) == 2 and features.sizes == [24, 8, 32]
+    whole = search._Features(picture, np.zeros_like(labels))
+    np.testing.assert_allclose(features.colours[2], whole.colours[0], rtol=1e-6)
+    assert features.boxes[2] == whole.boxes[0] == (0, 0, 8, 4)

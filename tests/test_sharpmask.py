@@ -182,6 +182,22 @@ def test_while_refinement_is_trained_all_else_stays_bit_equal():
     assert net.trunk.stem[0].conv.weight.requires_grad and not net.head.mask.weight.requires_grad
 
 
+def test_old_gradients_go_when_a_stage_begins():
+    """They would count in the norm that is clipped, though what they are of learns no more."""
+    net = model()
+    for parameter in net.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    net.enter("refine")
+    assert all(parameter.grad is None for parameter in net.parameters())
+
+
+@pytest.mark.parametrize(("kind", "across", "down"), [("full", False, True), ("skip", True, None)])
+def test_each_module_has_one_bias(kind, across, down):
+    part = Refinement([8, 8], 4, 16, RefineConfig(k=4, kind=kind), "zeros")
+    assert [layer.bias is not None for layer in part.across] == [across] * 2
+    assert [layer.bias is not None for layer in part.down] == [down] * 2 * (down is not None)
+
+
 def test_frozen_stages_stay_frozen_when_everything_is_tuned():
     net = model(**{"trunk.frozen_stages": 2})
     net.enter("all")

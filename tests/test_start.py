@@ -201,6 +201,37 @@ def test_the_best_weights_come_back_and_patience_ends(tmp_path, monkeypatch):
         watching.Best(dataset, CPU, tmp_path / "best.pt", steps=8, checks=-1)
 
 
+def test_checks_are_at_even_points_and_leave_the_system_training(tmp_path, monkeypatch):
+    best = watching.Best(SimpleNamespace(name="set/val"), CPU, tmp_path / "best.pt", steps=10, checks=4)
+    assert best.points == {2, 5, 8, 10}
+    monkeypatch.setattr(watching, "evaluate", lambda system, *_: {"AP": 0.1 + 0.1 * system.eval().training})
+    best(system := torch.nn.Linear(1, 1), {"step": 1})
+    assert system.training and best.score == 0.1
+
+
+def test_the_first_process_alone_keeps_the_best_weights(tmp_path, monkeypatch):
+    for rank in (1, 0):
+        scripted(monkeypatch, [0.3])
+        monkeypatch.setattr(watching, "ranks", lambda rank=rank: (rank, 2))
+        best = watching.Best(SimpleNamespace(name="set/val"), CPU, tmp_path / "best.pt", steps=2, checks=1)
+        best(torch.nn.Linear(1, 1), {"step": 1})
+        assert best.score == 0.3 and (tmp_path / "best.pt").exists() == (rank == 0)
+
+
+def test_weights_of_another_step_than_the_best_do_not_come_back(tmp_path):
+    system, dataset = torch.nn.Linear(1, 1), SimpleNamespace(name="set/val")
+    torch.save({"step": 2, "model": torch.nn.Linear(1, 1).state_dict()}, tmp_path / "best.pt")
+    before = system.weight.item()
+    best = watching.Best(dataset, CPU, tmp_path / "best.pt", steps=8, checks=4)
+    best(system, {"step": 3, "AP": 0.3})  # of a resumed run, whose file is lost
+    assert best.step == 4 and best.restore(system, 8) == "" and system.weight.item() == before
+
+
+def test_one_score_stands_for_all():
+    assert watching.headline({"AP50": 0.5, "AP": 0.3}) == ("AP", 0.3)
+    assert watching.headline({"AR10": 0.1, "AR100": 0.2, "ARs": 0.4, "seconds": 9.0}) == ("AR100", 0.2)
+
+
 def test_a_run_ends_early_and_leaves_weights_and_curves(data, monkeypatch, capsys):
     scripted(monkeypatch, [0.2, 0.1, 0.1])
     assert train("--checks", "3", "--patience", "1") == 0
@@ -250,6 +281,19 @@ def test_curves_show_what_there_is(tmp_path):
     assert curves.plot(history[:1], tmp_path / "c.png").exists()
 
 
+def test_curves_count_steps_from_one(tmp_path, monkeypatch):
+    figures = []
+    monkeypatch.setattr(curves.Figure, "savefig", lambda figure, *_, **__: figures.append(figure))
+    history = [{"step": k, "loss": float(k)} for k in range(40)]
+    history[9]["AP"] = 0.25
+    curves.plot(history, tmp_path / "a.png")
+    losses, scores = figures[0].axes
+    (each, mean), (score,) = losses.lines, scores.lines
+    assert each.get_xdata().tolist() == list(range(1, 41)) and mean.get_xdata().tolist() == list(range(2, 41))
+    assert mean.get_ydata().tolist() == [k + 0.5 for k in range(39)]
+    assert (list(score.get_xdata()), list(score.get_ydata())) == ([10], [25.0])
+
+
 def test_tensorboard_is_written_or_asked_for(data, monkeypatch, capsys):
     monkeypatch.setitem(__import__("sys").modules, "torch.utils.tensorboard", None)
     assert train("--tensorboard") == 2
@@ -261,6 +305,17 @@ def test_tensorboard_is_written_or_asked_for(data, monkeypatch, capsys):
     assert train("--tensorboard") == 0
     assert written[-1] == "closed" and {"loss", "cls", "box", "lr"} <= {record[0] for record in written[:-1]}
     assert [record[2] for record in written[:-1] if record[0] == "loss"] == list(range(1, 7))
+
+
+def test_a_stage_that_has_a_name_is_no_number_for_tensorboard(tmp_path, monkeypatch):
+    written = []
+    fake = SimpleNamespace(SummaryWriter=lambda folder: SimpleNamespace(
+        add_scalar=lambda name, value, step: written.append((name, float(value), step))))
+    monkeypatch.setitem(__import__("sys").modules, "torch.utils.tensorboard", fake)
+    from paperlib.watching.board import Board
+    Board(tmp_path)(None, {"step": 3, "lr": 0.0, "stage": "svm", "loss": 0.5, "seconds": 9.0})
+    Board(tmp_path)(None, {"step": 4, "stage": 2, "loss": 0.25})
+    assert written == [("lr", 0.0, 4), ("loss", 0.5, 4), ("stage", 2.0, 5), ("loss", 0.25, 5)]
 
 
 def test_presets_of_a_resnet18(data):

@@ -259,6 +259,14 @@ def test_each_function_gets_its_own_copy_of_a_case():
     assert case == ([1],) and exercises.results["it"]
 
 
+def test_an_exercise_that_passed_does_not_count_while_its_check_fails_itself():
+    exercises.check("half", lambda x: x / 2, lambda x: x / 2, [4])
+    assert exercises.results == {"half": True}
+    with pytest.raises(ValueError, match="at least one case"):
+        exercises.check("half", lambda x: x / 2, lambda x: x / 2, [])
+    assert exercises.results == {"half": False}
+
+
 def test_score_counts_what_passes(capsys):
     exercises.results.update(one=True, two=False)
     exercises.score()

@@ -1,6 +1,7 @@
 """What weights keep of their training: sizes, so that `eval` finds what `train` printed; classes, joined by name."""
 import json
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -211,6 +212,31 @@ def test_a_proposal_method_is_trained_and_scored_on_whatever_classes(folder, cap
     printed = numbers(capsys)
     assert main(["eval", "rpn", "--weights", "out/rpn.safetensors", "--json"]) == 0
     assert numbers(capsys) == printed and float(read_header("out/rpn.safetensors")["AR1000"]) >= 0
+
+
+def test_what_is_scored_and_trained_on_is_a_share_of_what_is_scored():
+    def some(name, *files):
+        class Files(list):
+            pass
+        made = Files(files)
+        made.files, made.name = list(files), name
+        return made
+
+    learnt = some("set/train", *"abcd")
+    said = [trained.scored_on_itself(learnt, some("set/val", *files)) for files in ("ab", "axyz", "xy")]
+    assert said[0].startswith("set/val: all 2 pictures that are scored") and said[2] == ""
+    assert said[1].startswith("set/val: 1 of the 4 pictures")
+
+
+def test_an_outline_that_was_dropped_on_load_is_not_one_that_lacks():
+    kind, outline = SimpleNamespace(needs_masks=True), [[0, 0, 9, 0, 9, 9]]
+
+    def told(*outlines):
+        notes = [{} if one == "none" else {"segmentation": one} for one in outlines]
+        return trained.lacks_masks(kind, SimpleNamespace(name="set", every_annotation=lambda: notes))
+
+    assert told(outline, None) == "" and told() == ""
+    assert told(outline, None, [], "none").startswith("set: 2 of 4 objects have no segmentation")
 
 
 def test_a_long_list_of_classes_is_cut(folder):

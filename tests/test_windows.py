@@ -234,6 +234,11 @@ def test_crowds_are_no_objects_and_no_background():
     middle = (windows[:, :2] + windows[:, 2:]) / 2
     hidden = ((middle >= 60) & (middle < 100)).all(1)
     assert (label[hidden] == -1).all() and label[~hidden].equal(alone[~hidden]) and (gt == 0).all()
+    other, same = label_windows(windows, boxes.flip(0), SCALE, RULE, crowd.flip(0))
+    assert same.equal(label) and (other[same == 1] == 1).all()  # the object comes second there
+    around = torch.cat([boxes[:1], torch.tensor([[-99.0, -99, 299, 299]])])
+    within = label_windows(windows, around, SCALE, RULE, crowd)[1]
+    assert within.equal(torch.where(alone == 1, 1, -1)) and (alone == 1).any()
     only = label_windows(windows, boxes[1:], SCALE, RULE, crowd[1:])[1]
     assert set(only.tolist()) == {-1, 0}
 

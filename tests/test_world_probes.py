@@ -8,7 +8,7 @@ from paperlib.data.named_sets import load
 from paperlib.studies import coco_margins, linear_probes, world
 from paperlib.tables import records
 from paperlib.world import drawn_sets
-from paperlib.world.world import World
+from paperlib.world.world import Drawing, World
 
 
 def test_a_window_keeps_the_middle_and_greys_what_lies_outside():
@@ -35,6 +35,14 @@ def test_marks_and_things_come_in_pairs_of_one_size(monkeypatch):
     monkeypatch.setattr(world, "SCENES", {"train": 30, "val": 30})
     found = world.things_and_marks(World(), "val", 1.0)
     assert len(found) > 10 and [yes for *_, yes in found] == [1, 0] * (len(found) // 2)
+    assert len({wide.tobytes() for _, wide, yes in found if yes}) == len(found) // 2  # each object once
+
+
+def test_small_things_are_those_that_count_as_small_and_single():
+    things = [{"crowd": crowd, "area": area, "bbox": [4, 4, 10, 10], "category": 3}
+              for crowd, area in ((False, 143), (False, 144), (True, 20))]  # 12 x 12 px is no more small
+    scene = Drawing(np.zeros((32, 32, 3), np.uint8), things, None, np.zeros((0, 4), int))
+    assert [label for *_, label in world.small_in(scene)] == [2]
 
 
 def test_linear_probe_learns_what_is_linear():
@@ -51,7 +59,8 @@ def test_a_level_is_read_in_four_cells_whatever_the_side():
     images = torch.randint(0, 256, (3, 3, 64, 64), dtype=torch.uint8)
     for side in (32, 64):
         found = linear_probes.levels(images, side)
-        assert list(found) == [2, 4, 8, 16, 32] and all(x.shape[0] == 3 and x.shape[1] % 4 == 0 for x in found.values())
+        assert [(stride, *x.shape) for stride, x in found.items()] == [
+            (2, 3, 64), (4, 3, 128), (8, 3, 192), (16, 3, 256), (32, 3, 384)]
     twice = linear_probes.levels(images.repeat(100, 1, 1, 1), 64)                     # more than one part
     np.testing.assert_allclose(twice[32][-3:], found[32], rtol=1e-4, atol=1e-4)
 
@@ -87,6 +96,15 @@ def test_probes_run_are_recorded_and_go_stale(monkeypatch, tmp_path):
     assert len(records.read("world", "bench")) == 5
     with pytest.raises(KeyError, match="no probe 'taste'"):
         world.bench(["taste"])
+
+
+def test_a_part_of_a_probe_is_not_kept(monkeypatch, tmp_path):
+    monkeypatch.setenv("PAPERLIB_RESULTS", str(tmp_path))
+    monkeypatch.setitem(world.PROBES, "colour", lambda _, seeds, share: {"colour alone": [share] * seeds})
+    assert world.bench(["colour"], seeds=2, share=0.5)[0]["metrics"] == {"colour alone": 0.5}
+    assert records.read("world", "bench") == []
+    world.bench(["colour"], seeds=2)
+    assert [record["values"] for record in records.read("world", "bench")] == [{"colour alone": [1.0, 1.0]}]
 
 
 def test_claims_about_cocos_figures_are_judged_by_their_records(monkeypatch, tmp_path):

@@ -1,7 +1,7 @@
 """What to try: a size, anchors and levels under which a model reaches the objects, and the command for it."""
 import math
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,17 +42,28 @@ def suggestion(dataset: DetectionSet, cfg, size, system: str) -> tuple[Setting, 
     """(the present setting, the least departure from it that is good, or else the best of those tried).
 
     Sizes from the present one up to the stored one are tried, smaller first, each with the present anchors
-    first. None for a system without anchors of its own, or without objects.
+    first, on IMAGES images at even distances; where none of these shows an object, on the first that do.
+    None for a system without anchors of its own, or without objects.
     """
-    if cfg.trained_anchors() is None or not any(dataset.annotations.values()):
+    if cfg.trained_anchors() is None:
         return None
-    few = dataset.subset(np.linspace(0, len(dataset) - 1, min(IMAGES, len(dataset))).round().astype(int))
+    picks = np.linspace(0, len(dataset) - 1, min(IMAGES, len(dataset))).round().astype(int).tolist()
+    if not _showing(dataset, picks):
+        picks = _showing(dataset, range(len(dataset)))[:IMAGES]
+    if not picks:
+        return None
+    few = dataset.subset(picks)
     tried = []
     for each in progress(list(_settings(few, cfg, size)), desc="suggest", unit="setting"):
         tried.append(_measured(few, cfg, system, *each))
         if tried[-1].good:
             return tried[0], tried[-1]
     return tried[0], max(tried, key=lambda setting: setting.reached)
+
+
+def _showing(dataset: DetectionSet, places: Iterable[int]) -> list[int]:
+    """Those of some images that show an object, crowds and difficult ones left out."""
+    return [i for i in places if len(resized_objects(dataset, i, None)[1])]
 
 
 def _settings(dataset: DetectionSet, cfg, size) -> Iterator[tuple[tuple[int, ...] | None, dict]]:

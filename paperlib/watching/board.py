@@ -18,7 +18,7 @@ class Board:
 
     def __call__(self, system, record: dict) -> None:
         for name, value in record.items():
-            if name not in ("step", "seconds"):
+            if name not in ("step", "seconds") and not isinstance(value, str):  # R-CNN's stages have names
                 self.writer.add_scalar(name, value, record["step"] + 1)
 
     def close(self) -> None:
