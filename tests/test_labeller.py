@@ -66,6 +66,13 @@ def test_suggestions_count_only_when_accepted(folder):
     assert len(content["images"]) == 2 and [a["bbox"] for a in content["annotations"]] == [[4, 4, 9, 9]]
 
 
+def test_a_class_that_comes_later_gets_suggestions_too(folder):
+    labelling = Labelling(folder, ["cat"], suggest=lambda file: [(4, 4, 9, 9, "cat"), (1, 1, 5, 5, "ship")])
+    assert len(labelling.boxes(0)) == 1
+    labelling.add_class("ship")
+    assert labelling.boxes(0) == [[4, 4, 9, 9, 1], [1, 1, 5, 5, 2]]
+
+
 def test_a_phone_s_upright_picture_is_labelled_upright(folder):
     exif = Image.Exif()
     exif[0x0112] = 6                                                     # turn by a quarter to see it upright

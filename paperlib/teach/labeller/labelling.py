@@ -46,7 +46,7 @@ class Labelling:
 
     def _read(self) -> None:
         dataset = read_coco(self.file, self.folder, report=None)
-        places = {str(picture.relative_to(self.folder)): i for i, picture in enumerate(self.pictures)}
+        places = {picture.relative_to(self.folder).as_posix(): i for i, picture in enumerate(self.pictures)}
         self.classes = list(dataset.classes)
         for i, record in enumerate(dataset.images):
             if record["file_name"] not in places:
@@ -122,6 +122,7 @@ class Labelling:
             raise ValueError(f"a class called {name!r}; expected a name")
         if name not in self.classes:
             self.classes.append(name)
+            self._suggested.clear()  # there may be some of the new class
 
     @property
     def labelled(self) -> list[int]:
