@@ -629,8 +629,7 @@ beside("faster_rcnn/2", "Table 2: mAP by the proposals of training / of testing 
 # are there enough? *no NMS, no cls, no reg*: which of its three ingredients carries the proposals? Without scores few
 # random boxes miss most objects; a longer list repairs much, though not all. Regression matters less here than in the paper: a little on the
 # short list, nothing that is resolved on the longer one.
-
-# %% [markdown]
+#
 # Sharing is worth a little in the paper, and it says why: in the third of the four steps the RPN stands on features that the detector has
 # tuned, and so its proposals improve. An mAP cannot tell, since the detector differs, too. But the lists can. The RPN of the
 # *unshared* row is that of step 1, and the RPN of the *shared* row is that of step 3. Here is what 30 proposals of each find, and
@@ -683,8 +682,7 @@ beside("faster_rcnn/12", "Table 12: model L, mAP by the training set")
 # paper gains six points. The drawings are the same; how large they are and what stands around them is not. In notebook 01, where the
 # two sets are exchanged, training on the other one costs MiniVOC a lot as well. The claim that COCO alone beats the larger VOC set is
 # contradicted here.
-
-# %% [markdown]
+#
 # The paper's Table 11 repeats the comparison on COCO. Here that is MiniCOCO, with the tiny pyramid of notebook 08 instead of one map:
 
 # %%
@@ -718,8 +716,7 @@ draw.table(pd.DataFrame.from_dict({f"{name}, {n} boxes": [100 * values.get(f"AR{
 # it is trained for longer. Over all objects it leads the search again, with a hundred boxes and with a thousand; on large ones the search stays
 # ahead. So the lost order is a matter of grid and training, and not of learning against searching. Table 11 has not been run with such an RPN yet,
 # and its verdicts stay as they are.
-
-# %% [markdown]
+#
 # And the verdicts on the paper's claims about proposals that are trained here:
 
 # %%
